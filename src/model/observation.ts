@@ -1,0 +1,48 @@
+// What one host reported about itself, and when. "Unreachable" is a result, not an exception.
+
+/** Facts that a plan may rely on. Collected once per pass, then frozen. */
+export interface HostFacts {
+  readonly mode: "system" | "user";
+  readonly arch: string;
+  readonly kernel: string;
+  readonly glibc: string | undefined;
+  readonly bootId: string;
+  readonly systemd: boolean;
+  /** Programs the host has, such as zstd, xz, gzip, curl. */
+  readonly tools: readonly string[];
+  /** The epoch the host last accepted, 0 when none. */
+  readonly epoch: number;
+  readonly hostScript: string;
+}
+
+export type HostVersionState = "none" | "trial" | "confirmed" | "committed" | "reverting" | "reverted";
+
+/** One component on one host, as the host reads it back from disk. */
+export interface ObservedComponent {
+  readonly component: string;
+  /** What `current` points at; undefined when there is no link. */
+  readonly current: string | undefined;
+  readonly currentTree: string | undefined;
+  /** What the last commit recorded; differing from `current` outside a trial is drift. */
+  readonly committed: string | undefined;
+  readonly committedTree: string | undefined;
+  readonly state: HostVersionState;
+  readonly trial: { readonly from: string | undefined; readonly to: string; readonly run: string; readonly reason: string | undefined } | undefined;
+  /** Versions whose tree is built and verified. */
+  readonly built: readonly string[];
+  readonly sequence: number;
+  readonly floor: number;
+  readonly active: boolean | undefined;
+  readonly pid: number | undefined;
+}
+
+export type Observation =
+  | {
+      readonly kind: "observed";
+      readonly host: string;
+      /** Milliseconds since the epoch. */
+      readonly at: number;
+      readonly facts: HostFacts;
+      readonly components: readonly ObservedComponent[];
+    }
+  | { readonly kind: "unreachable"; readonly host: string; readonly at: number; readonly code: string; readonly message: string };

@@ -1,0 +1,61 @@
+// The plan: phases of batches, batches of per-host task groups. Pure data that one can print, diff, hash, review and run.
+import type { Digest } from "./names.ts";
+import type { Task } from "./task.ts";
+
+/** Tasks that run in parallel on one host. A list of groups is a series. */
+export type TaskGroup = readonly Task[];
+
+/** One component on one host that will change. `from` undefined is a first install. */
+export interface PlannedChange {
+  readonly host: string;
+  readonly component: string;
+  readonly from: string | undefined;
+  readonly fromTree: Digest | undefined;
+  readonly to: string;
+  readonly toTree: Digest;
+  readonly strategy: string;
+  /** Seconds a trial may last before the host reverts by itself. */
+  readonly deadlineSeconds: number;
+  /** What P8 can promise here; `process` managers lose it across a reboot and the plan says so. */
+  readonly revertsAfterReboot: boolean;
+}
+
+/** Work of one host within a step; the whole list is handed over in one message. */
+export interface HostWork {
+  readonly host: string;
+  readonly groups: readonly TaskGroup[];
+}
+
+/** Hosts that go together. All of a step ends before the next one starts. */
+export interface Step {
+  /** Unique within the plan and safe as a file name: `switch.2`. */
+  readonly id: string;
+  readonly phase: "distribute" | "check" | "switch" | "confirm" | "commit";
+  /** Switch batches count from 1, the canary is batch 1; 0 for phases that take all hosts at once. */
+  readonly batch: number;
+  readonly work: readonly HostWork[];
+  /** Seconds to watch after this step before the next one. */
+  readonly soakSeconds: number;
+}
+
+/** A host or component that the plan leaves alone, and why. */
+export interface Held {
+  readonly host: string;
+  readonly component: string | undefined;
+  readonly reason: "unreachable" | "drifted" | "held" | "in-trial" | "quarantined";
+  readonly evidence: string;
+}
+
+export type RollbackPolicy = "auto" | "release" | "manual";
+
+export interface Plan {
+  readonly release: string;
+  readonly changes: readonly PlannedChange[];
+  readonly steps: readonly Step[];
+  readonly held: readonly Held[];
+  readonly rollbackPolicy: RollbackPolicy;
+  /** Hosts that may be unhealthy or unknown before nothing more switches. */
+  readonly failureBudget: number;
+  /** SHA-256 over the decisions only (DESIGN section 6). */
+  readonly hash: Digest;
+}

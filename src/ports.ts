@@ -1,0 +1,154 @@
+// Every interface to the outside world, on one page. Adapters implement them, `wiring.ts` hands them to the core.
+import type { Host } from "./model/fleet.ts";
+import type { Observation } from "./model/observation.ts";
+import type { TaskGroup } from "./model/plan.ts";
+import type { JournalEvent, RunId } from "./model/run-event.ts";
+import type { TaskEvent } from "./model/task.ts";
+
+/** Milliseconds since the epoch, and waiting. Tests and the simulator bring their own. */
+export interface Clock {
+  now(): number;
+  /** Resolves after `ms`, or rejects with the signal's reason when it is aborted first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** The commit that was fetched, not yet trusted. */
+export interface Head {
+  /** 40 hex digits. */
+  readonly commit: string;
+  readonly ref: string;
+}
+
+/** A regular file at a commit. Symlinks, submodules and anything else are never followed; `files` throws `unsafe-path` on them. */
+export interface RepositoryFile {
+  readonly path: string;
+  readonly text: string;
+  /** Git blob id, so that the plan hash covers content and not the commit. */
+  readonly blob: string;
+}
+
+/** Read side of a release repository. Never checks anything out. */
+export interface ReleaseRepositoryPort {
+  /** Brings the configured ref into the local mirror. Throws `git-remote-unreachable` (retry). Keeps the last good state. */
+  fetch(): Promise<Head>;
+  /** All regular YAML files (.yaml, .yml) under `directory`, sorted by path, each ≤ 256 KiB, at most 2,000. */
+  files(commit: string, directory: string): Promise<RepositoryFile[]>;
+  /** Which principal signed the commit, by the given signers; throws RefusedError `commit-not-trusted`. */
+  verifySignature(commit: string, signers: readonly CommitSigner[]): Promise<{ readonly signer: string }>;
+  /** Resolves a branch, tag or commit name from the mirror to a commit id; throws `no-such-ref`. */
+  resolve(ref: string): Promise<string>;
+  /** True when `ancestor` is reachable from `commit` (a rewritten history is reported, never followed blindly). */
+  isAncestor(ancestor: string, commit: string): Promise<boolean>;
+}
+export interface CommitSigner {
+  readonly name: string;
+  /** `ssh-ed25519 AAAA…` */
+  readonly publicKey: string;
+}
+
+/** Status notes under refs/notes/cutover of the release remote. */
+export interface NotesPort {
+  /** Adds `note` to the note of `commit` and pushes with compare-and-swap; on contention fetches, adds again and retries (bounded). Existing records of other writers survive. */
+  publish(commit: string, note: string): Promise<void>;
+  /** The note text of a commit as the remote has it, undefined when there is none. */
+  read(commit: string): Promise<string | undefined>;
+}
+
+/** The right to write, held in refs/cutover/lease of the release remote. */
+export interface LeasePort {
+  /** Compare-and-swap. Throws RefusedError `lease-held` (names holder and age) unless it is ours, expired, or `takeOver` is set. Every acquisition raises the epoch by one. */
+  acquire(request: { readonly holder: string; readonly takeOver: boolean; readonly now: number; readonly ttlMs: number }): Promise<Lease>;
+  /** Throws `lease-lost` when somebody else took over. */
+  renew(lease: Lease, now: number): Promise<Lease>;
+  /** Gives it up; a second call or a lost lease is not an error. */
+  release(lease: Lease): Promise<void>;
+}
+export interface Lease {
+  readonly holder: string;
+  readonly epoch: number;
+  readonly ttlMs: number;
+  /** Object id of the lease ref, for compare-and-swap. */
+  readonly object: string;
+}
+
+/** What one published component version is made of. Texts are exactly the signed bytes. */
+export interface PublishedRelease {
+  readonly component: string;
+  readonly version: string;
+  readonly metadata: string;
+  readonly signatures: string;
+  readonly manifest: string;
+  readonly bundleManifest?: string;
+}
+export type Codec = "zstd" | "xz" | "gzip" | "none";
+
+/** A payload on local disk, ready to be streamed. */
+export interface PayloadFile {
+  readonly path: string;
+  /** `sha256:…` of the file. */
+  readonly digest: string;
+  readonly bytes: number;
+  readonly codec: Codec;
+  /** Size of the unpacked tar stream. */
+  readonly outputBytes: number;
+}
+
+/** Reads an artifact repository: a directory, or the same over http(s). */
+export interface ArtifactRepositoryPort {
+  /** Throws `not-published` (stall) naming the nearest versions. Bytes are size-capped; nothing is trusted yet. */
+  release(component: string, version: string): Promise<PublishedRelease>;
+  /** The full payload of a tree digest, in the codec asked for; downloaded or transcoded once and cached. */
+  payload(tree: string, codec: Codec): Promise<PayloadFile>;
+  /** Published versions of a component, newest sequence first. */
+  versions(component: string): Promise<string[]>;
+}
+
+/** OpenSSH signatures over exact bytes. */
+export interface SignerPort {
+  /** Armored SSHSIG. */
+  sign(input: { readonly keyPath: string; readonly namespace: string; readonly data: string }): Promise<string>;
+  /** How many distinct keys of `allowedKeys` signed `data`; unknown, wrong-namespace or broken signatures count nothing. */
+  verify(input: { readonly allowedKeys: readonly string[]; readonly namespace: string; readonly data: string; readonly signatures: string }): Promise<{ readonly keys: readonly string[] }>;
+}
+
+/** Who is writing, for which run. The host refuses a lower epoch. */
+export interface Fence {
+  readonly run: RunId;
+  readonly epoch: number;
+  readonly holder: string;
+}
+
+/** What a host needs in order to build one version; `payload` gives the file when the host says that it needs it. */
+export interface Delivery {
+  readonly component: string;
+  readonly version: string;
+  readonly release: PublishedRelease;
+  readonly envelope: string;
+  readonly envelopeSignature: string;
+  readonly payload: PayloadFile;
+  readonly bundlePayload?: PayloadFile;
+}
+
+/** Acts on targets. SSH now; Kubernetes and the simulator later. */
+export interface ExecutorPort {
+  /** Facts and state, changing nothing. Throws HostUnreachableError, RefusedError `host-key-changed`. */
+  probe(host: Host): Promise<Observation>;
+  /** Verified documents and payload bytes on the host, resumable; resolves when everything is there. Reports bytes as they are acknowledged. */
+  deliver(host: Host, delivery: Delivery, fence: Fence, onBytes: (sent: number) => void): Promise<void>;
+  /** Hands all groups of a step over in one message; safe to repeat with the same run and step. Resolves when the host has journaled them, not when they are done. */
+  submit(host: Host, step: string, groups: readonly TaskGroup[], fence: Fence): Promise<void>;
+  /** Every event of a step on this host, also those from before a lost connection. Ends when the step has ended; throws HostUnreachableError when the link is lost, RefusedError `step-lost` when the host has no result and nobody runs it. */
+  events(host: Host, step: string, fence: Fence): AsyncIterable<TaskEvent>;
+  /** Closes kept connections. The next call opens a new one: `confirm` relies on it. */
+  close(host?: Host): Promise<void>;
+}
+
+/** Append-only memory of the controller. `append` returns only when the events are on disk (F2). */
+export interface JournalPort {
+  append(events: readonly JournalEvent[]): Promise<void>;
+  /** All events of a stream in order. */
+  read(stream: string): Promise<JournalEvent[]>;
+  /** Streams in order of their first event; `prefix` selects, e.g. `run/`. */
+  streams(prefix: string): Promise<string[]>;
+  close(): Promise<void>;
+}

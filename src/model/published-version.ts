@@ -1,0 +1,16 @@
+// What the planner needs to know of a published component version: read from its signed release metadata.
+import type { Digest } from "./names.ts";
+
+export interface PublishedVersion {
+  readonly component: string;
+  readonly version: string;
+  readonly tree: Digest;
+  readonly bundle: Digest | undefined;
+  readonly sequence: number;
+  readonly strategy: string;
+  readonly manager: string;
+  readonly deadlineSeconds: number;
+  readonly hasDrain: boolean;
+  readonly hasBackup: boolean;
+  readonly hasHealth: boolean;
+}

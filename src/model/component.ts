@@ -1,0 +1,135 @@
+// Component: the host contract. Where a component lives on a host, how it is switched, judged and taken back.
+// It is signed with each published version; a host obeys nothing else.
+import { z } from "zod";
+import { contractIssues } from "./contract-issues.ts";
+import {
+  AbsolutePath,
+  NumericVersion,
+  RelativePath,
+  SignalName,
+  SocketUnitName,
+  TaskFile,
+  TaskName,
+  UnitName,
+} from "./contract-values.ts";
+import { HealthCheck } from "./health-check.ts";
+import { ComponentName } from "./names.ts";
+
+export const Switch = z
+  .strictObject({
+    strategy: z
+      .enum(["none", "restart", "socket", "exec"])
+      .default("none")
+      .describe(
+        "none: only `current` moves. restart: stop and start. socket: systemd keeps the listener. exec: a signal makes the old process start the new one",
+      ),
+    start: RelativePath.optional().describe("Executable in the tree that manager `process` starts"),
+    upgradeSignal: SignalName.default("USR2").describe(
+      "Strategy exec: asks the running process to start its successor",
+    ),
+    stopSignal: SignalName.default("TERM").describe("Asks a process to finish its work and exit"),
+    readyWithinSeconds: z.int().min(1).max(3600).default(30).describe("Time that a new process has to become ready"),
+    stopWithinSeconds: z
+      .int()
+      .min(1)
+      .max(3600)
+      .default(30)
+      .describe("Time that an old process has to finish; then it is killed"),
+    sockets: z
+      .array(SocketUnitName)
+      .max(32)
+      .default([])
+      .describe("Strategy socket: units that keep listening during the switch"),
+  })
+  .meta({ id: "Switch", description: "How the running version is replaced" });
+export type Switch = z.infer<typeof Switch>;
+
+export const ContractTask = z
+  .strictObject({
+    name: TaskName,
+    do: TaskFile.describe("Executable in the task bundle"),
+    undo: TaskFile.optional().describe("Executable that takes `do` back; without it undo does nothing"),
+    timeoutSeconds: z.int().min(1).max(86_400).default(300),
+    scope: z.enum(["host", "once"]).default("host").describe("host: on every host. once: on one host of a run"),
+  })
+  .meta({ id: "ContractTask", description: "An executable of the task bundle with its way back" });
+export type ContractTask = z.infer<typeof ContractTask>;
+
+export const Needs = z
+  .strictObject({
+    arch: z
+      .array(z.string().regex(/^[a-z0-9_]{1,32}$/, "as `uname -m` prints it, such as x86_64"))
+      .max(16)
+      .default([])
+      .describe("Any of these; empty is any at all"),
+    kernel: NumericVersion.optional().describe("Oldest kernel"),
+    glibc: NumericVersion.optional().describe("Oldest glibc"),
+    libraries: z
+      .array(z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}$/, "a library such as libssl.so.3"))
+      .max(64)
+      .default([]),
+    diskMb: z.int().min(0).max(100_000_000).optional().describe("Free space below the root, beside the tree itself"),
+    ports: z.array(z.int().min(1).max(65_535)).max(64).default([]).describe("Must be free, or already ours"),
+  })
+  .meta({ id: "Needs", description: "What a host must have, checked before anything is touched" });
+
+const ComponentFields = z.strictObject({
+  apiVersion: z.literal("cutover/v1"),
+  kind: z.literal("Component"),
+  name: ComponentName,
+  root: AbsolutePath.describe(
+    "Holds versions/ and current; must be below a base directory that the host was enrolled with",
+  ),
+  manager: z
+    .enum(["systemd", "process", "none"])
+    .default("none")
+    .describe("Who runs the processes; `none` when there are none"),
+  store: z.literal("directory").default("directory").describe("How versions are kept on the host"),
+  units: z.array(UnitName).max(32).default([]).describe("Manager systemd: the units, the main one first"),
+  switch: Switch.prefault({}),
+  env: z
+    .record(z.string(), z.string().max(4096))
+    .default({})
+    .describe("Environment of the processes and tasks; nothing else is inherited"),
+  drain: z
+    .strictObject({ task: TaskName, withinSeconds: z.int().min(1).max(86_400).default(60) })
+    .optional()
+    .describe("Takes the host out of service before the switch; its undo brings it back"),
+  health: z
+    .array(HealthCheck)
+    .max(32)
+    .default([])
+    .describe("Tried on the host after the switch, in order; all must pass"),
+  backup: z
+    .array(AbsolutePath)
+    .max(64)
+    .default([])
+    .describe("Paths that the switch may damage; saved before, put back on the way back"),
+  tasks: z.array(ContractTask).max(64).default([]),
+  needs: Needs.prefault({}),
+  deadlineSeconds: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .default(120)
+    .describe("Longest time a switched host waits to be confirmed before it reverts by itself"),
+  probation: z
+    .strictObject({
+      seconds: z
+        .int()
+        .min(1)
+        .max(30 * 86_400),
+      atEnd: z.enum(["stay", "revert"]).describe("What a host does by itself when nobody commits"),
+    })
+    .optional()
+    .describe("Time between confirm and commit in which the version is still judged"),
+});
+export type Component = z.infer<typeof ComponentFields>;
+
+export const Component = ComponentFields.superRefine((component, context) => {
+  for (const { message, path } of contractIssues(component))
+    context.addIssue({ code: "custom", message, path: [...path] });
+}).meta({
+  id: "Component",
+  description: "The host contract: where a component lives and how it is switched, judged and taken back",
+});

@@ -1,0 +1,89 @@
+// What a schema cannot say field by field: fields of a host contract that need or exclude one another.
+import type { Component } from "./component.ts";
+import { environmentProblem } from "./contract-values.ts";
+
+export interface ContractIssue {
+  readonly message: string;
+  /** Where in the document, so that a reader can point at line and column. */
+  readonly path: readonly (string | number)[];
+}
+type Issue = readonly [message: string, ...path: (string | number)[]];
+
+/** Everything that contradicts itself in a contract, in document order as far as possible. Empty means sound. */
+export function contractIssues(component: Component): ContractIssue[] {
+  return [...processIssues(component), ...taskIssues(component), ...valueIssues(component)].map(
+    ([message, ...path]) => ({
+      message,
+      path,
+    }),
+  );
+}
+
+function processIssues({ manager, units, switch: { strategy, start, sockets } }: Component): Issue[] {
+  const issues: Issue[] = [];
+  if (manager === "process" && start === undefined)
+    issues.push(["manager process needs `start`, the executable to run", "switch"]);
+  if (manager === "systemd" && units.length === 0) issues.push(["manager systemd needs at least one unit", "units"]);
+  if (manager !== "systemd" && units.length > 0)
+    issues.push([`units belong to manager systemd, but manager is ${manager}`, "units"]);
+  if (strategy === "socket" && sockets.length === 0)
+    issues.push(["strategy socket needs `sockets`, the units that keep listening", "switch"]);
+  if (strategy !== "socket" && sockets.length > 0)
+    issues.push([`sockets belong to strategy socket, but strategy is ${strategy}`, "switch", "sockets"]);
+  if (strategy === "socket" && manager !== "systemd")
+    issues.push(["strategy socket needs manager systemd", "switch", "strategy"]);
+  if (strategy !== "none" && manager === "none")
+    issues.push([`strategy ${strategy} needs manager systemd or process`, "switch", "strategy"]);
+  return [...issues, ...repeated(units, ["units"]), ...repeated(sockets, ["switch", "sockets"])];
+}
+
+function taskIssues({ tasks, health, drain }: Component): Issue[] {
+  const names = tasks.map((task) => task.name);
+  const unknown = (name: string): string => `no task ${name} in tasks; known: ${names.join(", ") || "none"}`;
+  const issues: Issue[] = [];
+  health.forEach((check, index) => {
+    if (check.kind === "executable" && !names.includes(check.task))
+      issues.push([unknown(check.task), "health", index, "task"]);
+    if (check.kind === "http" && check.maxFailures >= check.samples) {
+      issues.push([
+        `maxFailures must be below samples (${check.samples}), else the check cannot fail`,
+        "health",
+        index,
+        "maxFailures",
+      ]);
+    }
+  });
+  if (drain !== undefined && !names.includes(drain.task)) issues.push([unknown(drain.task), "drain", "task"]);
+  names.forEach((name, index) => {
+    if (names.indexOf(name) !== index) issues.push([`task ${name} is defined twice`, "tasks", index, "name"]);
+  });
+  return issues;
+}
+
+function valueIssues({ env, backup, root, needs }: Component): Issue[] {
+  const issues: Issue[] = [];
+  for (const [name, value] of Object.entries(env)) {
+    const problem = environmentProblem(name);
+    if (problem !== undefined) issues.push([`${name}: ${problem}`, "env", name]);
+    if (/\p{Cc}/u.test(value)) issues.push([`${name}: control characters are not allowed`, "env", name]);
+  }
+  backup.forEach((path, index) => {
+    const inside = (a: string, b: string): boolean => `${a}/`.startsWith(`${b}/`);
+    if (inside(path, `${root}/versions`) || inside(`${root}/versions`, path)) {
+      issues.push(["versions are immutable and are not backed up", "backup", index]);
+    }
+  });
+  return [
+    ...issues,
+    ...repeated(backup, ["backup"]),
+    ...repeated(needs.arch, ["needs", "arch"]),
+    ...repeated(needs.libraries, ["needs", "libraries"]),
+    ...repeated(needs.ports, ["needs", "ports"]),
+  ];
+}
+
+function repeated(values: readonly (string | number)[], path: readonly string[]): Issue[] {
+  return values.flatMap((value, index): Issue[] =>
+    values.indexOf(value) === index ? [] : [[`${value} is listed twice`, ...path, index]],
+  );
+}

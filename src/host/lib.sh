@@ -1,0 +1,359 @@
+#!/bin/sh
+# host.sh: the far side of cutover. Joined from src/host/*.sh in the order lib, trust, receive, build, probe, check, runner, …, session, main.
+# lib.sh: what every part stands on: results, fields, key-value files, clocks, durable writes, locks, limited children.
+#
+# Globals set by main: STATE HOST_NAME ADDRESS MODE(system|user) SELF(path of this script) BASES_FILE=enrolment.
+# Descriptors: 3 reply channel of a session, 7 runner FIFO, 8 job lock (children inherit it), 9 host-wide writer lock (children never do).
+# A task is task_KIND_do / task_KIND_undo, called in its own subshell with T_COMPONENT T_VERSION T_RUN T_STEP T_SESSION T_ID T_EPOCH T_DIR;
+# its last stdout lines are the evidence of success, `fail` ends it. Other parts define, and main and probe call when they exist:
+#   word_revert COMPONENT TRIALID · word_guard · word_probation COMPONENT TRIALID
+#   trial_facts COMPONENT      prints `state W`, `trial-from V`, `trial-to V`, `trial-run R`, `trial-reason W` (plain `key value` lines)
+#   manager_facts COMPONENT VERSION   prints `active yes|no`, `pid N`; runs after load_contract
+set -eu
+LC_ALL=C
+export LC_ALL
+umask 077
+
+HOST_SH_VERSION=0.1.0
+MAX_KV_BYTES=262144
+MAX_MANIFEST_BYTES=67108864
+EVIDENCE_BYTES=4096
+NL='
+'
+TAB='	'
+
+# ---- results -------------------------------------------------------------
+
+# fail CODE REASON EVIDENCE: end the current verb, task or entry word with that result. Never call it where stdout or exit status is
+# swallowed (inside `$(…)` followed by `||`): it ends only the innermost subshell.
+fail() {
+	_evidence=$(printf '%s' "${3-}" | head -c "$EVIDENCE_BYTES" | encode)
+	if [ -n "${T_FAIL_FILE-}" ]; then
+		printf '%s %s %s\n' "$1" "$2" "${_evidence:--}" >"$T_FAIL_FILE"
+	elif [ -n "${REQUEST_ID-}" ]; then
+		ms_since "$REQUEST_START"
+		printf '%s\terr\t%s\t%s\t%s\t%s\n' "$REQUEST_ID" "$MS" "$1" "$2" "${_evidence:--}" >&3
+		printf '%s\n' "$REQUEST_COUNT" >"$SESSION_DIR/replied"
+	else
+		printf 'cutover: %s: %s\n' "$2" "${3-}" >&2
+	fi
+	exit "$1"
+}
+
+# ok FIELD…: the verb's final reply; fields are encoded here.
+ok() {
+	ms_since "$REQUEST_START"
+	_line="$REQUEST_ID${TAB}ok${TAB}$MS"
+	for _f in "$@"; do
+		field "$_f"
+		_line="$_line$TAB$FIELD"
+	done
+	printf '%s\n' "$_line" >&3
+	printf '%s\n' "$REQUEST_COUNT" >"$SESSION_DIR/replied"
+}
+
+# data FIELD…: one data line of the verb's reply.
+data() {
+	_line="$REQUEST_ID${TAB}+"
+	for _f in "$@"; do
+		field "$_f"
+		_line="$_line$TAB$FIELD"
+	done
+	printf '%s\n' "$_line" >&3
+}
+
+# ---- fields --------------------------------------------------------------
+
+# encode: filter; percent-encodes every byte except A-Za-z0-9._~:/@+=,- (newlines too). No trailing newline is written.
+encode() {
+	od -An -v -tx1 | awk 'BEGIN {
+		safe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~:/@+=,-"
+		hex = "0123456789ABCDEF"
+		for (i = 0; i < 256; i++) {
+			h = substr(hex, int(i / 16) + 1, 1) substr(hex, i % 16 + 1, 1)
+			c = (i > 31 && i < 127) ? sprintf("%c", i) : ""
+			out[tolower(h)] = (c != "" && index(safe, c)) ? c : "%" h
+		}
+	}
+	{ for (i = 1; i <= NF; i++) printf "%s", out[$i] }'
+}
+
+# decode: filter, one encoded value a line in, the same number of lines out (a decoded newline is refused, so is %00): status 65 when malformed.
+decode() {
+	awk 'BEGIN {
+		hex = "0123456789ABCDEF"
+		for (i = 1; i < 256; i++) byte[substr(hex, int(i / 16) + 1, 1) substr(hex, i % 16 + 1, 1)] = sprintf("%c", i)
+		delete byte["0A"]
+	}
+	{
+		n = split($0, part, "%"); text = part[1]
+		for (i = 2; i <= n; i++) {
+			h = substr(part[i], 1, 2)
+			if (!(h in byte)) exit 65
+			text = text byte[h] substr(part[i], 3)
+		}
+		print text
+	}'
+}
+
+# field VALUE: sets FIELD to its encoded form, `-` when empty. Forks only for values that need it.
+field() {
+	case $1 in
+	'') FIELD=- ;;
+	*[!A-Za-z0-9._~:/@+=,-]*) FIELD=$(printf '%s' "$1" | encode) ;;
+	*) FIELD=$1 ;;
+	esac
+}
+
+# unfield ENCODED: sets VALUE to the decoded form (`-` is empty); returns 65 when malformed.
+unfield() {
+	case $1 in
+	-) VALUE= ;;
+	'' | *[!A-Za-z0-9._~:/@+=,%-]*) return 65 ;;
+	*%*) VALUE=$(printf '%s\n' "$1" | decode) || return 65 ;;
+	*) VALUE=$1 ;;
+	esac
+}
+
+# ---- grammars ------------------------------------------------------------
+
+is_component() { case $1 in '' | [!a-z]* | *[!a-z0-9-]*) return 1 ;; esac; [ "${#1}" -le 63 ]; }
+is_version() { case $1 in '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._+-]*) return 1 ;; esac; [ "${#1}" -le 64 ]; }
+is_host() { case $1 in '' | [!a-z0-9]* | *[!a-z0-9.-]*) return 1 ;; esac; [ "${#1}" -le 63 ]; }
+is_run() { case $1 in '' | [!a-z0-9]* | *[!a-z0-9-]*) return 1 ;; esac; [ "${#1}" -le 64 ]; }
+is_step() { case $1 in '' | [!a-z0-9]* | *[!a-z0-9.-]*) return 1 ;; esac; [ "${#1}" -le 64 ]; }
+is_holder() { case $1 in '' | *[!A-Za-z0-9._:@/+=,-]*) return 1 ;; esac; [ "${#1}" -le 128 ]; }
+is_task_name() { case $1 in '' | [!a-z]* | *[!a-z0-9-]*) return 1 ;; esac; [ "${#1}" -le 63 ]; }
+# At most 15 digits and no leading zero: any sh can compute with it.
+is_number() { case $1 in '' | *[!0-9]* | 0?*) return 1 ;; esac; [ "${#1}" -le 15 ]; }
+is_digest() { case $1 in sha256:*) ;; *) return 1 ;; esac; is_hex64 "${1#sha256:}"; }
+is_hex64() { case $1 in '' | *[!0-9a-f]*) return 1 ;; esac; [ "${#1}" -eq 64 ]; }
+# Absolute, canonical: no empty, `.` or `..` segment, no control byte or backslash.
+is_abs_path() { case $1/ in [!/]* | *//* | */./* | */../* | *[[:cntrl:]\\]*) return 1 ;; esac; [ "${#1}" -gt 1 ] && [ "${#1}" -le 1024 ]; }
+
+# ---- key value files -----------------------------------------------------
+
+# kv_get FILE KEY: prints the decoded value; returns 1 when the key is absent.
+kv_get() {
+	kv_raw "$1" "$2" || return 1
+	unfield "$RAW" || return 65
+	printf '%s\n' "$VALUE"
+}
+
+# kv_raw FILE KEY: sets RAW to the encoded value of the first such line, without forking; returns 1 when absent.
+kv_raw() {
+	RAW=
+	[ -r "$1" ] || return 1
+	while read -r _k RAW; do
+		[ "$_k" != "$2" ] || return 0
+	done <"$1"
+	RAW=
+	return 1
+}
+
+# kv_list FILE PREFIX: decoded values of PREFIX.0, PREFIX.1 … in numeric order, one a line; values with a newline are refused.
+kv_list() {
+	[ -r "$1" ] || return 0
+	while read -r _k _v; do
+		case ${_k#"$2."} in
+		"$_k" | '' | *[!0-9]*) ;;
+		*) printf '%s %s\n' "${_k#"$2."}" "$_v" ;;
+		esac
+	done <"$1" | sort -n | cut -d ' ' -f 2 | decode
+}
+
+# kv_set FILE KEY: decoded values of a key that repeats, one a line.
+kv_set() {
+	[ -r "$1" ] || return 0
+	while read -r _k _v; do
+		[ "$_k" != "$2" ] || printf '%s\n' "$_v"
+	done <"$1" | decode
+}
+
+# kv_indexes FILE PREFIX: the distinct N of PREFIX.N.… keys (health.0.kind, task names too), numbers in order, one a line.
+kv_indexes() {
+	[ -r "$1" ] || return 0
+	while read -r _k _v; do
+		case $_k in
+		"$2".*.*)
+			_k=${_k#"$2."}
+			printf '%s\n' "${_k%%.*}"
+			;;
+		esac
+	done <"$1" | sort -nu
+}
+
+# kv_line KEY VALUE: prints one line, value encoded; nothing for an empty value.
+kv_line() {
+	[ -n "$2" ] || return 0
+	field "$2"
+	printf '%s %s\n' "$1" "$FIELD"
+}
+
+# ---- clocks --------------------------------------------------------------
+
+# uptime_cs: sets UPTIME_CS, hundredths of a second since boot; jumps of the wall clock do not matter (F19).
+uptime_cs() {
+	read -r _up _ </proc/uptime
+	_frac=${_up#*.}
+	UPTIME_CS=$((${_up%.*} * 100 + 1${_frac} - 100))
+}
+
+# ms_since START_CS: sets MS.
+ms_since() {
+	uptime_cs
+	MS=$(((UPTIME_CS - $1) * 10))
+}
+
+boot_id() { read -r BOOT_ID </proc/sys/kernel/random/boot_id; }
+
+# nap: a short sleep for polling loops.
+nap() { sleep "${1:-0.05}"; }
+
+# ---- durable writes ------------------------------------------------------
+
+# sync_path PATH: fsync one file or directory. sync_dir is the same, by its purpose: make a rename in it durable.
+sync_path() { sync "$1" 2>/dev/null </dev/null || sync </dev/null; }
+sync_dir() { sync_path "$1"; }
+
+# sync_tree DIR: everything below DIR is on disk afterwards (syncfs where it exists).
+sync_tree() { sync -f "$1" 2>/dev/null </dev/null || sync </dev/null; }
+
+# atomic_write FILE: stdin → temporary, fsync, mv -T, fsync of the parent. The old content or the new, never a mix.
+atomic_write() {
+	_new=$(mktemp "$1.new.XXXXXX") || fail 73 cannot-create "cannot create $1.new"
+	if cat >"$_new" && sync_path "$_new" && mv -fT "$_new" "$1"; then
+		sync_dir "${1%/*}"
+	else
+		rm -f "$_new"
+		fail 74 write-failed "cannot write $1"
+	fi
+}
+
+# make_dir DIR [MODE]: like mkdir -p for private directories; refuses to pass through a symlink at DIR itself.
+make_dir() {
+	[ ! -L "$1" ] || fail 77 unsafe-path "$1 is a symlink"
+	[ -d "$1" ] || mkdir -p "$1" || fail 73 cannot-create "cannot create $1"
+	[ -z "${2-}" ] || chmod "$2" "$1"
+}
+
+# remove_tree DIR: rm -rf that also gets rid of directories without write permission; returns 1 if something is left.
+remove_tree() {
+	[ -e "$1" ] || [ -L "$1" ] || return 0
+	rm -rf "$1" 2>/dev/null || :
+	[ -e "$1" ] || return 0
+	find "$1" -type d -exec chmod u+rwx {} \; 2>/dev/null </dev/null || :
+	rm -rf "$1"
+	[ ! -e "$1" ]
+}
+
+# file_size FILE: sets SIZE; 0 when absent.
+file_size() {
+	SIZE=0
+	[ ! -f "$1" ] || SIZE=$(stat -c %s "$1")
+}
+
+# file_digest FILE: prints sha256:HEX.
+file_digest() {
+	_sum=$(sha256sum <"$1") || return 74
+	printf 'sha256:%s\n' "${_sum%% *}"
+}
+
+# ---- places --------------------------------------------------------------
+
+component_dir() { printf '%s/components/%s\n' "$STATE" "$1"; }
+offer_dir() { printf '%s/offers/%s/%s\n' "$STATE" "$1" "$2"; }
+
+# load_contract COMPONENT VERSION: sets CONTRACT (the release file that was verified when this version was built), ROOT and T_DIR. The root
+# is checked against today's enrolment again. Ends the task when the version is not built or its root is not allowed.
+load_contract() {
+	{ is_component "$1" && is_version "$2"; } || fail 64 bad-request "not a component and version: $1 $2"
+	T_DIR=$STATE/components/$1
+	CONTRACT=$T_DIR/releases/$2/release
+	[ -f "$CONTRACT" ] || fail 66 version-not-built "$1 $2 is not built on this host"
+	{ kv_raw "$CONTRACT" root && unfield "$RAW"; } || fail 65 bad-release "no root in $CONTRACT"
+	ROOT=$VALUE
+	check_root "$1" "$ROOT"
+}
+
+# tree_of_version COMPONENT VERSION: prints the digest a built version was verified against; returns 1 when it is not built.
+tree_of_version() {
+	kv_raw "$STATE/components/$1/releases/$2/release" root && unfield "$RAW" || return 1
+	[ -f "$VALUE/versions/$2/.cutover-verified" ] && [ ! -L "$VALUE/versions/$2" ] || return 1
+	read -r _tree <"$VALUE/versions/$2/.cutover-verified" || return 1
+	is_digest "$_tree" || return 1
+	printf '%s\n' "$_tree"
+}
+
+# current_version ROOT: prints the version that ROOT/current names; returns 1 without a link, 2 when it points elsewhere than versions/V.
+current_version() {
+	[ -L "$1/current" ] || return 1
+	_link=$(readlink "$1/current")
+	case $_link in versions/*) ;; *) return 2 ;; esac
+	is_version "${_link#versions/}" || return 2
+	printf '%s\n' "${_link#versions/}"
+}
+
+# bundle_dir CONTRACT: prints where the contract's task bundle was built; returns 1 when it names none or it is not there.
+bundle_dir() {
+	kv_raw "$1" bundle && is_digest "$RAW" || return 1
+	[ -f "$STATE/bundles/${RAW#sha256:}/.cutover-verified" ] || return 1
+	printf '%s/bundles/%s\n' "$STATE" "${RAW#sha256:}"
+}
+
+# task_option KEY [DEFAULT]: prints what the controller chose; the default, or status 1, when it chose nothing.
+task_option() {
+	for _o in ${T_OPTIONS-}; do # fields are percent-encoded: no blank, no glob character
+		case $_o in
+		"$1="*)
+			unfield "${_o#*=}" || return 65
+			printf '%s\n' "$VALUE"
+			return 0
+			;;
+		esac
+	done
+	[ $# -gt 1 ] || return 1
+	printf '%s\n' "$2"
+}
+
+# ---- children ------------------------------------------------------------
+
+# with_host_lock COMMAND…: runs it holding the host-wide writer lock, in a subshell; 75 when another writer keeps it for 30 s.
+with_host_lock() {
+	(
+		flock -w 30 9 || fail 75 busy "another writer holds $STATE/lock"
+		"$@"
+	) 9>>"$STATE/lock"
+}
+
+# tool_path NAME: prints the program's absolute path from PATH (never a shell's own applet); returns 1 when there is none.
+tool_path() {
+	_rest=$PATH:
+	while [ -n "$_rest" ]; do
+		_dir=${_rest%%:*}
+		_rest=${_rest#*:}
+		case $_dir in /*) ;; *) continue ;; esac
+		if [ -f "$_dir/$1" ] && [ -x "$_dir/$1" ]; then
+			printf '%s/%s\n' "$_dir" "$1"
+			return 0
+		fi
+	done
+	return 1
+}
+
+has_tool() { tool_path "$1" >/dev/null; }
+
+# run_limited SECONDS LOGFILE CMD…: an external command with stdin closed off, output appended to LOGFILE, reply channel and writer lock closed.
+# Returns its status; 124 when the time ran out (told by the clock: implementations of timeout disagree on the status).
+run_limited() {
+	_limit=$1
+	_log=$2
+	shift 2
+	uptime_cs
+	_begun=$UPTIME_CS
+	_rc=0
+	timeout -k 5 "$_limit" "$@" </dev/null >>"$_log" 2>&1 3>&- 7>&- 9>&- || _rc=$?
+	ms_since "$_begun"
+	[ "$_rc" -eq 0 ] || [ "$MS" -lt "$((_limit * 1000))" ] || _rc=124
+	return "$_rc"
+}

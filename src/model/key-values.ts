@@ -18,12 +18,14 @@ export class MalformedTextError extends Error {
 export const maxKeyValueBytes = 256 * 1024;
 
 const plainByte = /[A-Za-z0-9._~:/@+=,-]/;
+const plainValue = /^[A-Za-z0-9._~:/@+=,-]*$/;
 const keyGrammar = /^[a-z0-9][a-z0-9._-]*$/;
 const encodedValueGrammar = /^(?:[A-Za-z0-9._~:/@+=,-]|%[0-9A-F]{2})+$/;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Percent-encodes the UTF-8 bytes of a value. Total: any string gives printable ASCII without spaces. */
 export function encodeValue(value: string): string {
+  if (plainValue.test(value)) return value;
   let text = "";
   for (const byte of new TextEncoder().encode(value)) {
     const character = String.fromCharCode(byte);

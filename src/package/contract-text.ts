@@ -1,0 +1,176 @@
+// The host contract as `key value` entries, and back. Lists count from 1 without gaps; every field is written, also those at their default. Pure.
+import type { Component } from "../model/component.ts";
+import type { HealthCheck } from "../model/health-check.ts";
+import type { KeyValue } from "../model/key-values.ts";
+
+type Values = ReadonlyMap<string, string>;
+type Raw = Record<string, unknown>;
+
+/** All entries of a contract but its component name, which the release metadata states itself. */
+export function contractEntries(contract: Component): KeyValue[] {
+  const { switch: change, drain, needs, probation } = contract;
+  const entries: [string, string | number | undefined][] = [
+    ["root", contract.root],
+    ["manager", contract.manager],
+    ["store", contract.store],
+    ["deadline.seconds", contract.deadlineSeconds],
+    ["switch.strategy", change.strategy],
+    ["switch.start", change.start],
+    ["switch.upgrade-signal", change.upgradeSignal],
+    ["switch.stop-signal", change.stopSignal],
+    ["switch.ready-seconds", change.readyWithinSeconds],
+    ["switch.stop-seconds", change.stopWithinSeconds],
+    ["drain.task", drain?.task],
+    ["drain.seconds", drain?.withinSeconds],
+    ["needs.kernel", needs.kernel],
+    ["needs.glibc", needs.glibc],
+    ["needs.disk-mb", needs.diskMb],
+    ["probation.seconds", probation?.seconds],
+    ["probation.at-end", probation?.atEnd],
+    ...numbered("unit", contract.units),
+    ...numbered("switch.socket", change.sockets),
+    ...numbered("env", sortedEnvironment(contract.env)),
+    ...numbered("backup", contract.backup),
+    ...numbered("needs.arch", needs.arch),
+    ...numbered("needs.library", needs.libraries),
+    ...numbered("needs.port", needs.ports),
+    ...contract.health.flatMap((check, index) => healthEntries(`health.${index + 1}`, check)),
+    ...contract.tasks.flatMap((task): [string, string | number | undefined][] => [
+      [`task.${task.name}.do`, task.do],
+      [`task.${task.name}.undo`, task.undo],
+      [`task.${task.name}.seconds`, task.timeoutSeconds],
+      [`task.${task.name}.scope`, task.scope],
+    ]),
+  ];
+  return entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, `${value}`]]));
+}
+
+/** A Component document as it would stand in YAML; the schema still has to accept it. */
+export function readContract(component: string, values: Values): Raw {
+  return {
+    apiVersion: "cutover/v1",
+    kind: "Component",
+    name: component,
+    root: values.get("root"),
+    manager: values.get("manager"),
+    store: values.get("store"),
+    deadlineSeconds: integer(values, "deadline.seconds"),
+    units: list(values, "unit"),
+    switch: present({
+      strategy: values.get("switch.strategy"),
+      start: values.get("switch.start"),
+      upgradeSignal: values.get("switch.upgrade-signal"),
+      stopSignal: values.get("switch.stop-signal"),
+      readyWithinSeconds: integer(values, "switch.ready-seconds"),
+      stopWithinSeconds: integer(values, "switch.stop-seconds"),
+      sockets: list(values, "switch.socket"),
+    }),
+    env: Object.fromEntries(list(values, "env").map(splitEnvironment)),
+    ...(values.has("drain.task")
+      ? { drain: { task: values.get("drain.task"), withinSeconds: integer(values, "drain.seconds") } }
+      : {}),
+    health: readHealth(values),
+    backup: list(values, "backup"),
+    tasks: readTasks(values),
+    needs: present({
+      arch: list(values, "needs.arch"),
+      kernel: values.get("needs.kernel"),
+      glibc: values.get("needs.glibc"),
+      libraries: list(values, "needs.library"),
+      diskMb: integer(values, "needs.disk-mb"),
+      ports: list(values, "needs.port").map(Number),
+    }),
+    ...(values.has("probation.seconds")
+      ? { probation: { seconds: integer(values, "probation.seconds"), atEnd: values.get("probation.at-end") } }
+      : {}),
+  };
+}
+
+function healthEntries(prefix: string, check: HealthCheck): [string, string | number | undefined][] {
+  const common: [string, string | number][] = [
+    [`${prefix}.kind`, check.kind],
+    [`${prefix}.within-seconds`, check.withinSeconds],
+  ];
+  switch (check.kind) {
+    case "http":
+      return [
+        ...common,
+        [`${prefix}.url`, check.url],
+        [`${prefix}.samples`, check.samples],
+        [`${prefix}.max-failures`, check.maxFailures],
+        [`${prefix}.interval-ms`, check.intervalMs],
+      ];
+    case "tcp":
+      return [...common, [`${prefix}.address`, check.address], [`${prefix}.port`, check.port]];
+    case "unit":
+      return [...common, [`${prefix}.unit`, check.unit]];
+    case "executable":
+      return [...common, [`${prefix}.task`, check.task]];
+  }
+}
+
+function readHealth(values: Values): Raw[] {
+  const checks: Raw[] = [];
+  for (let n = 1; values.has(`health.${n}.kind`); n += 1) {
+    const prefix = `health.${n}`;
+    checks.push(
+      present({
+        kind: values.get(`${prefix}.kind`),
+        withinSeconds: integer(values, `${prefix}.within-seconds`),
+        url: values.get(`${prefix}.url`),
+        samples: integer(values, `${prefix}.samples`),
+        maxFailures: integer(values, `${prefix}.max-failures`),
+        intervalMs: integer(values, `${prefix}.interval-ms`),
+        address: values.get(`${prefix}.address`),
+        port: integer(values, `${prefix}.port`),
+        unit: values.get(`${prefix}.unit`),
+        task: values.get(`${prefix}.task`),
+      }),
+    );
+  }
+  return checks;
+}
+
+function readTasks(values: Values): Raw[] {
+  const names = [...values.keys()].flatMap((key) => /^task\.([a-z0-9-]+)\.do$/.exec(key)?.[1] ?? []);
+  return names.sort().map((name) =>
+    present({
+      name,
+      do: values.get(`task.${name}.do`),
+      undo: values.get(`task.${name}.undo`),
+      timeoutSeconds: integer(values, `task.${name}.seconds`),
+      scope: values.get(`task.${name}.scope`),
+    }),
+  );
+}
+
+function numbered(prefix: string, items: readonly (string | number)[]): [string, string | number][] {
+  return items.map((item, index) => [`${prefix}.${index + 1}`, item]);
+}
+
+function list(values: Values, prefix: string): string[] {
+  const items: string[] = [];
+  for (let item = values.get(`${prefix}.1`); item !== undefined; item = values.get(`${prefix}.${items.length + 1}`))
+    items.push(item);
+  return items;
+}
+
+function sortedEnvironment(env: Readonly<Record<string, string>>): string[] {
+  return Object.entries(env)
+    .map(([name, value]) => `${name}=${value}`)
+    .sort();
+}
+
+function splitEnvironment(text: string): [string, string] {
+  const equals = text.indexOf("=");
+  return [text.slice(0, equals), text.slice(equals + 1)];
+}
+
+function integer(values: Values, key: string): number | undefined {
+  const text = values.get(key);
+  return text === undefined ? undefined : Number(text);
+}
+
+function present(raw: Raw): Raw {
+  return Object.fromEntries(Object.entries(raw).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,118 @@
+// Release metadata: what the release key signs. One component version: its tree, its task bundle and its whole host contract. Pure.
+import { z } from "zod";
+import { CutoverError } from "../errors.ts";
+import { Component } from "../model/component.ts";
+import { encodeKeyValues, MalformedTextError, parseKeyValues } from "../model/key-values.ts";
+import { ComponentName, Digest, Version } from "../model/names.ts";
+import type { PublishedVersion } from "../model/published-version.ts";
+import { contractEntries, readContract } from "./contract-text.ts";
+
+export const releaseNamespace = "cutover-release";
+export const releasePrincipal = "release";
+
+const format = "cutover-release/1";
+const count = z.int().min(0);
+
+const Head = z.strictObject({
+  component: ComponentName,
+  version: Version,
+  sequence: count,
+  expires: count,
+  floor: count,
+  tree: z.strictObject({ digest: Digest, bytes: count, files: count }),
+  bundle: z.strictObject({ digest: Digest, bytes: count }).optional(),
+});
+
+export interface ReleaseMetadata {
+  readonly component: string;
+  readonly version: string;
+  /** Rises with every publication of the component; hosts refuse what is below their floor. */
+  readonly sequence: number;
+  /** Seconds since 1970; gates the first execution on a host. */
+  readonly expires: number;
+  /** Rollback floor: what hosts raise theirs to when a commit asks for it. */
+  readonly floor: number;
+  /** `bytes` is the sum of the file sizes. */
+  readonly tree: { readonly digest: Digest; readonly bytes: number; readonly files: number };
+  readonly bundle: { readonly digest: Digest; readonly bytes: number } | undefined;
+  /** The host contract. Parsed back, its tasks are in the order of their names. */
+  readonly contract: Component;
+}
+
+/** The exact text to sign; the same value gives the same bytes, whatever the order of tasks and environment. */
+export function encodeReleaseMetadata(metadata: ReleaseMetadata): string {
+  const { component, version, sequence, expires, floor, tree, bundle, contract } = metadata;
+  if (contract.name !== component) throw malformed(`the contract is that of ${contract.name}, not of ${component}`);
+  return encodeKeyValues([
+    ["format", format],
+    ["component", component],
+    ["version", version],
+    ["sequence", `${sequence}`],
+    ["expires", `${expires}`],
+    ["floor", `${floor}`],
+    ["tree", tree.digest],
+    ["tree.bytes", `${tree.bytes}`],
+    ["tree.files", `${tree.files}`],
+    ...(bundle === undefined
+      ? []
+      : ([
+          ["bundle", bundle.digest],
+          ["bundle.bytes", `${bundle.bytes}`],
+        ] as const)),
+    ...contractEntries(contract),
+  ]);
+}
+
+/** The exact inverse of `encodeReleaseMetadata`. Throws `malformed-release`, also on keys it does not know and on another order. */
+export function parseReleaseMetadata(text: string): ReleaseMetadata {
+  try {
+    const metadata = readMetadata(new Map(parseKeyValues(text)));
+    // Whatever is missing, unknown or of another format shows as a difference to the one canonical text.
+    if (encodeReleaseMetadata(metadata) !== text) throw malformed("unknown keys, or another format");
+    return metadata;
+  } catch (error) {
+    if (error instanceof MalformedTextError) throw malformed(error.message, error);
+    if (error instanceof z.ZodError) throw malformed(z.prettifyError(error), error);
+    throw error;
+  }
+}
+
+/** What a planner needs to know, and nothing else. */
+export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): PublishedVersion {
+  return {
+    component: metadata.component,
+    version: metadata.version,
+    tree: metadata.tree.digest,
+    bundle: metadata.bundle?.digest,
+    sequence: metadata.sequence,
+    strategy: contract.switch.strategy,
+    manager: contract.manager,
+    deadlineSeconds: contract.deadlineSeconds,
+    hasDrain: contract.drain !== undefined,
+    hasBackup: contract.backup.length > 0,
+    hasHealth: contract.health.length > 0,
+  };
+}
+
+function readMetadata(values: ReadonlyMap<string, string>): ReleaseMetadata {
+  const number = (key: string): number => Number(values.get(key) ?? Number.NaN);
+  const { bundle, ...head } = Head.parse({
+    component: values.get("component"),
+    version: values.get("version"),
+    sequence: number("sequence"),
+    expires: number("expires"),
+    floor: number("floor"),
+    tree: { digest: values.get("tree"), bytes: number("tree.bytes"), files: number("tree.files") },
+    bundle: values.has("bundle") ? { digest: values.get("bundle"), bytes: number("bundle.bytes") } : undefined,
+  });
+  return { ...head, bundle, contract: Component.parse(readContract(head.component, values)) };
+}
+
+function malformed(problem: string, cause?: unknown): CutoverError {
+  return new CutoverError({
+    code: "malformed-release",
+    message: "The release metadata is malformed",
+    evidence: problem,
+    cause,
+  });
+}

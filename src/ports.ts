@@ -57,7 +57,12 @@ export interface NotesPort {
 /** The right to write, held in refs/cutover/lease of the release remote. */
 export interface LeasePort {
   /** Compare-and-swap. Throws RefusedError `lease-held` (names holder and age) unless it is ours, expired, or `takeOver` is set. Every acquisition raises the epoch by one. */
-  acquire(request: { readonly holder: string; readonly takeOver: boolean; readonly now: number; readonly ttlMs: number }): Promise<Lease>;
+  acquire(request: {
+    readonly holder: string;
+    readonly takeOver: boolean;
+    readonly now: number;
+    readonly ttlMs: number;
+  }): Promise<Lease>;
   /** Throws `lease-lost` when somebody else took over. */
   renew(lease: Lease, now: number): Promise<Lease>;
   /** Gives it up; a second call or a lost lease is not an error. */
@@ -108,7 +113,12 @@ export interface SignerPort {
   /** Armored SSHSIG. */
   sign(input: { readonly keyPath: string; readonly namespace: string; readonly data: string }): Promise<string>;
   /** How many distinct keys of `allowedKeys` signed `data`; unknown, wrong-namespace or broken signatures count nothing. */
-  verify(input: { readonly allowedKeys: readonly string[]; readonly namespace: string; readonly data: string; readonly signatures: string }): Promise<{ readonly keys: readonly string[] }>;
+  verify(input: {
+    readonly allowedKeys: readonly string[];
+    readonly namespace: string;
+    readonly data: string;
+    readonly signatures: string;
+  }): Promise<{ readonly keys: readonly string[] }>;
 }
 
 /** Who is writing, for which run. The host refuses a lower epoch. */

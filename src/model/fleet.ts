@@ -5,14 +5,31 @@ import { ComponentName, HostName } from "./names.ts";
 export const Host = z
   .strictObject({
     name: HostName,
-    address: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$/, "a host name or an IP address").describe("Where its sshd listens"),
+    address: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$/, "a host name or an IP address")
+      .describe("Where its sshd listens"),
     port: z.int().min(1).max(65_535).default(22),
-    user: z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, "a Unix user name").default("cutover").describe("The account that enrolment made"),
+    user: z
+      .string()
+      .regex(/^[a-z_][a-z0-9_-]{0,31}$/, "a Unix user name")
+      .default("cutover")
+      .describe("The account that enrolment made"),
     hostKeys: z
-      .array(z.string().regex(/^(ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/=]+$/, "a public host key as in /etc/ssh/ssh_host_*_key.pub, without the comment"))
+      .array(
+        z
+          .string()
+          .regex(
+            /^(ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/=]+$/,
+            "a public host key as in /etc/ssh/ssh_host_*_key.pub, without the comment",
+          ),
+      )
       .min(1)
       .describe("Pinned: a host that shows any other key is not talked to"),
-    labels: z.record(z.string(), z.string()).default({}).describe("Free labels such as role, site, region; selectors match them"),
+    labels: z
+      .record(z.string(), z.string())
+      .default({})
+      .describe("Free labels such as role, site, region; selectors match them"),
     components: z.array(ComponentName).default([]).describe("Components that live on this host"),
   })
   .meta({ id: "Host", description: "A machine reached over SSH" });

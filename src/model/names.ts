@@ -15,7 +15,10 @@ export type HostName = z.infer<typeof HostName>;
 
 export const Version = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/, "letters, digits and . _ + -, starting with a letter or digit, at most 64")
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/,
+    "letters, digits and . _ + -, starting with a letter or digit, at most 64",
+  )
   .meta({ id: "Version", description: "Always a string: quote it, since 1.10 without quotes is the number 1.1" });
 export type Version = z.infer<typeof Version>;
 

@@ -27,7 +27,14 @@ export interface ObservedComponent {
   readonly committed: string | undefined;
   readonly committedTree: string | undefined;
   readonly state: HostVersionState;
-  readonly trial: { readonly from: string | undefined; readonly to: string; readonly run: string; readonly reason: string | undefined } | undefined;
+  readonly trial:
+    | {
+        readonly from: string | undefined;
+        readonly to: string;
+        readonly run: string;
+        readonly reason: string | undefined;
+      }
+    | undefined;
   /** Versions whose tree is built and verified. */
   readonly built: readonly string[];
   readonly sequence: number;
@@ -45,4 +52,10 @@ export type Observation =
       readonly facts: HostFacts;
       readonly components: readonly ObservedComponent[];
     }
-  | { readonly kind: "unreachable"; readonly host: string; readonly at: number; readonly code: string; readonly message: string };
+  | {
+      readonly kind: "unreachable";
+      readonly host: string;
+      readonly at: number;
+      readonly code: string;
+      readonly message: string;
+    };

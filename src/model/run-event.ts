@@ -7,20 +7,58 @@ export type RunOutcome = "done" | "rolled-back" | "stuck";
 
 /** An event without its place. Streams: `run/ID` for one execution, `controller` for what outlives runs. */
 export type EventBody =
-  | { readonly kind: "run-planned"; readonly commit: string; readonly generation: string; readonly plan: Plan; readonly epoch: number }
+  | {
+      readonly kind: "run-planned";
+      readonly commit: string;
+      readonly generation: string;
+      readonly plan: Plan;
+      readonly epoch: number;
+    }
   | { readonly kind: "run-resumed"; readonly epoch: number }
   | { readonly kind: "step-started"; readonly step: string }
-  | { readonly kind: "delivered"; readonly step: string; readonly host: string; readonly component: string; readonly bytes: number; readonly ms: number }
+  | {
+      readonly kind: "delivered";
+      readonly step: string;
+      readonly host: string;
+      readonly component: string;
+      readonly bytes: number;
+      readonly ms: number;
+    }
   | { readonly kind: "submitted"; readonly step: string; readonly host: string }
   | { readonly kind: "task"; readonly step: string; readonly host: string; readonly event: TaskEvent }
-  | { readonly kind: "host-ended"; readonly step: string; readonly host: string; readonly outcome: "done" | "failed" | "unknown"; readonly evidence: string }
+  | {
+      readonly kind: "host-ended";
+      readonly step: string;
+      readonly host: string;
+      readonly outcome: "done" | "failed" | "unknown";
+      readonly evidence: string;
+    }
   | { readonly kind: "step-ended"; readonly step: string }
-  | { readonly kind: "rollback-started"; readonly scope: "batch" | "release"; readonly reason: string; readonly by: string }
+  | {
+      readonly kind: "rollback-started";
+      readonly scope: "batch" | "release";
+      readonly reason: string;
+      readonly by: string;
+    }
   | { readonly kind: "run-ended"; readonly outcome: RunOutcome; readonly reason: string }
   | { readonly kind: "published"; readonly commit: string }
   | { readonly kind: "commit-accepted"; readonly commit: string; readonly signer: string; readonly trust: string }
-  | { readonly kind: "quarantined"; readonly component: string; readonly version: string; readonly tree: string; readonly reason: string; readonly evidence: string }
-  | { readonly kind: "quarantine-lifted"; readonly component: string; readonly tree: string; readonly by: string; readonly reason: string }
+  | {
+      readonly kind: "quarantined";
+      readonly component: string;
+      readonly version: string;
+      readonly tree: string;
+      readonly reason: string;
+      readonly evidence: string;
+      readonly run?: RunId;
+    }
+  | {
+      readonly kind: "quarantine-lifted";
+      readonly component: string;
+      readonly tree: string;
+      readonly by: string;
+      readonly reason: string;
+    }
   | { readonly kind: "held"; readonly host: string | undefined; readonly by: string; readonly reason: string }
   | { readonly kind: "resumed"; readonly host: string | undefined; readonly by: string; readonly reason: string };
 

@@ -1,6 +1,17 @@
 // A task: the smallest unit of work, with do and undo, named `host/component/task`.
 
-export const taskKinds = ["distribute", "build", "check", "backup", "drain", "switch", "health", "hook", "confirm", "commit"] as const;
+export const taskKinds = [
+  "distribute",
+  "build",
+  "check",
+  "backup",
+  "drain",
+  "switch",
+  "health",
+  "hook",
+  "confirm",
+  "commit",
+] as const;
 export type TaskKind = (typeof taskKinds)[number];
 export type TaskAction = "do" | "undo";
 export type TaskId = string;

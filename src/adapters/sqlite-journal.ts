@@ -1,0 +1,83 @@
+// The journal on SQLite (node:sqlite through Kysely): WAL, and synchronous=FULL so that an acknowledged event survives
+// a power cut (F2).
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { type Generated, Kysely, SqliteDialect } from "kysely";
+import { CutoverError, ExitCode } from "../errors.ts";
+import type { JournalEvent } from "../model/run-event.ts";
+import type { JournalPort } from "../ports.ts";
+
+interface Tables {
+  event: { id: Generated<number>; stream: string; sequence: number; at: number; body: string };
+}
+
+/** Opens the journal at `path`, and makes it when it is not there. The stream and sequence are unique: a second writer fails. */
+export function openSqliteJournal(path: string): JournalPort {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const database = new DatabaseSync(path, { timeout: 5_000 });
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+  database.exec(
+    "CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, stream TEXT NOT NULL, sequence INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL, UNIQUE (stream, sequence)) STRICT",
+  );
+  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: asKyselyDatabase(database) }) });
+  return {
+    async append(events) {
+      if (events.length === 0) return;
+      await db
+        .insertInto("event")
+        .values(events.map(({ stream, sequence, at, ...body }) => ({ stream, sequence, at, body: JSON.stringify(body) })))
+        .execute()
+        .catch((cause: unknown) => {
+          throw journalError(path, cause);
+        });
+    },
+    async read(stream) {
+      const rows = await db.selectFrom("event").select(["sequence", "at", "body"]).where("stream", "=", stream).orderBy("sequence").execute();
+      return rows.map((row) => ({ ...JSON.parse(row.body), stream, sequence: row.sequence, at: row.at }) as JournalEvent);
+    },
+    async streams(prefix) {
+      const rows = await db
+        .selectFrom("event")
+        .select(["stream", db.fn.min("id").as("first")])
+        .where("stream", ">=", prefix)
+        .where("stream", "<", `${prefix}\u{10ffff}`)
+        .groupBy("stream")
+        .orderBy("first")
+        .execute();
+      return rows.map((row) => row.stream);
+    },
+    close: () => db.destroy(),
+  };
+}
+
+/** Kysely speaks better-sqlite3's dialect of JavaScript; node:sqlite differs in two places. */
+function asKyselyDatabase(database: DatabaseSync) {
+  return {
+    close: () => database.close(),
+    prepare(sql: string) {
+      const statement = database.prepare(sql);
+      const bind = (parameters: readonly unknown[]) => parameters as SQLInputValue[];
+      return {
+        reader: statement.columns().length > 0,
+        all: (parameters: readonly unknown[]) => statement.all(...bind(parameters)),
+        run: (parameters: readonly unknown[]) => statement.run(...bind(parameters)),
+        iterate: (parameters: readonly unknown[]) => statement.iterate(...bind(parameters)),
+      };
+    },
+  };
+}
+
+function journalError(path: string, cause: unknown): CutoverError {
+  const taken = cause instanceof Error && /UNIQUE constraint/.test(cause.message);
+  return new CutoverError({
+    code: taken ? "journal-taken" : "journal-failed",
+    message: taken ? `Another process writes to the journal ${path}` : `Cannot write to the journal ${path}`,
+    disposition: "retry",
+    exitCode: ExitCode.stuck,
+    evidence: cause instanceof Error ? cause.message : String(cause),
+    impact: "No work is taken on until events can be kept",
+    remedy: taken ? "cutover status" : "df -h; then cutover status",
+    cause,
+  });
+}

@@ -1,0 +1,65 @@
+// What the controller remembers beyond single runs: the last accepted commit and Trust, quarantines, holds.
+// Derived from the journal's `controller` stream, so it survives whatever happens to the process.
+import { CutoverError } from "../errors.ts";
+import type { EventBody, JournalEvent } from "../model/run-event.ts";
+import { decodeTrust, type Trust } from "../model/trust.ts";
+import { makeAppender } from "../run/append.ts";
+import type { Controller } from "./controller.ts";
+
+export const controllerStream = "controller";
+
+export interface QuarantineEntry {
+  readonly component: string;
+  readonly version: string;
+  readonly tree: string;
+  readonly reason: string;
+  readonly evidence: string;
+  readonly at: number;
+}
+
+export interface ControllerMemory {
+  readonly acceptedCommit: string | undefined;
+  readonly trust: Trust;
+  /** Keyed by `component@tree`. */
+  readonly quarantined: ReadonlyMap<string, QuarantineEntry>;
+  /** Host → reason; the key `*` holds the whole fleet. */
+  readonly holds: ReadonlyMap<string, string>;
+  readonly last: number;
+}
+
+/** Reads it afresh: another process may have added a hold a moment ago. */
+export async function recall(controller: Pick<Controller, "journal" | "settings">): Promise<ControllerMemory> {
+  const events = await controller.journal.read(controllerStream);
+  const quarantined = new Map<string, QuarantineEntry>();
+  const holds = new Map<string, string>();
+  let acceptedCommit: string | undefined;
+  let trust = controller.settings.firstTrust;
+  for (const event of events) {
+    if (event.kind === "commit-accepted") {
+      acceptedCommit = event.commit;
+      trust = decodeTrust(event.trust);
+    } else if (event.kind === "quarantined") quarantined.set(`${event.component}@${event.tree}`, event);
+    else if (event.kind === "quarantine-lifted") quarantined.delete(`${event.component}@${event.tree}`);
+    else if (event.kind === "held") holds.set(event.host ?? "*", `${event.reason} (${event.by})`);
+    else if (event.kind === "resumed") {
+      if (event.host === undefined) holds.clear();
+      else holds.delete(event.host);
+    }
+  }
+  return { acceptedCommit, trust, quarantined, holds, last: events.at(-1)?.sequence ?? 0 };
+}
+
+const appendTries = 5;
+
+/** Adds to the controller stream, also while another process (`cutover hold` beside `cutover serve`) adds to it. */
+export async function remember(controller: Pick<Controller, "journal" | "clock">, ...bodies: readonly EventBody[]): Promise<readonly JournalEvent[]> {
+  for (let tries = 1; ; tries++) {
+    const last = (await controller.journal.read(controllerStream)).at(-1)?.sequence ?? 0;
+    try {
+      return await makeAppender({ ...controller, stream: controllerStream, last }).append(...bodies);
+    } catch (error) {
+      const raced = error instanceof CutoverError && error.code === "journal-taken";
+      if (!raced || tries === appendTries) throw error;
+    }
+  }
+}

@@ -1,0 +1,89 @@
+// One run from start, or from where a killed controller left it, to its end.
+import { randomBytes } from "node:crypto";
+import type { Desired } from "../model/desired.ts";
+import type { Observation } from "../model/observation.ts";
+import type { Plan } from "../model/plan.ts";
+import type { EventBody, JournalEvent, RunId } from "../model/run-event.ts";
+import type { Lease } from "../ports.ts";
+import { makeAppender } from "../run/append.ts";
+import { driveRun } from "../run/drive-run.ts";
+import { initialRunState, type RunState, reduce } from "../run/machine.ts";
+import { replayRun, runStream } from "../run/replay.ts";
+import type { Controller } from "./controller.ts";
+import { remember } from "./controller-memory.ts";
+import type { LoadedVersion } from "./load-published.ts";
+import { makeDeliveries } from "./make-deliveries.ts";
+
+/** Whoever watches: every journaled event, and bytes on the way (not journaled). */
+export interface RunWatcher {
+  onEvent(event: JournalEvent): void;
+  onBytes(progress: { readonly host: string; readonly component: string; readonly sent: number; readonly total: number }): void;
+}
+
+export interface RunContext {
+  readonly controller: Controller;
+  readonly lease: Lease;
+  readonly desired: Pick<Desired, "hosts">;
+  readonly versions: ReadonlyMap<string, LoadedVersion>;
+  readonly observations: ReadonlyMap<string, Observation>;
+  readonly watcher: RunWatcher;
+  readonly signal: AbortSignal;
+}
+
+export interface RunResult {
+  readonly run: RunId;
+  readonly state: RunState;
+}
+
+/** Journals the plan first, then drives it. */
+export async function startRun(context: RunContext, { plan, commit, generation }: { plan: Plan; commit: string; generation: string }): Promise<RunResult> {
+  const run = makeRunId(context.controller.clock.now());
+  const planned: EventBody = { kind: "run-planned", commit, generation, plan, epoch: context.lease.epoch };
+  return drive(context, { run, state: initialRunState, last: 0, first: planned });
+}
+
+/** Takes up a run that the journal shows without an end. */
+export async function resumeRun(context: RunContext, run: RunId): Promise<RunResult> {
+  const { state, last } = await replayRun(context.controller.journal, run);
+  return drive(context, { run, state, last, first: { kind: "run-resumed", epoch: context.lease.epoch } });
+}
+
+async function drive(context: RunContext, { run, state, last, first }: { run: RunId; state: RunState; last: number; first: EventBody }): Promise<RunResult> {
+  const { controller, lease, watcher } = context;
+  const appender = makeAppender({ journal: controller.journal, clock: controller.clock, stream: runStream(run), last });
+  const [event] = await appender.append(first);
+  if (event) watcher.onEvent(event);
+  const begun = reduce(state, first, run);
+  const fence = { run, epoch: lease.epoch, holder: lease.holder };
+  if (begun.plan === undefined) throw new Error(`the journal has no plan for run ${run}`);
+  const ended = await driveRun({
+    state: begun,
+    appender,
+    fence,
+    hosts: new Map(context.desired.hosts.map((host) => [host.name, host])),
+    executor: controller.executor,
+    clock: controller.clock,
+    deliveryFor: makeDeliveries({ controller, plan: begun.plan, fence, versions: context.versions, observations: context.observations }),
+    concurrency: controller.settings.concurrency,
+    patienceMs: controller.settings.patienceMs,
+    onEvent: watcher.onEvent,
+    onBytes: (host, component, sent, total) => watcher.onBytes({ host, component, sent, total }),
+    signal: context.signal,
+  });
+  await keepQuarantines(controller, run);
+  return { run, state: ended };
+}
+
+/** Quarantines outlive the run: they are copied to the controller's own stream. Repeating it adds nothing. */
+export async function keepQuarantines(controller: Pick<Controller, "journal" | "clock">, run: RunId): Promise<void> {
+  const found = (await controller.journal.read(runStream(run))).filter((event) => event.kind === "quarantined");
+  const known = new Set((await controller.journal.read("controller")).flatMap((event) => (event.kind === "quarantined" ? [`${event.component}@${event.tree}@${event.run ?? ""}`] : [])));
+  const fresh = found.filter((event) => !known.has(`${event.component}@${event.tree}@${run}`));
+  await remember(controller, ...fresh.map(({ kind, component, version, tree, reason, evidence }): EventBody => ({ kind, component, version, tree, reason, evidence, run })));
+}
+
+/** Sorts by time and is unique among controllers: `r20261121-031500-4f2a`. */
+function makeRunId(now: number): RunId {
+  const [day = "", time = ""] = new Date(now).toISOString().split("T");
+  return `r${day.replaceAll("-", "")}-${time.slice(0, 8).replaceAll(":", "")}-${randomBytes(2).toString("hex")}`;
+}

@@ -1,0 +1,29 @@
+// The tasks of one change on one host, and how they are undone. Pure.
+import type { PlannedChange, TaskGroup } from "../model/plan.ts";
+import type { PublishedVersion } from "../model/published-version.ts";
+import { type Task, type TaskAction, type TaskKind, taskId } from "../model/task.ts";
+
+export function makeTask(
+  change: Pick<PlannedChange, "host" | "component" | "to">,
+  kind: TaskKind,
+  { action = "do", options = {} }: { action?: TaskAction; options?: Task["options"] } = {},
+): Task {
+  const { host, component } = change;
+  return { id: taskId(host, component, kind), host, component, version: change.to, kind, action, options };
+}
+
+/** A change whose version already runs and only waits to be committed. */
+export function isCommitOnly(change: PlannedChange): boolean {
+  return change.from === change.to && change.fromTree === change.toTree;
+}
+
+/** The series that switches one component: save, drain, switch, look, and take traffic again. */
+export function switchGroups(change: PlannedChange, published: PublishedVersion): TaskGroup[] {
+  const groups: TaskGroup[] = [];
+  if (published.hasBackup) groups.push([makeTask(change, "backup")]);
+  if (published.hasDrain) groups.push([makeTask(change, "drain")]);
+  groups.push([makeTask(change, "switch", { options: { deadline: String(change.deadlineSeconds) } })]);
+  if (published.hasHealth) groups.push([makeTask(change, "health")]);
+  if (published.hasDrain) groups.push([makeTask(change, "drain", { action: "undo" })]);
+  return groups;
+}

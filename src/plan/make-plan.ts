@@ -1,0 +1,90 @@
+// The planner: difference → ordered tasks. Same inputs, byte-identical plan (P12). Pure.
+import type { DesiredRelease } from "../model/desired.ts";
+import { canonicalJson, digestOf } from "../model/digest.ts";
+import type { HostWork, Plan, PlannedChange, Step } from "../model/plan.ts";
+import { batchHosts } from "./batch-hosts.ts";
+import { compareText, computeDifference, type DifferenceInput, publishedVersion } from "./difference.ts";
+import { isCommitOnly, makeTask, switchGroups } from "./host-tasks.ts";
+import { orderStacks, topologicalOrder } from "./order-stacks.ts";
+
+export type PlanInput = DifferenceInput & {
+  /** Digest of the desired documents; part of the hash, unlike the commit. */
+  readonly generation: string;
+};
+
+export function makePlan(input: PlanInput): Plan {
+  const { release } = input;
+  const { changes, held } = computeDifference(input);
+  const decisions = {
+    release: release.name,
+    changes,
+    steps: makeSteps(input, changes),
+    rollbackPolicy: release.rollbackPolicy,
+    failureBudget: release.policy.failureBudget,
+  };
+  return { ...decisions, held, hash: planHash({ ...decisions, generation: input.generation, policy: release.policy }) };
+}
+
+/** Covers decisions only: reachability, time, bytes, run and epoch stay outside, so that a reviewed plan keeps its hash. */
+function planHash(decisions: unknown): Plan["hash"] {
+  return digestOf(canonicalJson(decisions));
+}
+
+function makeSteps(input: PlanInput, changes: readonly PlannedChange[]): Step[] {
+  if (changes.length === 0) return [];
+  const moving = changes.filter((change) => !isCommitOnly(change));
+  const order = topologicalOrder(input.release.components);
+  const sorted = [...changes].sort((a, b) => order.indexOf(a.component) - order.indexOf(b.component));
+  return [
+    ...aheadSteps(moving),
+    ...switchSteps(input, sorted.filter((change) => !isCommitOnly(change))),
+    step("commit", { phase: "commit", work: workOf(sorted, (mine) => [mine.map((change) => makeTask(change, "commit"))]) }),
+  ];
+}
+
+/** Everything that needs bytes or time happens ahead, on all hosts; the switch itself moves no data (R9). */
+function aheadSteps(moving: readonly PlannedChange[]): Step[] {
+  if (moving.length === 0) return [];
+  return [
+    step("distribute", {
+      phase: "distribute",
+      work: workOf(moving, (mine) => [mine.map((change) => makeTask(change, "distribute")), mine.map((change) => makeTask(change, "build"))]),
+    }),
+    step("check", { phase: "check", work: workOf(moving, (mine) => [mine.map((change) => makeTask(change, "check"))]) }),
+  ];
+}
+
+function switchSteps(input: PlanInput, moving: readonly PlannedChange[]): Step[] {
+  const steps: Step[] = [];
+  for (const layer of orderStacks(input.release.components)) {
+    for (const batch of batchesOf(layer.flat(), moving, input.release)) {
+      const number = steps.length / 2 + 1;
+      const work = workOf(batch, (mine) => mine.flatMap((change) => switchGroups(change, publishedVersion(input.published, change.component, change.to))));
+      steps.push(step(`switch.${number}`, { phase: "switch", batch: number, work }));
+      steps.push(
+        step(`confirm.${number}`, {
+          phase: "confirm",
+          batch: number,
+          work: workOf(batch, (mine) => [mine.map((change) => makeTask(change, "confirm"))]),
+          soakSeconds: input.release.policy.soakSeconds,
+        }),
+      );
+    }
+  }
+  return steps;
+}
+
+function batchesOf(components: readonly string[], moving: readonly PlannedChange[], release: DesiredRelease): PlannedChange[][] {
+  const mine = moving.filter((change) => components.includes(change.component));
+  const hosts = [...new Set(mine.map((change) => change.host))].sort(compareText);
+  return batchHosts(hosts, release.policy).map((batch) => mine.filter((change) => batch.includes(change.host)));
+}
+
+function workOf(changes: readonly PlannedChange[], groups: (mine: readonly PlannedChange[]) => HostWork["groups"]): HostWork[] {
+  const hosts = [...new Set(changes.map((change) => change.host))].sort(compareText);
+  return hosts.map((host) => ({ host, groups: groups(changes.filter((change) => change.host === host)) }));
+}
+
+function step(id: string, parts: Pick<Step, "phase" | "work"> & Partial<Step>): Step {
+  return { id, batch: 0, soakSeconds: 0, ...parts };
+}

@@ -1,0 +1,76 @@
+// The driver: asks the machine what to do, does it, and feeds back what happened. It decides nothing by itself.
+import pMap from "p-map";
+import type { Host } from "../model/fleet.ts";
+import type { HostWork, Step } from "../model/plan.ts";
+import type { EventBody, JournalEvent } from "../model/run-event.ts";
+import type { Appender } from "./append.ts";
+import { decide, type Effect, type RunState, reduce } from "./machine.ts";
+import { type HostStepContext, runHostStep } from "./run-host-step.ts";
+
+export interface DriveInput extends Omit<HostStepContext, "record"> {
+  readonly state: RunState;
+  readonly appender: Appender;
+  readonly hosts: ReadonlyMap<string, Host>;
+  /** Hosts worked on at the same time. */
+  readonly concurrency: number;
+  readonly onEvent: (event: JournalEvent) => void;
+}
+
+/**
+ * Drives the run until it ends, or until only unknown hosts are left and the patience is over: then the state has no
+ * outcome, the run stays open, and a later call takes it up. Rejects only when aborted or when the journal fails.
+ */
+export async function driveRun(input: DriveInput): Promise<RunState> {
+  let state = input.state;
+  const run = input.fence.run;
+  const record = async (...bodies: readonly EventBody[]): Promise<void> => {
+    for (const event of await input.appender.append(...bodies)) {
+      state = reduce(state, event, run);
+      input.onEvent(event);
+    }
+  };
+  const context: HostStepContext = { ...input, record };
+  for (let effect = decide(state), waited = false; effect !== undefined; effect = decide(state)) {
+    input.signal.throwIfAborted();
+    if (effect.kind === "wait") {
+      if (waited) return state;
+      waited = true;
+      await runHosts(input, context, effect.step, effect.hosts);
+    } else {
+      await perform(input, context, effect);
+    }
+  }
+  return state;
+}
+
+async function perform(input: DriveInput, context: HostStepContext, effect: Exclude<Effect, { kind: "wait" }>): Promise<unknown> {
+  switch (effect.kind) {
+    case "start-step":
+      return context.record({ kind: "step-started", step: effect.step.id });
+    case "run-step":
+      return runHosts(input, context, effect.step, effect.hosts);
+    case "end-step":
+      if (effect.soakSeconds > 0) await input.clock.sleep(effect.soakSeconds * 1_000, input.signal);
+      return context.record({ kind: "step-ended", step: effect.step.id });
+    case "roll-back":
+      return context.record(
+        ...effect.bad.map((bad) => ({ kind: "quarantined" as const, ...bad })),
+        { kind: "rollback-started", scope: effect.scope, reason: effect.reason, by: "cutover" },
+      );
+    case "end":
+      return context.record({ kind: "run-ended", outcome: effect.outcome, reason: effect.reason });
+  }
+}
+
+async function runHosts(input: DriveInput, context: HostStepContext, step: Step, names: readonly string[]): Promise<void> {
+  const work = step.work.filter(({ host }) => names.includes(host));
+  // Proof of contact over a new connection: a kept one would only show that the old session still lives.
+  if (step.phase === "confirm") await Promise.all(work.map(({ host }) => input.executor.close(hostOf(input, host))));
+  await pMap(work, (mine: HostWork) => runHostStep(context, step, mine, hostOf(input, mine.host)), { concurrency: input.concurrency, signal: input.signal });
+}
+
+function hostOf(input: DriveInput, name: string): Host {
+  const host = input.hosts.get(name);
+  if (!host) throw new Error(`the plan names ${name}, which the fleet does not have`);
+  return host;
+}

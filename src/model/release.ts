@@ -1,0 +1,56 @@
+// Release: which version of which component shall run, in what order it is reached, and how to go back.
+import { z } from "zod";
+import { ComponentName, Version } from "./names.ts";
+
+/** Names of releases, policies and procedures: they reach file names, run ids and notes. */
+export const DocumentName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]{0,62}$/, "lower-case letters, digits, dots and dashes, at most 63")
+  .meta({ id: "DocumentName" });
+export type DocumentName = z.infer<typeof DocumentName>;
+
+export const Selector = z
+  .strictObject({
+    match: z
+      .record(z.string(), z.string())
+      .refine((labels) => Object.keys(labels).length > 0, "at least one label")
+      .meta({ minProperties: 1, description: "Labels that a host must carry, all of them" }),
+    version: Version,
+  })
+  .meta({
+    id: "Selector",
+    description: "Hosts with these labels get this version instead; the first that matches counts",
+  });
+export type Selector = z.infer<typeof Selector>;
+
+export const ReleaseComponent = z
+  .strictObject({
+    name: ComponentName,
+    version: Version,
+    depends_on: z
+      .array(ComponentName)
+      .max(200)
+      .default([])
+      .describe("Components of this release that must be there first"),
+    selectors: z.array(Selector).max(200).default([]).describe("Other versions for some hosts (R34)"),
+  })
+  .meta({ id: "ReleaseComponent" });
+export type ReleaseComponent = z.infer<typeof ReleaseComponent>;
+
+export const Release = z
+  .strictObject({
+    apiVersion: z.literal("cutover/v1").default("cutover/v1"),
+    kind: z.literal("Release").default("Release"),
+    name: DocumentName.default("release"),
+    components: z.array(ReleaseComponent).min(1).max(1000),
+    strategy: z.literal("rolling").default("rolling").describe("Batch after batch"),
+    rollback_policy: z
+      .enum(["auto", "release", "manual"])
+      .default("auto")
+      .describe("auto undoes the failed batch, release the whole run, manual holds"),
+    policy: DocumentName.optional().describe(
+      "A Policy by its name; without it the one called default, else the built-in one",
+    ),
+  })
+  .meta({ id: "Release", description: "What shall run. apiVersion and kind may be left out" });
+export type Release = z.infer<typeof Release>;

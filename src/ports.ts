@@ -108,6 +108,19 @@ export interface ArtifactRepositoryPort {
   versions(component: string): Promise<string[]>;
 }
 
+/** Where an artifact repository keeps its bytes: a directory, or the same over http(s). Paths are those of package/layout.ts. */
+export interface ArtifactStorePort {
+  /** For messages, without credentials. */
+  readonly name: string;
+  /** Undefined when there is nothing. Throws `artifact-too-large` past `maxBytes`, `artifacts-unreachable` (retry). */
+  read(path: string, maxBytes: number): Promise<string | undefined>;
+  /** Copies to the local file `target`, by rename; false when there is nothing. Stops at the first byte past `maxBytes`. */
+  download(input: { readonly path: string; readonly target: string; readonly maxBytes: number }): Promise<boolean>;
+  /** Replaces atomically. */
+  write(path: string, text: string): Promise<void>;
+  upload(path: string, source: string): Promise<void>;
+}
+
 /** OpenSSH signatures over exact bytes. */
 export interface SignerPort {
   /** Armored SSHSIG. */
@@ -119,6 +132,14 @@ export interface SignerPort {
     readonly data: string;
     readonly signatures: string;
   }): Promise<{ readonly keys: readonly string[] }>;
+}
+
+/** Makes signing keys. The private half never leaves the file. */
+export interface KeyMakerPort {
+  /** A new ed25519 pair, `path` (0600) and `path`.pub; never overwrites: throws `key-exists`. Gives the public key without comment. */
+  generate(input: { readonly path: string; readonly comment: string }): Promise<string>;
+  /** The public half of a private key file, without comment. */
+  publicKey(path: string): Promise<string>;
 }
 
 /** Who is writing, for which run. The host refuses a lower epoch. */
@@ -161,4 +182,14 @@ export interface JournalPort {
   /** Streams in order of their first event; `prefix` selects, e.g. `run/`. */
   streams(prefix: string): Promise<string[]>;
   close(): Promise<void>;
+}
+
+/** Says that it may be time for a pass; a hint only, the pass finds out by itself. Returns how to stop it. */
+export type Trigger = (onHint: (reason: string) => void) => Promise<() => Promise<void>>;
+
+/** What the process says about itself; adapters turn it into pino lines. Never secrets (P15). */
+export interface LogPort {
+  info(event: string, details?: Readonly<Record<string, unknown>>): void;
+  warn(event: string, details?: Readonly<Record<string, unknown>>): void;
+  error(event: string, details?: Readonly<Record<string, unknown>>): void;
 }

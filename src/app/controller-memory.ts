@@ -52,7 +52,10 @@ export async function recall(controller: Pick<Controller, "journal" | "settings"
 const appendTries = 5;
 
 /** Adds to the controller stream, also while another process (`cutover hold` beside `cutover serve`) adds to it. */
-export async function remember(controller: Pick<Controller, "journal" | "clock">, ...bodies: readonly EventBody[]): Promise<readonly JournalEvent[]> {
+export async function remember(
+  controller: Pick<Controller, "journal" | "clock">,
+  ...bodies: readonly EventBody[]
+): Promise<readonly JournalEvent[]> {
   for (let tries = 1; ; tries++) {
     const last = (await controller.journal.read(controllerStream)).at(-1)?.sequence ?? 0;
     try {

@@ -44,9 +44,18 @@ export interface Controller {
 export const leaseTtlMs = 5 * 60_000;
 
 /** Holds the lease while `work` runs, renews it, and aborts the work when another controller took over (F18). */
-export async function withLease<T>(controller: Controller, { takeOver, signal }: { takeOver: boolean; signal: AbortSignal }, work: (lease: Lease, signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function withLease<T>(
+  controller: Controller,
+  { takeOver, signal }: { takeOver: boolean; signal: AbortSignal },
+  work: (lease: Lease, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const { clock } = controller;
-  let lease = await controller.lease.acquire({ holder: controller.settings.holder, takeOver, now: clock.now(), ttlMs: leaseTtlMs });
+  let lease = await controller.lease.acquire({
+    holder: controller.settings.holder,
+    takeOver,
+    now: clock.now(),
+    ttlMs: leaseTtlMs,
+  });
   const over = new AbortController();
   const lost = new AbortController();
   const renewal = (async () => {

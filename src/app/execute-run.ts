@@ -1,6 +1,6 @@
 // One run from start, or from where a killed controller left it, to its end.
 import { randomBytes } from "node:crypto";
-import type { Desired } from "../model/desired.ts";
+import type { Host } from "../model/fleet.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import type { EventBody, JournalEvent, RunId } from "../model/run-event.ts";
@@ -17,13 +17,17 @@ import { makeDeliveries } from "./make-deliveries.ts";
 /** Whoever watches: every journaled event, and bytes on the way (not journaled). */
 export interface RunWatcher {
   onEvent(event: JournalEvent): void;
-  onBytes(progress: { readonly host: string; readonly component: string; readonly sent: number; readonly total: number }): void;
+  onBytes(progress: {
+    readonly host: string;
+    readonly component: string;
+    readonly sent: number;
+    readonly total: number;
+  }): void;
 }
 
 export interface RunContext {
   readonly controller: Controller;
   readonly lease: Lease;
-  readonly desired: Pick<Desired, "hosts">;
   readonly versions: ReadonlyMap<string, LoadedVersion>;
   readonly observations: ReadonlyMap<string, Observation>;
   readonly watcher: RunWatcher;
@@ -36,9 +40,12 @@ export interface RunResult {
 }
 
 /** Journals the plan first, then drives it. */
-export async function startRun(context: RunContext, { plan, commit, generation }: { plan: Plan; commit: string; generation: string }): Promise<RunResult> {
+export async function startRun(
+  context: RunContext,
+  { plan, commit, generation, fleet }: { plan: Plan; commit: string; generation: string; fleet: readonly Host[] },
+): Promise<RunResult> {
   const run = makeRunId(context.controller.clock.now());
-  const planned: EventBody = { kind: "run-planned", commit, generation, plan, epoch: context.lease.epoch };
+  const planned: EventBody = { kind: "run-planned", commit, generation, plan, epoch: context.lease.epoch, fleet };
   return drive(context, { run, state: initialRunState, last: 0, first: planned });
 }
 
@@ -48,7 +55,10 @@ export async function resumeRun(context: RunContext, run: RunId): Promise<RunRes
   return drive(context, { run, state, last, first: { kind: "run-resumed", epoch: context.lease.epoch } });
 }
 
-async function drive(context: RunContext, { run, state, last, first }: { run: RunId; state: RunState; last: number; first: EventBody }): Promise<RunResult> {
+async function drive(
+  context: RunContext,
+  { run, state, last, first }: { run: RunId; state: RunState; last: number; first: EventBody },
+): Promise<RunResult> {
   const { controller, lease, watcher } = context;
   const appender = makeAppender({ journal: controller.journal, clock: controller.clock, stream: runStream(run), last });
   const [event] = await appender.append(first);
@@ -60,10 +70,16 @@ async function drive(context: RunContext, { run, state, last, first }: { run: Ru
     state: begun,
     appender,
     fence,
-    hosts: new Map(context.desired.hosts.map((host) => [host.name, host])),
+    hosts: new Map(begun.fleet.map((host) => [host.name, host])),
     executor: controller.executor,
     clock: controller.clock,
-    deliveryFor: makeDeliveries({ controller, plan: begun.plan, fence, versions: context.versions, observations: context.observations }),
+    deliveryFor: makeDeliveries({
+      controller,
+      plan: begun.plan,
+      fence,
+      versions: context.versions,
+      observations: context.observations,
+    }),
     concurrency: controller.settings.concurrency,
     patienceMs: controller.settings.patienceMs,
     onEvent: watcher.onEvent,
@@ -77,9 +93,26 @@ async function drive(context: RunContext, { run, state, last, first }: { run: Ru
 /** Quarantines outlive the run: they are copied to the controller's own stream. Repeating it adds nothing. */
 export async function keepQuarantines(controller: Pick<Controller, "journal" | "clock">, run: RunId): Promise<void> {
   const found = (await controller.journal.read(runStream(run))).filter((event) => event.kind === "quarantined");
-  const known = new Set((await controller.journal.read("controller")).flatMap((event) => (event.kind === "quarantined" ? [`${event.component}@${event.tree}@${event.run ?? ""}`] : [])));
+  const known = new Set(
+    (await controller.journal.read("controller")).flatMap((event) =>
+      event.kind === "quarantined" ? [`${event.component}@${event.tree}@${event.run ?? ""}`] : [],
+    ),
+  );
   const fresh = found.filter((event) => !known.has(`${event.component}@${event.tree}@${run}`));
-  await remember(controller, ...fresh.map(({ kind, component, version, tree, reason, evidence }): EventBody => ({ kind, component, version, tree, reason, evidence, run })));
+  await remember(
+    controller,
+    ...fresh.map(
+      ({ kind, component, version, tree, reason, evidence }): EventBody => ({
+        kind,
+        component,
+        version,
+        tree,
+        reason,
+        evidence,
+        run,
+      }),
+    ),
+  );
 }
 
 /** Sorts by time and is unique among controllers: `r20261121-031500-4f2a`. */

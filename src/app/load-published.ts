@@ -19,16 +19,32 @@ export interface WantedVersion {
 }
 
 /** Every wanted version, keyed by `component@version`. */
-export async function loadPublished(controller: Pick<Controller, "artifacts" | "signer">, wanted: readonly WantedVersion[], trust: Trust): Promise<Map<string, LoadedVersion>> {
-  const unique = new Map(wanted.map(({ component, version }) => [`${component}@${version}`, { component, version, trust }]));
-  const loaded = await Promise.all([...unique].map(async ([key, one]) => [key, await loadVersion(controller, one)] as const));
+export async function loadPublished(
+  controller: Pick<Controller, "artifacts" | "signer">,
+  wanted: readonly WantedVersion[],
+  trust: Trust,
+): Promise<Map<string, LoadedVersion>> {
+  const unique = new Map(
+    wanted.map(({ component, version }) => [`${component}@${version}`, { component, version, trust }]),
+  );
+  const loaded = await Promise.all(
+    [...unique].map(async ([key, one]) => [key, await loadVersion(controller, one)] as const),
+  );
   return new Map(loaded);
 }
 
 /** Verify, then read: nothing unsigned is parsed. */
-export async function loadVersion(controller: Pick<Controller, "artifacts" | "signer">, { component, version, trust }: { component: string; version: string; trust: Trust }): Promise<LoadedVersion> {
+export async function loadVersion(
+  controller: Pick<Controller, "artifacts" | "signer">,
+  { component, version, trust }: { component: string; version: string; trust: Trust },
+): Promise<LoadedVersion> {
   const release = await controller.artifacts.release(component, version);
-  const { keys } = await controller.signer.verify({ allowedKeys: trust.releaseKeys, namespace: releaseNamespace, data: release.metadata, signatures: release.signatures });
+  const { keys } = await controller.signer.verify({
+    allowedKeys: trust.releaseKeys,
+    namespace: releaseNamespace,
+    data: release.metadata,
+    signatures: release.signatures,
+  });
   if (keys.length < trust.threshold) {
     throw new RefusedError({
       code: "release-not-trusted",

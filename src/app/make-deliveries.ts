@@ -46,23 +46,44 @@ async function makeDelivery(input: DeliveriesInput, task: Task, codec: Codec): P
   if (!loaded) throw new Error(`${component} ${version} was planned without being loaded`);
   const { release, published } = loaded;
   const payload = await controller.artifacts.payload(published.tree, codec);
-  const bundlePayload = published.bundle === undefined ? undefined : await controller.artifacts.payload(published.bundle, codec);
+  const bundlePayload =
+    published.bundle === undefined ? undefined : await controller.artifacts.payload(published.bundle, codec);
   const envelope = encodeEnvelope({
     component,
     version,
     epoch: fence.epoch,
     run: fence.run,
     expires: Math.floor(controller.clock.now() / 1_000) + envelopeLifeSeconds,
-    hosts: input.plan.changes.filter((change) => change.component === component && change.to === version).map((change) => change.host),
+    hosts: input.plan.changes
+      .filter((change) => change.component === component && change.to === version)
+      .map((change) => change.host),
     memoryMib: decoderMemoryMib,
     release: digestOf(release.metadata),
     tree: envelopePayload(published.tree, payload),
     ...(published.bundle && bundlePayload ? { bundle: envelopePayload(published.bundle, bundlePayload) } : {}),
   });
-  const envelopeSignature = await controller.signer.sign({ keyPath: controller.settings.envelopeKeyPath, namespace: envelopeNamespace, data: envelope });
-  return { component, version, release, envelope, envelopeSignature, payload, ...(bundlePayload ? { bundlePayload } : {}) };
+  const envelopeSignature = await controller.signer.sign({
+    keyPath: controller.settings.envelopeKeyPath,
+    namespace: envelopeNamespace,
+    data: envelope,
+  });
+  return {
+    component,
+    version,
+    release,
+    envelope,
+    envelopeSignature,
+    payload,
+    ...(bundlePayload ? { bundlePayload } : {}),
+  };
 }
 
 function envelopePayload(digest: EnvelopePayload["digest"], file: PayloadFile): EnvelopePayload {
-  return { digest, codec: file.codec, payload: file.digest as EnvelopePayload["payload"], payloadBytes: file.bytes, outputBytes: file.outputBytes };
+  return {
+    digest,
+    codec: file.codec,
+    payload: file.digest as EnvelopePayload["payload"],
+    payloadBytes: file.bytes,
+    outputBytes: file.outputBytes,
+  };
 }

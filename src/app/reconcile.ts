@@ -1,9 +1,8 @@
 // One pass of the loop: fetch, verify, observe, plan, run, report. Safe to repeat at any time; a pass that finds
 // nothing to do writes nothing to any host (R5).
 import { loadDesired } from "../desired/load-desired.ts";
-import { CutoverError } from "../errors.ts";
 import type { Desired, DesiredRelease } from "../model/desired.ts";
-import type { Observation } from "../model/observation.ts";
+import type { Host } from "../model/fleet.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunOutcome } from "../model/run-event.ts";
 import { encodeTrust } from "../model/trust.ts";
@@ -13,7 +12,14 @@ import type { Lease } from "../ports.ts";
 import { openRuns, replayRun } from "../run/replay.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
-import { keepQuarantines, type RunContext, type RunResult, type RunWatcher, resumeRun, startRun } from "./execute-run.ts";
+import {
+  keepQuarantines,
+  type RunContext,
+  type RunResult,
+  type RunWatcher,
+  resumeRun,
+  startRun,
+} from "./execute-run.ts";
 import { type LoadedVersion, loadPublished, type WantedVersion } from "./load-published.ts";
 import { publishStatus } from "./publish-status.ts";
 
@@ -45,8 +51,8 @@ export async function reconcile(input: PassInput): Promise<PassResult> {
   const { controller } = input;
   const lastRun = (await controller.journal.streams("run/")).at(-1)?.slice("run/".length);
   if (lastRun !== undefined) await keepQuarantines(controller, lastRun);
+  const resumed = await resumeOpenRuns(input);
   const desired = await acceptCommit(controller);
-  const resumed = await resumeOpenRuns(input, desired);
   const stuck = resumed.find(({ state }) => state.outcome === undefined);
   const results = stuck ? describeWaiting(desired, stuck) : await reconcileReleases(input, desired);
   const notPublished = await publishStatus({ controller, lease: input.lease, desired, results });
@@ -54,58 +60,56 @@ export async function reconcile(input: PassInput): Promise<PassResult> {
 }
 
 /** The newest commit, checked against the Trust of the last accepted one; accepting it is journaled before it is used. */
-async function acceptCommit(controller: Controller): Promise<Desired> {
-  const memory = await recall(controller);
-  const head = await controller.repository.fetch();
-  await refuseRewrittenHistory(controller, memory.acceptedCommit, head.commit);
-  const loaded = await loadDesired(controller.repository, { commit: head.commit, directory: controller.settings.directory, trust: memory.trust });
-  if (memory.acceptedCommit !== head.commit) {
-    await remember(controller, { kind: "commit-accepted", commit: head.commit, signer: loaded.signer, trust: encodeTrust(loaded.nextTrust) });
+export async function acceptCommit(controller: Controller): Promise<Desired> {
+  const { acceptedCommit, trust } = await recall(controller);
+  const { commit } = await controller.repository.fetch();
+  const { repository, settings } = controller;
+  const loaded = await loadDesired({
+    repository,
+    commit,
+    directory: settings.directory,
+    trust,
+    ...(acceptedCommit === undefined ? {} : { accepted: acceptedCommit }),
+  });
+  if (acceptedCommit !== commit) {
+    await remember(controller, {
+      kind: "commit-accepted",
+      commit,
+      signer: loaded.signer,
+      trust: encodeTrust(loaded.trust),
+    });
   }
   return loaded.desired;
 }
 
-/** A branch that no longer contains what was accepted is followed only when a person says so (F23). */
-async function refuseRewrittenHistory(controller: Controller, accepted: string | undefined, commit: string): Promise<void> {
-  if (accepted === undefined || accepted === commit || (await controller.repository.isAncestor(accepted, commit))) return;
-  throw new CutoverError({
-    code: "history-rewritten",
-    message: `The release branch no longer contains ${accepted.slice(0, 12)}, the commit that was accepted last`,
-    evidence: `it is at ${commit.slice(0, 12)} now`,
-    impact: "Hosts stay as they are",
-    remedy: "bring the accepted commit back into the branch (merge it), then push",
-  });
-}
-
 interface Scope {
   readonly wanted: readonly WantedVersion[];
-  readonly hosts: ReadonlySet<string>;
+  readonly hosts: readonly Host[];
 }
 
 /** Everything that planning and running need to know, collected once (R65). */
-async function contextFor(input: PassInput, desired: Desired, { wanted, hosts }: Scope): Promise<RunContext> {
+async function contextFor(input: PassInput, { wanted, hosts }: Scope): Promise<RunContext> {
   const { controller } = input;
   const versions = await loadPublished(controller, wanted, (await recall(controller)).trust);
-  const observations = await observeFleet({ ...controller, hosts: desired.hosts.filter(({ name }) => hosts.has(name)), concurrency: controller.settings.concurrency });
-  return { ...input, desired, versions, observations };
+  const observations = await observeFleet({ ...controller, hosts, concurrency: controller.settings.concurrency });
+  return { ...input, versions, observations };
 }
 
-function scopeOfRelease(release: DesiredRelease): Scope {
-  const targets = release.components.flatMap(({ name, targets }) => targets.map(({ host, version }) => ({ host, component: name, version })));
-  return { wanted: targets, hosts: new Set(targets.map(({ host }) => host)) };
+function scopeOfRelease(release: DesiredRelease, hosts: readonly Host[]): Scope {
+  const wanted = release.components.flatMap(({ name, targets }) =>
+    targets.map(({ host, version }) => ({ host, component: name, version })),
+  );
+  const names = new Set(wanted.map(({ host }) => host));
+  return { wanted, hosts: hosts.filter(({ name }) => names.has(name)) };
 }
 
-function scopeOfPlan(plan: Plan | undefined): Scope {
-  const changes = plan?.changes ?? [];
-  return { wanted: changes.map(({ component, to }) => ({ component, version: to })), hosts: new Set(changes.map(({ host }) => host)) };
-}
-
-/** An open run goes on with its own plan, whatever git says by now. */
-async function resumeOpenRuns(input: PassInput, desired: Desired): Promise<RunResult[]> {
+/** An open run goes on with its own plan and fleet, whatever git says by now, and also when git cannot be reached. */
+async function resumeOpenRuns(input: PassInput): Promise<RunResult[]> {
   const results: RunResult[] = [];
   for (const run of await openRuns(input.controller.journal)) {
     const { state } = await replayRun(input.controller.journal, run);
-    results.push(await resumeRun(await contextFor(input, desired, scopeOfPlan(state.plan)), run));
+    const wanted = (state.plan?.changes ?? []).map(({ component, to }) => ({ component, version: to }));
+    results.push(await resumeRun(await contextFor(input, { wanted, hosts: state.fleet }), run));
   }
   return results;
 }
@@ -120,15 +124,25 @@ async function reconcileReleases(input: PassInput, desired: Desired): Promise<Re
 }
 
 async function reconcileRelease(input: PassInput, desired: Desired, release: DesiredRelease): Promise<ReleaseResult> {
-  const context = await contextFor(input, desired, scopeOfRelease(release));
+  const context = await contextFor(input, scopeOfRelease(release, desired.hosts));
   const plan = await planRelease(context, desired, release);
-  if (plan.changes.length === 0) return { release: release.name, plan, run: undefined, outcome: plan.held.length > 0 ? "stalled" : "in-sync" };
-  const run = await startRun(context, { plan, commit: desired.commit, generation: desired.generation });
+  if (plan.changes.length === 0)
+    return { release: release.name, plan, run: undefined, outcome: plan.held.length > 0 ? "stalled" : "in-sync" };
+  const run = await startRun(context, {
+    plan,
+    commit: desired.commit,
+    generation: desired.generation,
+    fleet: desired.hosts,
+  });
   return { release: release.name, plan, run, outcome: run.state.outcome ?? "waiting" };
 }
 
 /** Also behind `cutover plan`: observes, changes nothing. */
-export async function planRelease(context: Pick<RunContext, "controller" | "versions" | "observations">, desired: Desired, release: DesiredRelease): Promise<Plan> {
+export async function planRelease(
+  context: Pick<RunContext, "controller" | "versions" | "observations">,
+  desired: Desired,
+  release: DesiredRelease,
+): Promise<Plan> {
   const memory = await recall(context.controller);
   const fleetHold = memory.holds.get("*");
   const holds = fleetHold === undefined ? memory.holds : new Map(desired.hosts.map(({ name }) => [name, fleetHold]));
@@ -150,5 +164,7 @@ function publishedOf(versions: ReadonlyMap<string, LoadedVersion>) {
 function describeWaiting(desired: Desired, stuck: RunResult): ReleaseResult[] {
   const plan = stuck.state.plan;
   if (plan === undefined) return [];
-  return desired.releases.filter(({ name }) => name === plan.release).map(({ name }) => ({ release: name, plan, run: stuck, outcome: "waiting" as const }));
+  return desired.releases
+    .filter(({ name }) => name === plan.release)
+    .map(({ name }) => ({ release: name, plan, run: stuck, outcome: "waiting" as const }));
 }

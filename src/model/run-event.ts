@@ -1,4 +1,5 @@
 // What the journal remembers. Events are facts; state is derived from them, so a replay of any prefix is harmless (P6).
+import type { Host } from "./fleet.ts";
 import type { Plan } from "./plan.ts";
 import type { TaskEvent } from "./task.ts";
 
@@ -13,6 +14,8 @@ export type EventBody =
       readonly generation: string;
       readonly plan: Plan;
       readonly epoch: number;
+      /** How the hosts of the plan are reached, so that a run can go on without git. */
+      readonly fleet: readonly Host[];
     }
   | { readonly kind: "run-resumed"; readonly epoch: number }
   | { readonly kind: "step-started"; readonly step: string }

@@ -13,12 +13,21 @@ export interface ObserveInput {
 }
 
 /** One observation a host, keyed by host name. Only a fault of our own rejects. */
-export async function observeFleet({ hosts, executor, clock, concurrency }: ObserveInput): Promise<Map<string, Observation>> {
+export async function observeFleet({
+  hosts,
+  executor,
+  clock,
+  concurrency,
+}: ObserveInput): Promise<Map<string, Observation>> {
   const observations = await pMap(hosts, (host) => observeHost(host, executor, clock), { concurrency });
   return new Map(observations.map((observation) => [observation.host, observation]));
 }
 
-async function observeHost(host: Host, executor: ObserveInput["executor"], clock: ObserveInput["clock"]): Promise<Observation> {
+async function observeHost(
+  host: Host,
+  executor: ObserveInput["executor"],
+  clock: ObserveInput["clock"],
+): Promise<Observation> {
   try {
     return await executor.probe(host);
   } catch (error) {

@@ -2,7 +2,10 @@
 import type { ResolvedPolicy } from "../model/desired.ts";
 
 /** Canaries come first and alone, so a bad release stops before it spreads. Nothing to do is an empty list. */
-export function batchHosts(hosts: readonly string[], policy: Pick<ResolvedPolicy, "canaries" | "batchSize">): string[][] {
+export function batchHosts(
+  hosts: readonly string[],
+  policy: Pick<ResolvedPolicy, "canaries" | "batchSize">,
+): string[][] {
   const canaries = hosts.slice(0, policy.canaries);
   const rest = hosts.slice(policy.canaries);
   const size = batchSizeOf(policy.batchSize, hosts.length);

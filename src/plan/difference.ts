@@ -1,6 +1,6 @@
 // Desired minus observed: what has to change, and what is left alone with the reason. Pure.
 import type { DesiredRelease } from "../model/desired.ts";
-import type { ObservedComponent, Observation } from "../model/observation.ts";
+import type { Observation, ObservedComponent } from "../model/observation.ts";
 import type { Held, PlannedChange } from "../model/plan.ts";
 import type { PublishedVersion } from "../model/published-version.ts";
 
@@ -40,7 +40,11 @@ export function computeDifference(input: DifferenceInput): Difference {
   return { changes: stalled ? [] : changes.sort(byHostThenComponent), held: dedupe(held).sort(byHostThenComponent) };
 }
 
-export function publishedVersion(published: DifferenceInput["published"], component: string, version: string): PublishedVersion {
+export function publishedVersion(
+  published: DifferenceInput["published"],
+  component: string,
+  version: string,
+): PublishedVersion {
   const found = published.get(`${component}@${version}`);
   if (!found) throw new Error(`published versions must be loaded before planning: ${component}@${version}`);
   return found;
@@ -56,10 +60,16 @@ function compare(input: DifferenceInput, host: string, wanted: PublishedVersion)
   }
   const seen = observation.components.find((entry) => entry.component === component);
   if (seen?.state === "trial" || seen?.state === "reverting") {
-    return { host, component, reason: "in-trial", evidence: `${seen.trial?.to ?? "?"} is on trial for run ${seen.trial?.run ?? "?"}` };
+    return {
+      host,
+      component,
+      reason: "in-trial",
+      evidence: `${seen.trial?.to ?? "?"} is on trial for run ${seen.trial?.run ?? "?"}`,
+    };
   }
   const drift = seen && driftOf(seen);
-  if (drift !== undefined && input.release.policy.drift === "report") return { host, component, reason: "drifted", evidence: drift };
+  if (drift !== undefined && input.release.policy.drift === "report")
+    return { host, component, reason: "drifted", evidence: drift };
   const settled = seen?.current === wanted.version && seen.currentTree === wanted.tree;
   if (settled && seen.state !== "confirmed") return undefined;
   const quarantine = input.quarantined.get(`${component}@${wanted.tree}`);
@@ -80,7 +90,8 @@ function compare(input: DifferenceInput, host: string, wanted: PublishedVersion)
 /** What someone changed behind our back, in words; undefined when nothing did (R6). A trial moves `current` legitimately. */
 export function driftOf(seen: ObservedComponent): string | undefined {
   if (seen.state === "confirmed" || seen.committed === undefined) return undefined;
-  if (seen.current === seen.committed && (seen.committedTree === undefined || seen.currentTree === seen.committedTree)) return undefined;
+  if (seen.current === seen.committed && (seen.committedTree === undefined || seen.currentTree === seen.committedTree))
+    return undefined;
   return `current is ${seen.current ?? "missing"}, but ${seen.committed} was committed last`;
 }
 

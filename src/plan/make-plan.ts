@@ -37,8 +37,14 @@ function makeSteps(input: PlanInput, changes: readonly PlannedChange[]): Step[] 
   const sorted = [...changes].sort((a, b) => order.indexOf(a.component) - order.indexOf(b.component));
   return [
     ...aheadSteps(moving),
-    ...switchSteps(input, sorted.filter((change) => !isCommitOnly(change))),
-    step("commit", { phase: "commit", work: workOf(sorted, (mine) => [mine.map((change) => makeTask(change, "commit"))]) }),
+    ...switchSteps(
+      input,
+      sorted.filter((change) => !isCommitOnly(change)),
+    ),
+    step("commit", {
+      phase: "commit",
+      work: workOf(sorted, (mine) => [mine.map((change) => makeTask(change, "commit"))]),
+    }),
   ];
 }
 
@@ -48,9 +54,15 @@ function aheadSteps(moving: readonly PlannedChange[]): Step[] {
   return [
     step("distribute", {
       phase: "distribute",
-      work: workOf(moving, (mine) => [mine.map((change) => makeTask(change, "distribute")), mine.map((change) => makeTask(change, "build"))]),
+      work: workOf(moving, (mine) => [
+        mine.map((change) => makeTask(change, "distribute")),
+        mine.map((change) => makeTask(change, "build")),
+      ]),
     }),
-    step("check", { phase: "check", work: workOf(moving, (mine) => [mine.map((change) => makeTask(change, "check"))]) }),
+    step("check", {
+      phase: "check",
+      work: workOf(moving, (mine) => [mine.map((change) => makeTask(change, "check"))]),
+    }),
   ];
 }
 
@@ -59,7 +71,9 @@ function switchSteps(input: PlanInput, moving: readonly PlannedChange[]): Step[]
   for (const layer of orderStacks(input.release.components)) {
     for (const batch of batchesOf(layer.flat(), moving, input.release)) {
       const number = steps.length / 2 + 1;
-      const work = workOf(batch, (mine) => mine.flatMap((change) => switchGroups(change, publishedVersion(input.published, change.component, change.to))));
+      const work = workOf(batch, (mine) =>
+        mine.flatMap((change) => switchGroups(change, publishedVersion(input.published, change.component, change.to))),
+      );
       steps.push(step(`switch.${number}`, { phase: "switch", batch: number, work }));
       steps.push(
         step(`confirm.${number}`, {
@@ -74,13 +88,20 @@ function switchSteps(input: PlanInput, moving: readonly PlannedChange[]): Step[]
   return steps;
 }
 
-function batchesOf(components: readonly string[], moving: readonly PlannedChange[], release: DesiredRelease): PlannedChange[][] {
+function batchesOf(
+  components: readonly string[],
+  moving: readonly PlannedChange[],
+  release: DesiredRelease,
+): PlannedChange[][] {
   const mine = moving.filter((change) => components.includes(change.component));
   const hosts = [...new Set(mine.map((change) => change.host))].sort(compareText);
   return batchHosts(hosts, release.policy).map((batch) => mine.filter((change) => batch.includes(change.host)));
 }
 
-function workOf(changes: readonly PlannedChange[], groups: (mine: readonly PlannedChange[]) => HostWork["groups"]): HostWork[] {
+function workOf(
+  changes: readonly PlannedChange[],
+  groups: (mine: readonly PlannedChange[]) => HostWork["groups"],
+): HostWork[] {
   const hosts = [...new Set(changes.map((change) => change.host))].sort(compareText);
   return hosts.map((host) => ({ host, groups: groups(changes.filter((change) => change.host === host)) }));
 }

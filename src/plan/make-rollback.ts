@@ -15,7 +15,9 @@ export interface RollbackInput {
 export function makeRollback({ steps, stateOf, reason, run }: RollbackInput): Step[] {
   const switches = steps.filter((step) => step.phase === "switch");
   return switches.reverse().flatMap((step) => {
-    const work = step.work.map((work) => undoWork(work, { stateOf, reason, run })).filter((work) => work.groups.length > 0);
+    const work = step.work
+      .map((work) => undoWork(work, { stateOf, reason, run }))
+      .filter((work) => work.groups.length > 0);
     return work.length === 0 ? [] : [{ ...step, id: `rollback.${step.batch}`, work, soakSeconds: 0 }];
   });
 }
@@ -24,7 +26,8 @@ function undoWork(work: HostWork, { stateOf, reason, run }: Omit<RollbackInput, 
   const groups: TaskGroup[] = [];
   for (const group of [...work.groups].reverse()) {
     const undo = group.filter((task) => isUndoable(task) && !["pending", "skipped", "undone"].includes(stateOf(task)));
-    if (undo.length > 0) groups.push(undo.map((task) => ({ ...task, action: "undo" as const, options: undoOptions(task, reason, run) })));
+    if (undo.length > 0)
+      groups.push(undo.map((task) => ({ ...task, action: "undo" as const, options: undoOptions(task, reason, run) })));
   }
   return { host: work.host, groups };
 }

@@ -13,17 +13,30 @@ export type Stack = readonly string[];
  */
 export function orderStacks(components: readonly DesiredComponent[]): Stack[][] {
   const joined = layersOf(joinStacks(components), components);
-  return joined ?? layersOf(components.map((component) => [component.name]), components) ?? [];
+  return (
+    joined ??
+    layersOf(
+      components.map((component) => [component.name]),
+      components,
+    ) ??
+    []
+  );
 }
 
 /** Component names, dependencies first, equals by name. */
 export function topologicalOrder(components: readonly DesiredComponent[]): string[] {
   const names = new Set(components.map((component) => component.name));
-  const waiting = new Map(components.map((component) => [component.name, new Set(component.dependsOn.filter((name) => names.has(name)))]));
+  const waiting = new Map(
+    components.map((component) => [component.name, new Set(component.dependsOn.filter((name) => names.has(name)))]),
+  );
   const order: string[] = [];
   while (waiting.size > 0) {
-    const ready = [...waiting].filter(([, needs]) => needs.size === 0).map(([name]) => name).sort(compareText);
-    if (ready.length === 0) throw new Error(`dependency circle among ${[...waiting.keys()].sort(compareText).join(", ")}`);
+    const ready = [...waiting]
+      .filter(([, needs]) => needs.size === 0)
+      .map(([name]) => name)
+      .sort(compareText);
+    if (ready.length === 0)
+      throw new Error(`dependency circle among ${[...waiting.keys()].sort(compareText).join(", ")}`);
     const [first] = ready;
     if (first === undefined) break;
     order.push(first);
@@ -34,7 +47,9 @@ export function topologicalOrder(components: readonly DesiredComponent[]): strin
 }
 
 function joinStacks(components: readonly DesiredComponent[]): string[][] {
-  const hostsOf = new Map(components.map((component) => [component.name, new Set(component.targets.map((target) => target.host))]));
+  const hostsOf = new Map(
+    components.map((component) => [component.name, new Set(component.targets.map((target) => target.host))]),
+  );
   const stackOf = new Map(components.map((component) => [component.name, new Set([component.name])]));
   for (const component of components) {
     for (const dependency of component.dependsOn) {
@@ -60,7 +75,11 @@ function layersOf(stacks: readonly Stack[], components: readonly DesiredComponen
   const layers: Stack[][] = [];
   while (waiting.size > 0) {
     const layer = [...waiting].filter((stack) =>
-      stack.every((name) => (byName.get(name)?.dependsOn ?? []).every((need) => finished.has(need) || stack.includes(need) || !byName.has(need))),
+      stack.every((name) =>
+        (byName.get(name)?.dependsOn ?? []).every(
+          (need) => finished.has(need) || stack.includes(need) || !byName.has(need),
+        ),
+      ),
     );
     if (layer.length === 0) return undefined;
     for (const stack of layer) {

@@ -8,12 +8,24 @@ export interface Appender {
 }
 
 /** `last` is the sequence of the newest event already in the stream, 0 for a new one. */
-export function makeAppender({ journal, clock, stream, last }: { journal: JournalPort; clock: Clock; stream: string; last: number }): Appender {
+export function makeAppender({
+  journal,
+  clock,
+  stream,
+  last,
+}: {
+  journal: JournalPort;
+  clock: Clock;
+  stream: string;
+  last: number;
+}): Appender {
   let sequence = last;
   let tail: Promise<unknown> = Promise.resolve();
   return {
     append(...bodies) {
-      const events = bodies.map((body) => ({ ...body, stream, sequence: ++sequence, at: clock.now() }) satisfies JournalEvent);
+      const events = bodies.map(
+        (body) => ({ ...body, stream, sequence: ++sequence, at: clock.now() }) satisfies JournalEvent,
+      );
       const written = tail.then(() => journal.append(events));
       tail = written;
       return written.then(() => events);

@@ -43,7 +43,11 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
   return state;
 }
 
-async function perform(input: DriveInput, context: HostStepContext, effect: Exclude<Effect, { kind: "wait" }>): Promise<unknown> {
+async function perform(
+  input: DriveInput,
+  context: HostStepContext,
+  effect: Exclude<Effect, { kind: "wait" }>,
+): Promise<unknown> {
   switch (effect.kind) {
     case "start-step":
       return context.record({ kind: "step-started", step: effect.step.id });
@@ -53,20 +57,30 @@ async function perform(input: DriveInput, context: HostStepContext, effect: Excl
       if (effect.soakSeconds > 0) await input.clock.sleep(effect.soakSeconds * 1_000, input.signal);
       return context.record({ kind: "step-ended", step: effect.step.id });
     case "roll-back":
-      return context.record(
-        ...effect.bad.map((bad) => ({ kind: "quarantined" as const, ...bad })),
-        { kind: "rollback-started", scope: effect.scope, reason: effect.reason, by: "cutover" },
-      );
+      return context.record(...effect.bad.map((bad) => ({ kind: "quarantined" as const, ...bad })), {
+        kind: "rollback-started",
+        scope: effect.scope,
+        reason: effect.reason,
+        by: "cutover",
+      });
     case "end":
       return context.record({ kind: "run-ended", outcome: effect.outcome, reason: effect.reason });
   }
 }
 
-async function runHosts(input: DriveInput, context: HostStepContext, step: Step, names: readonly string[]): Promise<void> {
+async function runHosts(
+  input: DriveInput,
+  context: HostStepContext,
+  step: Step,
+  names: readonly string[],
+): Promise<void> {
   const work = step.work.filter(({ host }) => names.includes(host));
   // Proof of contact over a new connection: a kept one would only show that the old session still lives.
   if (step.phase === "confirm") await Promise.all(work.map(({ host }) => input.executor.close(hostOf(input, host))));
-  await pMap(work, (mine: HostWork) => runHostStep(context, step, mine, hostOf(input, mine.host)), { concurrency: input.concurrency, signal: input.signal });
+  await pMap(work, (mine: HostWork) => runHostStep(context, step, mine, hostOf(input, mine.host)), {
+    concurrency: input.concurrency,
+    signal: input.signal,
+  });
 }
 
 function hostOf(input: DriveInput, name: string): Host {

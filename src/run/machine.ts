@@ -1,5 +1,6 @@
 // The run as a pure machine: events in, state out, and from the state alone what to do next. Crash recovery is
 // replaying the journal through `reduce` and asking `decide` again.
+import type { Host } from "../model/fleet.ts";
 import type { Plan, Step } from "../model/plan.ts";
 import type { EventBody, RunOutcome } from "../model/run-event.ts";
 import type { Task, TaskState } from "../model/task.ts";
@@ -17,6 +18,7 @@ export interface RunState {
   readonly plan: Plan | undefined;
   readonly commit: string;
   readonly generation: string;
+  readonly fleet: readonly Host[];
   readonly tasks: ReadonlyMap<string, TaskRecord>;
   /** Keyed by `step/host`. */
   readonly hosts: ReadonlyMap<string, HostOutcome>;
@@ -33,7 +35,12 @@ export type Effect =
   /** Do or resume the step on these hosts; hosts that ended are not named again. */
   | { readonly kind: "run-step"; readonly step: Step; readonly hosts: readonly string[] }
   | { readonly kind: "end-step"; readonly step: Step; readonly soakSeconds: number }
-  | { readonly kind: "roll-back"; readonly scope: "batch" | "release"; readonly reason: string; readonly bad: readonly BadVersion[] }
+  | {
+      readonly kind: "roll-back";
+      readonly scope: "batch" | "release";
+      readonly reason: string;
+      readonly bad: readonly BadVersion[];
+    }
   /** Unknown hosts: nothing more switches until they answer or their own deadline has passed. */
   | { readonly kind: "wait"; readonly step: Step; readonly hosts: readonly string[] }
   | { readonly kind: "end"; readonly outcome: RunOutcome; readonly reason: string };
@@ -51,6 +58,7 @@ export const initialRunState: RunState = {
   plan: undefined,
   commit: "",
   generation: "",
+  fleet: [],
   tasks: new Map(),
   hosts: new Map(),
   startedSteps: new Set(),
@@ -65,7 +73,13 @@ export const initialRunState: RunState = {
 export function reduce(state: RunState, event: EventBody, run: string): RunState {
   switch (event.kind) {
     case "run-planned":
-      return { ...initialRunState, plan: event.plan, commit: event.commit, generation: event.generation };
+      return {
+        ...initialRunState,
+        plan: event.plan,
+        commit: event.commit,
+        generation: event.generation,
+        fleet: event.fleet,
+      };
     case "step-started":
       return { ...state, startedSteps: new Set(state.startedSteps).add(event.step) };
     case "task":
@@ -95,7 +109,8 @@ function withTask(state: RunState, { event }: Extract<EventBody, { kind: "task" 
 export function decide(state: RunState): Effect | undefined {
   if (state.plan === undefined || state.outcome !== undefined) return undefined;
   const rollback = state.rollback;
-  if (rollback) return decideIn(state, rollback.steps) ?? { kind: "end", outcome: "rolled-back", reason: rollback.reason };
+  if (rollback)
+    return decideIn(state, rollback.steps) ?? { kind: "end", outcome: "rolled-back", reason: rollback.reason };
   return decideIn(state, state.plan.steps) ?? { kind: "end", outcome: "done", reason: "every host read back" };
 }
 
@@ -119,7 +134,12 @@ function decideFailure(state: RunState, step: Step, failed: readonly string[]): 
   if (state.rollback) return { kind: "end", outcome: "stuck", reason: `rollback: ${reason}` };
   if (step.phase !== "switch" && step.phase !== "confirm") return { kind: "end", outcome: "stuck", reason };
   if (policy === "manual") return { kind: "end", outcome: "stuck", reason: `${reason}; rollback_policy is manual` };
-  return { kind: "roll-back", scope: policy === "release" ? "release" : "batch", reason, bad: badVersions(state, step) };
+  return {
+    kind: "roll-back",
+    scope: policy === "release" ? "release" : "batch",
+    reason,
+    bad: badVersions(state, step),
+  };
 }
 
 /** Reasons of a failed task that are evidence against the version itself, never a deadline, a link or the host (P16). */
@@ -129,16 +149,26 @@ function badVersions(state: RunState, step: Step): BadVersion[] {
   const bad = new Map<string, BadVersion>();
   for (const task of step.work.flatMap((work) => work.groups.flat())) {
     const record = state.tasks.get(task.id);
-    const change = state.plan?.changes.find((candidate) => candidate.host === task.host && candidate.component === task.component);
+    const change = state.plan?.changes.find(
+      (candidate) => candidate.host === task.host && candidate.component === task.component,
+    );
     if (!change || record?.state !== "failed" || !badnessReasons.has(record.reason)) continue;
     const { component, to: version, toTree: tree } = change;
-    bad.set(`${component}@${tree}`, { component, version, tree, reason: record.reason, evidence: `${task.id}: ${record.evidence}` });
+    bad.set(`${component}@${tree}`, {
+      component,
+      version,
+      tree,
+      reason: record.reason,
+      evidence: `${task.id}: ${record.evidence}`,
+    });
   }
   return [...bad.values()];
 }
 
 function rollbackSteps(state: RunState, event: Extract<EventBody, { kind: "rollback-started" }>, run: string): Step[] {
-  const switched = (state.plan?.steps ?? []).filter((step) => step.phase === "switch" && state.startedSteps.has(step.id));
+  const switched = (state.plan?.steps ?? []).filter(
+    (step) => step.phase === "switch" && state.startedSteps.has(step.id),
+  );
   const steps = event.scope === "release" ? switched : switched.slice(-1);
   return makeRollback({
     steps,
@@ -150,7 +180,11 @@ function rollbackSteps(state: RunState, event: Extract<EventBody, { kind: "rollb
 
 /** A task nobody reported on, of a host that went unknown, may have run: unknown is a state of its own (P7). */
 function startedState(state: RunState, task: Task): TaskState {
-  const step = state.plan?.steps.find((candidate) => candidate.work.some((work) => work.groups.flat().some(({ id, action }) => id === task.id && action === task.action)));
+  const step = state.plan?.steps.find((candidate) =>
+    candidate.work.some((work) =>
+      work.groups.flat().some(({ id, action }) => id === task.id && action === task.action),
+    ),
+  );
   const outcome = step && state.hosts.get(`${step.id}/${task.host}`);
   return outcome === "unknown" || outcome === undefined ? "unknown" : "pending";
 }

@@ -5,7 +5,10 @@ import { initialRunState, type RunState, reduce } from "./machine.ts";
 export const runStream = (run: string): string => `run/${run}`;
 
 /** The state after every event in the journal, and the last sequence for the appender. */
-export async function replayRun(journal: JournalPort, run: string): Promise<{ readonly state: RunState; readonly last: number; readonly startedAt: number }> {
+export async function replayRun(
+  journal: JournalPort,
+  run: string,
+): Promise<{ readonly state: RunState; readonly last: number; readonly startedAt: number }> {
   const events = await journal.read(runStream(run));
   const state = events.reduce((before, event) => reduce(before, event, run), initialRunState);
   return { state, last: events.at(-1)?.sequence ?? 0, startedAt: events[0]?.at ?? 0 };

@@ -25,7 +25,12 @@ const firstRetryMs = 200;
 const longestRetryMs = 5_000;
 
 /** Does the step or takes up what an earlier controller began; every part of it is idempotent (P6). Records all that happens, the outcome last. */
-export async function runHostStep(context: HostStepContext, step: Step, work: HostWork, host: Host): Promise<HostOutcome> {
+export async function runHostStep(
+  context: HostStepContext,
+  step: Step,
+  work: HostWork,
+  host: Host,
+): Promise<HostOutcome> {
   let result: { outcome: HostOutcome; evidence: string };
   try {
     result = await withPatience(context, () => attempt(context, step, work, host));
@@ -38,10 +43,17 @@ export async function runHostStep(context: HostStepContext, step: Step, work: Ho
   return result.outcome;
 }
 
-async function attempt(context: HostStepContext, step: Step, work: HostWork, host: Host): Promise<{ outcome: HostOutcome; evidence: string }> {
+async function attempt(
+  context: HostStepContext,
+  step: Step,
+  work: HostWork,
+  host: Host,
+): Promise<{ outcome: HostOutcome; evidence: string }> {
   const tasks = work.groups.flat();
   for (const task of tasks.filter(({ kind }) => kind === "distribute")) await deliver(context, step, task, host);
-  const groups = work.groups.map((group) => group.filter(({ kind }) => kind !== "distribute")).filter((group) => group.length > 0);
+  const groups = work.groups
+    .map((group) => group.filter(({ kind }) => kind !== "distribute"))
+    .filter((group) => group.length > 0);
   if (groups.length === 0) return { outcome: "done", evidence: "" };
   await context.executor.submit(host, step.id, groups, context.fence);
   await context.record({ kind: "submitted", step: step.id, host: host.name });
@@ -52,15 +64,25 @@ async function attempt(context: HostStepContext, step: Step, work: HostWork, hos
     if (event.state === "failed") failures.push(event);
     if (event.state !== "running") ended.add(`${event.task} ${event.action}`);
   }
-  return outcomeOf(tasks.filter(({ kind }) => kind !== "distribute"), ended, failures);
+  return outcomeOf(
+    tasks.filter(({ kind }) => kind !== "distribute"),
+    ended,
+    failures,
+  );
 }
 
 /** Done means that every single task was read back (P10); a host that reports too little has failed the step. */
-function outcomeOf(tasks: readonly Task[], ended: ReadonlySet<string>, failures: readonly TaskEvent[]): { outcome: HostOutcome; evidence: string } {
+function outcomeOf(
+  tasks: readonly Task[],
+  ended: ReadonlySet<string>,
+  failures: readonly TaskEvent[],
+): { outcome: HostOutcome; evidence: string } {
   const [failure] = failures;
-  if (failure) return { outcome: "failed", evidence: `${failure.task} ${failure.action}: ${failure.reason}: ${failure.evidence}` };
+  if (failure)
+    return { outcome: "failed", evidence: `${failure.task} ${failure.action}: ${failure.reason}: ${failure.evidence}` };
   const missing = tasks.filter(({ id, action }) => !ended.has(`${id} ${action}`));
-  if (missing.length > 0) return { outcome: "failed", evidence: `no result for ${missing.map(({ id }) => id).join(", ")}` };
+  if (missing.length > 0)
+    return { outcome: "failed", evidence: `no result for ${missing.map(({ id }) => id).join(", ")}` };
   return { outcome: "done", evidence: "" };
 }
 
@@ -79,7 +101,14 @@ async function deliver(context: HostStepContext, step: Step, task: Task, host: H
     });
   } catch (error) {
     if (error instanceof CutoverError && error.code !== "host-unreachable") {
-      await report({ ...base, state: "failed", durationMs: context.clock.now() - started, exitCode: 1, reason: error.code, evidence: error.evidence ?? error.message });
+      await report({
+        ...base,
+        state: "failed",
+        durationMs: context.clock.now() - started,
+        exitCode: 1,
+        reason: error.code,
+        evidence: error.evidence ?? error.message,
+      });
     }
     throw error;
   }
@@ -95,7 +124,8 @@ async function withPatience<T>(context: HostStepContext, action: () => Promise<T
     try {
       return await action();
     } catch (error) {
-      const worthAsking = error instanceof CutoverError && error.code === "host-unreachable" && context.clock.now() + pauseMs < giveUpAt;
+      const worthAsking =
+        error instanceof CutoverError && error.code === "host-unreachable" && context.clock.now() + pauseMs < giveUpAt;
       if (!worthAsking) throw error;
       await context.clock.sleep(pauseMs, context.signal);
     }

@@ -1,6 +1,7 @@
 // One SSH connection with pinned host keys and only ciphers that Terrapin does not touch (T24, T25).
-import { readFileSync } from "node:fs";
+
 import { timingSafeEqual } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { Client, type ClientChannel, type ConnectConfig } from "ssh2";
 import { HostUnreachableError, RefusedError } from "../../errors.ts";
 import type { Host } from "../../model/fleet.ts";
@@ -20,7 +21,15 @@ export interface SshChannel {
 }
 
 /** Connects, proves the host key, and asks for the one word that the forced command knows. */
-export function openSshChannel({ host, keyPath, word }: { host: Host; keyPath: string; word: string }): Promise<SshChannel> {
+export function openSshChannel({
+  host,
+  keyPath,
+  word,
+}: {
+  host: Host;
+  keyPath: string;
+  word: string;
+}): Promise<SshChannel> {
   const pinned = host.hostKeys.map((line) => Buffer.from(line.split(" ")[1] ?? "", "base64"));
   const privateKey = readFileSync(keyPath);
   return new Promise((resolve, reject) => {
@@ -57,7 +66,10 @@ export function openSshChannel({ host, keyPath, word }: { host: Host; keyPath: s
   });
 }
 
-type ServerHostKeys = Exclude<NonNullable<ConnectConfig["algorithms"]>["serverHostKey"], undefined | Record<string, unknown>>;
+type ServerHostKeys = Exclude<
+  NonNullable<ConnectConfig["algorithms"]>["serverHostKey"],
+  undefined | Record<string, unknown>
+>;
 
 /** Only the types that are pinned, so that the server shows a key we can compare. */
 function hostKeyTypes(host: Host): ServerHostKeys {

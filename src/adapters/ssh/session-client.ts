@@ -31,7 +31,15 @@ interface Waiter {
 }
 
 /** Waits for the greeting. `end` closes the transport below. */
-export async function openSession({ stream, host, end }: { stream: Duplex; host: string; end: () => void }): Promise<SessionClient> {
+export async function openSession({
+  stream,
+  host,
+  end,
+}: {
+  stream: Duplex;
+  host: string;
+  end: () => void;
+}): Promise<SessionClient> {
   const lines = readLines(stream, host);
   const close = () => {
     lines.fail(linkLost(host, "closed by us"));
@@ -42,16 +50,31 @@ export async function openSession({ stream, host, end }: { stream: Duplex; host:
   let nextId = 1;
   let tail: Promise<unknown> = Promise.resolve();
 
-  async function exchange({ verb, args = [], payload, onData, onSent, silenceMs = defaultSilenceMs }: SessionRequest): Promise<readonly string[]> {
+  async function exchange({
+    verb,
+    args = [],
+    payload,
+    onData,
+    onSent,
+    silenceMs = defaultSilenceMs,
+  }: SessionRequest): Promise<readonly string[]> {
     const id = nextId++;
     stream.write(encodeRequest(id, verb, ...args));
-    if (payload !== undefined) await sendPayload({ stream, payload, host, silenceMs, onSent: onSent ?? (() => {}), broken: lines.broken });
+    if (payload !== undefined)
+      await sendPayload({ stream, payload, host, silenceMs, onSent: onSent ?? (() => {}), broken: lines.broken });
     for (;;) {
       const reply: Reply = parseReply(await lines.next(silenceMs));
       if (reply.id !== id) throw linkLost(host, `a reply to request ${reply.id}, expected ${id}`);
       if (reply.kind === "data") onData?.(reply.fields);
       else if (reply.kind === "ok") return reply.fields;
-      else throw new HostRefusedError({ host, verb, hostCode: reply.code, reason: reply.reason, evidence: reply.evidence });
+      else
+        throw new HostRefusedError({
+          host,
+          verb,
+          hostCode: reply.code,
+          reason: reply.reason,
+          evidence: reply.evidence,
+        });
     }
   }
 
@@ -83,7 +106,8 @@ function readLines(stream: Duplex, host: string) {
   stream.on("data", (chunk: Buffer) => {
     const parts = (partial + chunk.toString("latin1")).split("\n");
     partial = parts.pop() ?? "";
-    if (partial.length > maxLineBytes || parts.some((line) => line.length > maxLineBytes)) return fail(linkLost(host, "a line over 64 KiB"));
+    if (partial.length > maxLineBytes || parts.some((line) => line.length > maxLineBytes))
+      return fail(linkLost(host, "a line over 64 KiB"));
     for (const line of parts) {
       if (waiter) waiter.take(line);
       else ready.push(line);
@@ -101,11 +125,13 @@ function readLines(stream: Duplex, host: string) {
       if (failure) return Promise.reject(failure);
       return new Promise<string>((resolve, reject) => {
         const timer = setTimeout(() => fail(linkLost(host, `silent for ${silenceMs / 1000} s`)), silenceMs);
-        const settle = <A>(done: (value: A) => void) => (value: A) => {
-          clearTimeout(timer);
-          waiter = undefined;
-          done(value);
-        };
+        const settle =
+          <A>(done: (value: A) => void) =>
+          (value: A) => {
+            clearTimeout(timer);
+            waiter = undefined;
+            done(value);
+          };
         waiter = { take: settle(resolve), fail: settle(reject) };
       });
     },
@@ -154,5 +180,11 @@ function drained(stream: Duplex, host: string, silenceMs: number, broken: AbortS
 }
 
 function linkLost(host: string, evidence: string): CutoverError {
-  return new CutoverError({ code: "link-lost", message: `Lost the session with ${host}`, evidence, disposition: "retry", remedy: `cutover host check ${host}` });
+  return new CutoverError({
+    code: "link-lost",
+    message: `Lost the session with ${host}`,
+    evidence,
+    disposition: "retry",
+    remedy: `cutover host check ${host}`,
+  });
 }

@@ -44,7 +44,11 @@ export function makeSshExecutor({ keyPath, clock }: { keyPath: string; clock: Pi
   }
 
   /** Runs `use` on the host's session. A refusal keeps the session; any other fault drops it and reads as unreachable. */
-  async function withSession<T>(host: Host, fence: Fence | undefined, use: (session: SessionClient) => Promise<T>): Promise<T> {
+  async function withSession<T>(
+    host: Host,
+    fence: Fence | undefined,
+    use: (session: SessionClient) => Promise<T>,
+  ): Promise<T> {
     let entry = sessionOf(host);
     const wanted = fence && `${fence.run} ${fence.epoch} ${fence.holder}`;
     if (wanted !== undefined && entry.fence !== undefined && entry.fence !== wanted) {
@@ -63,7 +67,12 @@ export function makeSshExecutor({ keyPath, clock }: { keyPath: string; clock: Pi
       drop(host, entry);
       if (error instanceof RefusedError || error instanceof HostUnreachableError) throw error;
       if (error instanceof CutoverError && error.code !== "link-lost" && error.code !== "protocol") throw error;
-      throw new HostUnreachableError(host, error instanceof CutoverError && error.evidence ? new Error(`${error.message}: ${error.evidence}`, { cause: error }) : error);
+      throw new HostUnreachableError(
+        host,
+        error instanceof CutoverError && error.evidence
+          ? new Error(`${error.message}: ${error.evidence}`, { cause: error })
+          : error,
+      );
     }
   }
 
@@ -74,14 +83,22 @@ export function makeSshExecutor({ keyPath, clock }: { keyPath: string; clock: Pi
         await session.request({ verb: "probe", onData: (fields) => lines.push(fields) });
         return { kind: "observed", host: host.name, at: clock.now(), ...parseProbe(lines) };
       }),
-    deliver: (host, delivery, fence, onBytes) => withSession(host, fence, (session) => deliver(session, delivery, onBytes)),
+    deliver: (host, delivery, fence, onBytes) =>
+      withSession(host, fence, (session) => deliver(session, delivery, onBytes)),
     submit: (host, step, groups, fence) =>
       withSession(host, fence, async (session) => {
         const payload = Buffer.from(encodeGroups(groups));
         await session.request({ verb: "submit", args: [fence.run, step, String(payload.length)], payload });
       }),
     async *events(host, step, fence) {
-      yield* streamEvents((onData) => withSession(host, fence, (session) => session.request({ verb: "events", args: [fence.run, step], silenceMs: eventsSilenceMs, onData })), host, step);
+      yield* streamEvents(
+        (onData) =>
+          withSession(host, fence, (session) =>
+            session.request({ verb: "events", args: [fence.run, step], silenceMs: eventsSilenceMs, onData }),
+          ),
+        host,
+        step,
+      );
     },
     async close(host) {
       const entries = [...kept].filter(([name]) => host === undefined || name === host.name);
@@ -95,7 +112,11 @@ export function makeSshExecutor({ keyPath, clock }: { keyPath: string; clock: Pi
 }
 
 /** Turns pushed lines into a pulled iteration, so that the caller's journal write slows the reading down. */
-async function* streamEvents(run: (onData: (fields: readonly string[]) => void) => Promise<readonly string[]>, host: Host, step: string): AsyncIterable<TaskEvent> {
+async function* streamEvents(
+  run: (onData: (fields: readonly string[]) => void) => Promise<readonly string[]>,
+  host: Host,
+  step: string,
+): AsyncIterable<TaskEvent> {
   const queue: TaskEvent[] = [];
   let wake = () => {};
   let result: { readonly fields: readonly string[] } | { readonly error: unknown } | undefined;
@@ -146,9 +167,16 @@ async function deliver(session: SessionClient, delivery: Delivery, onBytes: (sen
     const payload = Buffer.from(text);
     await session.request({ verb: "doc", args: [name, String(payload.length)], payload });
   }
-  const [tree, bundle] = await session.request({ verb: "offer", args: [delivery.component, delivery.version], silenceMs: receiveSilenceMs });
+  const [tree, bundle] = await session.request({
+    verb: "offer",
+    args: [delivery.component, delivery.version],
+    silenceMs: receiveSilenceMs,
+  });
   let sent = 0;
-  const count = (bytes: number) => onBytes((sent += bytes));
+  const count = (bytes: number) => {
+    sent += bytes;
+    onBytes(sent);
+  };
   if (tree === "needed") await put(session, delivery.payload, count);
   if (bundle === "needed" && delivery.bundlePayload) await put(session, delivery.bundlePayload, count);
 }
@@ -157,7 +185,8 @@ async function deliver(session: SessionClient, delivery: Delivery, onBytes: (sen
 async function put(session: SessionClient, file: PayloadFile, count: (bytes: number) => void): Promise<void> {
   const [have] = await session.request({ verb: "have", args: [file.digest] });
   const offset = Number(have);
-  if (!Number.isSafeInteger(offset) || offset < 0 || offset > file.bytes) throw new CutoverError({ code: "protocol", message: `have answered ${have}` });
+  if (!Number.isSafeInteger(offset) || offset < 0 || offset > file.bytes)
+    throw new CutoverError({ code: "protocol", message: `have answered ${have}` });
   if (offset === file.bytes) return;
   let before = 0;
   await session.request({

@@ -1,0 +1,118 @@
+// The loop: a hint (push, poll, webhook, cron) leads to one pass; hints during a pass lead to one more.
+import { CutoverError } from "../errors.ts";
+import type { LogPort, Trigger } from "../ports.ts";
+import { type Controller, withLease } from "./controller.ts";
+import type { RunWatcher } from "./execute-run.ts";
+import { type PassResult, reconcile } from "./reconcile.ts";
+
+export interface ServeInput {
+  readonly controller: Controller;
+  readonly triggers: readonly Trigger[];
+  readonly log: LogPort;
+  readonly watcher: RunWatcher;
+  readonly takeOver: boolean;
+  readonly signal: AbortSignal;
+  readonly onPass: (pass: PassReport) => void;
+}
+export type PassReport =
+  | { readonly kind: "passed"; readonly result: PassResult; readonly durationMs: number }
+  | { readonly kind: "failed"; readonly error: CutoverError; readonly durationMs: number };
+
+/** After an error that may go away by itself, the next try comes after this, doubled each time up to the longest. */
+const firstRetryMs = 5_000;
+const longestRetryMs = 5 * 60_000;
+
+/** Holds the lease and reconciles until the signal. Rejects when the lease is held by another, or lost. */
+export async function serve(input: ServeInput): Promise<void> {
+  const { controller, signal, takeOver } = input;
+  await withLease(controller, { takeOver, signal }, async (lease, running) => {
+    const hints = makeHints();
+    const stops = await Promise.all(input.triggers.map((trigger) => trigger(hints.give)));
+    try {
+      hints.give("started");
+      let retryMs = firstRetryMs;
+      while (!running.aborted) {
+        const reason = await hints.taken(running);
+        if (reason === undefined) break;
+        const report = await onePass({ ...input, signal: running }, lease, reason);
+        const retry = report.kind === "failed" ? report.error.disposition !== "stall" : isWaiting(report.result);
+        if (retry) hints.giveLater(`again after ${retryMs / 1_000} s`, retryMs);
+        retryMs = retry ? Math.min(retryMs * 2, longestRetryMs) : firstRetryMs;
+      }
+    } finally {
+      hints.stop();
+      await Promise.all(stops.map((stop) => stop()));
+      await controller.executor.close();
+    }
+    if (!signal.aborted) running.throwIfAborted();
+  });
+}
+
+function isWaiting(result: PassResult): boolean {
+  return (
+    result.notPublished !== undefined ||
+    result.results.some(({ outcome }) => outcome === "waiting" || outcome === "stalled")
+  );
+}
+
+async function onePass(
+  input: ServeInput,
+  lease: Parameters<typeof reconcile>[0]["lease"],
+  reason: string,
+): Promise<PassReport> {
+  const { controller, log, onPass } = input;
+  const started = controller.clock.now();
+  const elapsed = () => controller.clock.now() - started;
+  log.info("pass-started", { reason });
+  let report: PassReport;
+  try {
+    const result = await reconcile({ controller, lease, watcher: input.watcher, signal: input.signal });
+    report = { kind: "passed", result, durationMs: elapsed() };
+    log.info("pass-ended", {
+      commit: result.commit,
+      outcomes: result.results.map(({ release, outcome }) => ({ release, outcome })),
+      ms: report.durationMs,
+    });
+  } catch (error) {
+    if (input.signal.aborted || !(error instanceof CutoverError)) throw error;
+    report = { kind: "failed", error, durationMs: elapsed() };
+    log.error("pass-failed", {
+      code: error.code,
+      message: error.message,
+      evidence: error.evidence,
+      remedy: error.remedy,
+    });
+  }
+  onPass(report);
+  return report;
+}
+
+/** Many hints become one; `taken` waits for the next, undefined when aborted. */
+function makeHints() {
+  let pending: string | undefined;
+  let wake = () => {};
+  let timer: NodeJS.Timeout | undefined;
+  const give = (reason: string) => {
+    pending ??= reason;
+    wake();
+  };
+  return {
+    give,
+    giveLater(reason: string, ms: number) {
+      clearTimeout(timer);
+      timer = setTimeout(() => give(reason), ms);
+    },
+    stop: () => clearTimeout(timer),
+    async taken(signal: AbortSignal): Promise<string | undefined> {
+      while (pending === undefined && !signal.aborted) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          signal.addEventListener("abort", () => resolve(), { once: true });
+        });
+      }
+      const reason = signal.aborted ? undefined : pending;
+      pending = undefined;
+      return reason;
+    },
+  };
+}

@@ -49,7 +49,9 @@ export async function buildShop(shop: ShopVersion, directory: string): Promise<s
 }
 
 /** Builds all of `shopVersions` as `parent/VERSION`. */
-export async function buildShopVersions(parent: string): Promise<{ readonly version: string; readonly directory: string }[]> {
+export async function buildShopVersions(
+  parent: string,
+): Promise<{ readonly version: string; readonly directory: string }[]> {
   const built = [];
   for (const shop of shopVersions) {
     built.push({ version: shop.version, directory: await buildShop(shop, join(parent, shop.version)) });

@@ -57,7 +57,7 @@ const published: Readonly<Record<string, readonly [PublishedRuntime, PublishedRu
 export const nodeVersions = ["22.23.2", "22.23.3"] as const;
 
 export function demoCacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
-  return join(env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "cutover");
+  return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "cutover");
 }
 
 /**

@@ -1,0 +1,129 @@
+# Commit: the last phase of a release on a host. The trial ends for good, the older version may go.
+
+task_commit_do() { # the run's confirmed trial is over: finish, write `committed`, raise the floor when asked, clean up. Again: done
+	component_lock "$T_COMPONENT" 10 || fail 75 component-busy "somebody else works on $T_COMPONENT"
+	load_contract "$T_COMPONENT" "$T_VERSION"
+	commit_run_=$(trial_run_option)
+	commit_floor_=$(task_option floor keep)
+	case $commit_floor_ in keep | raise) ;; *) fail 64 bad-request "floor is raise or not given" ;; esac
+	commit_tree_=$(tree_of_version "$T_COMPONENT" "$T_VERSION") || fail 66 version-not-built "$T_COMPONENT $T_VERSION is not built and verified on this host"
+	[ "$(current_version "$ROOT" || :)" = "$T_VERSION" ] || fail 66 not-current "current is $(current_version "$ROOT" || echo none), not $T_VERSION"
+	FROM=''
+	TO=$T_VERSION
+	TRIAL=$(trial_dir "$T_COMPONENT")/.committing
+	case $(trial_state "$T_COMPONENT") in
+		confirmed)
+			[ "$(trial_get "$T_COMPONENT" to)" = "$T_VERSION" ] || fail 66 not-on-trial "the trial is of $(trial_get "$T_COMPONENT" to)"
+			[ "$(trial_get "$T_COMPONENT" run)" = "$commit_run_" ] || fail 75 trial-open "the trial belongs to run $(trial_get "$T_COMPONENT" run)"
+			commit_id_=$(trial_get "$T_COMPONENT" id)
+			rm -rf "$TRIAL"
+			# From here no end of probation can take it back: this rename decides between the two.
+			trial_move "$T_COMPONENT" confirmed .committing || fail 66 reverted "the trial was taken back meanwhile"
+			trial_unwatch "$T_COMPONENT" "$commit_id_"
+			;;
+		armed) fail 66 not-confirmed "$T_COMPONENT $T_VERSION is on trial and not confirmed" ;;
+		reverting) fail 66 reverted "the way back from $(trial_get "$T_COMPONENT" to) is under way" ;;
+		*) ;;
+	esac
+	if [ -d "$TRIAL" ]; then
+		FROM=$(kv_get "$TRIAL/trial" from || :)
+		strategy_call finish || fail 71 "$WHY" "$EVIDENCE"
+	fi
+	commit_write
+	rm -rf "$(trial_dir "$T_COMPONENT")"
+	commit_gc
+	echo "committed=$T_VERSION removed=$GC_REMOVED"
+}
+
+task_commit_undo() { # a commit is not undone; a release that goes back is a new switch
+	echo "nothing to undo"
+}
+
+commit_write() { # write `committed`, remember the version committed before it, raise the floor
+	commit_before_=$(kv_get "$T_DIR/committed" version || :)
+	if [ -n "$commit_before_" ] && [ "$commit_before_" != "$T_VERSION" ]; then
+		kv_line version "$commit_before_" | atomic_write "$T_DIR/previous" || fail 74 cannot-write "cannot write $T_DIR/previous"
+	fi
+	if [ "$commit_floor_" = raise ]; then
+		commit_raise_=$(contract_number floor 0)
+		commit_floor_now_=0
+		if [ -f "$T_DIR/floor" ]; then read -r commit_floor_now_ <"$T_DIR/floor"; fi
+		[ "$commit_raise_" -le "$commit_floor_now_" ] || echo "$commit_raise_" | atomic_write "$T_DIR/floor" || fail 74 cannot-write "cannot write $T_DIR/floor"
+	fi
+	{
+		kv_line run "$commit_run_"
+		kv_line tree "$commit_tree_"
+		kv_line version "$T_VERSION"
+	} | atomic_write "$T_DIR/committed" || fail 74 cannot-write "cannot write $T_DIR/committed"
+}
+
+# ---- garbage collection -----------------------------------------------------
+
+commit_gc() { # remove what nothing can go back to any more; sets GC_REMOVED. Failing to remove never fails a commit
+	GC_REMOVED=0
+	gc_versions || :
+	gc_bundles || :
+	gc_runs || :
+	find "$STATE/incoming" -maxdepth 1 -type f -mmin +1440 -exec rm -f {} + </dev/null 2>/dev/null || :
+}
+
+gc_kept() { # VERSION: 0 when the component still needs it: current, committed, the one before, on trial, offered
+	case " $(current_version "$ROOT" || :) $(kv_get "$T_DIR/committed" version || :) $(kv_get "$T_DIR/previous" version || :) " in *" $1 "*) return 0 ;; esac
+	case " $(trial_get "$T_COMPONENT" from || :) $(trial_get "$T_COMPONENT" to || :) " in *" $1 "*) return 0 ;; esac
+	[ -d "$STATE/offers/$T_COMPONENT/$1" ]
+}
+
+gc_versions() { # versions of T_COMPONENT that nothing needs, and offers that a later one replaced, or older than a day (F27: open ones survive)
+	for gc_path_ in "$STATE/offers/$T_COMPONENT"/*/; do
+		gc_path_=${gc_path_%/}
+		[ -d "$gc_path_" ] || continue
+		[ "${gc_path_##*/}" != "$T_VERSION" ] || continue
+		gc_newest_=$STATE/offers/$T_COMPONENT/$T_VERSION
+		if [ -d "$gc_newest_" ]; then
+			[ -n "$(find "$gc_path_" -maxdepth 0 -newer "$gc_newest_" </dev/null)" ] || rm -rf "$gc_path_"
+		elif [ -n "$(find "$gc_path_" -maxdepth 0 -mmin +1440 </dev/null)" ]; then
+			rm -rf "$gc_path_"
+		fi
+	done
+	for gc_path_ in "$ROOT/versions"/*/; do
+		gc_path_=${gc_path_%/}
+		[ -d "$gc_path_" ] || continue
+		if gc_kept "${gc_path_##*/}"; then continue; fi
+		# The marker goes first: what is half removed is no version any more.
+		rm -f "$gc_path_/.cutover-verified"
+		if remove_tree "$gc_path_"; then
+			rm -rf "$T_DIR/releases/${gc_path_##*/}"
+			GC_REMOVED=$((GC_REMOVED + 1))
+		fi
+	done
+	for gc_path_ in "$T_DIR/backups"/*; do
+		gc_name_=${gc_path_##*/}
+		case $gc_name_ in "$commit_run_" | "$T_RUN" | '*') continue ;; esac
+		[ -z "$(find "$gc_path_" -maxdepth 0 -mmin +60 </dev/null)" ] || remove_tree "$gc_path_" || :
+	done
+}
+
+gc_bundles() { # bundles that no built version and no offer names
+	for gc_path_ in "$STATE/bundles"/*/; do
+		gc_path_=${gc_path_%/}
+		[ -d "$gc_path_" ] || continue
+		is_hex64 "${gc_path_##*/}" || continue
+		if grep -lqs "^bundle sha256:${gc_path_##*/}\$" "$STATE"/components/*/releases/*/release "$STATE"/offers/*/*/release; then continue; fi
+		rm -f "$gc_path_/.cutover-verified"
+		remove_tree "$gc_path_" || :
+	done
+}
+
+gc_runs() { # runs older than the newest twenty, never this one nor one whose trial is open
+	# shellcheck disable=SC2012 # run ids have a strict grammar: no blank, no newline
+	ls -1t "$STATE/runs" 2>/dev/null | tail -n +21 | while read -r gc_run_; do
+		case $gc_run_ in "$commit_run_" | "$T_RUN") continue ;; esac
+		is_run "$gc_run_" || continue
+		! grep -qsx "run $gc_run_" "$STATE"/components/*/trial/*/trial || continue
+		gc_busy_=
+		for gc_lock_ in "$STATE/runs/$gc_run_"/*/lock; do
+			[ ! -f "$gc_lock_" ] || flock -n "$gc_lock_" true || gc_busy_=yes
+		done
+		[ -n "$gc_busy_" ] || remove_tree "$STATE/runs/$gc_run_" || :
+	done
+}

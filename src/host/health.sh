@@ -1,0 +1,190 @@
+# Health, judged on the host itself by the checks of the signed contract, in order. Only evidence of badness fails: http that was answered
+# and is wrong counts at once; nobody answering yet is waited for, up to within-seconds.
+
+task_health_do() { # every check of the contract; the first that fails ends it, with counts, first bad replies, unit status and last log lines
+	load_contract "$T_COMPONENT" "$T_VERSION"
+	HEALTH_DIR=$(mktemp -d "$T_DIR/.health.XXXXXX") || fail 73 cannot-create "cannot create a directory in $T_DIR"
+	health_said_=
+	for health_ in $(kv_indexes "$CONTRACT" health); do
+		HEALTH=health.$health_
+		health_kind_=$(kv_get "$CONTRACT" "$HEALTH.kind")
+		uptime_cs
+		HEALTH_BY=$((UPTIME_CS + $(contract_number "$HEALTH.within-seconds" 60) * 100))
+		WHY=unhealthy EVIDENCE='' SAID=''
+		case $health_kind_ in
+			http) health_http ;;
+			tcp) health_tcp ;;
+			unit) health_unit ;;
+			executable) health_executable ;;
+			*) WHY=unknown-check EVIDENCE="this host.sh knows no check of kind $health_kind_"; false ;;
+		esac || {
+			health_evidence_="$HEALTH $health_kind_: $EVIDENCE
+$(manager_status_evidence)"
+			health_keep "$health_evidence_"
+			rm -rf "$HEALTH_DIR"
+			case $WHY in unhealthy) fail 71 "$WHY" "$health_evidence_" ;; *) fail 69 "$WHY" "$health_evidence_" ;; esac
+		}
+		health_said_="$health_said_$health_kind_ $SAID; "
+	done
+	rm -rf "$HEALTH_DIR"
+	echo "healthy: ${health_said_:-no checks}"
+}
+
+task_health_undo() { # nothing: looking changed nothing
+	echo "nothing to undo"
+}
+
+health_keep() { # EVIDENCE: leave it with the trial, so that the way back carries it
+	for health_state_ in armed confirmed; do
+		if [ -d "$(trial_dir "$T_COMPONENT")/$health_state_" ]; then
+			printf '%s\n' "$1" | tail -c 2000 >"$(trial_dir "$T_COMPONENT")/$health_state_/health" 2>/dev/null || :
+		fi
+	done
+}
+
+health_address() { # NAME: print it; `self` is the address pinned at enrolment
+	case $1 in
+		self) case $ADDRESS in *:*) echo "[$ADDRESS]" ;; *) echo "$ADDRESS" ;; esac ;;
+		*) echo "$1" ;;
+	esac
+}
+
+health_http() { # samples requests, at most max-failures of them bad; refused connections before the first answer are waited for
+	http_url_=$(kv_get "$CONTRACT" "$HEALTH.url")
+	case $http_url_ in
+		http://self[:/]* | https://self[:/]*) http_url_=${http_url_%%://*}://$(health_address self)${http_url_#*://self} ;;
+		http://self | https://self) http_url_=${http_url_%%://*}://$(health_address self)/ ;;
+	esac
+	http_samples_=$(contract_number "$HEALTH.samples" 1)
+	http_allowed_=$(contract_number "$HEALTH.max-failures" 0)
+	http_pause_=$(contract_number "$HEALTH.interval-ms" 100)
+	http_taken_=0 http_failed_=0 http_bad_='' http_answered_=''
+	http_pick_client || return 1
+	while [ "$http_taken_" -lt "$http_samples_" ]; do
+		uptime_cs
+		http_left_=$((HEALTH_BY - UPTIME_CS))
+		if [ "$http_left_" -le 0 ]; then
+			EVIDENCE="$http_url_: only $http_taken_ of $http_samples_ samples in time, $http_failed_ failed${http_bad_:+; first bad: $http_bad_}"
+			return 1
+		fi
+		http_limit_=$(((http_left_ + 99) / 100))
+		[ "$http_limit_" -le 10 ] || http_limit_=10
+		http_get "$http_url_" "$http_limit_"
+		case $HTTP_STATUS in
+			2[0-9][0-9]) http_answered_=yes ;;
+			000)
+				if [ -z "$http_answered_" ]; then
+					http_bad_=${http_bad_:-"no answer: $(http_reply)"}
+					nap 0.1
+					continue
+				fi
+				http_note_bad
+				;;
+			*)
+				http_answered_=yes
+				http_note_bad
+				;;
+		esac
+		http_taken_=$((http_taken_ + 1))
+		if [ "$http_failed_" -gt "$http_allowed_" ]; then
+			EVIDENCE="$http_url_: $http_failed_ of $http_taken_ samples failed, $http_allowed_ allowed in $http_samples_; $http_bad_"
+			return 1
+		fi
+		[ "$http_taken_" -ge "$http_samples_" ] || [ "$http_pause_" -eq 0 ] || nap "$((http_pause_ / 1000)).$(printf %03d "$((http_pause_ % 1000))")"
+	done
+	SAID="$http_taken_ samples, $http_failed_ failed"
+}
+
+http_note_bad() { # count a bad reply and keep the first three
+	http_failed_=$((http_failed_ + 1))
+	[ "$http_failed_" -gt 3 ] || http_bad_="${http_bad_}[$HTTP_STATUS $(http_reply)] "
+}
+
+http_reply() { # print the first 200 bytes of the last reply, as one line of printable text
+	head -c 200 "$HEALTH_DIR/reply" 2>/dev/null | tr -c '[:print:]' ' '
+}
+
+http_pick_client() { # set HTTP_CLIENT to curl, wget or bash, whichever this host has
+	for HTTP_CLIENT in curl wget bash; do
+		! has_tool "$HTTP_CLIENT" || return 0
+	done
+	WHY=no-http-client EVIDENCE="curl, wget or bash is needed for http checks, none is on this host"
+	return 1
+}
+
+http_get() { # URL SECONDS: set HTTP_STATUS (000: no answer); the body's start, or the client's message, goes to HEALTH_DIR/reply
+	: >"$HEALTH_DIR/reply"
+	HTTP_STATUS=000
+	case $HTTP_CLIENT in
+		curl)
+			HTTP_STATUS=$(curl -sS --noproxy '*' --max-time "$2" --max-filesize 65536 -o "$HEALTH_DIR/reply" -w '%{http_code}' -- "$1" </dev/null 2>"$HEALTH_DIR/said") || :
+			;;
+		wget)
+			timeout "$(($2 + 1))" "$(tool_path wget)" -S -O "$HEALTH_DIR/reply" -T "$2" -Y off "$1" </dev/null >"$HEALTH_DIR/said" 2>&1 || :
+			HTTP_STATUS=$(sed -n 's/.*HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$HEALTH_DIR/said" | tail -n 1)
+			;;
+		bash)
+			http_rest_=${1#http://}
+			http_at_=${http_rest_%%/*}
+			case $http_at_ in *:*) http_port_=${http_at_##*:} ;; *) http_port_=80 ;; esac
+			# shellcheck disable=SC2016 # bash expands its own arguments
+			timeout "$2" bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n" "$3" "$4" >&3 && head -c 65536 <&3' \
+				bash "${http_at_%:*}" "$http_port_" "/${http_rest_#"$http_at_"}" "$http_at_" </dev/null >"$HEALTH_DIR/raw" 2>"$HEALTH_DIR/said" || :
+			HTTP_STATUS=$(sed -n '1s/^HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$HEALTH_DIR/raw")
+			sed '1,/^.\{0,1\}$/d' "$HEALTH_DIR/raw" >"$HEALTH_DIR/reply"
+			;;
+	esac
+	case $HTTP_STATUS in [1-5][0-9][0-9]) ;; *) HTTP_STATUS=000 ;; esac
+	[ -s "$HEALTH_DIR/reply" ] || tail -n 2 "$HEALTH_DIR/said" >"$HEALTH_DIR/reply" 2>/dev/null || :
+}
+
+health_tcp() { # something accepts at the address and port within the time
+	tcp_address_=$(health_address "$(kv_get "$CONTRACT" "$HEALTH.address" || echo self)")
+	tcp_port_=$(kv_get "$CONTRACT" "$HEALTH.port")
+	while ! tcp_connects "${tcp_address_#[}" "$tcp_port_"; do
+		[ "$WHY" != no-tcp-client ] || return 1
+		uptime_cs
+		if [ "$UPTIME_CS" -ge "$HEALTH_BY" ]; then
+			EVIDENCE="nobody accepts at $tcp_address_ port $tcp_port_"
+			return 1
+		fi
+		nap 0.1
+	done
+	SAID="port $tcp_port_ accepts"
+}
+
+tcp_connects() { # ADDRESS PORT: 0 when a connection is accepted
+	set -- "${1%]}" "$2"
+	if has_tool bash; then
+		# shellcheck disable=SC2016
+		timeout 3 bash -c 'exec 3<>"/dev/tcp/$1/$2"' bash "$1" "$2" </dev/null >/dev/null 2>&1
+	elif has_tool nc; then
+		timeout 3 nc -z "$1" "$2" </dev/null >/dev/null 2>&1
+	elif has_tool curl; then
+		case $(curl -s --connect-timeout 2 --max-time 2 --noproxy '*' -w '%{time_connect}' -o /dev/null "telnet://$1:$2" </dev/null 2>/dev/null || :) in '' | 0.000000) return 1 ;; esac
+	else
+		WHY=no-tcp-client EVIDENCE="bash, nc or curl is needed for tcp checks, none is on this host"
+		return 1
+	fi
+}
+
+health_unit() { # the unit is active within the time
+	unit_=$(kv_get "$CONTRACT" "$HEALTH.unit")
+	has_tool systemctl || { WHY=no-systemd EVIDENCE="systemctl is not on this host"; return 1; }
+	until systemctl is-active --quiet "$unit_" </dev/null 2>/dev/null; do
+		uptime_cs
+		if [ "$UPTIME_CS" -ge "$HEALTH_BY" ]; then
+			EVIDENCE="$unit_ is $(systemctl is-active "$unit_" </dev/null 2>&1 || :)"
+			return 1
+		fi
+		nap 0.2
+	done
+	SAID="$unit_ active"
+}
+
+health_executable() { # the bundle's task says 0 within the time
+	executable_=$(kv_get "$CONTRACT" "$HEALTH.task")
+	hook_run "$executable_" "do" "$(contract_number "$HEALTH.within-seconds" 60)" "$HEALTH_DIR/task" && SAID="$executable_ passed" && return 0
+	case $WHY in task-*) WHY=unhealthy ;; esac
+	return 1
+}

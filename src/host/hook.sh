@@ -1,0 +1,79 @@
+# Hooks: the executables of the contract's signed task bundle, and drain, which is one of them. They run under `env -i` with an
+# allow-list, so that nothing of the connection or of the controller reaches them (T13, T35).
+
+hook_run() { # NAME do|undo SECONDS LOG: run the bundle's executable for it; its status, 124 on timeout; 1 with WHY set when it cannot run
+	WHY=no-such-task EVIDENCE="the contract has no task $1"
+	hook_file_=$(kv_get "$CONTRACT" "task.$1.$2") || return 126
+	WHY=bundle-missing EVIDENCE="the task bundle is not built on this host"
+	hook_dir_=$(bundle_dir "$CONTRACT") || return 126
+	WHY=not-executable EVIDENCE="$hook_file_ is not an executable of the bundle"
+	case $hook_file_ in */* | .* | '') return 126 ;; esac
+	{ [ -f "$hook_dir_/$hook_file_" ] && [ -x "$hook_dir_/$hook_file_" ] && [ ! -L "$hook_dir_/$hook_file_" ]; } || return 126
+	hook_seconds_=$3
+	hook_log_=$4
+	hook_from_=$(trial_get "$T_COMPONENT" from || current_version "$ROOT" || :)
+	set --
+	while read -r hook_pair_; do
+		[ -z "$hook_pair_" ] || set -- "$@" "$hook_pair_"
+	done <<-END
+		$(kv_list "$CONTRACT" env)
+	END
+	set -- "$@" PATH="$PATH" LC_ALL=C HOME=/ CUTOVER_COMPONENT="$T_COMPONENT" CUTOVER_VERSION="$T_VERSION" CUTOVER_FROM="$hook_from_" \
+		CUTOVER_ROOT="$ROOT" CUTOVER_HOST="$HOST_NAME" CUTOVER_ADDRESS="$ADDRESS" CUTOVER_RUN="$T_RUN"
+	WHY=task-failed
+	(cd / && run_limited "$hook_seconds_" "$hook_log_" env -i "$@" "$hook_dir_/$hook_file_") || {
+		hook_status_=$?
+		[ "$hook_status_" -ne 124 ] || WHY=task-timeout
+		EVIDENCE="exit $hook_status_: $(tail -c 3000 "$hook_log_" 2>/dev/null || :)"
+		return "$hook_status_"
+	}
+}
+
+hook_task() { # NAME do|undo SECONDS: a whole task of it; ends the task on failure, prints the last output lines otherwise
+	hook_output_=$(mktemp "$T_DIR/.hook.XXXXXX") || fail 73 cannot-create "cannot create a log in $T_DIR"
+	if hook_run "$1" "$2" "$3" "$hook_output_"; then
+		tail -n 20 "$hook_output_" | tail -c 3000
+		rm -f "$hook_output_"
+		return 0
+	fi
+	rm -f "$hook_output_"
+	case $WHY in
+		task-failed | task-timeout) fail 71 "$WHY" "$1 $2: $EVIDENCE" ;;
+		*) fail 69 "$WHY" "$EVIDENCE" ;;
+	esac
+}
+
+task_hook_do() { # run task NAME's do
+	load_contract "$T_COMPONENT" "$T_VERSION"
+	hook_name_=$(task_option name) || fail 64 bad-request "hook needs name="
+	is_task_name "$hook_name_" || fail 64 bad-request "not a task name"
+	hook_task "$hook_name_" "do" "$(contract_number "task.$hook_name_.seconds" 300)"
+}
+
+task_hook_undo() { # run task NAME's undo; a task without one has nothing to undo
+	load_contract "$T_COMPONENT" "$T_VERSION"
+	hook_name_=$(task_option name) || fail 64 bad-request "hook needs name="
+	is_task_name "$hook_name_" || fail 64 bad-request "not a task name"
+	if ! kv_raw "$CONTRACT" "task.$hook_name_.undo"; then
+		echo "nothing-to-undo"
+		return 0
+	fi
+	hook_task "$hook_name_" undo "$(contract_number "task.$hook_name_.seconds" 300)"
+}
+
+drain_task() { # do|undo: the contract's drain task, within drain.seconds; none is nothing to do
+	load_contract "$T_COMPONENT" "$T_VERSION"
+	if ! drain_name_=$(kv_get "$CONTRACT" drain.task) || { [ "$1" = undo ] && ! kv_raw "$CONTRACT" "task.$drain_name_.undo"; }; then
+		echo "nothing-to-drain"
+		return 0
+	fi
+	hook_task "$drain_name_" "$1" "$(contract_number drain.seconds 30)"
+}
+
+task_drain_do() { # take the component out of service
+	drain_task "do"
+}
+
+task_drain_undo() { # put it back
+	drain_task undo
+}

@@ -1,0 +1,92 @@
+# Who keeps the service of a component running, behind one interface. The contract's key `manager` picks managers/NAME.sh, and each
+# has NAME_start, _stop, _restart, _main_pid, _is_active, _condition and _status_evidence. They read CONTRACT, ROOT and T_COMPONENT
+# (load_contract and the caller set them). One that fails returns 1 with WHY (a stable word) and EVIDENCE set.
+
+manager_name() { # print none, process or systemd
+	kv_get "$CONTRACT" manager || echo none
+}
+
+manager_call() { # FUNCTION [ARG…]: the contract's manager does it; anything that the contract cannot name is not run
+	manager_function_=$1
+	shift
+	case $(manager_name) in
+		none) "none_$manager_function_" "$@" ;;
+		process) "process_$manager_function_" "$@" ;;
+		systemd) "systemd_$manager_function_" "$@" ;;
+		*) WHY=unknown-manager EVIDENCE="this host.sh knows the managers none, process and systemd"; return 1 ;;
+	esac
+}
+
+manager_start() { # start what is not running; returns before it is ready
+	manager_call start
+}
+
+manager_stop() { # stop it and wait for its end, by force after switch.stop-seconds
+	manager_call stop
+}
+
+manager_restart() { # stop and start; returns before it is ready
+	manager_call restart
+}
+
+manager_main_pid() { # print the pid of the live main process, 1 when there is none
+	manager_call main_pid
+}
+
+manager_is_active() { # 0 when it runs and said that it is ready
+	manager_call is_active
+}
+
+manager_condition() { # print ready, pending or failed
+	manager_call condition
+}
+
+manager_status_evidence() { # print what an operator would ask for first: status and the last log lines
+	manager_call status_evidence 2>&1 || :
+}
+
+process_born() { # PID: print its start time in clock ticks since boot; 1 when it does not live (a zombie does not)
+	case $1 in '' | *[!0-9]*) return 1 ;; esac
+	{ read -r born_ <"/proc/$1/stat"; } 2>/dev/null || return 1
+	born_=${born_##*) }
+	# shellcheck disable=SC2086 # the fields after the command name are words
+	set -- $born_
+	case $1 in Z | X) return 1 ;; esac
+	echo "${20}"
+}
+
+same_process() { # PID BORN: 0 while that very process lives; a reused pid is another one
+	[ "$(process_born "$1")" = "$2" ]
+}
+
+end_process() { # PID BORN SIGNAL SECONDS: ask it to end, wait, then KILL; sets ENDED to gone, stopped or killed
+	ENDED=gone
+	same_process "$1" "$2" || return 0
+	ENDED=stopped
+	kill -s "$3" "$1" 2>/dev/null || :
+	uptime_cs
+	end_by_=$((UPTIME_CS + $4 * 100))
+	while same_process "$1" "$2"; do
+		uptime_cs
+		if [ "$UPTIME_CS" -ge "$end_by_" ]; then
+			ENDED=killed
+			kill -s KILL "$1" 2>/dev/null || :
+			end_by_=$((end_by_ + 100000))
+		fi
+		nap
+	done
+}
+
+manager_facts() { # COMPONENT VERSION: print `active yes|no` and `pid N`; runs after load_contract
+	if manager_is_active; then echo "active yes"; else echo "active no"; fi
+	facts_pid_=$(manager_main_pid) || return 0
+	echo "pid $facts_pid_"
+}
+
+contract_number() { # KEY DEFAULT: print a number of the contract
+	kv_get "$CONTRACT" "$1" || echo "$2"
+}
+
+children_alone() { # use in a subshell that becomes a daemon: no lock, channel or session may stay open in it
+	exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+}

@@ -1,0 +1,99 @@
+# Manager `process`: host.sh itself starts the service, for hosts and labs without systemd. The service writes its pid to
+# CUTOVER_PID_FILE when it is ready to serve; `process` beside it remembers what was started (pid, start time, boot), against pid reuse.
+
+process_files() { # set PID_FILE, PROCESS_FILE and PROCESS_LOG
+	PID_FILE=$STATE/components/$T_COMPONENT/pid
+	PROCESS_FILE=$STATE/components/$T_COMPONENT/process
+	PROCESS_LOG=$STATE/components/$T_COMPONENT/log
+}
+
+process_record() { # PID: remember this process as the one that is ours
+	process_files
+	boot_id
+	record_born_=$(process_born "$1") || return 1
+	{
+		kv_line boot-id "$BOOT_ID"
+		kv_line born "$record_born_"
+		kv_line pid "$1"
+	} | atomic_write "$PROCESS_FILE"
+}
+
+process_is_ours() { # PID: it lives and is what we started, or was handed our pid file by what we started
+	process_files
+	ours_born_=$(process_born "$1") || return 1
+	if kv_raw "$PROCESS_FILE" pid && [ "$RAW" = "$1" ]; then
+		boot_id
+		kv_raw "$PROCESS_FILE" born && [ "$RAW" = "$ours_born_" ] && kv_raw "$PROCESS_FILE" boot-id && [ "$RAW" = "$BOOT_ID" ] && return 0
+	fi
+	grep -qF "CUTOVER_PID_FILE=$PID_FILE" "/proc/$1/environ" 2>/dev/null
+}
+
+process_main_pid() { # print the pid that the service wrote when it was ready, while that process lives
+	process_files
+	{ read -r main_pid_ <"$PID_FILE"; } 2>/dev/null || return 1
+	process_is_ours "$main_pid_" || return 1
+	echo "$main_pid_"
+}
+
+process_is_active() { # ready and alive
+	process_main_pid >/dev/null
+}
+
+process_start() { # spawn ROOT/current/<start> in a session of its own, with nothing of ours but the contract's env
+	process_files
+	WHY=start-missing
+	EVIDENCE="the contract names no switch.start, or it is not executable"
+	start_=$(kv_get "$CONTRACT" switch.start) || return 1
+	[ -x "$ROOT/current/$start_" ] || return 1
+	if process_is_active; then return 0; fi
+	file_size "$PROCESS_LOG"
+	[ "$SIZE" -lt 1048576 ] || mv -fT "$PROCESS_LOG" "$PROCESS_LOG.1"
+	rm -f "$PID_FILE"
+	set --
+	while read -r pair_; do
+		[ -z "$pair_" ] || set -- "$@" "$pair_"
+	done <<-END
+		$(kv_list "$CONTRACT" env)
+	END
+	set -- "$@" PATH="$PATH" LC_ALL=C CUTOVER_ROOT="$ROOT" CUTOVER_START="$ROOT/current/$start_" CUTOVER_PID_FILE="$PID_FILE" \
+		CUTOVER_ADDRESS="$ADDRESS" CUTOVER_VERSION="$(current_version "$ROOT" || :)"
+	(
+		children_alone
+		cd "$ROOT" && umask 022 && exec setsid env -i "$@" "$ROOT/current/$start_"
+	) </dev/null >>"$PROCESS_LOG" 2>&1 &
+	SPAWNED=$!
+	process_record "$SPAWNED" || :
+}
+
+process_stop() { # switch.stop-signal to the main process (or what was started and never got ready), KILL after switch.stop-seconds
+	process_files
+	stop_pid_=$(process_main_pid || kv_get "$PROCESS_FILE" pid || :)
+	if ! process_is_ours "$stop_pid_" || ! stop_born_=$(process_born "$stop_pid_"); then
+		rm -f "$PID_FILE"
+		return 0
+	fi
+	end_process "$stop_pid_" "$stop_born_" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" "$(contract_number switch.stop-seconds 30)"
+	rm -f "$PID_FILE"
+}
+
+process_restart() { # stop, then start
+	process_stop && process_start
+}
+
+process_condition() { # print ready, pending, or failed when what was started died before it was ready
+	process_files
+	if ready_pid_=$(process_main_pid); then
+		process_record "$ready_pid_" || :
+		echo ready
+	elif kv_raw "$PROCESS_FILE" pid && process_is_ours "$RAW"; then
+		echo pending
+	else
+		echo failed
+	fi
+}
+
+process_status_evidence() { # pids and the last lines that the service wrote
+	process_files
+	echo "pid=$(process_main_pid || echo none) started=$(kv_get "$PROCESS_FILE" pid || echo none)"
+	tail -n 20 "$PROCESS_LOG" 2>/dev/null | tail -c 2000
+}

@@ -1,0 +1,91 @@
+# Manager `systemd`: the contract's units. Jobs are queued without waiting and then watched, so that a unit that hangs before READY
+# (F16) neither blocks the host's decision nor outlives its deadline. reset-failed comes before every start: the start limit (5 in
+# 10 s) would refuse it and drop a socket's listener (F15).
+
+systemd_units() { # [service]: print the contract's units, one a line; with `service` those that are no sockets
+	if [ "${1-}" = service ]; then
+		kv_list "$CONTRACT" unit | grep -v '\.socket$' || :
+	else
+		kv_list "$CONTRACT" unit
+	fi
+}
+
+systemd_call() { # VERB UNITS…: systemctl with a bound, without our locks; WHY and EVIDENCE when it refuses
+	systemd_said_=$(timeout -k 2 20 systemctl --no-ask-password "$@" </dev/null 2>&1 3>&- 7>&- 8>&- 9>&- 6>&-) && return 0
+	WHY=systemctl-failed
+	EVIDENCE="systemctl $*: $systemd_said_"
+	return 1
+}
+
+systemd_invocations() { # UNITS…: print what tells one start of the units from the next
+	systemctl show -p InvocationID --value "$@" </dev/null 2>/dev/null | tr '\n' ' '
+}
+
+systemd_queue() { # VERB UNITS…: reset-failed and queue the job; remembers the invocations before it
+	queue_verb_=$1
+	shift
+	[ $# -gt 0 ] || { WHY=no-units EVIDENCE="the contract names no unit to $queue_verb_"; return 1; }
+	systemctl reset-failed "$@" </dev/null >/dev/null 2>&1 || :
+	SYSTEMD_WATCHED=$*
+	SYSTEMD_BEFORE=
+	[ "$queue_verb_" != restart ] || SYSTEMD_BEFORE=$(systemd_invocations "$@")
+	systemd_call "$queue_verb_" --no-block "$@"
+}
+
+systemd_start() { # queue the start of all units
+	# shellcheck disable=SC2046 # unit names have no blanks
+	systemd_queue start $(systemd_units)
+}
+
+systemd_restart() { # queue a restart of the service units
+	# shellcheck disable=SC2046
+	systemd_queue restart $(systemd_units service)
+}
+
+systemd_stop() { # stop all units and wait
+	# shellcheck disable=SC2046
+	systemd_call stop $(systemd_units)
+}
+
+systemd_main_pid() { # print MainPID of the first unit
+	main_unit_=$(systemd_units service | head -n 1)
+	[ -n "$main_unit_" ] || return 1
+	main_pid_=$(systemctl show -p MainPID --value "$main_unit_" </dev/null 2>/dev/null) || return 1
+	[ "${main_pid_:-0}" -gt 0 ] 2>/dev/null || return 1
+	echo "$main_pid_"
+}
+
+systemd_is_active() { # every unit active
+	# shellcheck disable=SC2046
+	set -- $(systemd_units)
+	[ $# -gt 0 ] || return 1
+	for active_unit_ in "$@"; do
+		systemctl is-active --quiet "$active_unit_" </dev/null 2>/dev/null || return 1
+	done
+}
+
+systemd_condition() { # print ready when every watched unit is active, no job is queued and a restart was a new start; failed when one is failed
+	# shellcheck disable=SC2046,SC2086
+	set -- ${SYSTEMD_WATCHED:-$(systemd_units)}
+	condition_=$(systemctl show -p ActiveState -p Job "$@" </dev/null 2>/dev/null) || { echo pending; return 0; }
+	case $condition_ in
+		*Job=[1-9]*) echo pending ;;
+		*ActiveState=failed*) echo failed ;;
+		*ActiveState=activating* | *ActiveState=inactive* | *ActiveState=deactivating* | *ActiveState=reloading*) echo pending ;;
+		*)
+			if [ -n "${SYSTEMD_BEFORE-}" ] && [ "$SYSTEMD_BEFORE" = "$(systemd_invocations "$@")" ]; then
+				echo pending
+			else
+				echo ready
+			fi
+			;;
+	esac
+}
+
+systemd_status_evidence() { # state of each unit and its last log lines
+	for evidence_unit_ in $(systemd_units); do
+		systemctl show -p Id,ActiveState,SubState,Result,ExecMainStatus,NRestarts,MainPID "$evidence_unit_" </dev/null 2>/dev/null | tr '\n' ' '
+		echo
+		journalctl --no-pager -q -o cat -n 15 -u "$evidence_unit_" </dev/null 2>/dev/null | tail -c 1500
+	done
+}

@@ -1,0 +1,160 @@
+# Strategy `exec`: the running service starts its successor (ROOT/current/<start>) with the listener inherited, and is asked to stop only
+# when that one is ready, so no listener closes and no request is dropped (P11). A successor that dies first leaves the old one serving.
+# TRIAL/hand-over remembers whom we signalled, so that an interrupted hand-over is continued and not doubled.
+
+exec_prepare() { # nothing to prepare: whether it runs decides between hand-over and cold start
+	:
+}
+
+exec_hand_over() { # from what runs to what current names; cold start when nothing runs
+	exec_swap "$TO"
+}
+
+exec_way_back() { # the same with current pointing back; a first install that goes back stops
+	if [ -z "$FROM" ]; then
+		exec_end_strays
+		manager_stop
+	elif exec_keep_old; then
+		:
+	else
+		exec_swap "$FROM"
+	fi
+}
+
+exec_ready() { # print ready, pending or failed
+	manager_condition
+}
+
+exec_finish() { # an old process that an interrupted hand-over left behind ends
+	exec_end_old
+}
+
+exec_runs() { # PID VERSION BORN-AFTER: it lives, was started after that tick, and shows no other version in its exe, directory or arguments
+	runs_born_=$(process_born "$1") || return 1
+	[ "$runs_born_" -ge "$3" ] || return 1
+	for runs_path_ in "$(readlink "/proc/$1/exe" 2>/dev/null || :)" "$(readlink "/proc/$1/cwd" 2>/dev/null || :)" $(tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep '^/' | grep -v '[[:space:]]' || :); do
+		case $runs_path_ in
+			"$ROOT/versions/$2" | "$ROOT/versions/$2/"*) ;;
+			"$ROOT/versions/"*) return 1 ;;
+		esac
+	done
+}
+
+clock_tick() { # print the kernel's ticks since boot, the unit of process start times
+	tick_hz_=$(getconf CLK_TCK 2>/dev/null) || tick_hz_=100
+	uptime_cs
+	echo "$((UPTIME_CS * tick_hz_ / 100))"
+}
+
+exec_swap() { # VERSION: the main process hands over to a new one that runs VERSION, then ends; continues one that was interrupted
+	swap_file_=$TRIAL/hand-over.$1
+	if [ -f "$swap_file_" ] && swap_now_=$(manager_main_pid) && exec_runs "$swap_now_" "$1" "$(kv_get "$swap_file_" tick)"; then
+		exec_end_old "$swap_file_"
+		return 0
+	fi
+	exec_end_strays
+	if ! swap_old_=$(manager_main_pid) || ! swap_born_=$(process_born "$swap_old_"); then
+		manager_start
+		return
+	fi
+	swap_tick_=$(clock_tick)
+	{
+		kv_line born "$swap_born_"
+		kv_line pid "$swap_old_"
+		kv_line tick "$swap_tick_"
+	} | atomic_write "$swap_file_" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $swap_file_"; return 1; }
+	kill -s "$(kv_get "$CONTRACT" switch.upgrade-signal || echo USR2)" "$swap_old_" 2>/dev/null || :
+	if exec_wait "$1"; then
+		exec_end_old "$swap_file_"
+	else
+		swap_why_=$WHY swap_evidence_=$EVIDENCE
+		exec_end_strays
+		exec_put_back "$swap_old_" "$swap_born_"
+		if same_process "$swap_old_" "$swap_born_"; then swap_evidence_="old pid $swap_old_ still serves; $swap_evidence_"; fi
+		WHY=$swap_why_ EVIDENCE=$swap_evidence_
+		return 1
+	fi
+}
+
+exec_wait() { # VERSION: until the main pid is another process that runs VERSION; 1 with WHY and EVIDENCE when it died, hung, or the trial was decided
+	wait_seconds_=$(contract_number switch.ready-seconds 30)
+	uptime_cs
+	wait_by_=$((UPTIME_CS + wait_seconds_ * 100))
+	wait_seen_=
+	while :; do
+		if wait_pid_=$(manager_main_pid) && [ "$wait_pid_" != "$swap_old_" ] && exec_runs "$wait_pid_" "$1" "$swap_tick_"; then return 0; fi
+		still_decided || return 1
+		if [ -n "$(exec_strays)" ]; then
+			wait_seen_=yes
+		elif [ -n "$wait_seen_" ] && wait_pid_=$(manager_main_pid || :) && { [ -z "$wait_pid_" ] || [ "$wait_pid_" = "$swap_old_" ]; }; then
+			WHY=new-version-died
+			EVIDENCE="$1 ended before it was ready; $(manager_status_evidence)"
+			return 1
+		fi
+		uptime_cs
+		if [ "$UPTIME_CS" -ge "$wait_by_" ]; then
+			WHY=not-ready
+			EVIDENCE="$1 not ready within $wait_seconds_ s; $(manager_status_evidence)"
+			return 1
+		fi
+		nap
+	done
+}
+
+exec_strays() { # print pids of successors that are not the main process: children of a process that we asked to hand over, started since
+	stray_main_=$(manager_main_pid || :)
+	for stray_file_ in "$TRIAL"/hand-over.*; do
+		[ -f "$stray_file_" ] || continue
+		stray_old_=$(kv_get "$stray_file_" pid)
+		stray_tick_=$(kv_get "$stray_file_" tick)
+		stray_signalled_=$(cat "/proc/$stray_old_"/task/*/children 2>/dev/null || :)
+		for stray_pid_ in $stray_signalled_; do
+			[ "$stray_pid_" != "$stray_main_" ] || continue
+			stray_born_=$(process_born "$stray_pid_") || continue
+			[ "$stray_born_" -ge "$stray_tick_" ] || continue
+			tr '\0' '\n' <"/proc/$stray_pid_/cmdline" 2>/dev/null | grep -qF "$ROOT/current/$(kv_get "$CONTRACT" switch.start || echo .)" || continue
+			echo "$stray_pid_"
+		done
+	done
+}
+
+exec_end_strays() { # end successors that never got ready: one that comes late would serve beside the version we chose
+	for end_stray_ in $(exec_strays); do
+		kill -s KILL "$end_stray_" 2>/dev/null || :
+	done
+}
+
+exec_end_old() { # [FILE]: the process that handed over stops accepting, finishes what it has and ends; KILL after switch.stop-seconds
+	end_file_=${1:-$TRIAL/hand-over.$TO}
+	[ -f "$end_file_" ] || return 0
+	end_old_=$(kv_get "$end_file_" pid)
+	[ "$end_old_" != "$(manager_main_pid || :)" ] || return 0
+	echo stopping >"$end_file_.stopping" 2>/dev/null || :
+	end_process "$end_old_" "$(kv_get "$end_file_" born)" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" "$(contract_number switch.stop-seconds 30)"
+}
+
+exec_keep_old() { # way back from a hand-over that stopped half way: the old process was never asked to stop, so it stays and the new one goes
+	keep_file_=$TRIAL/hand-over.$TO
+	[ -f "$keep_file_" ] && [ ! -f "$keep_file_.stopping" ] || return 1
+	keep_pid_=$(kv_get "$keep_file_" pid)
+	keep_born_=$(kv_get "$keep_file_" born)
+	same_process "$keep_pid_" "$keep_born_" || return 1
+	keep_new_=$(manager_main_pid || :)
+	[ "$(manager_name)" = process ] || [ "$keep_new_" = "$keep_pid_" ] || return 1
+	exec_end_strays
+	[ "$keep_new_" != "$keep_pid_" ] || return 0
+	exec_name_main "$keep_pid_" || return 1
+	if [ -n "$keep_new_" ] && keep_new_born_=$(process_born "$keep_new_"); then
+		end_process "$keep_new_" "$keep_new_born_" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" "$(contract_number switch.stop-seconds 30)"
+	fi
+}
+
+exec_name_main() { # PID: the pid file names this process again (manager process; systemd keeps its own)
+	process_files
+	echo "$1" | atomic_write "$PID_FILE"
+}
+
+exec_put_back() { # PID BORN: a successor that wrote its pid and died gives the pid file back to the one that still serves
+	[ "$(manager_name)" = process ] && same_process "$1" "$2" || return 0
+	manager_main_pid >/dev/null || exec_name_main "$1" || :
+}

@@ -1,0 +1,157 @@
+# The switch: `current` is pointed at another version by one rename, under the component's lock, after the way back is armed; then the
+# contract's strategy hands the service over. Strategies (strategies/NAME.sh, five functions each) read FROM (empty for a first install),
+# TO, TRIAL, CONTRACT and ROOT; one that fails returns 1 with WHY (a stable word) and EVIDENCE set.
+
+strategy_name() { # print none, restart, socket or exec
+	kv_get "$CONTRACT" switch.strategy || echo none
+}
+
+strategy_call() { # prepare|hand_over|ready|way_back|finish: the contract's strategy does it
+	case $(strategy_name) in
+		none) "none_$1" ;;
+		restart) "restart_$1" ;;
+		socket) "socket_$1" ;;
+		exec) "exec_$1" ;;
+		*) WHY=unknown-strategy EVIDENCE="this host.sh knows the strategies none, restart, socket and exec"; return 1 ;;
+	esac
+}
+
+point_current() { # ROOT VERSION: re-point current by rename; 1 with WHY and EVIDENCE when it cannot, current is then what it was
+	WHY=cannot-switch
+	rm -f "$1/.current.new" # a leftover link would send ln inside the old version
+	EVIDENCE=$( (ln -s "versions/$2" "$1/.current.new" && mv -T "$1/.current.new" "$1/current" && sync_dir "$1") 2>&1) && return 0
+	rm -f "$1/.current.new" 2>/dev/null || :
+	return 1
+}
+
+still_decided() { # 0 while nobody has decided against the trial that we work on; TRIAL is its directory
+	[ -d "$TRIAL" ] && return 0
+	WHY=reverted
+	EVIDENCE="the trial was taken back meanwhile"
+	return 1
+}
+
+wait_ready() { # within switch.ready-seconds the strategy says ready; 1 with WHY and EVIDENCE when it failed, hung, or the trial was decided
+	ready_seconds_=$(contract_number switch.ready-seconds 30)
+	uptime_cs
+	ready_by_=$((UPTIME_CS + ready_seconds_ * 100))
+	while :; do
+		still_decided || return 1
+		case $(strategy_call ready) in
+			ready) return 0 ;;
+			failed)
+				WHY=not-ready
+				EVIDENCE="it ended before it was ready; $(manager_status_evidence)"
+				return 1
+				;;
+		esac
+		uptime_cs
+		if [ "$UPTIME_CS" -ge "$ready_by_" ]; then
+			WHY=not-ready
+			EVIDENCE="not ready within $ready_seconds_ s; $(manager_status_evidence)"
+			return 1
+		fi
+		nap
+	done
+}
+
+task_switch_do() { # point current at T_VERSION on trial. The same run and version again: goes on where it stopped, or says that it is done
+	component_lock "$T_COMPONENT" 10 || fail 75 component-busy "somebody else works on $T_COMPONENT"
+	uptime_cs
+	SWITCH_BEGUN=$UPTIME_CS
+	load_contract "$T_COMPONENT" "$T_VERSION"
+	tree_of_version "$T_COMPONENT" "$T_VERSION" >/dev/null || fail 66 version-not-built "$T_COMPONENT $T_VERSION is not built and verified on this host"
+	switch_above_floor
+	switch_seconds_=$(contract_number deadline.seconds 120)
+	SWITCH_DEADLINE=$(task_option deadline "$switch_seconds_")
+	{ is_number "$SWITCH_DEADLINE" && [ "$SWITCH_DEADLINE" -gt 0 ]; } || fail 64 bad-request "deadline is not a number of seconds"
+	[ "$SWITCH_DEADLINE" -le "$switch_seconds_" ] || fail 77 deadline-too-long "$SWITCH_DEADLINE s asked for, $switch_seconds_ s signed"
+	TO=$T_VERSION
+	TRIAL=$(trial_dir "$T_COMPONENT")/armed
+	switch_state_=$(trial_state "$T_COMPONENT")
+	case $switch_state_:$(trial_get "$T_COMPONENT" run || :):$(trial_get "$T_COMPONENT" to || :) in
+		confirmed:"$T_RUN:$T_VERSION")
+			echo "already confirmed"
+			return 0
+			;;
+		armed:"$T_RUN:$T_VERSION") switch_resume ;;
+		armed:* | reverting:*)
+			fail 75 trial-open "$T_COMPONENT is $switch_state_: $(trial_get "$T_COMPONENT" from || echo none) to $(trial_get "$T_COMPONENT" to) by run $(trial_get "$T_COMPONENT" run)"
+			;;
+		*) switch_begin ;;
+	esac
+}
+
+switch_above_floor() { # end the task when T_VERSION's sequence is below the host's floor (T1)
+	floor_=0
+	if [ -f "$T_DIR/floor" ]; then read -r floor_ <"$T_DIR/floor"; fi
+	sequence_=$(contract_number sequence 0)
+	[ "$sequence_" -ge "${floor_##* }" ] || fail 77 below-floor "sequence $sequence_ is below the floor ${floor_##* } of this host"
+}
+
+switch_begin() { # arm a new trial and switch
+	FROM=
+	if ! FROM=$(current_version "$ROOT"); then
+		FROM=
+		{ [ ! -e "$ROOT/current" ] && [ ! -L "$ROOT/current" ]; } || fail 65 current-foreign "$ROOT/current is not a link to versions/<version>"
+	fi
+	if [ "$FROM" = "$TO" ]; then
+		echo "already current"
+		return 0
+	fi
+	[ -z "$FROM" ] || tree_of_version "$T_COMPONENT" "$FROM" >/dev/null || fail 65 current-incomplete "$FROM, the way back, is not a verified version"
+	strategy_call prepare || fail 69 "$WHY" "$EVIDENCE"
+	trial_arm "${FROM:--}" "$TO" "$SWITCH_DEADLINE" || fail 71 "$WHY" "$EVIDENCE"
+	switch_go
+}
+
+switch_resume() { # the switch of this run was interrupted, or it is done
+	FROM=$(kv_get "$TRIAL/trial" from || :)
+	TRIAL_ID=$(kv_get "$TRIAL/trial" id)
+	if [ -f "$TRIAL/switched" ]; then
+		cat "$TRIAL/switched"
+		return 0
+	fi
+	worker_mark "$TRIAL" switch
+	if ! trial_watched "$T_COMPONENT" revert; then
+		resume_left_=$((($(kv_get "$TRIAL/trial" deadline) - UPTIME_CS + 99) / 100))
+		[ "$resume_left_" -gt 0 ] || resume_left_=0
+		trial_watch "$T_COMPONENT" revert "$resume_left_" || fail 71 "$WHY" "$EVIDENCE"
+	fi
+	switch_go
+}
+
+switch_go() { # the part after arming; every step of it can be done again
+	switch_old_=$(manager_main_pid || echo none)
+	still_decided || fail 66 "$WHY" "$EVIDENCE"
+	if [ "$(current_version "$ROOT" || :)" != "$TO" ] && ! point_current "$ROOT" "$TO"; then
+		switch_why_=$WHY switch_evidence_=$EVIDENCE
+		if [ "$(current_version "$ROOT" || :)" = "$FROM" ]; then trial_drop; fi
+		fail 74 "$switch_why_" "$switch_evidence_"
+	fi
+	{ strategy_call hand_over && wait_ready; } || fail 71 "$WHY" "$EVIDENCE"
+	uptime_cs
+	switch_evidence_="old-pid=$switch_old_ new-pid=$(manager_main_pid || echo none) from=${FROM:-none} to=$TO ms=$(((UPTIME_CS - SWITCH_BEGUN) * 10))"
+	echo "$switch_evidence_" | atomic_write "$TRIAL/switched" || fail 66 reverted "the trial was taken back meanwhile"
+	echo "$switch_evidence_"
+}
+
+task_switch_undo() { # the way back, now: the run's trial, armed or confirmed, ends in reverted; continues one that was interrupted
+	undo_run_=$(trial_run_option)
+	undo_reason_=$(task_option reason operator)
+	case $undo_reason_ in failed | operator) ;; *) fail 64 bad-request "reason is failed or operator" ;; esac
+	undo_state_=$(trial_state "$T_COMPONENT")
+	if [ "$undo_state_" = none ] || [ "$(trial_get "$T_COMPONENT" run || :)" != "$undo_run_" ]; then
+		echo "nothing-to-undo"
+		return 0
+	fi
+	if [ "$undo_state_" != reverted ]; then
+		trial_revert "$T_COMPONENT" "$undo_reason_" "$undo_state_" || fail 71 "$WHY" "$EVIDENCE"
+		# Confirmed by a race between our two looks: the undo stands above the confirm.
+		[ "$(trial_state "$T_COMPONENT")" != confirmed ] || trial_revert "$T_COMPONENT" "$undo_reason_" confirmed || fail 71 "$WHY" "$EVIDENCE"
+	fi
+	undo_dir_=$(trial_dir "$T_COMPONENT")/reverted
+	[ -d "$undo_dir_" ] || fail 75 component-busy "the trial is $(trial_state "$T_COMPONENT")"
+	tail -c 3000 "$undo_dir_/evidence" 2>/dev/null || :
+	echo "current=$(kv_get "$undo_dir_/trial" from || echo none) was=$(kv_get "$undo_dir_/trial" to) reason=$(kv_get "$undo_dir_/outcome" reason || echo unknown)"
+}

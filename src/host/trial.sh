@@ -1,0 +1,214 @@
+# The dead man's switch. components/<c>/trial/ holds at most one of the directories armed | confirmed | reverting | reverted, and which
+# one is decided by rename(2) alone: confirm renames armed → confirmed, every way back renames armed (or confirmed) → reverting →
+# reverted. What runs at the deadline is the copy of host.sh that armed it (trial/host-ID.sh), so that a bad host.sh cannot disarm it
+# (T36). All times are /proc/uptime (F19). In a state directory: `trial` (who, from, to, deadline), `switched` (the hand-over was
+# complete), `worker` and `watch` (pid born), `probation`, `outcome` (reason), `evidence`.
+
+trial_dir() { # COMPONENT: print its trial directory
+	echo "$STATE/components/$1/trial"
+}
+
+trial_state() { # COMPONENT: print armed, confirmed, reverting, reverted or none; looks in the order in which a trial moves
+	for state_ in armed confirmed reverting reverted; do
+		if [ -d "$STATE/components/$1/trial/$state_" ]; then
+			echo "$state_"
+			return 0
+		fi
+	done
+	echo none
+}
+
+trial_get() { # COMPONENT KEY: print a value of its trial's record, whatever its state; 1 when there is none
+	for get_state_ in armed confirmed reverting reverted; do
+		kv_get "$STATE/components/$1/trial/$get_state_/trial" "$2" && return 0
+	done
+	return 1
+}
+
+trial_facts() { # COMPONENT: print what a probe tells of its trial, as plain `key value` lines
+	facts_state_=$(trial_state "$1")
+	case $facts_state_ in
+		none)
+			if [ -f "$STATE/components/$1/committed" ]; then echo "state committed"; else echo "state none"; fi
+			return 0
+			;;
+		armed) echo "state trial" ;;
+		*) echo "state $facts_state_" ;;
+	esac
+	facts_dir_=$STATE/components/$1/trial/$facts_state_
+	for facts_key_ in from to run; do
+		if facts_value_=$(kv_get "$facts_dir_/trial" "$facts_key_"); then echo "trial-$facts_key_ $facts_value_"; fi
+	done
+	if facts_value_=$(kv_get "$facts_dir_/outcome" reason); then echo "trial-reason $facts_value_"; fi
+}
+
+trial_move() { # COMPONENT FROM TO: the decision; 0 for the one whose rename it was
+	move_dir_=$STATE/components/$1/trial
+	[ -d "$move_dir_/$2" ] && mv -T "$move_dir_/$2" "$move_dir_/$3" 2>/dev/null || return 1
+	sync_dir "$move_dir_"
+}
+
+component_lock() { # COMPONENT SECONDS: hold components/<c>/lock until the process ends; 1 when somebody else keeps it
+	make_dir "$STATE/components/$1"
+	exec 6>>"$STATE/components/$1/lock"
+	uptime_cs
+	lock_by_=$((UPTIME_CS + $2 * 100))
+	until flock -n 6; do
+		uptime_cs
+		[ "$UPTIME_CS" -lt "$lock_by_" ] || return 1
+		nap
+	done
+}
+
+own_pid() { # set OWN_PID, the pid of the very shell that runs this, subshell or not
+	read -r OWN_PID _ </proc/self/stat
+}
+
+own_shell() { # print the words that start another sh of the kind that runs this
+	shell_=$(readlink /proc/$$/exe || echo sh)
+	case $shell_ in
+		*/busybox*) [ -x "$shell_" ] && echo "$shell_ ash" || echo sh ;;
+		*) [ -x "$shell_" ] && echo "$shell_" || echo sh ;;
+	esac
+}
+
+has_systemd() { # system mode with systemd as the service manager
+	[ "$MODE" = system ] && [ -d /run/systemd/system ] && has_tool systemd-run
+}
+
+# ---- arming ---------------------------------------------------------------
+
+trial_arm() { # FROM|- TO SECONDS: make the trial of T_COMPONENT and prove that its deadline is being watched; otherwise 1 with WHY and EVIDENCE, and no trial
+	arm_dir_=$(trial_dir "$T_COMPONENT")
+	WHY=arming-failed
+	EVIDENCE="cannot write below $arm_dir_"
+	arm_from_=
+	[ "$1" = - ] || arm_from_=$1
+	uptime_cs
+	TRIAL_ID=t$UPTIME_CS-$$
+	rm -rf "$arm_dir_/.arming" "$arm_dir_/.gone" "$arm_dir_"/host-*.sh
+	mkdir -p "$arm_dir_/.arming" && trial_record "$arm_from_" "$2" "$((UPTIME_CS + $3 * 100))" | atomic_write "$arm_dir_/.arming/trial" || return 1
+	worker_mark "$arm_dir_/.arming" switch
+	cp "$SELF" "$arm_dir_/host-$TRIAL_ID.sh" && cmp -s "$SELF" "$arm_dir_/host-$TRIAL_ID.sh" && sync_path "$arm_dir_/host-$TRIAL_ID.sh" || return 1
+	for arm_old_ in reverted confirmed; do # a trial that ended, or that this one builds upon
+		[ -d "$arm_dir_/$arm_old_" ] || continue
+		mv -T "$arm_dir_/$arm_old_" "$arm_dir_/.gone" && rm -rf "$arm_dir_/.gone" || return 1
+	done
+	mv -T "$arm_dir_/.arming" "$arm_dir_/armed" && sync_dir "$arm_dir_" || return 1
+	if trial_enable_guard && trial_watch "$T_COMPONENT" revert "$3"; then return 0; fi
+	trial_drop
+	return 1
+}
+
+trial_record() { # FROM TO DEADLINE: print the record of the trial TRIAL_ID
+	boot_id
+	kv_line boot-id "$BOOT_ID"
+	kv_line deadline "$3"
+	kv_line from "$1"
+	[ -z "$1" ] || kv_line from-tree "$(tree_of_version "$T_COMPONENT" "$1" || :)"
+	kv_line id "$TRIAL_ID"
+	kv_line root "$ROOT"
+	kv_line run "$T_RUN"
+	kv_line session "$T_SESSION"
+	kv_line to "$2"
+	kv_line to-tree "$(tree_of_version "$T_COMPONENT" "$2" || :)"
+}
+
+trial_drop() { # forget the armed trial of T_COMPONENT, before anything was switched
+	drop_dir_=$(trial_dir "$T_COMPONENT")
+	trial_unwatch "$T_COMPONENT" "$TRIAL_ID"
+	trial_move "$T_COMPONENT" armed .gone && rm -rf "$drop_dir_/.gone"
+}
+
+worker_mark() { # DIR switch|revert: remember who works on this trial, so that a deadline can end a switch that hangs
+	own_pid
+	echo "$OWN_PID $(process_born "$OWN_PID") $2" >"$1/worker"
+}
+
+trial_watch() { # COMPONENT revert|probation SECONDS: start what calls that entry word when the time is over, and see it start; 1 with WHY otherwise
+	watch_dir_=$(trial_dir "$1")
+	watch_id_=$(trial_get "$1" id)
+	WHY=arming-failed
+	watch_copy_=$watch_dir_/host-$watch_id_.sh
+	if has_systemd; then
+		# shellcheck disable=SC2046 # the shell may be two words
+		EVIDENCE=$(systemd-run --quiet --collect --unit="cutover-$2-$watch_id_" --on-active="${3}s" --timer-property=AccuracySec=100ms \
+			--property=Type=oneshot --property=TimeoutStartSec=infinity --property=KillMode=process --setenv=PATH="$PATH" --setenv=LC_ALL=C \
+			$(own_shell) "$watch_copy_" "$STATE" "$2" "$1" "$watch_id_" </dev/null 2>&1 3>&- 6>&- 7>&- 8>&- 9>&-) || return 1
+		systemctl is-active --quiet "cutover-$2-$watch_id_.timer" </dev/null
+		return
+	fi
+	rm -f "$watch_dir_/watch-$2"
+	(
+		children_alone
+		# shellcheck disable=SC2046
+		cd / && exec setsid env -i PATH="$PATH" LC_ALL=C $(own_shell) "$watch_copy_" "$STATE" "$2" "$1" "$watch_id_"
+	) </dev/null >>"$STATE/components/$1/revert.log" 2>&1 &
+	uptime_cs
+	watch_by_=$((UPTIME_CS + 500))
+	until [ -s "$watch_dir_/watch-$2" ]; do
+		uptime_cs
+		if [ "$UPTIME_CS" -ge "$watch_by_" ]; then
+			EVIDENCE="the sleeper did not start: $(tail -n 3 "$STATE/components/$1/revert.log" 2>/dev/null || :)"
+			return 1
+		fi
+		nap
+	done
+}
+
+trial_unwatch() { # COMPONENT ID: stop the timers of a trial that is decided; only tidying
+	if has_systemd; then
+		for unwatch_ in revert probation; do
+			systemctl stop "cutover-$unwatch_-$2.timer" </dev/null >/dev/null 2>&1 || :
+		done
+		return 0
+	fi
+	trial_unwatch_word "$1" "$2" revert
+	trial_unwatch_word "$1" "$2" probation
+}
+
+trial_unwatch_word() { # COMPONENT ID WORD: end the sleeper that waits to call WORD for that trial, unless we are it
+	unwatch_file_=$(trial_dir "$1")/watch-$3
+	{ read -r unwatch_id_ unwatch_pid_ unwatch_born_ <"$unwatch_file_"; } 2>/dev/null || return 0
+	[ "$unwatch_id_" = "$2" ] || return 0
+	if [ "$unwatch_pid_" != "${WATCH_PID-}" ] && same_process "$unwatch_pid_" "$unwatch_born_"; then
+		kill -s KILL "-$unwatch_pid_" 2>/dev/null || :
+	fi
+	rm -f "$unwatch_file_"
+}
+
+trial_watched() { # COMPONENT revert|probation: 0 while something waits for the deadline
+	watched_id_=$(trial_get "$1" id) || return 1
+	if has_systemd; then
+		systemctl is-active --quiet "cutover-$2-$watched_id_.timer" </dev/null || systemctl is-active --quiet "cutover-$2-$watched_id_.service" </dev/null
+		return
+	fi
+	{ read -r watched_is_ watched_pid_ watched_born_ <"$(trial_dir "$1")/watch-$2"; } 2>/dev/null || return 1
+	[ "$watched_is_" = "$watched_id_" ] && same_process "$watched_pid_" "$watched_born_"
+}
+
+trial_enable_guard() { # system mode: the boot guard is installed and enabled, else no trial (P8 after a reboot)
+	has_systemd || return 0
+	guard_unit_=/etc/systemd/system/cutover-guard.service
+	WHY=arming-failed
+	EVIDENCE="cannot enable cutover-guard.service"
+	if [ ! -f "$guard_unit_" ]; then
+		atomic_write "$guard_unit_" <<-END || return 1
+			[Unit]
+			Description=Take back cutover releases that nobody confirmed before this boot
+			DefaultDependencies=no
+			RequiresMountsFor=$STATE
+			After=local-fs.target
+			Before=sysinit.target
+
+			[Service]
+			Type=oneshot
+			ExecStart=/usr/local/lib/cutover/stub guard
+
+			[Install]
+			WantedBy=sysinit.target
+		END
+		chmod 644 "$guard_unit_" && systemd_call daemon-reload || return 1
+	fi
+	systemctl is-enabled --quiet cutover-guard.service </dev/null 2>/dev/null || systemd_call enable cutover-guard.service
+}

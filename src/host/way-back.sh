@@ -1,0 +1,164 @@
+# The way back of a trial: decided by rename, done under the component's lock, continued by whoever comes next (undo, deadline, boot
+# guard, end of probation). The entry words that a timer, a sleeper or the boot calls are here too.
+
+trial_evidence() { # COMPONENT: keep what the rollback would destroy, once; CONTRACT is that of the version that goes
+	evidence_dir_=$STATE/components/$1/trial/reverting
+	[ ! -s "$evidence_dir_/evidence" ] || return 0
+	{
+		manager_status_evidence
+		if [ -s "$evidence_dir_/health" ]; then cat "$evidence_dir_/health"; fi
+		echo "seen at uptime-cs $UPTIME_CS with current=$(current_version "$ROOT" || echo none)"
+	} 2>&1 | tail -c 4000 | atomic_write "$evidence_dir_/evidence"
+}
+
+trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues where a killed one stopped; 1 with WHY and EVIDENCE while it cannot
+	T_COMPONENT=$1
+	back_dir_=$STATE/components/$1/trial/reverting
+	[ -d "$back_dir_" ] || return 0
+	worker_mark "$back_dir_" revert
+	TRIAL=$back_dir_
+	FROM=$(kv_get "$back_dir_/trial" from || :)
+	TO=$(kv_get "$back_dir_/trial" to)
+	if [ -f "$STATE/components/$1/releases/$TO/release" ]; then
+		load_contract "$1" "$TO"
+		trial_evidence "$1"
+	fi
+	if [ -n "$FROM" ]; then
+		if ! tree_of_version "$1" "$FROM" >/dev/null; then # F17
+			WHY=way-back-missing EVIDENCE="version $FROM is not built any more"
+			return 1
+		fi
+		back_manager_=$(manager_name)/$(strategy_name)
+		load_contract "$1" "$FROM"
+		if [ "$back_manager_" != "$(manager_name)/$(strategy_name)" ]; then
+			load_contract "$1" "$TO"
+			[ -n "${GUARD-}" ] && has_systemd || manager_stop || :
+			load_contract "$1" "$FROM"
+		fi
+		[ "$(current_version "$ROOT")" = "$FROM" ] || point_current "$ROOT" "$FROM" || return 1
+		# At boot systemd starts what current names after this; waiting for a unit here would wait for ourselves.
+		if [ -z "${GUARD-}" ] || ! has_systemd; then
+			strategy_call way_back && wait_ready || return 1
+		fi
+	else
+		[ -n "${GUARD-}" ] && has_systemd || strategy_call way_back || return 1
+		rm -f "$ROOT/current" && sync_dir "$ROOT" || return 1
+	fi
+	back_id_=$(kv_get "$back_dir_/trial" id)
+	trial_move "$1" reverting reverted || :
+	trial_unwatch "$1" "$back_id_"
+}
+
+worker_end() { # COMPONENT: take the lock from a switch that lost the decision: it notices by itself or is ended. Another way back is let finish.
+	{ read -r worker_pid_ worker_born_ worker_role_ <"$STATE/components/$1/trial/reverting/worker"; } 2>/dev/null || worker_pid_=
+	own_pid
+	uptime_cs
+	worker_by_=$((UPTIME_CS + 50))
+	[ "${worker_role_-}" != revert ] || worker_by_=$((UPTIME_CS + 9000))
+	until flock -n 6; do
+		uptime_cs
+		if [ "$UPTIME_CS" -ge "$worker_by_" ]; then
+			[ -z "$worker_pid_" ] || [ "$worker_pid_" = "$OWN_PID" ] || ! same_process "$worker_pid_" "$worker_born_" || kill -s KILL "$worker_pid_" 2>/dev/null || :
+			[ "$UPTIME_CS" -lt "$((worker_by_ + 100))" ] || return 0 # the promise to go back is worth more than the lock (P8)
+		fi
+		nap
+	done
+}
+
+trial_revert() { # COMPONENT REASON STATE: decide for the way back from STATE and go it. 0 when nothing is left to do, by whomever; 1 with WHY and EVIDENCE
+	make_dir "$STATE/components/$1"
+	exec 6>>"$STATE/components/$1/lock"
+	revert_dir_=$STATE/components/$1/trial/reverting
+	trial_move "$1" "$3" reverting || [ -d "$revert_dir_" ] || return 0
+	worker_end "$1"
+	[ -d "$revert_dir_" ] || return 0
+	[ -s "$revert_dir_/outcome" ] || kv_line reason "$2" | atomic_write "$revert_dir_/outcome"
+	trial_way_back "$1"
+}
+
+revert_with_retries() { # COMPONENT REASON STATE: nobody watches here, so a way back that fails is tried three times; then it stays `reverting`, which a probe shows
+	for try_ in 1 2 3; do
+		if trial_revert "$1" "$2" "$3"; then return 0; fi
+		echo "cutover: way back of $1, try $try_: $WHY: $EVIDENCE" >&2
+		[ -z "${GUARD-}" ] || return 1
+		sleep "$try_"
+	done
+	return 1
+}
+
+watch_until() { # COMPONENT ID WORD FILE STATES…: wait until FILE's deadline (renewable), 1 as soon as the trial is none of STATES or another one
+	until_component_=$1
+	until_id_=$2
+	until_word_=$3
+	until_file_=$4
+	shift 4
+	own_pid
+	WATCH_PID=$OWN_PID
+	echo "$until_id_ $WATCH_PID $(process_born "$WATCH_PID")" | atomic_write "$(trial_dir "$until_component_")/watch-$until_word_"
+	while :; do
+		until_state_=$(trial_state "$until_component_")
+		case " $* " in *" $until_state_ "*) ;; *) return 1 ;; esac
+		until_path_=$(trial_dir "$until_component_")/$until_state_
+		[ "$(kv_get "$until_path_/trial" id)" = "$until_id_" ] || return 1
+		# Renamed away between two looks: the next round says what it is now.
+		until_deadline_=$(kv_get "$until_path_/$until_file_" deadline) || { nap; continue; }
+		uptime_cs
+		until_left_=$((until_deadline_ - UPTIME_CS))
+		[ "$until_left_" -gt 0 ] || return 0
+		[ "$until_left_" -le 500 ] || until_left_=500 # short naps: a machine that was suspended catches up
+		nap "$((until_left_ / 100)).$((until_left_ % 100 / 10))$((until_left_ % 10))"
+	done
+}
+
+word_revert() { # COMPONENT TRIALID: wait for the deadline of that trial and take it back, unless somebody decided before; at once when it is being taken back
+	is_component "$1" || fail 64 bad-request "not a component"
+	case $(trial_state "$1") in
+		armed)
+			watch_until "$1" "$2" revert trial armed || [ "$(trial_state "$1")" = reverting ] || return 0
+			;;
+		reverting) ;;
+		*) return 0 ;;
+	esac
+	[ "$(trial_get "$1" id)" = "$2" ] || return 0
+	revert_with_retries "$1" deadline armed
+}
+
+word_probation() { # COMPONENT TRIALID: wait for the end of its probation, and take it back when it is still not committed then
+	is_component "$1" || fail 64 bad-request "not a component"
+	watch_until "$1" "$2" probation probation armed confirmed || return 0
+	revert_with_retries "$1" probation confirmed
+}
+
+word_guard() { # at boot, or by hand: take back every trial whose deadline nobody watches any more; each component by itself
+	GUARD=1
+	guard_failed_=0
+	for guard_path_ in "$STATE"/components/*/; do
+		guard_path_=${guard_path_%/}
+		is_component "${guard_path_##*/}" || continue
+		(guard_component "${guard_path_##*/}") || guard_failed_=71
+	done
+	return "$guard_failed_"
+}
+
+guard_component() { # COMPONENT: what word_guard does for one
+	boot_id
+	guard_state_=$(trial_state "$1")
+	guard_reason_=boot
+	case $guard_state_ in
+		armed)
+			uptime_cs
+			if [ "$(trial_get "$1" boot-id)" = "$BOOT_ID" ] && trial_watched "$1" revert; then
+				[ "$UPTIME_CS" -ge "$(trial_get "$1" deadline)" ] || return 0
+				guard_reason_=deadline
+			fi
+			revert_with_retries "$1" "$guard_reason_" armed
+			;;
+		reverting) revert_with_retries "$1" boot armed ;;
+		confirmed)
+			[ -f "$(trial_dir "$1")/confirmed/probation" ] || return 0
+			[ "$(kv_get "$(trial_dir "$1")/confirmed/trial" boot-id)" != "$BOOT_ID" ] || ! trial_watched "$1" probation || return 0
+			# How long the host was away is not known: the probation starts again. If it cannot be watched, it is over.
+			probation_start "$1" confirmed || revert_with_retries "$1" boot confirmed
+			;;
+	esac
+}

@@ -1,31 +1,24 @@
 // One pass of the loop: fetch, verify, observe, plan, run, report. Safe to repeat at any time; a pass that finds
 // nothing to do writes nothing to any host (R5).
-import { loadDesired } from "../desired/load-desired.ts";
 import type { Desired, DesiredRelease } from "../model/desired.ts";
-import type { Host } from "../model/fleet.ts";
+import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunOutcome } from "../model/run-event.ts";
 import { encodeTrust } from "../model/trust.ts";
-import { observeFleet } from "../observed/observe-fleet.ts";
-import { makePlan } from "../plan/make-plan.ts";
 import type { Lease } from "../ports.ts";
 import { openRuns, replayRun } from "../run/replay.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
-import {
-  keepQuarantines,
-  type RunContext,
-  type RunResult,
-  type RunWatcher,
-  resumeRun,
-  startRun,
-} from "./execute-run.ts";
-import { type LoadedVersion, loadPublished, type WantedVersion } from "./load-published.ts";
+import { keepQuarantines, type RunResult, type RunWatcher, resumeRun, startRun } from "./execute-run.ts";
 import { publishStatus } from "./publish-status.ts";
+import { readNewest } from "./read-newest.ts";
+import { contextForRelease, planRelease, takeSnapshot } from "./release-context.ts";
 
 export interface ReleaseResult {
   readonly release: string;
   readonly plan: Plan;
+  /** The snapshot that the plan was made from; empty while an older run waits. */
+  readonly observations: ReadonlyMap<string, Observation>;
   /** Undefined when there was nothing to run. */
   readonly run: RunResult | undefined;
   readonly outcome: RunOutcome | "in-sync" | "stalled" | "waiting";
@@ -60,56 +53,30 @@ export async function reconcile(input: PassInput): Promise<PassResult> {
 }
 
 /** The newest commit, checked against the Trust of the last accepted one; accepting it is journaled before it is used. */
-export async function acceptCommit(controller: Controller): Promise<Desired> {
-  const { acceptedCommit, trust } = await recall(controller);
-  const { commit } = await controller.repository.fetch();
-  const { repository, settings } = controller;
-  const loaded = await loadDesired({
-    repository,
-    commit,
-    directory: settings.directory,
-    trust,
-    ...(acceptedCommit === undefined ? {} : { accepted: acceptedCommit }),
-  });
+async function acceptCommit(controller: Controller): Promise<Desired> {
+  const { acceptedCommit, loaded } = await readNewest(controller);
+  const { commit } = loaded.desired;
   if (acceptedCommit !== commit) {
     await remember(controller, {
       kind: "commit-accepted",
       commit,
       signer: loaded.signer,
-      trust: encodeTrust(loaded.trust),
+      trust: encodeTrust(loaded.nextTrust),
     });
   }
   return loaded.desired;
 }
 
-interface Scope {
-  readonly wanted: readonly WantedVersion[];
-  readonly hosts: readonly Host[];
-}
-
-/** Everything that planning and running need to know, collected once (R65). */
-async function contextFor(input: PassInput, { wanted, hosts }: Scope): Promise<RunContext> {
-  const { controller } = input;
-  const versions = await loadPublished(controller, wanted, (await recall(controller)).trust);
-  const observations = await observeFleet({ ...controller, hosts, concurrency: controller.settings.concurrency });
-  return { ...input, versions, observations };
-}
-
-function scopeOfRelease(release: DesiredRelease, hosts: readonly Host[]): Scope {
-  const wanted = release.components.flatMap(({ name, targets }) =>
-    targets.map(({ host, version }) => ({ host, component: name, version })),
-  );
-  const names = new Set(wanted.map(({ host }) => host));
-  return { wanted, hosts: hosts.filter(({ name }) => names.has(name)) };
-}
-
 /** An open run goes on with its own plan and fleet, whatever git says by now, and also when git cannot be reached. */
 async function resumeOpenRuns(input: PassInput): Promise<RunResult[]> {
+  const { controller } = input;
+  const { trust } = await recall(controller);
   const results: RunResult[] = [];
-  for (const run of await openRuns(input.controller.journal)) {
-    const { state } = await replayRun(input.controller.journal, run);
+  for (const run of await openRuns(controller.journal)) {
+    const { state } = await replayRun(controller.journal, run);
     const wanted = (state.plan?.changes ?? []).map(({ component, to }) => ({ component, version: to }));
-    results.push(await resumeRun(await contextFor(input, { wanted, hosts: state.fleet }), run));
+    const snapshot = await takeSnapshot({ controller, trust, wanted, hosts: state.fleet });
+    results.push(await resumeRun({ ...input, ...snapshot }, run));
   }
   return results;
 }
@@ -124,47 +91,34 @@ async function reconcileReleases(input: PassInput, desired: Desired): Promise<Re
 }
 
 async function reconcileRelease(input: PassInput, desired: Desired, release: DesiredRelease): Promise<ReleaseResult> {
-  const context = await contextFor(input, scopeOfRelease(release, desired.hosts));
-  const plan = await planRelease(context, desired, release);
-  if (plan.changes.length === 0)
-    return { release: release.name, plan, run: undefined, outcome: plan.held.length > 0 ? "stalled" : "in-sync" };
-  const run = await startRun(context, {
-    plan,
-    commit: desired.commit,
-    generation: desired.generation,
-    fleet: desired.hosts,
-  });
-  return { release: release.name, plan, run, outcome: run.state.outcome ?? "waiting" };
-}
-
-/** Also behind `cutover plan`: observes, changes nothing. */
-export async function planRelease(
-  context: Pick<RunContext, "controller" | "versions" | "observations">,
-  desired: Desired,
-  release: DesiredRelease,
-): Promise<Plan> {
-  const memory = await recall(context.controller);
-  const fleetHold = memory.holds.get("*");
-  const holds = fleetHold === undefined ? memory.holds : new Map(desired.hosts.map(({ name }) => [name, fleetHold]));
-  return makePlan({
-    release,
-    generation: desired.generation,
-    observations: context.observations,
-    published: publishedOf(context.versions),
-    holds,
-    quarantined: new Map([...memory.quarantined].map(([key, entry]) => [key, entry.evidence])),
-  });
-}
-
-function publishedOf(versions: ReadonlyMap<string, LoadedVersion>) {
-  return new Map([...versions].map(([key, { published }]) => [key, published]));
+  const { controller } = input;
+  const { trust } = await recall(controller);
+  const context = await contextForRelease({ controller, trust, release, hosts: desired.hosts });
+  const plan = await planRelease(controller, { context, release, desired });
+  const { commit, generation, hosts: fleet } = desired;
+  if (plan.changes.length === 0) {
+    return {
+      release: release.name,
+      plan,
+      ...context,
+      run: undefined,
+      outcome: plan.held.length > 0 ? "stalled" : "in-sync",
+    };
+  }
+  const run = await startRun({ ...input, ...context }, { plan, commit, generation, fleet });
+  return { release: release.name, plan, ...context, run, outcome: run.state.outcome ?? "waiting" };
 }
 
 /** A run that waits for unknown hosts keeps everything else from starting. */
 function describeWaiting(desired: Desired, stuck: RunResult): ReleaseResult[] {
   const plan = stuck.state.plan;
   if (plan === undefined) return [];
-  return desired.releases
-    .filter(({ name }) => name === plan.release)
-    .map(({ name }) => ({ release: name, plan, run: stuck, outcome: "waiting" as const }));
+  const named = desired.releases.filter(({ name }) => name === plan.release);
+  return named.map(({ name }) => ({
+    release: name,
+    plan,
+    run: stuck,
+    observations: new Map(),
+    outcome: "waiting" as const,
+  }));
 }

@@ -1,0 +1,62 @@
+// Everything that planning and running need to know, collected once and then frozen (R65).
+import type { Desired, DesiredRelease } from "../model/desired.ts";
+import type { Host } from "../model/fleet.ts";
+import type { Observation } from "../model/observation.ts";
+import type { Plan } from "../model/plan.ts";
+import type { Trust } from "../model/trust.ts";
+import { observeFleet } from "../observed/observe-fleet.ts";
+import { makePlan } from "../plan/make-plan.ts";
+import type { Controller } from "./controller.ts";
+import { recall } from "./controller-memory.ts";
+import { type LoadedVersion, loadPublished, type WantedVersion } from "./load-published.ts";
+
+export interface Snapshot {
+  readonly versions: ReadonlyMap<string, LoadedVersion>;
+  readonly observations: ReadonlyMap<string, Observation>;
+}
+
+interface SnapshotInput {
+  readonly controller: Controller;
+  readonly trust: Trust;
+  readonly wanted: readonly WantedVersion[];
+  readonly hosts: readonly Host[];
+}
+
+export async function takeSnapshot({ controller, trust, wanted, hosts }: SnapshotInput): Promise<Snapshot> {
+  const versions = await loadPublished(controller, wanted, trust);
+  const observations = await observeFleet({ ...controller, hosts, concurrency: controller.settings.concurrency });
+  return { versions, observations };
+}
+
+/** The versions a release asks for, and the hosts it asks them of. */
+export function contextForRelease({
+  release,
+  hosts,
+  ...rest
+}: Pick<SnapshotInput, "controller" | "trust" | "hosts"> & { readonly release: DesiredRelease }): Promise<Snapshot> {
+  const wanted = release.components.flatMap(({ name, targets }) =>
+    targets.map(({ host, version }) => ({ host, component: name, version })),
+  );
+  const names = new Set(wanted.map(({ host }) => host));
+  return takeSnapshot({ ...rest, wanted, hosts: hosts.filter(({ name }) => names.has(name)) });
+}
+
+interface PlanRequest {
+  readonly context: Snapshot;
+  readonly release: DesiredRelease;
+  readonly desired: Pick<Desired, "hosts" | "generation">;
+}
+
+export async function planRelease(controller: Controller, { context, release, desired }: PlanRequest): Promise<Plan> {
+  const memory = await recall(controller);
+  const fleetHold = memory.holds.get("*");
+  const holds = fleetHold === undefined ? memory.holds : new Map(desired.hosts.map(({ name }) => [name, fleetHold]));
+  return makePlan({
+    release,
+    generation: desired.generation,
+    observations: context.observations,
+    published: new Map([...context.versions].map(([key, { published }]) => [key, published])),
+    holds,
+    quarantined: new Map([...memory.quarantined].map(([key, entry]) => [key, entry.evidence])),
+  });
+}

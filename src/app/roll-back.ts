@@ -1,0 +1,138 @@
+// `cutover rollback`: the last run of a release backwards, as a plan of its own. What it goes back from is quarantined,
+// or the next pass would bring it again, since git still asks for it (P16).
+import { CutoverError, UsageError } from "../errors.ts";
+import type { DesiredRelease, ResolvedPolicy } from "../model/desired.ts";
+import type { Plan, PlannedChange } from "../model/plan.ts";
+import type { EventBody, RunId } from "../model/run-event.ts";
+import type { Lease } from "../ports.ts";
+import { makeAppender } from "../run/append.ts";
+import { replayRun, runStream } from "../run/replay.ts";
+import type { Controller } from "./controller.ts";
+import { recall, remember } from "./controller-memory.ts";
+import { type RunResult, type RunWatcher, resumeRun, startRun } from "./execute-run.ts";
+import { planRelease, takeSnapshot } from "./release-context.ts";
+import type { OperatorAct } from "./run-control.ts";
+
+export interface RollBackInput extends OperatorAct {
+  readonly controller: Controller;
+  readonly lease: Lease;
+  /** Needed only when several releases have run. */
+  readonly release?: string | undefined;
+  readonly watcher: RunWatcher;
+  readonly signal: AbortSignal;
+}
+
+/** Undoes an open run where it stands; puts the previous versions back after a finished one. */
+export async function rollBackRelease(input: RollBackInput): Promise<RunResult> {
+  const { controller } = input;
+  const { run, state } = await lastRunOf(input);
+  const plan = state.plan;
+  if (plan === undefined) throw new Error(`run ${run} has no plan`);
+  const bad = plan.changes.filter(({ from, to }) => from !== to);
+  const { trust } = await recall(controller);
+  await remember(controller, ...quarantineAll(bad, input));
+  if (state.outcome === undefined) {
+    await markRollback(input, run);
+    const wanted = plan.changes.map(({ component, to }) => ({ component, version: to }));
+    const snapshot = await takeSnapshot({ controller, trust, wanted, hosts: state.fleet });
+    return resumeRun({ ...input, ...snapshot }, run);
+  }
+  const release = previousRelease(plan, bad);
+  const wanted = release.components.flatMap(({ name, targets }) =>
+    targets.map(({ version }) => ({ component: name, version })),
+  );
+  const snapshot = await takeSnapshot({ controller, trust, wanted, hosts: state.fleet });
+  const back = await planRelease(controller, {
+    context: snapshot,
+    release,
+    desired: { hosts: state.fleet, generation: state.generation },
+  });
+  if (back.changes.length === 0) throw nothingToGoBackTo(plan.release, run);
+  return startRun(
+    { ...input, ...snapshot },
+    { plan: back, commit: state.commit, generation: state.generation, fleet: state.fleet },
+  );
+}
+
+async function lastRunOf({ controller, release }: RollBackInput) {
+  const runs = (await controller.journal.streams("run/")).reverse();
+  const releases = new Set<string>();
+  let found: { run: RunId; state: Awaited<ReturnType<typeof replayRun>>["state"] } | undefined;
+  for (const stream of runs) {
+    const run = stream.slice("run/".length);
+    const { state } = await replayRun(controller.journal, run);
+    if (state.plan === undefined) continue;
+    releases.add(state.plan.release);
+    if (release === undefined || state.plan.release === release) found ??= { run, state };
+  }
+  if (found === undefined)
+    throw new UsageError(
+      release === undefined ? "There is no run to roll back" : `There is no run of ${release}`,
+      "cutover status",
+    );
+  if (release === undefined && releases.size > 1)
+    throw new UsageError(
+      `Several releases have run: ${[...releases].join(", ")}`,
+      "cutover rollback RELEASE --reason …",
+    );
+  return found;
+}
+
+async function markRollback({ controller, by, reason }: RollBackInput, run: RunId): Promise<void> {
+  const { last } = await replayRun(controller.journal, run);
+  const appender = makeAppender({ journal: controller.journal, clock: controller.clock, stream: runStream(run), last });
+  await appender.append({ kind: "rollback-started", scope: "release", by, reason });
+}
+
+function quarantineAll(changes: readonly PlannedChange[], { by, reason }: OperatorAct): EventBody[] {
+  const trees = new Map(changes.map((change) => [`${change.component}@${change.toTree}`, change]));
+  return [...trees.values()].map(({ component, to: version, toTree: tree }) => ({
+    kind: "quarantined",
+    component,
+    version,
+    tree,
+    reason: "operator",
+    evidence: `${reason} (rolled back by ${by})`,
+  }));
+}
+
+/** What was there before, upper components first: the order of the way there, turned round. */
+function previousRelease(plan: Plan, changes: readonly PlannedChange[]): DesiredRelease {
+  const before = changes.filter((change): change is PlannedChange & { from: string } => change.from !== undefined);
+  const order = switchOrder(plan).filter((component) => before.some((change) => change.component === component));
+  return {
+    name: plan.release,
+    components: order.map((name, index) => ({
+      name,
+      dependsOn: order.slice(index + 1),
+      targets: before.filter(({ component }) => component === name).map(({ host, from }) => ({ host, version: from })),
+    })),
+    rollbackPolicy: "manual",
+    policy: wayBackPolicy,
+  };
+}
+
+/** Components in the order in which the plan switches them. */
+function switchOrder(plan: Plan): string[] {
+  const tasks = plan.steps.flatMap((step) => step.work.flatMap((work) => work.groups.flat()));
+  return [...new Set(tasks.filter(({ kind }) => kind === "switch").map(({ component }) => component))];
+}
+
+/** One host first, also on the way back: emergency stops go in waves too. Going back again from a way back needs a person. */
+const wayBackPolicy: ResolvedPolicy = {
+  name: "way-back",
+  canaries: 1,
+  batchSize: "50%",
+  soakSeconds: 0,
+  failureBudget: 0,
+  approval: "merge",
+  drift: "heal",
+};
+
+function nothingToGoBackTo(release: string, run: RunId): CutoverError {
+  return new CutoverError({
+    code: "nothing-to-roll-back",
+    message: `No host still runs what run ${run} of ${release} installed, or there was nothing before it`,
+    remedy: "cutover status",
+  });
+}

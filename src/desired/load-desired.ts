@@ -11,7 +11,6 @@ import { parseDocuments } from "./parse-documents.ts";
 import { resolveDesired } from "./resolve-desired.ts";
 
 export interface LoadRequest {
-  readonly repository: ReleaseRepositoryPort;
   readonly commit: string;
   /** Where the documents are, such as `releases`. */
   readonly directory: string;
@@ -36,13 +35,8 @@ export interface LoadedDesired {
  * Throws RefusedError (`commit-not-trusted`, `history-rewritten`, `trust-change-refused`, `unsafe-path`), or CutoverError
  * (`documents-missing`, `documents-invalid`, `nothing-released`). A failure never yields an empty Desired (P14).
  */
-export async function loadDesired({
-  repository,
-  commit,
-  directory,
-  trust,
-  accepted,
-}: LoadRequest): Promise<LoadedDesired> {
+export async function loadDesired(repository: ReleaseRepositoryPort, request: LoadRequest): Promise<LoadedDesired> {
+  const { commit, directory, trust, accepted } = request;
   // 1. Who signed it, by the Trust of the commit before.
   const { signer } = await verifyCommit(repository, commit, trust);
   // 2. Does it continue what was accepted?
@@ -57,13 +51,13 @@ export async function loadDesired({
   if (resolution.desired === undefined) throw documentsInvalid(commit, resolution.diagnostics);
   if (resolution.desired.releases.length === 0) throw nothingReleased(commit, directory);
   // 4. May this signer change whom we trust?
-  const next = resolution.trust ?? trust;
+  const nextTrust = resolution.trust ?? trust;
   const admin = trust.commitSigners.some(({ name, roles }) => name === signer && roles.includes("admin"));
-  if (!admin && encodeTrust(next) !== encodeTrust(trust)) throw trustChangeRefused(commit, signer);
+  if (!admin && encodeTrust(nextTrust) !== encodeTrust(trust)) throw trustChangeRefused(commit, signer);
   return {
     desired: resolution.desired,
     signer,
-    trust: next,
+    trust: nextTrust,
     procedure: resolution.procedure,
     components: resolution.components,
     documents: files.map(({ path, blob }) => ({ path, blob })),

@@ -24,7 +24,7 @@ export interface LoadedDesired {
   readonly desired: Desired;
   readonly signer: string;
   /** To be kept with the commit once it is accepted; the old one when the commit holds none. */
-  readonly trust: Trust;
+  readonly nextTrust: Trust;
   readonly procedure: Procedure;
   readonly components: readonly Component[];
   readonly documents: readonly { readonly path: string; readonly blob: string }[];
@@ -57,7 +57,7 @@ export async function loadDesired(repository: ReleaseRepositoryPort, request: Lo
   return {
     desired: resolution.desired,
     signer,
-    trust: nextTrust,
+    nextTrust,
     procedure: resolution.procedure,
     components: resolution.components,
     documents: files.map(({ path, blob }) => ({ path, blob })),

@@ -71,7 +71,9 @@ export function artifactHttp(options: ArtifactHttpOptions): ArtifactStorePort {
     async read(path, maxBytes) {
       const chunks = await get(path, maxBytes);
       if (chunks === undefined) return undefined;
-      return Buffer.concat(await Array.fromAsync(chunks)).toString("utf8");
+      const parts: Uint8Array[] = [];
+      for await (const chunk of chunks) parts.push(chunk);
+      return Buffer.concat(parts).toString("utf8");
     },
     async download({ path, target, maxBytes }) {
       const chunks = await get(path, maxBytes);

@@ -1,0 +1,39 @@
+// The component file that `publish` is given: one Component document, checked like any document of a release repository.
+import { readFile, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { parseDocuments } from "../desired/parse-documents.ts";
+import { maxYamlBytes } from "../desired/screen-yaml.ts";
+import { CutoverError, ExitCode, UsageError } from "../errors.ts";
+import type { Component } from "../model/component.ts";
+import { formatDiagnostic } from "../model/diagnostic.ts";
+
+export interface ComponentFile {
+  readonly component: Component;
+  /** `tasks/` beside the file, when there is one. */
+  readonly bundleDirectory: string | undefined;
+}
+
+/** Throws UsageError when there is no such file, `document-invalid` with every finding when it is not exactly one sound Component. */
+export async function readComponent(path: string): Promise<ComponentFile> {
+  const entry = await stat(path).catch(() => undefined);
+  if (!entry?.isFile() || entry.size > maxYamlBytes) {
+    throw new UsageError(`${path} is not a component file`, "cutover help publish");
+  }
+  const { documents, diagnostics } = parseDocuments([{ path, text: await readFile(path, "utf8") }]);
+  const components = documents.flatMap(({ document }) => (document.kind === "Component" ? [document] : []));
+  const [component] = components;
+  const errors = diagnostics.filter(({ severity }) => severity === "error");
+  if (errors.length > 0 || components.length !== 1 || component === undefined) {
+    throw new CutoverError({
+      code: "document-invalid",
+      message: errors.length > 0 ? `${path} is not valid` : `${path} holds ${components.length} components, not one`,
+      exitCode: ExitCode.usage,
+      ...(errors.length > 0 ? { evidence: errors.map(formatDiagnostic).join("\n") } : {}),
+      impact: "Nothing was published",
+      remedy: `cutover validate ${dirname(path)}`,
+    });
+  }
+  const tasks = join(dirname(path), "tasks");
+  const hasTasks = (await stat(tasks).catch(() => undefined))?.isDirectory() === true;
+  return { component, bundleDirectory: hasTasks ? tasks : undefined };
+}

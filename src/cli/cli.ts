@@ -1,0 +1,104 @@
+// The command line as one function: arguments in, exit code out. Every error ends here, in one place and one form.
+import { Command, CommanderError } from "commander";
+import { CutoverError, ExitCode, UsageError } from "../errors.ts";
+import { addGlobalOptions, type CliInput, makeRegister, type Register } from "./command.ts";
+import { addKeys } from "./keys.ts";
+import { makeOutput, wantsColor, writeLines } from "./output.ts";
+import { addPublish } from "./publish.ts";
+import { renderError, reportError } from "./render-error.ts";
+import { renderFirstSteps } from "./render-first-steps.ts";
+import { addSchemas } from "./schemas.ts";
+import { addValidate } from "./validate.ts";
+import { addVersion } from "./version.ts";
+
+/** Never throws and never exits: what went wrong is printed, with the next command, and becomes the exit code. */
+export async function runCli(argv: readonly string[], input: CliInput): Promise<number> {
+  let exitCode: ExitCode = ExitCode.done;
+  const program = makeProgram(
+    input,
+    makeRegister(input, (code) => {
+      exitCode = code;
+    }),
+  );
+  try {
+    const asked = argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V") ? ["version"] : argv;
+    if (asked.length === 0) {
+      writeLines(input.out, renderFirstSteps(), wantsColor(input.out, input.env, true));
+      return ExitCode.done;
+    }
+    await program.parseAsync([...asked], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    return explain(error, argv, input);
+  }
+}
+
+function makeProgram(input: CliInput, register: Register): Command {
+  const program = addGlobalOptions(new Command("cutover"))
+    .description("GitOps releases for Linux hosts: push a release to git, every host follows, or goes back by itself")
+    .usage("COMMAND [ARGUMENTS]")
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => input.out.write(text),
+      writeErr: () => {},
+      getOutHelpWidth: () => (input.out.isTTY ? Math.max(40, input.out.columns ?? 80) : 100),
+      getOutHasColors: () => false,
+    })
+    .helpCommand("help [COMMAND]", "Show what a command does, with examples")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 done, 2 changes pending, 3 rolled back, 4 stuck, 5 refused, 64 usage, 69 lacking here, 70 our bug",
+    );
+  for (const add of [addValidate, addKeys, addPublish, addSchemas, addVersion]) {
+    add(program, register);
+  }
+  for (const command of program.commands) inheritSettings(command, program);
+  return program;
+}
+
+/** Commands made with `program.command` have these; those one level deeper (`keys new`) need them too. */
+function inheritSettings(command: Command, parent: Command): void {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inheritSettings(child, command);
+}
+
+function explain(error: unknown, argv: readonly string[], input: CliInput): number {
+  if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.done;
+  const stopped = input.signal.aborted && !(error instanceof CutoverError);
+  const report = stopped ? stoppedReport(input.signal.reason) : reportError(fromCommander(error, argv));
+  if (argv.includes("--json")) {
+    makeOutput({ ...input, json: true, color: false }).jsonLine({ error: report });
+  } else {
+    const color = wantsColor(input.err, input.env, !argv.includes("--no-color"));
+    writeLines(input.err, renderError(report), color);
+  }
+  if (report.exitCode === ExitCode.bug && input.env.CUTOVER_DEBUG === "1" && error instanceof Error) {
+    input.err.write(`${JSON.stringify(error.stack)}\n`);
+  }
+  return report.exitCode;
+}
+
+/** Says what a person meant to type; commander knows the nearest word. */
+function fromCommander(error: unknown, argv: readonly string[]): unknown {
+  if (!(error instanceof CommanderError)) return error;
+  const [first = "", hint = ""] = error.message.replace(/^error: /, "").split("\n");
+  const near = /Did you mean (?:one of )?([^?]+)\?/.exec(hint)?.[1];
+  const command = argv.find((word) => /^[a-z]/.test(word));
+  const known = error.code !== "commander.unknownCommand" && command !== undefined;
+  const help = known ? `cutover help ${command}` : "cutover help";
+  if (near === undefined) return new UsageError(first, help);
+  return new UsageError(`${first}; the nearest is ${near}`, help);
+}
+
+function stoppedReport(reason: unknown) {
+  const name = typeof reason === "string" ? reason : "SIGTERM";
+  return {
+    code: "stopped",
+    message: `stopped by ${name}`,
+    impact: "A run in progress stays open; hosts on trial go back by themselves at their deadline",
+    next: "cutover status",
+    exitCode: name === "SIGINT" ? 130 : 143,
+  };
+}

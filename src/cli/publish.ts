@@ -1,0 +1,75 @@
+// cutover publish DIR
+import { type Command, Option } from "commander";
+import { ExitCode, UsageError } from "../errors.ts";
+import { examples, type Options, optionalText, type Register, textList, textOption } from "./command.ts";
+import { renderPublished } from "./render-published.ts";
+
+export function addPublish(program: Command, register: Register): void {
+  const command = program
+    .command("publish")
+    .argument("<dir>", "the tree to publish, as it shall stand on hosts")
+    .description("Pack a directory as a version of a component, sign it with the release key, and store it")
+    .requiredOption("--component <file>", "the Component document; executables of its tasks in tasks/ beside it")
+    .requiredOption("--version <version>", "the name of this version")
+    .requiredOption("--release-key <key...>", "private release key; several give several signatures")
+    .requiredOption("--artifacts <dir|url>", "the artifact repository")
+    .option("--expires-days <days>", "days in which a host may run it for the first time (default: 90)")
+    .option("--sequence <number>", "place in the order of versions (default: one above the highest)")
+    .option("--floor <sequence>", "security floor: nothing below may be run again once this is committed")
+    .option("--amend", "same tree and contract, but new task executables or a new expiry")
+    .addOption(new Option("--now <seconds>", "source date, for reproducible metadata").env("SOURCE_DATE_EPOCH"))
+    .addHelpText(
+      "after",
+      examples(
+        [
+          "cutover publish build/ --component releases/shop.yaml --version 1.4.0 --release-key keys/release --artifacts artifacts",
+          "sign and store shop 1.4.0 in a directory",
+        ],
+        [
+          "cutover publish build/ --component shop.yaml --version 1.4.1 --release-key keys/release --artifacts https://artifacts.example/cutover --expires-days 30",
+          "the same over https, first use within 30 days",
+        ],
+      ),
+    );
+  register(command, async ({ output, services }, { args, options }) => {
+    const [{ publish }, { readComponent }] = await Promise.all([
+      import("../app/publish.ts"),
+      import("../app/read-component.ts"),
+    ]);
+    const { component, bundleDirectory } = await readComponent(textOption(options, "component"));
+    const now = wholeNumber(options, "now");
+    const numbers = {
+      expiresInDays: wholeNumber(options, "expiresDays"),
+      sequence: wholeNumber(options, "sequence"),
+      floor: wholeNumber(options, "floor"),
+    };
+    const result = await publish({
+      directory: args[0] ?? ".",
+      component,
+      version: textOption(options, "version"),
+      releaseKeys: textList(options, "releaseKey"),
+      store: await services.artifactWriter(textOption(options, "artifacts")),
+      signer: await services.signer(),
+      now: now === undefined ? Date.now() : now * 1_000,
+      ...(bundleDirectory === undefined ? {} : { bundleDirectory }),
+      ...(options.amend === true ? { amend: true } : {}),
+      ...defined(numbers),
+    });
+    output.print(renderPublished(result));
+    output.document(result);
+    return ExitCode.done;
+  });
+}
+
+function wholeNumber(options: Options, name: string): number | undefined {
+  const text = optionalText(options, name);
+  if (text === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw new UsageError(`--${name} is not a whole number`, "cutover help publish");
+  return Number(text);
+}
+
+function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

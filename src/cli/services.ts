@@ -1,0 +1,33 @@
+// What commands need from outside, as functions: main.ts fills this from wiring, so that no command constructs an adapter.
+import type { Controller } from "../app/controller.ts";
+import type { generateKeys } from "../app/keys.ts";
+import type { publish } from "../app/publish.ts";
+
+type PublishInput = Parameters<typeof publish>[0];
+type KeyMaker = Parameters<typeof generateKeys>[0]["keyMaker"];
+
+export interface OpenedController {
+  readonly controller: Controller;
+  close(): Promise<void>;
+}
+
+/** For commands that work beside a running `serve`: no git, no host. */
+export interface OpenedJournal {
+  readonly journal: Controller["journal"];
+  readonly clock: Controller["clock"];
+  readonly settings: Controller["settings"];
+  close(): Promise<void>;
+}
+
+/** Each loads its adapters when it is first called: `cutover help` reads no SSH library. */
+export interface Services {
+  readonly version: string;
+  openController(configPath: string): Promise<OpenedController>;
+  openJournal(configPath: string): Promise<OpenedJournal>;
+  /** A directory or an http(s) address. */
+  artifactWriter(spec: string): Promise<PublishInput["store"]>;
+  signer(): Promise<PublishInput["signer"]>;
+  keyMaker(): Promise<KeyMaker>;
+  /** host.sh, joined from its parts. */
+  hostScript(): Promise<string>;
+}

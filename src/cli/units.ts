@@ -1,0 +1,36 @@
+// Numbers as people read them. Pure.
+import { formatCount } from "./fold-hosts.ts";
+
+const byteUnits = ["kB", "MB", "GB", "TB"];
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} B`;
+  let value = bytes;
+  let unit = -1;
+  while (value >= 999.5 && unit < byteUnits.length - 1) {
+    value /= 1_000;
+    unit += 1;
+  }
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${byteUnits[unit]}`;
+}
+
+export function formatDuration(ms: number): string {
+  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
+  const seconds = ms / 1_000;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  if (seconds < 99.5) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 100) return `${minutes} min`;
+  const hours = Math.round(seconds / 3_600);
+  return hours < 72 ? `${hours} h` : `${Math.round(hours / 24)} days`;
+}
+
+/** `1 host`, `4 hosts`. */
+export function counted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** UTC, to the second. */
+export function formatClock(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19)}Z`;
+}

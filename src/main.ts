@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+// The process: arguments in, exit code out. The first signal asks the command to stop, the second one ends it at once.
+import { readFileSync } from "node:fs";
+import { runCli } from "./cli/cli.ts";
+import type { Services } from "./cli/services.ts";
+
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.on(name, () => {
+    if (stop.signal.aborted) process.exit(name === "SIGINT" ? 130 : 143);
+    stop.abort(name);
+  });
+}
+// `cutover plan | head`: nobody reads on, so nothing is left to say.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 74));
+
+const wiring = () => import("./wiring.ts");
+
+const services: Services = {
+  version: versionOf(readFileSync(new URL("../package.json", import.meta.url), "utf8")),
+  openController: async (configPath) => (await wiring()).openController(configPath),
+  openJournal: async (configPath) => (await wiring()).openJournal(configPath),
+  artifactWriter: async (spec) => (await wiring()).artifactWriter(spec),
+  signer: async () => (await wiring()).signer,
+  keyMaker: async () => (await wiring()).keyMaker,
+  hostScript: async () => (await wiring()).hostScript(),
+};
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  services,
+  out: sinkOf(process.stdout),
+  err: sinkOf(process.stderr),
+  env: process.env,
+  cwd: process.cwd(),
+  signal: stop.signal,
+});
+
+function sinkOf(stream: NodeJS.WriteStream) {
+  return {
+    get isTTY() {
+      return stream.isTTY === true;
+    },
+    get columns() {
+      return stream.isTTY ? stream.columns : undefined;
+    },
+    get rows() {
+      return stream.isTTY ? stream.rows : undefined;
+    },
+    write: (text: string) => void stream.write(text),
+  };
+}
+
+function versionOf(packageJson: string): string {
+  const { version } = JSON.parse(packageJson) as { readonly version: string };
+  return version;
+}

@@ -1,0 +1,81 @@
+// Status: the published summary of one release. Goes into git notes and onto pages; never read back to decide what runs (T33).
+import { z } from "zod";
+import { ComponentName, HostName, Version } from "./names.ts";
+
+const Millis = z.int().min(0).describe("Milliseconds since the epoch");
+const Text = z.string().max(2000);
+const Word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$/, "a word");
+
+export const Condition = z
+  .strictObject({
+    type: z.enum(["Ready", "Reconciling", "Stalled"]),
+    status: z.enum(["True", "False", "Unknown"]),
+    reason: Word.describe("A stable word, such as an error's code"),
+    message: Text,
+  })
+  .meta({ id: "Condition" });
+export type Condition = z.infer<typeof Condition>;
+
+export const TargetStatus = z
+  .strictObject({
+    host: HostName,
+    component: ComponentName,
+    /** What it ran before; null on a first install or when nothing changed. */
+    from: Version.nullable(),
+    /** What it runs now by its own word; null when there is nothing or nobody knows. */
+    version: Version.nullable(),
+    /** What git asks for. */
+    wanted: Version.nullable(),
+    since: Millis.describe("Since when it runs that version"),
+    outcome: z.enum([
+      "in-sync",
+      "done",
+      "pending",
+      "rolled-back",
+      "failed",
+      "held",
+      "drifted",
+      "quarantined",
+      "unreachable",
+      "unknown",
+    ]),
+    detail: Text.optional(),
+  })
+  .meta({ id: "TargetStatus", description: "One component on one host, read back from the host" });
+export type TargetStatus = z.infer<typeof TargetStatus>;
+
+export const QuarantinedVersion = z
+  .strictObject({ component: ComponentName, version: Version, tree: z.string().max(80), reason: Text })
+  .meta({ id: "QuarantinedVersion", description: "Shown to be bad, and not tried again (P16)" });
+export type QuarantinedVersion = z.infer<typeof QuarantinedVersion>;
+
+export const Status = z
+  .strictObject({
+    format: z.literal("cutover-status/1"),
+    release: z.string().min(1).max(63),
+    commit: z.string().regex(/^[0-9a-f]{40}$/),
+    generation: z.string().max(80),
+    planHash: z.string().max(80).nullable().describe("The plan that led here, null when none was needed"),
+    run: Word.nullable(),
+    conditions: z.array(Condition).max(3),
+    targets: z.array(TargetStatus).max(100_000),
+    quarantined: z.array(QuarantinedVersion).max(1000),
+    at: Millis,
+    holder: Word,
+    epoch: z.int().min(0),
+  })
+  .meta({ id: "Status", description: "Who runs what, since when, by which plan" });
+export type Status = z.infer<typeof Status>;
+
+/** The word that a reader sees first. Unknown is never Ready (P7). */
+export function stateOf({ conditions }: Pick<Status, "conditions">): Condition {
+  const holds = (type: Condition["type"]) => conditions.find((each) => each.type === type && each.status === "True");
+  const nothing: Condition = { type: "Ready", status: "Unknown", reason: "Unknown", message: "" };
+  return (
+    holds("Stalled") ??
+    holds("Reconciling") ??
+    holds("Ready") ??
+    conditions.find(({ type }) => type === "Ready") ??
+    nothing
+  );
+}

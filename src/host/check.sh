@@ -1,0 +1,162 @@
+# check.sh: whether a built version can run here at all, asked before anything is touched. Every problem is named, not only the first.
+
+# lacks TEXT: one more problem.
+lacks() { LACKS="${LACKS:+$LACKS; }$1"; }
+
+# task check do: the contract's needs, what its strategy and checks need, and the whole tree again. 69 needs-missing names every problem.
+task_check_do() {
+	load_contract "$T_COMPONENT" "$T_VERSION"
+	make_dir "$T_DIR"
+	WORK=$(mktemp -d "$T_DIR/.check.XXXXXX") || fail 73 cannot-create "cannot create a directory in $T_DIR"
+	trap 'remove_tree "$WORK"' EXIT
+	trap 'exit 71' HUP INT TERM
+	check_trust
+	verify_signature "$CONTRACT" "$CONTRACT.sig" "$STATE/trust/release_signers" release cutover-release "$THRESHOLD" "$WORK"
+	verify_version "$T_COMPONENT" "$T_VERSION" "$WORK" || fail 65 verify-failed "$PROBLEM"
+	LACKS=
+	check_machine
+	check_ports
+	check_strategy
+	[ -z "$LACKS" ] || fail 69 needs-missing "$LACKS"
+	kv_raw "$CONTRACT" tree
+	printf 'verified %s\n' "$RAW"
+}
+
+# task check undo: nothing was changed.
+task_check_undo() { printf 'nothing to undo\n'; }
+
+# at_least HAVE WANTED: dotted numbers, compared number by number; what follows the digits (6.1.0-18-amd64) does not count.
+at_least() {
+	awk -v have="$1" -v want="$2" 'BEGIN {
+		sub(/[^0-9.].*$/, "", have)
+		n = split(have, h, "."); m = split(want, w, ".")
+		for (i = 1; i <= (n > m ? n : m); i++) if (h[i] + 0 != w[i] + 0) exit !(h[i] + 0 > w[i] + 0)
+	}'
+}
+
+check_machine() {
+	_arches=$(kv_list "$CONTRACT" needs.arch)
+	_arch=$(uname -m)
+	if [ -n "$_arches" ] && ! printf '%s\n' "$_arches" | grep -qxF -e "$_arch"; then
+		lacks "architecture $_arch found, $(printf '%s' "$_arches" | tr '\n' ' ')needed"
+	fi
+	if _wanted=$(kv_get "$CONTRACT" needs.kernel); then
+		_found=$(uname -r)
+		at_least "$_found" "$_wanted" || lacks "kernel $_found found, $_wanted needed"
+	fi
+	if _wanted=$(kv_get "$CONTRACT" needs.glibc); then
+		glibc_version
+		if [ -z "$GLIBC" ]; then
+			lacks "no glibc found, $_wanted needed"
+		else
+			at_least "$GLIBC" "$_wanted" || lacks "glibc $GLIBC found, $_wanted needed"
+		fi
+	fi
+	_wanted=$(kv_list "$CONTRACT" needs.library)
+	for _library in $_wanted; do
+		has_library "$_library" || lacks "library $_library not found"
+	done
+	if _wanted=$(kv_get "$CONTRACT" needs.disk-mb); then
+		free_mb "$ROOT"
+		[ "${FREE_MB:-0}" -ge "$_wanted" ] || lacks "${FREE_MB:-0} MB free below $ROOT, $_wanted needed"
+	fi
+}
+
+# has_library NAME: the loader's cache knows it, or it lies in a usual place or in the tree itself.
+has_library() {
+	_cache=$(ldconfig -p 2>/dev/null </dev/null || /sbin/ldconfig -p 2>/dev/null </dev/null) || _cache=
+	case "$NL$_cache" in *"$NL$TAB$1 "*) return 0 ;; esac
+	for _dir in /lib /usr/lib /usr/local/lib /lib64 /usr/lib64 /lib/*-linux-* /usr/lib/*-linux-* "$ROOT/versions/$T_VERSION/lib"; do
+		[ ! -e "$_dir/$1" ] || return 0
+	done
+	return 1
+}
+
+# check_ports: nobody listens there, or the version that runs now does.
+check_ports() {
+	_ports=$(kv_list "$CONTRACT" needs.port)
+	for _port in $_ports; do
+		_inodes=$(awk -v port="$(printf '%04X' "$_port")" '$4 == "0A" && $2 ~ (":" port "$") { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null) || :
+		[ -n "$_inodes" ] || continue
+		port_is_ours "$_inodes" || lacks "port $_port is used by somebody else"
+	done
+}
+
+# port_is_ours INODES: the running version's main process holds such a socket, or systemd holds it for a socket strategy that runs here already.
+port_is_ours() {
+	current_version "$ROOT" >/dev/null || return 1
+	command -v manager_facts >/dev/null || return 1
+	_running=$(current_version "$ROOT")
+	[ -f "$T_DIR/releases/$_running/release" ] || return 1
+	_facts=$(running_facts "$_running" 2>/dev/null) || return 1
+	case $_facts in *'active yes'*) ;; *) return 1 ;; esac
+	! kv_raw "$CONTRACT" switch.strategy || [ "$RAW" != socket ] || return 0
+	_pid=$(printf '%s\n' "$_facts" | sed -n 's/^pid \([0-9][0-9]*\)$/\1/p')
+	[ -n "$_pid" ] || return 1
+	_open=$(for _fd in "/proc/$_pid/fd"/*; do readlink "$_fd" || :; done 2>/dev/null)
+	for _inode in $1; do
+		case $_open in *"socket:[$_inode]"*) return 0 ;; esac
+	done
+	return 1
+}
+
+# running_facts VERSION: what the manager says about the running version, by that version's own contract. Call it in a subshell only.
+running_facts() {
+	CONTRACT=$T_DIR/releases/$1/release
+	manager_facts "$T_COMPONENT" "$1"
+}
+
+# check_strategy: units that systemd knows, an executable to start, programs that switch and checks call.
+check_strategy() {
+	_manager=$(kv_get "$CONTRACT" manager)
+	_strategy=$(kv_get "$CONTRACT" switch.strategy)
+	if [ "$_manager" = systemd ]; then
+		if [ "$MODE" != system ]; then
+			lacks "manager systemd needs system mode"
+		elif ! has_tool systemctl; then
+			lacks "systemctl not found"
+		else
+			_units=$(kv_list "$CONTRACT" unit && kv_list "$CONTRACT" switch.socket)
+			for _unit in $_units; do
+				systemctl cat -- "$_unit" >/dev/null 2>&1 </dev/null || lacks "systemd does not know the unit $_unit"
+			done
+			[ "$_strategy" != socket ] || check_sockets
+		fi
+	fi
+	if _start=$(kv_get "$CONTRACT" switch.start); then
+		_file=$ROOT/versions/$T_VERSION/$_start
+		{ [ -f "$_file" ] && [ -x "$_file" ]; } || lacks "$_start is not an executable of the tree"
+	elif [ "$_manager" = process ]; then
+		lacks "the contract names nothing to start"
+	fi
+	[ "$_manager" != process ] || has_tool setsid || lacks "setsid not found"
+	for _index in $(kv_indexes "$CONTRACT" health); do
+		if kv_raw "$CONTRACT" "health.$_index.kind" && [ "$RAW" = http ] && ! has_tool curl && ! has_tool wget; then
+			lacks "neither curl nor wget found, an http check needs one"
+			break
+		fi
+	done
+	check_tasks
+}
+
+check_sockets() {
+	for _unit in $(kv_list "$CONTRACT" switch.socket); do
+		case $(systemctl show -p LoadState --value -- "$_unit" 2>/dev/null </dev/null) in
+		loaded) ;;
+		*) lacks "socket unit $_unit is not loaded" ;;
+		esac
+	done
+}
+
+# check_tasks: every executable that the contract names is in the bundle.
+check_tasks() {
+	_files=$(awk '$1 ~ /^task\.[a-z][a-z0-9-]*\.(do|undo)$/ { print $2 }' "$CONTRACT")
+	[ -n "$_files" ] || return 0
+	if ! _bundle=$(bundle_dir "$CONTRACT"); then
+		lacks "the contract names tasks, but has no bundle"
+		return 0
+	fi
+	for _file in $_files; do
+		[ -x "$_bundle/$_file" ] || lacks "$_file is not in the task bundle"
+	done
+}

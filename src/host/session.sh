@@ -1,0 +1,167 @@
+# session.sh: one SSH exec. Tab-framed requests on stdin, replies on descriptor 3; payload bytes follow the request that announces them.
+# Lines are read with the shell's own `read`, which takes no byte too many; every child gets another stdin.
+
+PROTOCOL=1
+MAX_LINE=65536
+MAX_EPOCH_JUMP=1000
+
+# fence RUN EPOCH HOLDER: who writes. An epoch below the stored one is refused with the name of its holder, so is a second holder of the same
+# epoch; a jump above 1000 is refused; else it is stored before anything else is done (P5).
+verb_fence() {
+	{ [ $# -eq 3 ] && is_run "$1" && is_number "$2" && is_holder "$3"; } || fail 64 bad-request "fence RUN EPOCH HOLDER"
+	[ -z "${FENCE_RUN-}" ] || fail 64 bad-request "this session is fenced for run $FENCE_RUN already"
+	with_host_lock store_fence "$@"
+	printf '%s %s %s\n' "$1" "$2" "$3" >"$SESSION_DIR/fence"
+	ok
+}
+
+store_fence() {
+	read_epoch
+	[ "$2" -ge "$EPOCH" ] || fail 75 stale-epoch "epoch $EPOCH is held by $HOLDER, yours is $2"
+	if [ "$2" -eq "$EPOCH" ] && [ -n "$HOLDER" ] && [ "$HOLDER" != "$3" ]; then
+		fail 75 stale-epoch "epoch $EPOCH is held by $HOLDER, not by $3"
+	fi
+	[ "$2" -le $((EPOCH + MAX_EPOCH_JUMP)) ] || fail 65 epoch-jump "epoch $2 is more than $MAX_EPOCH_JUMP above the stored $EPOCH"
+	[ "$2" -ne "$EPOCH" ] || [ "$HOLDER" != "$3" ] || [ "$EPOCH_RUN" != "$1" ] || return 0
+	{
+		kv_line epoch "$2"
+		kv_line holder "$3"
+		kv_line run "$1"
+	} | atomic_write "$STATE/epoch"
+}
+
+# read_epoch: sets EPOCH (0 when none), HOLDER, EPOCH_RUN. A file that cannot be understood stops every writer.
+read_epoch() {
+	EPOCH=0
+	HOLDER=
+	EPOCH_RUN=
+	[ -e "$STATE/epoch" ] || return 0
+	{ kv_raw "$STATE/epoch" epoch && is_number "$RAW"; } || fail 78 bad-epoch "$STATE/epoch is damaged"
+	EPOCH=$RAW
+	! kv_raw "$STATE/epoch" holder || HOLDER=$RAW
+	! kv_raw "$STATE/epoch" run || EPOCH_RUN=$RAW
+}
+
+# need_fence BYTES: ends the verb (after reading its payload away) when the session has no fence.
+need_fence() {
+	[ -n "${FENCE_RUN-}" ] || refuse "$1" 64 not-fenced "say fence first"
+}
+
+# check_epoch_still: under the writer lock, before something is stored: nobody with a higher epoch came since our fence.
+check_epoch_still() {
+	read_epoch
+	[ "$EPOCH" -le "$FENCE_EPOCH" ] || fail 75 stale-epoch "epoch $EPOCH is held by $HOLDER, yours is $FENCE_EPOCH"
+}
+
+# session (entry word): greets, then answers until EOF, `bye`, a broken payload frame, or 600 s without a request.
+word_session() {
+	read -r SESSION_ID </proc/sys/kernel/random/uuid
+	make_dir "$STATE/incoming"
+	SESSION_DIR=$STATE/incoming/.session-$SESSION_ID
+	WATCHDOG=
+	REQUEST_COUNT=0
+	trap 'end_session' EXIT
+	trap 'exit 74' HUP INT TERM PIPE
+	mkdir "$SESSION_DIR" || fail 73 cannot-create "cannot create $SESSION_DIR"
+	# One endless line must not eat the machine's memory.
+	# shellcheck disable=SC3045 # every sh that we run under has it
+	ulimit -S -v 2097152 2>/dev/null || :
+	exec 3>&1 >/dev/null
+	printf '0\n' >"$SESSION_DIR/activity"
+	watchdog $$ </dev/null 3>&- &
+	WATCHDOG=$!
+	printf 'cutover-host\t%s\t%s\t%s\t%s\n' "$PROTOCOL" "$HOST_NAME" "$SESSION_ID" "$HOST_SH_VERSION" >&3
+	while IFS= read -r LINE; do
+		REQUEST_COUNT=$((REQUEST_COUNT + 1))
+		printf '%s\n' "$REQUEST_COUNT" >"$SESSION_DIR/activity"
+		uptime_cs
+		REQUEST_START=$UPTIME_CS
+		answer || break
+	done
+}
+
+# answer: one request in LINE. Status 1 ends the session.
+answer() {
+	REQUEST_ID=${LINE%%"$TAB"*}
+	case $REQUEST_ID in '' | *[!A-Za-z0-9._-]*) REQUEST_ID=- ;; esac
+	[ "${#REQUEST_ID}" -le 64 ] || REQUEST_ID=-
+	set +e
+	(
+		set -e
+		trap - HUP INT TERM PIPE
+		dispatch
+	)
+	_rc=$?
+	set -e
+	_replied=
+	[ ! -f "$SESSION_DIR/replied" ] || read -r _replied <"$SESSION_DIR/replied" || :
+	if [ "$_replied" != "$REQUEST_COUNT" ]; then
+		ms_since "$REQUEST_START"
+		printf '%s\terr\t%s\t70\tunexpected\t%s\n' "$REQUEST_ID" "$MS" "verb%20ended%20with%20$_rc" >&3
+		# What it left unread of a payload would be taken for requests.
+		return 1
+	fi
+	[ "$_rc" -ne 76 ] || return 1
+	[ "$_rc" -ne 200 ] || return 1
+	if [ -f "$SESSION_DIR/fence" ] && [ -z "${FENCE_RUN-}" ]; then
+		read -r FENCE_RUN FENCE_EPOCH FENCE_HOLDER <"$SESSION_DIR/fence"
+	fi
+}
+
+# dispatch: splits LINE into fields, decodes them, calls the verb. Only the verbs named here exist.
+dispatch() {
+	[ "${#LINE}" -le "$MAX_LINE" ] || fail 64 bad-request "a request line may have $MAX_LINE bytes"
+	[ "$REQUEST_ID" != - ] || fail 64 bad-request "a request starts with an id of letters, digits, dots, dashes"
+	case $LINE in *[!A-Za-z0-9._~:/@+=,%"$TAB"-]* | *"$TAB" | *"$TAB$TAB"*) fail 64 bad-request "a field is empty or not percent-encoded" ;; esac
+	set --
+	_rest=$LINE
+	while :; do
+		case $_rest in *"$TAB"*) _rest=${_rest#*"$TAB"} ;; *) break ;; esac
+		unfield "${_rest%%"$TAB"*}" || fail 64 bad-request "a field is not percent-encoded"
+		set -- "$@" "$VALUE"
+		[ $# -le 8 ] || fail 64 bad-request "too many fields"
+	done
+	[ $# -ge 1 ] || fail 64 bad-request "no verb"
+	_verb=$1
+	shift
+	case $_verb in
+	probe) verb_probe ;;
+	fence) verb_fence "$@" ;;
+	doc) verb_doc "$@" ;;
+	offer) verb_offer "$@" ;;
+	have) verb_have "$@" ;;
+	put) verb_put "$@" ;;
+	submit) verb_submit "$@" ;;
+	events) verb_events "$@" ;;
+	bye)
+		ok
+		exit 200
+		;;
+	*) fail 64 bad-request "unknown verb" ;;
+	esac
+}
+
+# watchdog PID: ends a session that asked nothing for 600 s (or moved no payload frame to its end).
+watchdog() {
+	trap '' PIPE
+	trap 'kill "$_sleeper" 2>/dev/null; exit 0' TERM
+	trap - EXIT
+	_sleeper=
+	_last=
+	while :; do
+		_now=
+		read -r _now <"$SESSION_DIR/activity" || exit 0
+		[ "$_now" != "$_last" ] || break
+		_last=$_now
+		sleep "${IDLE_SECONDS:-600}" &
+		_sleeper=$!
+		wait "$_sleeper" || exit 0
+	done
+	kill -TERM "$1" 2>/dev/null
+}
+
+end_session() {
+	trap - EXIT
+	[ -z "$WATCHDOG" ] || kill "$WATCHDOG" 2>/dev/null || :
+	rm -rf "$SESSION_DIR"
+}

@@ -99,9 +99,12 @@ watch_until() { # COMPONENT ID WORD FILE STATES…: wait until FILE's deadline (
 		until_state_=$(trial_state "$until_component_")
 		case " $* " in *" $until_state_ "*) ;; *) return 1 ;; esac
 		until_path_=$(trial_dir "$until_component_")/$until_state_
-		[ "$(kv_get "$until_path_/trial" id)" = "$until_id_" ] || return 1
 		# Renamed away between two looks: the next round says what it is now.
-		until_deadline_=$(kv_get "$until_path_/$until_file_" deadline) || { nap; continue; }
+		if ! until_is_=$(kv_get "$until_path_/trial" id) || ! until_deadline_=$(kv_get "$until_path_/$until_file_" deadline); then
+			[ ! -d "$until_path_" ] || return 1
+			continue
+		fi
+		[ "$until_is_" = "$until_id_" ] || return 1
 		uptime_cs
 		until_left_=$((until_deadline_ - UPTIME_CS))
 		[ "$until_left_" -gt 0 ] || return 0

@@ -1,6 +1,7 @@
 // What the journal remembers. Events are facts; state is derived from them, so a replay of any prefix is harmless (P6).
 import type { Host } from "./fleet.ts";
 import type { Plan } from "./plan.ts";
+import type { Status } from "./status.ts";
 import type { TaskEvent } from "./task.ts";
 
 export type RunId = string;
@@ -44,6 +45,7 @@ export type EventBody =
       readonly by: string;
     }
   | { readonly kind: "run-ended"; readonly outcome: RunOutcome; readonly reason: string }
+  | { readonly kind: "status-made"; readonly status: Status }
   | { readonly kind: "published"; readonly commit: string }
   | { readonly kind: "commit-accepted"; readonly commit: string; readonly signer: string; readonly trust: string }
   | {

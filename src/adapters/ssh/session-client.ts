@@ -2,10 +2,17 @@
 // The far side is hostile input: lines are capped, and anything unexpected ends the session.
 import type { Duplex, Readable } from "node:stream";
 import { CutoverError, HostRefusedError } from "../../errors.ts";
-import { encodeRequest, parseGreeting, parseReply, type Reply } from "../../host/protocol.ts";
+import {
+  encodeRequest,
+  type Greeting,
+  maxLineBytes,
+  parseGreeting,
+  parseReply,
+  type Reply,
+} from "../../host/protocol.ts";
 
 export interface SessionClient {
-  readonly id: string;
+  readonly greeting: Greeting;
   /** Resolves with the fields of the `ok` line. Throws HostRefusedError on `err`, `link-lost` when the stream ends or stays silent. */
   request(input: SessionRequest): Promise<readonly string[]>;
   close(): void;
@@ -22,7 +29,6 @@ export interface SessionRequest {
   readonly silenceMs?: number;
 }
 
-const maxLineBytes = 64 * 1024;
 const defaultSilenceMs = 30_000;
 
 interface Waiter {
@@ -79,7 +85,7 @@ export async function openSession({
   }
 
   return {
-    id: greeting.session,
+    greeting,
     request(input) {
       const result = tail.then(() => exchange(input));
       tail = result.catch((error: unknown) => {

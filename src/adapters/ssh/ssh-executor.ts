@@ -1,7 +1,7 @@
 // ExecutorPort over ssh2: one kept session a host, opened when needed, thrown away after any fault.
 import { createReadStream } from "node:fs";
 import { CutoverError, HostRefusedError, HostUnreachableError, RefusedError } from "../../errors.ts";
-import { encodeGroups, parseProbe, parseTaskEvent } from "../../host/protocol.ts";
+import { encodeGroups, isHeartbeat, parseProbe, parseTaskEvent } from "../../host/protocol.ts";
 import type { Host } from "../../model/fleet.ts";
 import type { TaskEvent } from "../../model/task.ts";
 import type { Clock, Delivery, ExecutorPort, Fence, PayloadFile } from "../../ports.ts";
@@ -24,11 +24,13 @@ export function makeSshExecutor({ keyPath, clock }: { keyPath: string; clock: Pi
   function sessionOf(host: Host): KeptSession {
     const existing = kept.get(host.name);
     if (existing) return existing;
-    const session = openSshChannel({ host, keyPath, word: "session" }).then(({ channel, close }) => {
-      // Its stderr says nothing we parse (sudo may print there), but it must be read or the window closes.
-      channel.stderr.resume();
-      return openSession({ stream: channel, host: host.name, end: close });
-    });
+    const session = openSshChannel({ host, keyPath, word: "session" })
+      .then(({ channel, close }) => {
+        // Its stderr says nothing we parse (sudo may print there), but it must be read or the window closes.
+        channel.stderr.resume();
+        return openSession({ stream: channel, host: host.name, end: close });
+      })
+      .then((session) => checkIdentity(session, host));
     const entry: KeptSession = { session, fence: undefined };
     kept.set(host.name, entry);
     session.catch(() => drop(host, entry));
@@ -66,7 +68,7 @@ export function makeSshExecutor({ keyPath, clock }: { keyPath: string; clock: Pi
       if (error instanceof HostRefusedError) throw error;
       drop(host, entry);
       if (error instanceof RefusedError || error instanceof HostUnreachableError) throw error;
-      if (error instanceof CutoverError && error.code !== "link-lost" && error.code !== "protocol") throw error;
+      if (error instanceof CutoverError && error.code !== "link-lost" && error.code !== "host-protocol") throw error;
       throw new HostUnreachableError(
         host,
         error instanceof CutoverError && error.evidence
@@ -125,7 +127,7 @@ async function* streamEvents(
     wake();
   };
   run((fields) => {
-    if (fields[0] === ".") return;
+    if (isHeartbeat(fields)) return;
     queue.push(parseTaskEvent(fields).event);
     wake();
   }).then(
@@ -141,6 +143,19 @@ async function* streamEvents(
       return;
     } else await new Promise<void>((resolve) => (wake = resolve));
   }
+}
+
+/** The right key on the wrong machine happens after a mix-up of addresses: the host says itself who it is. */
+function checkIdentity(session: SessionClient, host: Host): SessionClient {
+  const name = session.greeting.host;
+  if (name === host.name) return session;
+  session.close();
+  throw new RefusedError({
+    code: "wrong-host",
+    message: `${host.address}:${host.port} was enrolled as ${name}, the Fleet calls it ${host.name}`,
+    impact: "Nothing was sent to it; other hosts go on",
+    remedy: `correct the address of ${host.name} in the Fleet, or enrol the machine again: cutover host enrol ${host.name}`,
+  });
 }
 
 function stepLost(host: Host, step: string): RefusedError {

@@ -2,8 +2,10 @@
 import { Command, CommanderError } from "commander";
 import { CutoverError, ExitCode, UsageError } from "../errors.ts";
 import { addGlobalOptions, type CliInput, makeRegister, type Register } from "./command.ts";
+import { addInit } from "./init.ts";
 import { addKeys } from "./keys.ts";
 import { makeOutput, wantsColor, writeLines } from "./output.ts";
+import { addPlan } from "./plan.ts";
 import { addPublish } from "./publish.ts";
 import { renderError, reportError } from "./render-error.ts";
 import { renderFirstSteps } from "./render-first-steps.ts";
@@ -51,7 +53,7 @@ function makeProgram(input: CliInput, register: Register): Command {
       "after",
       "\nExit codes: 0 done, 2 changes pending, 3 rolled back, 4 stuck, 5 refused, 64 usage, 69 lacking here, 70 our bug",
     );
-  for (const add of [addValidate, addKeys, addPublish, addSchemas, addVersion]) {
+  for (const add of [addInit, addValidate, addKeys, addPublish, addPlan, addSchemas, addVersion]) {
     add(program, register);
   }
   for (const command of program.commands) inheritSettings(command, program);

@@ -1,5 +1,4 @@
 // Numbers as people read them. Pure.
-import { formatCount } from "./fold-hosts.ts";
 
 const byteUnits = ["kB", "MB", "GB", "TB"];
 
@@ -33,4 +32,9 @@ export function counted(count: number, noun: string): string {
 /** UTC, to the second. */
 export function formatClock(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19)}Z`;
+}
+
+/** `12,345`: the same in every locale. */
+export function formatCount(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }

@@ -1,0 +1,204 @@
+// One model of a run under way, from the run's own events; the terminal, plain and JSON displays all read it.
+import type { Plan, Step } from "../model/plan.ts";
+import type { JournalEvent, RunOutcome } from "../model/run-event.ts";
+
+export type HostOutcome = "done" | "failed" | "unknown";
+
+export interface StepProgress {
+  readonly id: string;
+  readonly phase: Step["phase"] | "rollback";
+  readonly batch: number;
+  /** Grows for a way back, whose hosts are known once they are told to go back. */
+  readonly hosts: Set<string>;
+  readonly outcomes: Map<string, HostOutcome>;
+  startedAt: number | undefined;
+  endedAt: number | undefined;
+}
+
+export interface RunningTask {
+  readonly host: string;
+  readonly component: string;
+  readonly task: string;
+  readonly action: "do" | "undo";
+  readonly since: number;
+}
+
+export interface Failure {
+  readonly step: string;
+  readonly host: string;
+  /** `component/task`, or `host` when no single task is to blame. */
+  readonly what: string;
+  readonly reason: string;
+  readonly evidence: string;
+}
+
+/** Grows with every event, since 10,000 hosts send too many to copy it each time; displays only read it. */
+export interface RunProgress {
+  readonly run: string;
+  plan: Plan | undefined;
+  commit: string;
+  epoch: number;
+  startedAt: number;
+  /** Time of the newest event. */
+  at: number;
+  readonly steps: Map<string, StepProgress>;
+  /** Keyed by `step/host/task/action`. */
+  readonly running: Map<string, RunningTask>;
+  /** Keyed by `host/component`. */
+  readonly bytes: Map<string, { sent: number; total: number }>;
+  readonly failures: Failure[];
+  /** `step/host` of every failure, so that a host's end does not repeat its task's. */
+  readonly explained: Set<string>;
+  /** The newest thing that a task showed. */
+  lastEvidence: { readonly task: string; readonly text: string } | undefined;
+  rollback: { readonly scope: "batch" | "release"; readonly reason: string; readonly by: string } | undefined;
+  outcome: RunOutcome | undefined;
+  reason: string;
+}
+
+export function startProgress(run: string, at: number): RunProgress {
+  return {
+    run,
+    plan: undefined,
+    commit: "",
+    epoch: 0,
+    startedAt: at,
+    at,
+    steps: new Map(),
+    running: new Map(),
+    bytes: new Map(),
+    failures: [],
+    explained: new Set(),
+    lastEvidence: undefined,
+    rollback: undefined,
+    outcome: undefined,
+    reason: "",
+  };
+}
+
+export function applyEvent(progress: RunProgress, event: JournalEvent): void {
+  progress.at = event.at;
+  switch (event.kind) {
+    case "run-planned":
+      progress.plan = event.plan;
+      progress.commit = event.commit;
+      progress.epoch = event.epoch;
+      progress.startedAt = event.at;
+      for (const step of event.plan.steps) progress.steps.set(step.id, plannedStep(step));
+      break;
+    case "run-resumed":
+      progress.epoch = event.epoch;
+      progress.running.clear();
+      break;
+    case "step-started":
+      stepOf(progress, event.step).startedAt = event.at;
+      break;
+    case "step-ended":
+      stepOf(progress, event.step).endedAt = event.at;
+      break;
+    case "submitted":
+      stepOf(progress, event.step).hosts.add(event.host);
+      break;
+    case "delivered":
+      progress.bytes.set(`${event.host}/${event.component}`, { sent: event.bytes, total: event.bytes });
+      break;
+    case "task":
+      applyTask(progress, event);
+      break;
+    case "host-ended":
+      applyHostEnded(progress, event);
+      break;
+    case "rollback-started":
+      progress.rollback = { scope: event.scope, reason: event.reason, by: event.by };
+      break;
+    case "run-ended":
+      progress.outcome = event.outcome;
+      progress.reason = event.reason;
+      break;
+    default:
+      break;
+  }
+}
+
+export function applyBytes(
+  progress: RunProgress,
+  { host, component, sent, total }: { host: string; component: string; sent: number; total: number },
+): void {
+  progress.bytes.set(`${host}/${component}`, { sent, total });
+}
+
+export function sentBytes(progress: RunProgress): number {
+  let sum = 0;
+  for (const { sent } of progress.bytes.values()) sum += sent;
+  return sum;
+}
+
+/** Hosts of the plan, and how many of them the last step that touched them has read back as done (P10). */
+export function readBack({ plan, steps, rollback }: RunProgress): { readonly done: number; readonly of: number } {
+  if (rollback) {
+    const back = [...steps.values()].filter(({ phase }) => phase === "rollback");
+    const hosts = new Set(back.flatMap((step) => [...step.hosts]));
+    const done = [...hosts].filter((host) =>
+      back.every((step) => !step.hosts.has(host) || step.outcomes.get(host) === "done"),
+    );
+    return { done: done.length, of: hosts.size };
+  }
+  const hosts = new Set(plan?.changes.map(({ host }) => host));
+  const commit = [...steps.values()].find(({ phase }) => phase === "commit");
+  const done = [...hosts].filter((host) => commit?.outcomes.get(host) === "done");
+  return { done: done.length, of: hosts.size };
+}
+
+export function stepOf(progress: RunProgress, id: string): StepProgress {
+  const known = progress.steps.get(id);
+  if (known) return known;
+  const batch = Number(/\.(\d{1,6})$/.exec(id)?.[1] ?? 0);
+  const step: StepProgress = {
+    id,
+    phase: "rollback",
+    batch,
+    hosts: new Set(),
+    outcomes: new Map(),
+    startedAt: undefined,
+    endedAt: undefined,
+  };
+  progress.steps.set(id, step);
+  return step;
+}
+
+function plannedStep({ id, phase, batch, work }: Step): StepProgress {
+  const hosts = new Set(work.map(({ host }) => host));
+  return { id, phase, batch, hosts, outcomes: new Map(), startedAt: undefined, endedAt: undefined };
+}
+
+function applyTask(progress: RunProgress, { step, host, event, at }: Extract<JournalEvent, { kind: "task" }>): void {
+  const [, component = "", task = ""] = event.task.split("/");
+  const key = `${step}/${host}/${event.task}/${event.action}`;
+  if (event.state === "running") {
+    progress.running.set(key, { host, component, task, action: event.action, since: at });
+    return;
+  }
+  progress.running.delete(key);
+  const evidence = event.evidence.trim();
+  if (evidence !== "") progress.lastEvidence = { task: event.task, text: evidence };
+  if (event.state === "failed") {
+    const what = `${component}/${task}${event.action === "undo" ? " undo" : ""}`;
+    progress.failures.push({ step, host, what, reason: event.reason, evidence: event.evidence });
+    progress.explained.add(`${step}/${host}`);
+  }
+}
+
+function applyHostEnded(
+  progress: RunProgress,
+  { step: id, host, outcome, evidence }: Extract<JournalEvent, { kind: "host-ended" }>,
+): void {
+  const step = stepOf(progress, id);
+  step.hosts.add(host);
+  step.outcomes.set(host, outcome);
+  for (const [key, task] of progress.running) {
+    if (task.host === host && key.startsWith(`${id}/`)) progress.running.delete(key);
+  }
+  if (outcome !== "done" && !progress.explained.has(`${id}/${host}`)) {
+    progress.failures.push({ step: id, host, what: "host", reason: outcome, evidence });
+  }
+}

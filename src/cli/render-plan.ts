@@ -1,0 +1,151 @@
+// A plan for people: what changes first, then in which batches, the way back, and apart from it what is left alone. Pure.
+import type { Held, Plan, PlannedChange } from "../model/plan.ts";
+import { foldHosts } from "../status/fold-hosts.ts";
+import { type Cell, tableLines } from "./table.ts";
+import { type Line, type Style, styled } from "./text.ts";
+import { counted, formatCount, formatDuration } from "./units.ts";
+
+export interface PlanView {
+  readonly plan: Plan;
+  /** Hosts that the release is meant for; undefined when that is not known. */
+  readonly totalHosts?: number | undefined;
+}
+
+/** In tables of changes and batches; what is left is counted. */
+const shortList = { ranges: 8 };
+/** Each left-out host has a line of its own up to here; beyond, ranges that still name every host. */
+const heldLinesLimit = 200;
+
+export function renderPlan(view: PlanView): Line[] {
+  const { plan } = view;
+  return [
+    planSummary(view),
+    ...changeLines(plan.changes),
+    ...batchLines(plan),
+    ...wayBackLines(plan),
+    ...heldLines(plan.held),
+    [styled(`plan ${plan.hash}`, "faint")],
+  ];
+}
+
+/** `shop: 3 of 4 hosts change, 2 components, 3 batches`. */
+export function planSummary({ plan, totalHosts }: PlanView): Line {
+  const hosts = hostsOf(plan.changes).length;
+  const name = styled(`${plan.release}:`, "strong");
+  const held = plan.held.length === 0 ? "" : `, ${counted(hostsOf(plan.held).length, "host")} left alone`;
+  if (hosts === 0) {
+    return plan.held.length === 0
+      ? [name, " ", styled("in sync", "good"), ", nothing to do"]
+      : [name, " ", styled("nothing can change", "warn"), held];
+  }
+  const of = totalHosts === undefined || totalHosts < hosts ? "" : ` of ${formatCount(totalHosts)}`;
+  const noun = (totalHosts ?? hosts) === 1 ? "host changes" : "hosts change";
+  const components = new Set(plan.changes.map(({ component }) => component)).size;
+  const batches = plan.steps.filter(({ phase }) => phase === "switch").length;
+  const counts = `${counted(components, "component")}, ${batches === 1 ? "1 batch" : `${formatCount(batches)} batches`}`;
+  return [name, ` ${formatCount(hosts)}${of} ${noun}, ${counts}`, styled(held, "warn")];
+}
+
+function changeLines(changes: readonly PlannedChange[]): Line[] {
+  if (changes.length === 0) return [];
+  const rows = groupBy(changes, ({ component, from, to, strategy }) => [component, from, to, strategy].join("\0")).map(
+    (group): Cell[] => {
+      const [{ component, from, to, strategy }] = group;
+      const commitOnly = group.every((change) => change.from === change.to && change.fromTree === change.toTree);
+      return [
+        { text: component, style: "strong" },
+        { text: `${from ?? "(none)"} → ${to}`, style: "accent" },
+        { text: commitOnly ? "commit only" : strategy },
+        { text: `${formatCount(hostsOf(group).length)}: ${foldHosts(hostsOf(group), shortList)}` },
+      ];
+    },
+  );
+  return tableLines(["component", "from → to", "strategy", "hosts"], rows);
+}
+
+function batchLines({ steps }: Plan): Line[] {
+  const switches = steps.filter(({ phase }) => phase === "switch");
+  if (switches.length === 0) return [];
+  const shown = switches.length <= 12 ? switches : [...switches.slice(0, 6), ...switches.slice(-3)];
+  const rows = shown.map((step): Cell[] => {
+    const confirm = steps.find(({ phase, batch }) => phase === "confirm" && batch === step.batch);
+    const soak = confirm?.soakSeconds ?? step.soakSeconds;
+    const hosts = step.work.map(({ host }) => host);
+    const tasks = step.work.flatMap(({ groups }) => groups.flat());
+    const components = [...new Set(tasks.map(({ component }) => component))].join(", ");
+    return [
+      { text: `batch ${step.batch}` },
+      { text: components },
+      { text: soak === 0 ? "" : `soak ${formatDuration(soak * 1_000)}` },
+      { text: `${formatCount(hosts.length)}: ${foldHosts(hosts, shortList)}` },
+    ];
+  });
+  const lines = tableLines(["batch", "components", "", "hosts"], rows);
+  const left = switches.length - shown.length;
+  if (left > 0) lines.splice(7, 0, [`  … ${formatCount(left)} more batches, each after the one before …`]);
+  return lines;
+}
+
+/** What P8 promises here, and where it does not hold. */
+function wayBackLines({ changes, rollbackPolicy, failureBudget }: Plan): Line[] {
+  const moving = changes.filter(({ from, to, fromTree, toTree }) => from !== to || fromTree !== toTree);
+  if (moving.length === 0) return [];
+  const deadlines = groupBy(moving, ({ component, deadlineSeconds }) => `${component}\0${deadlineSeconds}`)
+    .map(([{ component, deadlineSeconds }]) => `${component} ${formatDuration(deadlineSeconds * 1_000)}`)
+    .join(", ");
+  const policy = {
+    auto: "a failed batch is undone",
+    release: "one failed batch undoes the whole run",
+    manual: "a failed batch stays as it is until a person decides",
+  }[rollbackPolicy];
+  const budget = failureBudget === 0 ? "no host may fail" : `${counted(failureBudget, "host")} may fail`;
+  const lines: Line[] = [
+    ["  way back: a host that nobody confirms goes back by itself within ", deadlines, `; ${policy}; ${budget}`],
+  ];
+  const notAfterReboot = hostsOf(moving.filter(({ revertsAfterReboot }) => !revertsAfterReboot));
+  if (notAfterReboot.length > 0) {
+    lines.push([
+      "  ",
+      styled("not across a reboot:", "warn"),
+      ` ${foldHosts(notAfterReboot, shortList)}: a reboot during the trial leaves the new version in place there`,
+    ]);
+  }
+  return lines;
+}
+
+const heldWords: Readonly<Record<Held["reason"], { readonly text: string; readonly style: Style }>> = {
+  unreachable: { text: "unreachable", style: "bad" },
+  drifted: { text: "drifted", style: "bad" },
+  quarantined: { text: "quarantined", style: "bad" },
+  "in-trial": { text: "in trial", style: "warn" },
+  held: { text: "on hold", style: "warn" },
+};
+
+function heldLines(held: readonly Held[]): Line[] {
+  if (held.length === 0) return [];
+  const groups =
+    held.length <= heldLinesLimit
+      ? held.map((entry): [Held, ...Held[]] => [entry])
+      : groupBy(held, ({ reason, component, evidence }) => [reason, component, evidence].join("\0"));
+  const rows = groups.map((group): Cell[] => {
+    const [{ reason, component, evidence }] = group;
+    return [heldWords[reason], { text: foldHosts(hostsOf(group)) }, { text: component ?? "" }, { text: evidence }];
+  });
+  return [[styled("left alone", "warn")], ...tableLines(["why", "host", "component", "evidence"], rows)];
+}
+
+function hostsOf(entries: readonly { readonly host: string }[]): string[] {
+  return [...new Set(entries.map(({ host }) => host))];
+}
+
+/** Groups in order of their first member. */
+export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): [T, ...T[]][] {
+  const groups = new Map<string, [T, ...T[]]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
+  }
+  return [...groups.values()];
+}

@@ -32,12 +32,16 @@ exec_finish() { # an old process that an interrupted hand-over left behind ends
 exec_runs() { # PID VERSION BORN-AFTER: it lives, was started after that tick, and shows no other version in its exe, directory or arguments
 	runs_born_=$(process_born "$1") || return 1
 	[ "$runs_born_" -ge "$3" ] || return 1
-	for runs_path_ in "$(readlink "/proc/$1/exe" 2>/dev/null || :)" "$(readlink "/proc/$1/cwd" 2>/dev/null || :)" $(tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep '^/' | grep -v '[[:space:]]' || :); do
+	for runs_path_ in "$(readlink "/proc/$1/exe" 2>/dev/null || :)" "$(readlink "/proc/$1/cwd" 2>/dev/null || :)" $(exec_arguments "$1" | grep '^/' | grep -v '[[:space:]]' || :); do
 		case $runs_path_ in
 			"$ROOT/versions/$2" | "$ROOT/versions/$2/"*) ;;
 			"$ROOT/versions/"*) return 1 ;;
 		esac
 	done
+}
+
+exec_arguments() { # PID: print its arguments, one a line; nothing when it is gone
+	{ tr '\0' '\n' <"/proc/$1/cmdline"; } 2>/dev/null || :
 }
 
 clock_tick() { # print the kernel's ticks since boot, the unit of process start times
@@ -112,7 +116,7 @@ exec_strays() { # print pids of successors that are not the main process: childr
 			[ "$stray_pid_" != "$stray_main_" ] || continue
 			stray_born_=$(process_born "$stray_pid_") || continue
 			[ "$stray_born_" -ge "$stray_tick_" ] || continue
-			tr '\0' '\n' <"/proc/$stray_pid_/cmdline" 2>/dev/null | grep -qF "$ROOT/current/$(kv_get "$CONTRACT" switch.start || echo .)" || continue
+			exec_arguments "$stray_pid_" | grep -qF "$ROOT/current/$(kv_get "$CONTRACT" switch.start || echo .)" || continue
 			echo "$stray_pid_"
 		done
 	done

@@ -33,9 +33,9 @@ export function formatPath(path: readonly PropertyKey[]): string {
   return text;
 }
 
-/** Source text made safe to show: no control, bidirectional or invisible characters, at most 80 characters. */
-export function quotable(text: string): string {
-  const cut = text.length > 80 ? `${text.slice(0, 79)}…` : text;
+/** Text from outside made safe to show: no control, bidirectional or invisible characters, and not endless. */
+export function quotable(text: string, maxCharacters = 80): string {
+  const cut = text.length > maxCharacters ? `${text.slice(0, maxCharacters - 1)}…` : text;
   return cut.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => {
     return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
   });

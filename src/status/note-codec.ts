@@ -90,7 +90,7 @@ function time(at: number): string {
 
 /** Host output and error messages reach notes: one line, nothing that a terminal obeys (T26). */
 function line(text: string): string {
-  return quotable(text.replace(/\s+/g, " ").trim());
+  return quotable(text.replace(/\s+/g, " ").trim(), 400);
 }
 
 function decodeData(text: string): string | undefined {

@@ -4,20 +4,24 @@ import { initialRunState, type RunState, reduce } from "./machine.ts";
 
 export const runStream = (run: string): string => `run/${run}`;
 
-/** The state after every event in the journal, and the last sequence for the appender. */
+/** The state after every event in the journal, the last sequence for the appender, the highest epoch it ran under. */
 export async function replayRun(
   journal: JournalPort,
   run: string,
-): Promise<{ readonly state: RunState; readonly last: number; readonly startedAt: number }> {
+): Promise<{ readonly state: RunState; readonly last: number; readonly epoch: number }> {
   const events = await journal.read(runStream(run));
   const state = events.reduce((before, event) => reduce(before, event, run), initialRunState);
-  return { state, last: events.at(-1)?.sequence ?? 0, startedAt: events[0]?.at ?? 0 };
+  const epoch = events.reduce((highest, event) => Math.max(highest, "epoch" in event ? event.epoch : 0), 0);
+  return { state, last: events.at(-1)?.sequence ?? 0, epoch };
 }
+
+/** An open run keeps newer ones from starting, so it is among the newest. */
+const newestRuns = 50;
 
 /** Runs without an outcome, oldest first. */
 export async function openRuns(journal: JournalPort): Promise<string[]> {
   const open: string[] = [];
-  for (const stream of await journal.streams("run/")) {
+  for (const stream of (await journal.streams("run/")).slice(-newestRuns)) {
     const run = stream.slice("run/".length);
     const { state } = await replayRun(journal, run);
     if (state.plan !== undefined && state.outcome === undefined) open.push(run);

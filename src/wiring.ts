@@ -1,0 +1,123 @@
+// The only place where adapters are constructed and handed to the core.
+import { readFileSync } from "node:fs";
+import { artifactDirectory } from "./adapters/artifact-directory.ts";
+import { artifactHttp } from "./adapters/artifact-http.ts";
+import { gitLease } from "./adapters/git-lease.ts";
+import { gitNotes } from "./adapters/git-notes.ts";
+import { gitRepository } from "./adapters/git-repository.ts";
+import { openSqliteJournal } from "./adapters/sqlite-journal.ts";
+import { makeSshExecutor } from "./adapters/ssh/ssh-executor.ts";
+import { sshKeygenKeyMaker, sshKeygenSigner } from "./adapters/ssh-keygen.ts";
+import { systemClock } from "./adapters/system-clock.ts";
+import { cron, poll, watchRefs } from "./adapters/triggers.ts";
+import type { Controller, ControllerSettings } from "./app/controller.ts";
+import { type Config, loadConfig, loadTrust } from "./config.ts";
+import { LackingError } from "./errors.ts";
+import { artifactRepository } from "./package/artifact-repository.ts";
+import type { ArtifactStorePort, JournalPort, Trigger } from "./ports.ts";
+import { replayRun } from "./run/replay.ts";
+
+export { makePinoLog } from "./adapters/pino-log.ts";
+export { readHostScript as hostScript } from "./host/join-host-script.ts";
+
+export interface OpenedController {
+  readonly controller: Controller;
+  readonly config: Config;
+  close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  /** Tests wrap the journal to die at a chosen write (F1). */
+  readonly wrapJournal?: (journal: JournalPort) => JournalPort;
+}
+
+const hostsAtOnce = 100;
+const patienceMs = 90_000;
+
+/** Reads cutover.yaml and connects everything it names. Nothing is contacted yet. */
+export async function openController(
+  configPath: string,
+  { wrapJournal = (journal) => journal }: OpenOptions = {},
+): Promise<OpenedController> {
+  const config = await loadConfig(configPath);
+  const settings = await settingsOf(config);
+  const journal = wrapJournal(openSqliteJournal(config.state.journal));
+  const remote = { url: config.repository.url, mirror: config.state.mirror };
+  const epoch = await highestEpoch(journal);
+  const executor = makeSshExecutor({ keyPath: config.keys.ssh, clock: systemClock });
+  const controller: Controller = {
+    settings,
+    clock: systemClock,
+    journal,
+    repository: gitRepository({ ...remote, ref: config.repository.ref, signer }),
+    notes: gitNotes(remote),
+    lease: gitLease({ ...remote, knownEpoch: () => epoch }),
+    artifacts: artifactRepository({ store: storeOf(config.artifacts), cacheDirectory: config.state.cache }),
+    signer,
+    executor,
+  };
+  return {
+    controller,
+    config,
+    async close() {
+      await executor.close();
+      await journal.close();
+    },
+  };
+}
+
+/** For commands that work beside a running `serve`: no git, no host. */
+export async function openJournal(
+  configPath: string,
+): Promise<Pick<Controller, "journal" | "clock" | "settings"> & { close(): Promise<void> }> {
+  const config = await loadConfig(configPath);
+  const journal = openSqliteJournal(config.state.journal);
+  return { journal, clock: systemClock, settings: await settingsOf(config), close: () => journal.close() };
+}
+
+/** What leads to passes: a local repository is watched, any other polled; cron where it is set. */
+export function triggersOf(config: Config): Trigger[] {
+  const { url, pollSeconds } = config.repository;
+  const triggers = [poll(pollSeconds * 1_000)];
+  if (url.startsWith("/")) triggers.push(watchRefs(url));
+  if (config.cron !== undefined) triggers.push(cron(config.cron));
+  return triggers;
+}
+
+/** A directory, or an http(s) address. */
+export function artifactWriter(spec: string): ArtifactStorePort {
+  return /^https?:\/\//.test(spec) ? artifactHttp({ url: spec }) : artifactDirectory(spec);
+}
+
+export const signer = sshKeygenSigner();
+export const keyMaker = sshKeygenKeyMaker();
+
+function storeOf(artifacts: Config["artifacts"]): ArtifactStorePort {
+  return artifactWriter(artifacts.kind === "url" ? artifacts.url : artifacts.path);
+}
+
+async function settingsOf(config: Config): Promise<ControllerSettings> {
+  return {
+    directory: config.repository.directory,
+    firstTrust: await loadTrust(config.trust),
+    envelopeKeyPath: config.keys.envelope,
+    envelopePublicKey: publicKeyOf(config.keys.envelope),
+    holder: config.holder,
+    concurrency: hostsAtOnce,
+    patienceMs,
+  };
+}
+
+function publicKeyOf(keyPath: string): string {
+  try {
+    return readFileSync(`${keyPath}.pub`, "utf8").trim().split(" ").slice(0, 2).join(" ");
+  } catch {
+    throw new LackingError(`There is no public key ${keyPath}.pub`, "cutover keys new controller envelope");
+  }
+}
+
+/** A lease ref that somebody deleted must not lead back below an epoch that hosts have seen. */
+async function highestEpoch(journal: JournalPort): Promise<number> {
+  const last = (await journal.streams("run/")).at(-1);
+  return last === undefined ? 0 : (await replayRun(journal, last.slice("run/".length))).epoch;
+}

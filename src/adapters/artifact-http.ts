@@ -41,7 +41,7 @@ export function artifactHttp(options: ArtifactHttpOptions): ArtifactStorePort {
   }
 
   async function put(path: string, body: Uint8Array | Readable, bytes: number): Promise<void> {
-    const signal = AbortSignal.timeout(answerMs + (bytes / slowestBytesPerSecond) * 1000);
+    const signal = AbortSignal.timeout(answerMs + Math.ceil((bytes / slowestBytesPerSecond) * 1000));
     const init = { method: "PUT", body, duplex: "half", headers: { ...headers, "content-length": `${bytes}` }, signal };
     const response = await translating(path, () => fetch(locate(path), init as RequestInit));
     await response.body?.cancel();

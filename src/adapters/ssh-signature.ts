@@ -5,15 +5,14 @@ const end = "-----END SSH SIGNATURE-----";
 /** More signatures than anybody has keys are a way to keep us busy. */
 const maxBlocks = 32;
 
-/** The armored blocks in a text, at most 32; whatever stands between them is ignored. */
+/** The armored blocks in a text, at most 32; whatever stands between them is ignored, also a block that never ends. */
 export function signatureBlocks(text: string): string[] {
   const blocks: string[] = [];
-  let from = text.indexOf(begin);
-  while (from !== -1 && blocks.length < maxBlocks) {
-    const to = text.indexOf(end, from);
-    if (to === -1) break;
-    blocks.push(`${text.slice(from, to)}${end}\n`);
-    from = text.indexOf(begin, to);
+  let rest = 0;
+  for (let to = text.indexOf(end); to !== -1 && blocks.length < maxBlocks; to = text.indexOf(end, rest)) {
+    const from = text.lastIndexOf(begin, to);
+    if (from >= rest) blocks.push(`${text.slice(from, to)}${end}\n`);
+    rest = to + end.length;
   }
   return blocks;
 }

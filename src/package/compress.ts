@@ -1,6 +1,6 @@
 // The codecs of a payload, as streams. zstd, gzip and none come with Node; xz is the program of that name.
 import { spawn } from "node:child_process";
-import { Duplex, PassThrough, type Readable, type Writable } from "node:stream";
+import { Duplex, PassThrough, Writable } from "node:stream";
 import { constants, createGzip, createZstdCompress, createZstdDecompress } from "node:zlib";
 import { LackingError } from "../errors.ts";
 import type { Codec } from "../ports.ts";
@@ -19,12 +19,24 @@ export function compressor({ codec, zstdLevel = 12 }: CompressOptions): Duplex {
     case "gzip":
       return createGzip({ level: 9 });
     case "zstd":
-      return createZstdCompress({
-        params: { [constants.ZSTD_c_compressionLevel]: zstdLevel, [constants.ZSTD_c_checksumFlag]: 1 },
-      });
+      return zstd(zstdLevel);
     case "xz":
       return xz();
   }
+}
+
+/**
+ * Ends the input only when the last chunk is through: else Node writes an empty frame behind the first, depending on
+ * timing, and the same tree would have two payloads.
+ */
+function zstd(level: number): Duplex {
+  const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag } = constants;
+  const stream = createZstdCompress({ params: { [ZSTD_c_compressionLevel]: level, [ZSTD_c_checksumFlag]: 1 } });
+  const writable = new Writable({
+    write: (chunk, encoding, done) => stream.write(chunk, encoding, done),
+    final: (done) => stream.end(done),
+  });
+  return Duplex.from({ readable: stream, writable });
 }
 
 /** Undoes zstd, refusing windows above 128 MiB. */
@@ -37,7 +49,7 @@ function xz(): Duplex {
     stdio: ["pipe", "pipe", "ignore"],
     env: { PATH: process.env.PATH },
   });
-  const duplex = Duplex.from({ readable: child.stdout as Readable, writable: child.stdin as Writable });
+  const duplex = Duplex.from({ readable: child.stdout, writable: child.stdin });
   child.once("error", (cause: NodeJS.ErrnoException) => {
     const missing = new LackingError("The program xz is not installed here", "apt-get install xz-utils");
     duplex.destroy(cause.code === "ENOENT" ? missing : cause);

@@ -11,6 +11,7 @@ import type { Codec, PayloadFile } from "../ports.ts";
 import { compressor, zstdDecompressor } from "./compress.ts";
 import type { ManifestEntry } from "./manifest.ts";
 import { openTreeFile } from "./scan-tree.ts";
+import { hasWholeZstdFrames } from "./zstd-frame.ts";
 
 export interface WritePayloadInput {
   readonly directory: string;
@@ -54,12 +55,15 @@ export async function transcodePayload(input: {
   return writeCompressed([createReadStream(source), zstdDecompressor()], { codec, target, maxOutputBytes });
 }
 
-/** Digest and sizes of a zstd payload that is already on disk; unpacks it once, within the cap, to know its tar size. */
+/** Digest and sizes of a zstd payload that is already on disk; unpacks it once, within the cap, to know its tar size. Throws `payload-damaged`. */
 export async function measurePayload(path: string, maxOutputBytes: number): Promise<PayloadFile> {
+  if (!(await hasWholeZstdFrames(path))) throw damaged("It was cut short, or it is not a zstd file");
   const packed = counting(Number.POSITIVE_INFINITY);
   const unpacked = counting(maxOutputBytes);
   await pipeline(createReadStream(path), packed.stream, zstdDecompressor(), unpacked.stream, async (chunks) => {
     for await (const _ of chunks);
+  }).catch((cause: Error) => {
+    throw cause instanceof CutoverError ? cause : damaged(cause.message, cause);
   });
   return { path, codec: "zstd", digest: packed.digest(), bytes: packed.bytes(), outputBytes: unpacked.bytes() };
 }
@@ -148,6 +152,17 @@ function treeChanged(path: string): CutoverError {
     code: "tree-changed",
     message: `${JSON.stringify(path)} changed while it was being published`,
     impact: "Nothing was published",
+  });
+}
+
+function damaged(evidence: string, cause?: unknown): CutoverError {
+  return new CutoverError({
+    code: "payload-damaged",
+    message: "A payload in the artifact repository is damaged",
+    evidence,
+    impact: "It is not sent to any host",
+    remedy: "publish the version again",
+    cause,
   });
 }
 

@@ -4,7 +4,9 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises"
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { test } from "node:test";
+import { compressor } from "../../../src/package/compress.ts";
 import { encodeManifest, parseManifest } from "../../../src/package/manifest.ts";
 import { writePayload } from "../../../src/package/payload.ts";
 import { scanTree } from "../../../src/package/scan-tree.ts";
@@ -132,3 +134,17 @@ test("newlines, backslashes, escaping links and the verified marker are refused 
       await rm(join(folder, "link"));
     }
   }));
+
+test("a zstd payload is one frame, however its tar arrives", async () => {
+  const content = Buffer.alloc(200_000, "cutover ");
+  const seen = new Set<string>();
+  for (const pieces of [1, 2, 3, 7, 50]) {
+    const size = Math.ceil(content.length / pieces);
+    const chunks = Array.from({ length: pieces }, (_, index) => content.subarray(index * size, (index + 1) * size));
+    const packed = await Readable.from(chunks)
+      .pipe(compressor({ codec: "zstd" }))
+      .toArray();
+    seen.add(Buffer.concat(packed).toString("hex"));
+  }
+  assert.equal(seen.size, 1);
+});

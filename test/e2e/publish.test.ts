@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { artifactDirectory } from "../../src/adapters/artifact-directory.ts";
+import { signHost } from "../../src/app/keys.ts";
+import { releasePath, signaturesPath, versionsPath } from "../../src/package/layout.ts";
+import { parseReleaseMetadata, releaseNamespace } from "../../src/package/release-metadata.ts";
+import { type Publishing, withPublishing } from "../support/published-release.ts";
+
+const now = Date.UTC(2026, 0, 1);
+const tasks = [{ name: "check", do: "check.sh" }];
+const bundle = { "check.sh": "#!/bin/sh\nexit 0\n" };
+const withTasks = { version: "1.0.0", bundle, component: { tasks }, options: { now } };
+
+/** Path → bytes of everything in a directory. */
+async function contentOf(directory: string): Promise<Map<string, string>> {
+  const found = await readdir(directory, { recursive: true, withFileTypes: true });
+  const files = found.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const contents = await Promise.all(
+    files.map(async (path) => [path.slice(directory.length), await readFile(path, "hex")] as const),
+  );
+  return new Map(contents.sort());
+}
+
+async function verifiedKeys(publishing: Publishing, version: string): Promise<readonly string[]> {
+  const { metadata, signatures } = await publishing.repository.release("web", version);
+  const allowedKeys = [publishing.releaseKey.publicKey, publishing.secondReleaseKey.publicKey];
+  return (await publishing.signer.verify({ allowedKeys, namespace: releaseNamespace, data: metadata, signatures }))
+    .keys;
+}
+
+test("publishing the same tree twice, into two places, gives identical bytes", () =>
+  withPublishing(async (publishing) => {
+    await publishing.publish(withTasks);
+    const other = artifactDirectory(join(publishing.folder, "other"));
+    await publishing.publish({ ...withTasks, options: { now, store: other } });
+    const [first, second] = await Promise.all([
+      contentOf(publishing.storeDirectory),
+      contentOf(join(publishing.folder, "other")),
+    ]);
+    assert.deepEqual(first, second);
+    assert.equal(first.size, 7, "two trees of two files, release, signatures, versions");
+  }));
+
+test("publishing what is published already changes nothing and says so, also at a later time", () =>
+  withPublishing(async (publishing) => {
+    const published = await publishing.publish(withTasks);
+    assert.equal(published.outcome, "published");
+    assert.equal(published.expires, now / 1000 + 90 * 86_400);
+    const before = await contentOf(publishing.storeDirectory);
+    const again = await publishing.publish({ ...withTasks, options: { now: now + 86_400_000 } });
+    assert.equal(again.outcome, "unchanged");
+    assert.equal(again.sequence, published.sequence);
+    assert.deepEqual(await contentOf(publishing.storeDirectory), before);
+  }));
+
+test("a published version never stands for another tree or another contract", () =>
+  withPublishing(async (publishing) => {
+    await publishing.publish(withTasks);
+    const before = await contentOf(publishing.storeDirectory);
+    const files = { "bin/run": "something else" };
+    await assert.rejects(publishing.publish({ ...withTasks, files }), {
+      code: "version-taken",
+      message: /another tree/,
+    });
+    await assert.rejects(publishing.publish({ ...withTasks, files, options: { now, amend: true } }), {
+      code: "version-taken",
+    });
+    const component = { tasks, deadlineSeconds: 60 };
+    await assert.rejects(publishing.publish({ ...withTasks, component }), {
+      code: "version-taken",
+      evidence: "- deadline.seconds 120\n+ deadline.seconds 60",
+    });
+    const mended = { "check.sh": "#!/bin/sh\nexit 1\n" };
+    await assert.rejects(publishing.publish({ ...withTasks, bundle: mended }), {
+      code: "version-taken",
+      remedy: /--amend/,
+    });
+    assert.deepEqual(await contentOf(publishing.storeDirectory), before);
+  }));
+
+test("a new bundle amends a version under a higher sequence, and the signature is that of the new text", () =>
+  withPublishing(async (publishing) => {
+    const first = await publishing.publish(withTasks);
+    await publishing.publish({ version: "1.0.1", options: { now } });
+    const mended = { "check.sh": "#!/bin/sh\nexit 1\n" };
+    const amended = await publishing.publish({ ...withTasks, bundle: mended, options: { now, amend: true } });
+    assert.equal(amended.outcome, "amended");
+    assert.equal(amended.sequence, 3);
+    assert.equal(amended.tree, first.tree);
+    assert.notEqual(amended.bundle, first.bundle);
+    assert.deepEqual(await publishing.repository.versions("web"), ["1.0.0", "1.0.1"]);
+    assert.deepEqual(await verifiedKeys(publishing, "1.0.0"), [publishing.releaseKey.publicKey]);
+  }));
+
+test("a publisher killed between its writes leaves something that publishing again completes", () =>
+  withPublishing(async (publishing) => {
+    await publishing.publish({ version: "0.9.0", options: { now } });
+    const writes = ["versions", "release.sig", "/release"];
+    for (const [index, last] of writes.entries()) {
+      const version = `1.0.${index}`;
+      const dying = {
+        ...publishing.store,
+        write: async (path: string, text: string) => {
+          if (path.endsWith(last)) throw new Error("killed");
+          await publishing.store.write(path, text);
+        },
+      };
+      await assert.rejects(publishing.publish({ version, options: { now, store: dying } }), /killed/);
+      await assert.rejects(publishing.repository.release("web", version), { code: "not-published" });
+      await publishing.publish({ version, options: { now } });
+      assert.deepEqual(await verifiedKeys(publishing, version), [publishing.releaseKey.publicKey]);
+    }
+    const sequences = (await readFile(join(publishing.storeDirectory, versionsPath("web")), "utf8"))
+      .trimEnd()
+      .split("\n");
+    assert.equal(new Set(sequences.map((line) => line.split(" ")[0])).size, 4, sequences.join());
+  }));
+
+test("every release key adds its signature (T7)", () =>
+  withPublishing(async (publishing) => {
+    const { releaseKey, secondReleaseKey } = publishing;
+    const releaseKeys = [releaseKey.privateKeyPath, secondReleaseKey.privateKeyPath];
+    await publishing.publish({ version: "1.0.0", options: { now, releaseKeys } });
+    assert.deepEqual(await verifiedKeys(publishing, "1.0.0"), [releaseKey.publicKey, secondReleaseKey.publicKey]);
+  }));
+
+test("sequences only rise, and a version that is missing names its neighbours", () =>
+  withPublishing(async (publishing) => {
+    await publishing.publish({ version: "1.9.0", options: { now } });
+    await publishing.publish({ version: "1.10.0", options: { now, sequence: 10, floor: 2 } });
+    await publishing.publish({ version: "2.0.0", options: { now } });
+    await assert.rejects(publishing.publish({ version: "2.0.1", options: { now, sequence: 11 } }), {
+      code: "sequence-taken",
+    });
+    assert.deepEqual(await publishing.repository.versions("web"), ["2.0.0", "1.10.0", "1.9.0"]);
+    assert.equal(parseReleaseMetadata((await publishing.repository.release("web", "1.10.0")).metadata).floor, 2);
+    await assert.rejects(publishing.repository.release("web", "1.10.1"), {
+      code: "not-published",
+      evidence: /1\.10\.0, /,
+    });
+    await assert.rejects(publishing.repository.release("wob", "1.0"), {
+      code: "not-published",
+      evidence: /No version of wob/,
+    });
+  }));
+
+test("a contract that its tree or bundle does not fulfil is not signed", () =>
+  withPublishing(async (publishing) => {
+    const started = { manager: "process", switch: { strategy: "restart", start: "bin/run" } };
+    const cases: [object, RegExp][] = [
+      [{ component: { tasks } }, /bundle holds nothing/],
+      [{ component: { tasks }, bundle: { "other.sh": "" } }, /bundle holds other\.sh/],
+      [{ component: started, files: { a: "b" } }, /no such file/],
+      [{ component: { ...started, switch: { ...started.switch, start: "share/version" } } }, /not executable/],
+    ];
+    for (const [over, message] of cases) {
+      await assert.rejects(publishing.publish({ version: "1.0.0", ...over }), { code: "contract-not-met", message });
+    }
+    await assert.rejects(publishing.publish({ version: "1.0.0", bundle: { "lib/a": "" } }), { code: "unsafe-bundle" });
+    await assert.rejects(publishing.publish({ version: "versions" }), { code: "usage" });
+    await assert.rejects(publishing.publish({ version: "../x" }), { code: "usage" });
+    await assert.rejects(readdir(publishing.storeDirectory), { code: "ENOENT" }, "nothing was written");
+  }));
+
+test("host.sh is published as a component of its own; an equal script is an equal version (T36)", () =>
+  withPublishing(async (publishing) => {
+    const { store, signer, releaseKey } = publishing;
+    const input = { script: "#!/bin/sh\n", store, signer, releaseKeys: [releaseKey.privateKeyPath], now };
+    const first = await signHost(input);
+    assert.deepEqual(
+      { component: first.component, outcome: first.outcome, files: first.files },
+      { component: "cutover-host", outcome: "published", files: 1 },
+    );
+    assert.match(first.version, /^[0-9a-f]{12}$/);
+    assert.equal((await signHost(input)).outcome, "unchanged");
+    const { metadata, manifest } = await publishing.repository.release("cutover-host", first.version);
+    assert.match(manifest, /^host\.sh f 0755 10 /);
+    assert.equal(parseReleaseMetadata(metadata).contract.root, "/var/lib/cutover/host");
+  }));
+
+test("a flipped byte in published metadata no longer verifies", () =>
+  withPublishing(async (publishing) => {
+    await publishing.publish({ version: "1.0.0", options: { now } });
+    const path = join(publishing.storeDirectory, releasePath("web", "1.0.0"));
+    await writeFile(path, (await readFile(path, "utf8")).replace("deadline.seconds 120", "deadline.seconds 121"));
+    assert.deepEqual(await verifiedKeys(publishing, "1.0.0"), []);
+    await writeFile(join(publishing.storeDirectory, signaturesPath("web", "1.0.0")), "junk");
+    assert.deepEqual(await verifiedKeys(publishing, "1.0.0"), []);
+  }));

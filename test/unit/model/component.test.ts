@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { z } from "zod";
+import { Component } from "../../../src/model/component.ts";
+
+const minimal = { apiVersion: "cutover/v1", kind: "Component", name: "web", root: "/srv/web" };
+
+function problems(document: object): string[] {
+  const result = Component.safeParse({ ...minimal, ...document });
+  return result.success ? [] : result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+}
+
+test("four lines are a component: everything else has a default", () => {
+  const component = Component.parse(minimal);
+  assert.equal(component.manager, "none");
+  assert.equal(component.switch.strategy, "none");
+  assert.equal(component.switch.upgradeSignal, "USR2");
+  assert.equal(component.deadlineSeconds, 120);
+  assert.deepEqual(component.needs, { arch: [], libraries: [], ports: [] });
+});
+
+test("the schema gives editors a JSON Schema with documentation", () => {
+  const text = JSON.stringify(z.toJSONSchema(Component, { io: "input" }));
+  assert.match(text, /Who runs the processes/);
+});
+
+const task = { name: "warm", do: "warm.sh" };
+const refused: readonly [why: string, document: object, at: RegExp][] = [
+  ["a process without start", { manager: "process" }, /^switch: .*start/],
+  ["systemd without units", { manager: "systemd" }, /^units: /],
+  ["units without systemd", { units: ["web.service"] }, /^units: /],
+  [
+    "a socket strategy without sockets",
+    { manager: "systemd", units: ["web.service"], switch: { strategy: "socket" } },
+    /^switch: .*sockets/,
+  ],
+  [
+    "a socket strategy without systemd",
+    { manager: "process", switch: { strategy: "socket", start: "run", sockets: ["web.socket"] } },
+    /^switch\.strategy: /,
+  ],
+  ["a restart of nothing", { switch: { strategy: "restart" } }, /^switch\.strategy: /],
+  [
+    "an unknown health task",
+    { tasks: [task], health: [{ kind: "executable", task: "warn" }] },
+    /^health\.0\.task: .*known: warm/,
+  ],
+  ["an unknown drain task", { drain: { task: "drain" } }, /^drain\.task: /],
+  ["a task twice", { tasks: [task, task] }, /^tasks\.1\.name: /],
+  [
+    "a check that cannot fail",
+    { health: [{ kind: "http", url: "http://self/", samples: 2, maxFailures: 2 }] },
+    /^health\.0\.maxFailures: /,
+  ],
+  ["a backup path with ..", { backup: ["/srv/../etc"] }, /^backup\.0: /],
+  ["a relative backup path", { backup: ["etc"] }, /^backup\.0: /],
+  ["a backup of the versions", { backup: ["/srv/web/versions/1"] }, /^backup\.0: /],
+  ["a backup around the versions", { backup: ["/srv"] }, /^backup\.0: /],
+  ["a root with ..", { root: "/srv/../etc" }, /^root: /],
+  ["the root directory as root", { root: "/" }, /^root: /],
+  ["a trailing slash", { root: "/srv/" }, /^root: /],
+  ["a start outside of the tree", { switch: { start: "../run" } }, /^switch\.start: /],
+  ["an absolute start", { switch: { start: "/bin/sh" } }, /^switch\.start: /],
+  ["a task file that is a path", { tasks: [{ name: "warm", do: "a/b" }] }, /^tasks\.0\.do: /],
+  ["a task file that looks like an option", { tasks: [{ name: "warm", do: "-x" }] }, /^tasks\.0\.do: /],
+  ["a unit that looks like an option", { manager: "systemd", units: ["--now.service"] }, /^units\.0: /],
+  ["a URL with another scheme", { health: [{ kind: "http", url: "file:///etc/passwd" }] }, /^health\.0\.url: /],
+  ["a URL with credentials", { health: [{ kind: "http", url: "http://a:b@self/" }] }, /^health\.0\.url: /],
+  ["a field that nobody knows", { shell: "rm -rf /" }, /^: /],
+];
+for (const [why, document, at] of refused) {
+  test(`a contract with ${why} is refused, pointing at it`, () => {
+    const found = problems(document);
+    assert.ok(
+      found.some((problem) => at.test(problem)),
+      found.join("\n") || "accepted",
+    );
+  });
+}
+
+for (const name of [
+  "LD_PRELOAD",
+  "LD_LIBRARY_PATH",
+  "PATH",
+  "IFS",
+  "BASH_ENV",
+  "ENV",
+  "BASH_FUNC_ls",
+  "GLIBC_TUNABLES",
+  "CUTOVER_ROOT",
+  "LISTEN_FDS",
+  "A-B",
+  "1A",
+  "A B",
+  "",
+]) {
+  test(`a contract may not set the variable ${JSON.stringify(name)} (T35)`, () => {
+    assert.match(problems({ env: { [name]: "x" } }).join(), /^env/);
+  });
+}
+
+test("a shell substitution is refused in every field that takes text (T23)", () => {
+  const shell = "$(touch x)";
+  const documents = [
+    { name: shell },
+    { root: `/srv/${shell}` },
+    { manager: shell },
+    { units: [`${shell}.service`] },
+    { switch: { start: shell } },
+    { switch: { stopSignal: shell } },
+    { switch: { sockets: [`${shell}.socket`] } },
+    { drain: { task: shell } },
+    { backup: [`/srv/${shell}`] },
+    { tasks: [{ name: shell, do: "a" }] },
+    { tasks: [{ name: "a", do: shell }] },
+    { tasks: [{ name: "a", do: "a", undo: shell }] },
+    { health: [{ kind: "http", url: `http://self/${shell}` }] },
+    { health: [{ kind: "tcp", address: shell, port: 1 }] },
+    { health: [{ kind: "unit", unit: shell }] },
+    { needs: { arch: [shell] } },
+    { needs: { libraries: [shell] } },
+    { needs: { kernel: shell } },
+  ];
+  for (const document of documents) assert.notDeepEqual(problems(document), [], JSON.stringify(document));
+});
+
+test("an environment value is data: no control characters, anything else goes", () => {
+  assert.deepEqual(problems({ env: { GREETING: "$(touch x) 'ü'" } }), []);
+  assert.match(problems({ env: { GREETING: "a\nb" } }).join(), /^env\.GREETING: /);
+});

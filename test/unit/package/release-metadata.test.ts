@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Component } from "../../../src/model/component.ts";
+import {
+  encodeReleaseMetadata,
+  parseReleaseMetadata,
+  publishedVersion,
+  type ReleaseMetadata,
+} from "../../../src/package/release-metadata.ts";
+
+const digest = `sha256:${"a".repeat(64)}`;
+
+const contract = Component.parse({
+  apiVersion: "cutover/v1",
+  kind: "Component",
+  name: "web",
+  root: "/srv/web",
+  manager: "systemd",
+  units: Array.from({ length: 11 }, (_, index) => `web-${index}.service`),
+  switch: { strategy: "socket", sockets: ["web.socket"], readyWithinSeconds: 5 },
+  env: { PORT: "80", A: "x y=%" },
+  drain: { task: "drain" },
+  health: [
+    { kind: "http", url: "http://self:80/healthz?a=1", samples: 10, maxFailures: 1 },
+    { kind: "tcp", port: 80 },
+    { kind: "unit", unit: "web-0.service" },
+    { kind: "executable", task: "check", withinSeconds: 3 },
+  ],
+  backup: ["/etc/web"],
+  tasks: [
+    { name: "check", do: "check.sh" },
+    { name: "drain", do: "drain.sh", undo: "undrain.sh", scope: "once", timeoutSeconds: 5 },
+  ],
+  needs: {
+    arch: ["x86_64", "aarch64"],
+    kernel: "5.10",
+    glibc: "2.31",
+    libraries: ["libssl.so.3"],
+    diskMb: 10,
+    ports: [80, 443],
+  },
+  probation: { seconds: 60, atEnd: "revert" },
+});
+
+const metadata: ReleaseMetadata = {
+  component: "web",
+  version: "1.10",
+  sequence: 7,
+  expires: 1_800_000_000,
+  floor: 2,
+  tree: { digest, bytes: 123, files: 4 },
+  bundle: { digest, bytes: 5 },
+  contract,
+};
+const text = encodeReleaseMetadata(metadata);
+
+test("a whole contract survives being written and read, in the order of its lists", () => {
+  assert.deepEqual(parseReleaseMetadata(text), metadata);
+  assert.match(text, /^unit\.11 web-10\.service$/m);
+  assert.match(text, /^env\.1 A=x%20y=%25$/m);
+});
+
+test("the order of tasks and variables does not change the bytes", () => {
+  const shuffled = { ...contract, tasks: [...contract.tasks].reverse(), env: { A: "x y=%", PORT: "80" } };
+  assert.equal(encodeReleaseMetadata({ ...metadata, contract: shuffled }), text);
+});
+
+test("a minimal contract has no key without a value, and no bundle", () => {
+  const small = Component.parse({ apiVersion: "cutover/v1", kind: "Component", name: "web", root: "/srv/web" });
+  const written = encodeReleaseMetadata({ ...metadata, bundle: undefined, contract: small });
+  assert.doesNotMatch(written, /bundle|undefined|switch\.start|drain|probation|needs/);
+  assert.deepEqual(parseReleaseMetadata(written).contract, small);
+});
+
+function edited(edit: (lines: string[]) => string[]): string {
+  return `${edit(text.trimEnd().split("\n")).sort().join("\n")}\n`;
+}
+
+test("without any one of its lines, release metadata is refused or means something else", () => {
+  for (const line of text.trimEnd().split("\n")) {
+    const without = edited((lines) => lines.filter((other) => other !== line));
+    try {
+      assert.notDeepEqual(parseReleaseMetadata(without), metadata, line);
+      assert.equal(encodeReleaseMetadata(parseReleaseMetadata(without)), without, line);
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, "malformed-release", line);
+    }
+  }
+});
+
+const refused: readonly [why: string, line: RegExp | undefined, replacement: string][] = [
+  ["an unknown key", undefined, "zzz 1"],
+  ["another format", /^format /, "format cutover-release/2"],
+  ["a number with a leading zero", /^sequence /, "sequence 07"],
+  ["a number with a sign", /^sequence /, "sequence +7"],
+  ["a negative number", /^floor /, "floor -1"],
+  ["a fraction", /^expires /, "expires 1.5"],
+  ["a number beyond all numbers", /^sequence /, "sequence 99999999999999999999"],
+  ["a digest of another kind", /^tree /, "tree sha1:abc"],
+  ["a gap in a list", undefined, "backup.3 /etc/x"],
+  ["an unknown strategy", /^switch\.strategy /, "switch.strategy magic"],
+  ["a root that is not absolute", /^root /, "root srv/web"],
+  ["a forbidden variable", /^env\.1 /, "env.1 LD_PRELOAD=/tmp/x.so"],
+  ["a check of an unknown task", /^health\.4\.task /, "health.4.task nothing"],
+  ["a field of another kind of check", undefined, "health.2.url http://self/"],
+  ["an undo without do", undefined, "task.other.undo x"],
+  ["half a bundle", /^bundle\.bytes /, "zz 1"],
+  ["half a probation", /^probation\.at-end /, "zz 1"],
+];
+for (const [why, pattern, replacement] of refused) {
+  test(`release metadata with ${why} is refused`, () => {
+    const bad = edited((lines) => [
+      ...lines.filter((line) => pattern === undefined || !pattern.test(line)),
+      replacement,
+    ]);
+    assert.throws(() => parseReleaseMetadata(bad), { code: "malformed-release" });
+  });
+}
+
+test("a planner gets what it needs and nothing else", () => {
+  assert.deepEqual(publishedVersion(parseReleaseMetadata(text)), {
+    ...{ component: "web", version: "1.10", tree: digest, bundle: digest, sequence: 7 },
+    ...{
+      strategy: "socket",
+      manager: "systemd",
+      deadlineSeconds: 120,
+      hasDrain: true,
+      hasBackup: true,
+      hasHealth: true,
+    },
+  });
+});

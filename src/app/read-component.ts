@@ -9,7 +9,7 @@ import { formatDiagnostic } from "../model/diagnostic.ts";
 
 export interface ComponentFile {
   readonly component: Component;
-  /** `tasks/` beside the file, when there is one. */
+  /** `tasks/` beside the file, when there is one and the component names tasks. */
   readonly bundleDirectory: string | undefined;
 }
 
@@ -35,5 +35,5 @@ export async function readComponent(path: string): Promise<ComponentFile> {
   }
   const tasks = join(dirname(path), "tasks");
   const hasTasks = (await stat(tasks).catch(() => undefined))?.isDirectory() === true;
-  return { component, bundleDirectory: hasTasks ? tasks : undefined };
+  return { component, bundleDirectory: hasTasks && component.tasks.length > 0 ? tasks : undefined };
 }

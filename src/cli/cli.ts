@@ -7,6 +7,7 @@ import { addKeys } from "./keys.ts";
 import { makeOutput, wantsColor, writeLines } from "./output.ts";
 import { addPlan } from "./plan.ts";
 import { addPublish } from "./publish.ts";
+import { addReconcile } from "./reconcile.ts";
 import { renderError, reportError } from "./render-error.ts";
 import { renderFirstSteps } from "./render-first-steps.ts";
 import { addSchemas } from "./schemas.ts";
@@ -53,7 +54,7 @@ function makeProgram(input: CliInput, register: Register): Command {
       "after",
       "\nExit codes: 0 done, 2 changes pending, 3 rolled back, 4 stuck, 5 refused, 64 usage, 69 lacking here, 70 our bug",
     );
-  for (const add of [addInit, addValidate, addKeys, addPublish, addPlan, addSchemas, addVersion]) {
+  for (const add of [addInit, addValidate, addKeys, addPublish, addPlan, addReconcile, addSchemas, addVersion]) {
     add(program, register);
   }
   for (const command of program.commands) inheritSettings(command, program);

@@ -30,6 +30,8 @@ export interface Failure {
   readonly what: string;
   readonly reason: string;
   readonly evidence: string;
+  /** Set once a display has printed it. */
+  told: boolean;
 }
 
 /** Grows with every event, since 10,000 hosts send too many to copy it each time; displays only read it. */
@@ -183,7 +185,7 @@ function applyTask(progress: RunProgress, { step, host, event, at }: Extract<Jou
   if (evidence !== "") progress.lastEvidence = { task: event.task, text: evidence };
   if (event.state === "failed") {
     const what = `${component}/${task}${event.action === "undo" ? " undo" : ""}`;
-    progress.failures.push({ step, host, what, reason: event.reason, evidence: event.evidence });
+    progress.failures.push({ step, host, what, reason: event.reason, evidence: event.evidence, told: false });
     progress.explained.add(`${step}/${host}`);
   }
 }
@@ -199,6 +201,6 @@ function applyHostEnded(
     if (task.host === host && key.startsWith(`${id}/`)) progress.running.delete(key);
   }
   if (outcome !== "done" && !progress.explained.has(`${id}/${host}`)) {
-    progress.failures.push({ step: id, host, what: "host", reason: outcome, evidence });
+    progress.failures.push({ step: id, host, what: "host", reason: outcome, evidence, told: false });
   }
 }

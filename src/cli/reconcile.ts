@@ -1,0 +1,49 @@
+// cutover reconcile --once
+import type { Command } from "commander";
+import { UsageError } from "../errors.ts";
+import { examples, type Register } from "./command.ts";
+import { openRunHistory } from "./open-run-history.ts";
+import { passExitCode } from "./outcomes.ts";
+import { passDocument, renderPass } from "./render-pass.ts";
+import { watchRun } from "./watch-run.ts";
+
+export function addReconcile(program: Command, register: Register): void {
+  const command = program
+    .command("reconcile")
+    .option("--once", "one pass, then exit (serve does it after every push)")
+    .option("--take-over", "take the lease from another controller that still holds it; hosts then refuse that one")
+    .description("Make hosts look like the newest trusted commit: finish what is open, plan, roll out, report")
+    .addHelpText(
+      "after",
+      examples(
+        ["cutover reconcile --once", "one pass with a live picture; plain lines when piped"],
+        ["cutover reconcile --once --json", "every event of the run as a JSON line, the result last"],
+        ["cutover reconcile --once --take-over", "when the machine that held the lease is gone"],
+      ),
+    );
+  register(command, async (context, { options }) => {
+    if (options.once !== true)
+      throw new UsageError("reconcile makes one pass and wants to be told so", "cutover reconcile --once");
+    const { output, services, configPath, signal } = context;
+    const [{ reconcile }, { withLease }] = await Promise.all([
+      import("../app/reconcile.ts"),
+      import("../app/controller.ts"),
+    ]);
+    const { controller, close } = await services.openController(configPath);
+    const display = watchRun(output, await openRunHistory(controller.journal));
+    try {
+      const takeOver = options.takeOver === true;
+      const result = await withLease(controller, { takeOver, signal }, (lease, running) =>
+        reconcile({ controller, lease, watcher: display, signal: running }),
+      );
+      display.close();
+      const exitCode = passExitCode(result.results);
+      output.print(renderPass(result));
+      output.jsonLine({ kind: "pass", exitCode, ...passDocument(result) });
+      return exitCode;
+    } finally {
+      display.close();
+      await close();
+    }
+  });
+}

@@ -1,0 +1,163 @@
+// One event of a run as the lines it is worth: what piped output prints, and what a live picture prints above itself. Pure.
+import type { JournalEvent } from "../model/run-event.ts";
+import { foldHosts } from "../status/fold-hosts.ts";
+import { type Failure, type RunProgress, readBack, type StepProgress, sentBytes, stepOf } from "./progress.ts";
+import { evidenceLines } from "./render-error.ts";
+import { planSummary } from "./render-plan.ts";
+import { type Line, type Style, styled } from "./text.ts";
+import { counted, formatBytes, formatCount, formatDuration } from "./units.ts";
+
+export interface EventLines {
+  readonly lines: readonly Line[];
+  /** Worth its place also above a live picture, which shows everything else itself. */
+  readonly lasting: boolean;
+}
+
+const nothing: EventLines = { lines: [], lasting: false };
+const shortList = { ranges: 6 };
+const shortEvidence = 12;
+/** Steps of more hosts than this report each tenth. */
+const longStep = 50;
+
+/** `progress` has applied the event already. */
+export function renderRunEvent(progress: RunProgress, event: JournalEvent): EventLines {
+  switch (event.kind) {
+    case "run-planned":
+      return lasting([
+        [styled(`run ${progress.run}`, "strong"), ` for commit ${event.commit.slice(0, 12)}`],
+        ["  ", ...planSummary({ plan: event.plan })],
+        [styled(`  plan ${event.plan.hash}`, "faint")],
+      ]);
+    case "run-resumed":
+      return lasting([[styled(`run ${progress.run}`, "strong"), ` goes on where it was, epoch ${event.epoch}`]]);
+    case "step-started":
+      return passing([startLine(progress, stepOf(progress, event.step))]);
+    case "step-ended":
+      return passing(endLines(progress, stepOf(progress, event.step)));
+    case "task":
+      if (event.event.state !== "failed") return nothing;
+      return failureLines(progress, event.step, event.host);
+    case "host-ended":
+      if (event.outcome !== "done") return failureLines(progress, event.step, event.host);
+      return milestone(stepOf(progress, event.step));
+    case "quarantined":
+      return lasting([
+        [
+          styled("quarantined", "bad"),
+          ` ${event.component} ${event.version}: ${event.reason}; git asking for it changes nothing`,
+        ],
+      ]);
+    case "rollback-started":
+      return lasting([[styled("going back", "warn"), ` (${event.scope}, by ${event.by}): ${event.reason}`]]);
+    case "run-ended":
+      return lasting(summaryLines(progress));
+    default:
+      return nothing;
+  }
+}
+
+/** `switch 2 of 5`, `way back 2`. */
+export function stepTitle({ plan }: Pick<RunProgress, "plan">, { phase, batch }: StepProgress): string {
+  if (phase === "rollback") return `way back ${batch}`;
+  if (batch === 0) return phase;
+  const batches = plan?.steps.filter((step) => step.phase === "switch").length ?? 0;
+  return `${phase} ${batch} of ${formatCount(batches)}`;
+}
+
+/** Done means read back: hosts, seconds, bytes. Always the last lines of a run. */
+export function summaryLines(progress: RunProgress): Line[] {
+  const { outcome, reason, startedAt, at } = progress;
+  const { done, of } = readBack(progress);
+  const cost = `${formatDuration(at - startedAt)}, ${formatBytes(sentBytes(progress))}`;
+  const hosts = `${formatCount(done)} of ${counted(of, "host")}`;
+  if (outcome === "done") return [[styled("done:", "good"), ` ${hosts} read back, ${cost}`]];
+  if (outcome === "rolled-back") {
+    return [
+      [styled("rolled back:", "warn"), ` ${hosts} went back and were read back, ${cost}`],
+      [`  because ${reason}`],
+      [styled("next:", "accent"), " cutover status"],
+    ];
+  }
+  const word = outcome === "stuck" ? "stuck:" : "waiting:";
+  return [
+    [styled(word, "bad"), ` ${hosts} read back, ${cost}`],
+    [`  because ${reason || unknownReason(progress)}`],
+    [styled("next:", "accent"), " cutover status"],
+  ];
+}
+
+function unknownReason(progress: RunProgress): string {
+  const unknown = [...progress.steps.values()].flatMap((step) =>
+    [...step.outcomes].flatMap(([host, outcome]) => (outcome === "unknown" ? [host] : [])),
+  );
+  return unknown.length === 0 ? "it was interrupted" : `nobody knows how it ended on ${foldHosts(unknown, shortList)}`;
+}
+
+function startLine(progress: RunProgress, step: StepProgress): Line {
+  const title = styled(stepTitle(progress, step), "strong");
+  if (step.hosts.size === 0) return [title, ": started"];
+  return [title, `: ${counted(step.hosts.size, "host")}, ${foldHosts([...step.hosts], shortList)}`];
+}
+
+/** One line for every outcome, however many hosts share it. */
+function endLines(progress: RunProgress, step: StepProgress): Line[] {
+  const title = stepTitle(progress, step);
+  const elapsed = formatDuration((step.endedAt ?? progress.at) - (step.startedAt ?? progress.at));
+  const bytes = step.phase === "distribute" ? `, ${formatBytes(sentBytes(progress))}` : "";
+  const words: readonly (readonly ["done" | "failed" | "unknown", Style])[] = [
+    ["done", "good"],
+    ["failed", "bad"],
+    ["unknown", "bad"],
+  ];
+  return words.flatMap(([word, style]) => {
+    const hosts = [...step.outcomes].flatMap(([host, outcome]) => (outcome === word ? [host] : []));
+    if (hosts.length === 0) return [];
+    const names = foldHosts(hosts, shortList);
+    return [
+      [
+        styled(title, "strong"),
+        ": ",
+        styled(word, style),
+        ` on ${formatCount(hosts.length)} (${names}) in ${elapsed}${bytes}`,
+      ],
+    ];
+  });
+}
+
+/** The first of a kind with its evidence, at once; the same on further hosts in one line each. */
+function failureLines(progress: RunProgress, step: string, host: string): EventLines {
+  const failure = progress.failures.at(-1);
+  // The host's end after its task's failure says nothing new.
+  if (failure === undefined || failure.step !== step || failure.host !== host || failure.told) return nothing;
+  failure.told = true;
+  const same = progress.failures.some((other) => other !== failure && other.told && isSame(other, failure));
+  const word = failure.reason === "unknown" ? "unknown" : "failed";
+  const head: Line = [
+    styled(`${word}: ${host}`, "bad"),
+    ` ${failure.what}: ${failure.reason}${same ? " (as before)" : ""}`,
+  ];
+  return lasting(
+    same || failure.evidence === "" ? [head] : [head, ...evidenceLines(failure.evidence, 2, shortEvidence)],
+  );
+}
+
+function isSame(a: Failure, b: Failure): boolean {
+  return a.step === b.step && a.what === b.what && a.reason === b.reason && a.evidence === b.evidence;
+}
+
+function milestone(step: StepProgress): EventLines {
+  const { size } = step.hosts;
+  const ended = step.outcomes.size;
+  if (size <= longStep || ended === size) return nothing;
+  const tenth = (count: number) => Math.floor((count * 10) / size);
+  if (tenth(ended) === tenth(ended - 1)) return nothing;
+  return passing([[`${step.id}: ${formatCount(ended)} of ${formatCount(size)} hosts`]]);
+}
+
+function lasting(lines: readonly Line[]): EventLines {
+  return { lines, lasting: true };
+}
+
+function passing(lines: readonly Line[]): EventLines {
+  return { lines, lasting: false };
+}

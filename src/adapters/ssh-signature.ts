@@ -2,10 +2,10 @@
 
 const begin = "-----BEGIN SSH SIGNATURE-----";
 const end = "-----END SSH SIGNATURE-----";
-/** More signatures than anybody has keys are a way to keep us busy. */
-const maxBlocks = 32;
+/** As on hosts: more signatures than anybody has keys are a way to keep us busy. */
+const maxBlocks = 16;
 
-/** The armored blocks in a text, at most 32; whatever stands between them is ignored, also a block that never ends. */
+/** The armored blocks in a text, at most 16; whatever stands between them is ignored, also a block that never ends. */
 export function signatureBlocks(text: string): string[] {
   const blocks: string[] = [];
   let rest = 0;

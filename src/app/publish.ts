@@ -98,6 +98,9 @@ export async function publish(input: PublishInput): Promise<PublishResult> {
     expires: Math.floor(input.now / 1000) + (input.expiresInDays ?? 90) * 86_400,
     floor: input.floor ?? earlier?.floor ?? 0,
   });
+  if (!Number.isInteger(metadata.floor) || metadata.floor < 0 || metadata.floor > metadata.sequence) {
+    throw new UsageError(`The rollback floor must be between 0 and ${metadata.sequence}, the version's own sequence`);
+  }
   const sentBytes = await send(input, content);
   const packed = performance.now();
   await signAndList(input, metadata, published);
@@ -118,6 +121,8 @@ function checkInput({ component, version, releaseKeys, sequence, expiresInDays }
     throw new UsageError("`versions` cannot be a version: the list of versions has that name");
   if (releaseKeys.length === 0)
     throw new UsageError("Publishing needs at least one release key", "cutover keys generate release");
+  // An amendment carries old and new signatures for a moment, and hosts read at most 16.
+  if (releaseKeys.length > 8) throw new UsageError("At most 8 release keys can sign a version");
   if (sequence !== undefined && !(Number.isSafeInteger(sequence) && sequence > 0))
     throw new UsageError("A sequence is a whole number above 0");
   if (expiresInDays !== undefined && !(Number.isInteger(expiresInDays) && expiresInDays > 0 && expiresInDays <= 3650)) {

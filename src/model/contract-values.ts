@@ -58,7 +58,7 @@ export const CheckAddress = z
 
 export const CheckUrl = z
   .string()
-  .max(2048)
+  .max(1024)
   .regex(
     /^https?:\/\/(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:]{2,45}\])(?::[0-9]{1,5})?(?:\/[A-Za-z0-9._~:/@+=,%?&-]*)?$/,
     "an http or https URL without credentials",

@@ -7,25 +7,27 @@ import { ComponentName, Digest, HostName, Version } from "../model/names.ts";
 export const envelopeNamespace = "cutover-envelope";
 export const envelopePrincipal = "controller";
 
+const count = z.int().min(0).max(999_999_999_999_999); // hosts take 15 digits
+
 const EnvelopePayload = z.strictObject({
   /** Digest of the unpacked tree's manifest. */
   digest: Digest,
   codec: z.enum(["zstd", "xz", "gzip", "none"]),
   /** Digest and length of the compressed bytes. */
   payload: Digest,
-  payloadBytes: z.int().min(0),
+  payloadBytes: count,
   /** Cap on the bytes of the unpacked tar stream. */
-  outputBytes: z.int().min(0),
+  outputBytes: count,
 });
 export type EnvelopePayload = z.infer<typeof EnvelopePayload>;
 
 export const Envelope = z.strictObject({
   component: ComponentName,
   version: Version,
-  epoch: z.int().min(0),
+  epoch: count,
   run: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
   /** Seconds since 1970. */
-  expires: z.int().min(0),
+  expires: count,
   hosts: z.array(HostName).min(1),
   memoryMib: z.int().min(16).max(1_048_576),
   /** SHA-256 of the release metadata text. */
@@ -36,7 +38,7 @@ export const Envelope = z.strictObject({
 export type Envelope = z.infer<typeof Envelope>;
 
 const format = "cutover-envelope/1";
-const number = /^(0|[1-9][0-9]{0,15})$/;
+const number = /^(0|[1-9][0-9]{0,14})$/;
 
 /** The exact text to sign. Hosts are a set: their order does not matter. */
 export function encodeEnvelope(envelope: Envelope): string {

@@ -11,7 +11,7 @@ export const releaseNamespace = "cutover-release";
 export const releasePrincipal = "release";
 
 const format = "cutover-release/1";
-const count = z.int().min(0);
+const count = z.int().min(0).max(999_999_999_999_999); // hosts take 15 digits
 
 const Head = z.strictObject({
   component: ComponentName,
@@ -42,6 +42,7 @@ export interface ReleaseMetadata {
 /** The exact text to sign; the same value gives the same bytes, whatever the order of tasks and environment. */
 export function encodeReleaseMetadata(metadata: ReleaseMetadata): string {
   const { component, version, sequence, expires, floor, tree, bundle, contract } = metadata;
+  Head.parse({ component, version, sequence, expires, floor, tree, bundle });
   if (contract.name !== component) throw malformed(`the contract is that of ${contract.name}, not of ${component}`);
   return encodeKeyValues([
     ["format", format],

@@ -134,6 +134,7 @@ test("sequences only rise, and a version that is missing names its neighbours", 
     await assert.rejects(publishing.publish({ version: "2.0.1", options: { now, sequence: 11 } }), {
       code: "sequence-taken",
     });
+    await assert.rejects(publishing.publish({ version: "2.0.1", options: { now, floor: 13 } }), { code: "usage" });
     assert.deepEqual(await publishing.repository.versions("web"), ["2.0.0", "1.10.0", "1.9.0"]);
     assert.equal(parseReleaseMetadata((await publishing.repository.release("web", "1.10.0")).metadata).floor, 2);
     await assert.rejects(publishing.repository.release("web", "1.10.1"), {

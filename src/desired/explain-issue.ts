@@ -26,7 +26,7 @@ export function explainIssue(issue: z.core.$ZodIssue, subject: Explained): Expla
   switch (issue.code) {
     case "unrecognized_keys": {
       const known = schemaKeysAt(subject.schema, path);
-      return issue.keys.map((key) => explainUnknownKey([...path, key], key, known));
+      return issue.keys.slice(0, 100).map((key) => explainUnknownKey([...path, key], key, known));
     }
     case "invalid_type":
       return [explainType(issue, actual, subject.source(path))];

@@ -3,9 +3,9 @@ import { CST, Lexer } from "yaml";
 
 export const maxYamlBytes = 256 * 1024;
 export const maxYamlDepth = 32;
-const maxScalars = 30_000;
-const maxLines = 20_000;
-const maxDocuments = 500;
+const maxScalars = 10_000;
+const maxLines = 5_000;
+const maxDocuments = 200;
 
 export interface TextProblem {
   readonly offset: number;

@@ -1,0 +1,174 @@
+// Documents → which version on which host, and what is refused across documents.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseDocuments } from "../../../src/desired/parse-documents.ts";
+import { generationOf, resolveDesired } from "../../../src/desired/resolve-desired.ts";
+import { formatDiagnostic } from "../../../src/model/diagnostic.ts";
+
+const key = `ssh-ed25519 ${"A".repeat(68)}`;
+const host = (name: string, components: string, labels = "{}") =>
+  `  - {name: ${name}, address: 127.0.0.1, hostKeys: ["${key}"], components: [${components}], labels: ${labels}}`;
+const fleet = (...hosts: string[]) => `apiVersion: cutover/v1\nkind: Fleet\nhosts:\n${hosts.join("\n")}\n`;
+const shopFleet = fleet(
+  host("web2", "shop", "{role: compute}"),
+  host("web1", "shop, cache", "{role: control, site: north}"),
+  host("db1", "database"),
+);
+
+function resolve(...texts: string[]) {
+  const parsed = parseDocuments(texts.map((text, index) => ({ path: `${index}.yaml`, text })));
+  assert.deepEqual(parsed.diagnostics.map(formatDiagnostic), []);
+  return resolveDesired({
+    commit: "c".repeat(40),
+    documents: parsed.documents,
+    blobs: texts.map((_, index) => `blob${index}`),
+  });
+}
+const findings = (...texts: string[]) => resolve(...texts).diagnostics.map(formatDiagnostic);
+
+test("hosts of a component are those whose Fleet entry lists it, in order of their names", () => {
+  const { desired } = resolve(shopFleet, 'components: [{name: shop, version: "2"}]');
+  assert.deepEqual(desired?.releases[0]?.components, [
+    {
+      name: "shop",
+      dependsOn: [],
+      targets: [
+        { host: "web1", version: "2" },
+        { host: "web2", version: "2" },
+      ],
+    },
+  ]);
+});
+
+test("selectors give hosts their own versions, the first match counts (R34)", () => {
+  const release = `components:
+  - name: shop
+    version: r7
+    selectors:
+      - {match: {role: control, site: north}, version: r9}
+      - {match: {role: control}, version: r0}
+`;
+  const { desired } = resolve(shopFleet, release);
+  assert.deepEqual(desired?.releases[0]?.components[0]?.targets, [
+    { host: "web1", version: "r9" },
+    { host: "web2", version: "r7" },
+  ]);
+});
+
+test("a selector that no host matches is named, since a typo would roll out the wrong version", () => {
+  const release = 'components: [{name: shop, version: "1", selectors: [{match: {role: controll}, version: "2"}]}]';
+  assert.deepEqual(findings(shopFleet, release), [
+    "1.yaml:1:61 components[0].selectors[0].match: no host of shop carries these labels, did you mean role: control?",
+  ]);
+});
+
+test("a component that selects no host is an error, never nothing to do (P14)", () => {
+  assert.match(
+    findings(shopFleet, 'components: [{name: shob, version: "1"}]')[0] ?? "",
+    /^1\.yaml:1:21 components\[0\]\.name: shob selects no host.*did you mean shop\?$/,
+  );
+});
+
+test("a missing Fleet is an error, and a missing Release is nothing to do yet (P14)", () => {
+  const none = resolve('components: [{name: shop, version: "1"}]');
+  assert.equal(none.desired, undefined);
+  assert.match(none.diagnostics.map(({ message }) => message).join("\n"), /there is no Fleet document/);
+  const waiting = resolve(shopFleet);
+  assert.deepEqual(waiting.desired?.releases, []);
+  assert.deepEqual(
+    waiting.diagnostics.map(({ severity }) => severity),
+    ["warning"],
+  );
+});
+
+test("unknown names and cycles in depends_on are refused where they are written (R28)", () => {
+  const release = `components:
+  - {name: shop, version: "1", depends_on: [cach]}
+  - {name: cache, version: "1", depends_on: [database]}
+  - {name: database, version: "1", depends_on: [cache]}
+`;
+  assert.deepEqual(findings(shopFleet, release), [
+    "1.yaml:2:45 components[0].depends_on[0]: this release has no component cach, did you mean cache?",
+    "1.yaml:4:49 components[2].depends_on[0]: a cycle: cache → database → cache, expected an order in which each can be reached",
+  ]);
+});
+
+test("a component that depends on itself is a cycle, and a long chain is not", () => {
+  assert.match(
+    findings(shopFleet, 'components: [{name: shop, version: "1", depends_on: [shop]}]')[0] ?? "",
+    /a cycle: shop → shop/,
+  );
+  const names = Array.from({ length: 900 }, (_, index) => `c${index}`);
+  const chain = names.map(
+    (name, index) => `  - {name: ${name}, version: "1", depends_on: [${names[index + 1] ?? ""}]}`,
+  );
+  assert.deepEqual(findings(fleet(host("a", names.join(", "))), `components:\n${chain.join("\n")}\n`), []);
+});
+
+test("two releases that want one component on one host are refused (R33)", () => {
+  const release = (name: string) =>
+    `apiVersion: cutover/v1\nkind: Release\nname: ${name}\ncomponents: [{name: shop, version: "1"}]\n`;
+  assert.match(findings(shopFleet, release("a"), release("b"))[0] ?? "", /shop on web1 already belongs to release a/);
+});
+
+test("two releases with the same name, hosts listed twice, and a second Trust are refused", () => {
+  const trust = `apiVersion: cutover/v1\nkind: Trust\nreleaseKeys: ["${key}"]\nthreshold: 2\n`;
+  const found = findings(
+    shopFleet,
+    fleet(host("web1", "cache, cache")),
+    'components: [{name: shop, version: "1"}]',
+    'components: [{name: cache, version: "1"}]',
+    trust,
+    trust,
+  ).join("\n");
+  assert.match(found, /host web1 is there twice, also in 0\.yaml/);
+  assert.match(found, /cache is there twice/);
+  assert.match(found, /a Release called release is already in 2\.yaml/);
+  assert.match(found, /a second Trust; the first is in 4\.yaml/);
+  assert.match(found, /2 signatures are asked for, and there are 1 release keys/);
+});
+
+test("a policy is found by its name, the one called default applies to releases that name none", () => {
+  const policy = (name: string, canaries: number) =>
+    `apiVersion: cutover/v1\nkind: Policy\nname: ${name}\ncanaries: ${canaries}\n`;
+  const named = 'components: [{name: shop, version: "1"}]\npolicy: careful\n';
+  assert.equal(resolve(shopFleet, named, policy("careful", 3)).desired?.releases[0]?.policy.canaries, 3);
+  const unnamed = 'components: [{name: shop, version: "1"}]\n';
+  assert.equal(resolve(shopFleet, unnamed, policy("default", 2)).desired?.releases[0]?.policy.canaries, 2);
+  assert.deepEqual(resolve(shopFleet, unnamed).desired?.releases[0]?.policy.batchSize, "25%");
+  assert.match(
+    findings(shopFleet, named, policy("carefull", 1))[0] ?? "",
+    /there is no policy careful, did you mean carefull\?/,
+  );
+});
+
+test("no policy can leave the canary out (T34)", () => {
+  const { diagnostics } = parseDocuments([
+    { path: "p.yaml", text: "apiVersion: cutover/v1\nkind: Policy\nname: p\ncanaries: 0\nbatchSize: 100%\n" },
+  ]);
+  assert.deepEqual(diagnostics.map(formatDiagnostic), ["p.yaml:4:11 canaries: found 0, expected at least 1"]);
+});
+
+test("a procedure may move phases about, but not commit before confirm (R30)", () => {
+  const procedure = (phases: string) => `apiVersion: cutover/v1\nkind: Procedure\nphases: [${phases}]\n`;
+  const start =
+    "{name: distribute, tasks: [distribute, build]}, {name: check, tasks: [check, backup, drain]}, {name: switch, tasks: [switch, hook, health]}";
+  const good = procedure(`${start}, {name: confirm, tasks: [confirm]}, {name: commit, tasks: [commit]}`);
+  assert.deepEqual(
+    resolve(shopFleet, good).diagnostics.filter(({ severity }) => severity === "error"),
+    [],
+  );
+  const bad = procedure(`${start}, {name: commit, tasks: [commit]}, {name: confirm, tasks: [confirm]}`);
+  assert.match(findings(shopFleet, bad).join("\n"), /confirm must come before commit/);
+});
+
+test("the generation is that of the documents, whatever commit, order or file they are in", () => {
+  assert.equal(generationOf(["b", "a"]), generationOf(["a", "b"]));
+  assert.notEqual(generationOf(["a"]), generationOf(["a", "b"]));
+  assert.match(generationOf([]), /^sha256:[0-9a-f]{64}$/);
+});
+
+test("the same documents resolve to the same value (P12)", () => {
+  const release = 'components: [{name: shop, version: "2"}, {name: cache, version: "1"}]';
+  assert.equal(JSON.stringify(resolve(shopFleet, release)), JSON.stringify(resolve(shopFleet, release)));
+});

@@ -3,7 +3,6 @@ import type { AddressInfo } from "node:net";
 import { serve as listenHttp } from "@hono/node-server";
 import { type ServeInput, serve } from "../app/serve.ts";
 import { CutoverError } from "../errors.ts";
-import type { Trigger } from "../ports.ts";
 import { makeHttpApp } from "./http-app.ts";
 import { makeMetrics } from "./metrics.ts";
 
@@ -18,7 +17,7 @@ export async function serveController(input: ServeControllerInput): Promise<void
   const metrics = makeMetrics();
   let lastPass: { at: number; failed: boolean; code: string | undefined } | undefined;
   let hint: (reason: string) => void = () => {};
-  const webhook: Trigger = async (onHint) => {
+  const webhook: ServeInput["triggers"][number] = async (onHint) => {
     hint = onHint;
     return async () => {};
   };

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // The process: arguments in, exit code out. The first signal asks the command to stop, the second one ends it at once.
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { runCli } from "./cli/cli.ts";
-import type { Services } from "./cli/services.ts";
+import type { OpenedServer, Services } from "./cli/services.ts";
 
 const stop = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) {
@@ -19,6 +20,7 @@ const wiring = () => import("./wiring.ts");
 const services: Services = {
   version: versionOf(readFileSync(new URL("../package.json", import.meta.url), "utf8")),
   openController: async (configPath) => (await wiring()).openController(configPath),
+  openServer,
   openJournal: async (configPath) => (await wiring()).openJournal(configPath),
   artifactWriter: async (spec) => (await wiring()).artifactWriter(spec),
   signer: async () => (await wiring()).signer,
@@ -31,9 +33,31 @@ process.exitCode = await runCli(process.argv.slice(2), {
   out: sinkOf(process.stdout),
   err: sinkOf(process.stderr),
   env: process.env,
-  cwd: process.cwd(),
+  self: [process.execPath, fileURLToPath(import.meta.url)],
   signal: stop.signal,
 });
+
+async function openServer(configPath: string): Promise<OpenedServer> {
+  const [{ serveController }, { makePinoLog, openController, triggersOf }] = await Promise.all([
+    import("./server/serve-controller.ts"),
+    wiring(),
+  ]);
+  const { controller, config, close } = await openController(configPath);
+  const { listen, webhook } = config;
+  return {
+    controller,
+    close,
+    log: makePinoLog("info"),
+    serve: (input) =>
+      serveController({
+        ...input,
+        controller,
+        listen,
+        triggers: triggersOf(config),
+        webhookSecret: webhook && readFileSync(webhook.secretFile, "utf8").trim(),
+      }),
+  };
+}
 
 function sinkOf(stream: NodeJS.WriteStream) {
   return {

@@ -4,13 +4,17 @@ import { CutoverError, ExitCode, UsageError } from "../errors.ts";
 import { addGlobalOptions, type CliInput, makeRegister, type Register } from "./command.ts";
 import { addInit } from "./init.ts";
 import { addKeys } from "./keys.ts";
+import { addLab } from "./lab.ts";
 import { makeOutput, wantsColor, writeLines } from "./output.ts";
 import { addPlan } from "./plan.ts";
 import { addPublish } from "./publish.ts";
 import { addReconcile } from "./reconcile.ts";
 import { renderError, reportError } from "./render-error.ts";
 import { renderFirstSteps } from "./render-first-steps.ts";
+import { addRollback } from "./rollback.ts";
+import { addHold, addResume, addRetry } from "./run-control.ts";
 import { addSchemas } from "./schemas.ts";
+import { addServe } from "./serve.ts";
 import { addValidate } from "./validate.ts";
 import { addVersion } from "./version.ts";
 
@@ -54,7 +58,22 @@ function makeProgram(input: CliInput, register: Register): Command {
       "after",
       "\nExit codes: 0 done, 2 changes pending, 3 rolled back, 4 stuck, 5 refused, 64 usage, 69 lacking here, 70 our bug",
     );
-  for (const add of [addInit, addValidate, addKeys, addPublish, addPlan, addReconcile, addSchemas, addVersion]) {
+  for (const add of [
+    addInit,
+    addValidate,
+    addKeys,
+    addPublish,
+    addPlan,
+    addReconcile,
+    addServe,
+    addRollback,
+    addRetry,
+    addHold,
+    addResume,
+    addLab,
+    addSchemas,
+    addVersion,
+  ]) {
     add(program, register);
   }
   for (const command of program.commands) inheritSettings(command, program);

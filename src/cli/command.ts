@@ -9,7 +9,8 @@ export interface CliInput {
   readonly out: Sink;
   readonly err: Sink;
   readonly env: { readonly [name: string]: string | undefined };
-  readonly cwd: string;
+  /** How to start this very cutover again: interpreter and main script. */
+  readonly self: readonly string[];
   readonly signal: AbortSignal;
 }
 

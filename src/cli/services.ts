@@ -2,6 +2,7 @@
 import type { Controller } from "../app/controller.ts";
 import type { generateKeys } from "../app/keys.ts";
 import type { publish } from "../app/publish.ts";
+import type { serve } from "../app/serve.ts";
 
 type PublishInput = Parameters<typeof publish>[0];
 type KeyMaker = Parameters<typeof generateKeys>[0]["keyMaker"];
@@ -9,6 +10,17 @@ type KeyMaker = Parameters<typeof generateKeys>[0]["keyMaker"];
 export interface OpenedController {
   readonly controller: Controller;
   close(): Promise<void>;
+}
+
+type ServeInput = Parameters<typeof serve>[0];
+export type Log = ServeInput["log"];
+export type PassReport = Parameters<ServeInput["onPass"]>[0];
+
+export interface OpenedServer extends OpenedController {
+  /** What the process says about itself, as JSON on standard error. */
+  readonly log: Log;
+  /** The loop and its HTTP server, until the signal. */
+  serve(input: Pick<ServeInput, "log" | "watcher" | "takeOver" | "signal" | "onPass">): Promise<void>;
 }
 
 /** For commands that work beside a running `serve`: no git, no host. */
@@ -23,6 +35,7 @@ export interface OpenedJournal {
 export interface Services {
   readonly version: string;
   openController(configPath: string): Promise<OpenedController>;
+  openServer(configPath: string): Promise<OpenedServer>;
   openJournal(configPath: string): Promise<OpenedJournal>;
   /** A directory or an http(s) address. */
   artifactWriter(spec: string): Promise<PublishInput["store"]>;

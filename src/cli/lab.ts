@@ -1,0 +1,110 @@
+// cutover lab up | down | demo
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { ExitCode, UsageError } from "../errors.ts";
+import { type CommandContext, examples, type Options, optionalText, type Register } from "./command.ts";
+import { type Line, styled } from "./text.ts";
+import { counted } from "./units.ts";
+
+export function addLab(program: Command, register: Register): void {
+  const lab = program.command("lab").description("Real test hosts on this machine, and the demo that runs on them");
+  addDemo(lab, register);
+  addUp(lab, register);
+  addDown(lab, register);
+}
+
+function addDemo(lab: Command, register: Register): void {
+  const command = lab
+    .command("demo")
+    .option("--keep", "leave it up at the end and say how to play; Ctrl-C ends it")
+    .description("Four hosts behind a real sshd, real releases under load: forward, back, and through a crash")
+    .addHelpText("after", examples(["cutover lab demo", "under 3 minutes; exit 0 only if all promises were seen"]));
+  register(command, async ({ signal, self, output }, { options }) => {
+    const { runDemo } = await import("../lab/demo/run-demo.ts");
+    await runDemo({ argv: self, out: process.stdout, keep: options.keep === true, signal });
+    output.document({ demo: "passed" });
+    return ExitCode.done;
+  });
+}
+
+function addUp(lab: Command, register: Register): void {
+  const command = lab
+    .command("up")
+    .option("--hosts <number>", "how many", "3")
+    .option("--dir <dir>", "where they live (default: a new one below the temporary directory)")
+    .addOption(
+      new Option("--kind <kind>", "loopback needs no root; systemd boots containers").choices(["loopback", "systemd"]),
+    )
+    .description("Start test hosts and keep them until Ctrl-C")
+    .addHelpText(
+      "after",
+      examples(
+        ["cutover lab up --hosts 4", "four hosts on loopback addresses, each with a real sshd"],
+        ["cutover lab up --kind systemd", "as root: three hosts with a systemd of their own"],
+      ),
+    );
+  register(command, async (context, { options }) => {
+    const started = await startLab(context, options);
+    const { output, signal } = context;
+    try {
+      output.print([
+        [styled(started.id, "strong"), ` ${counted(started.hosts.length, "host")} in ${started.directory}`],
+        ...started.hosts.map(({ name, address, port, user }): Line => [`  ${name}  ${user}@${address}:${port}`]),
+        ["Ctrl-C takes them down again"],
+      ]);
+      const hosts = started.hosts.map(({ name, address, port, user, hostKeys, stateDirectory, baseDirectory }) => {
+        return { name, address, port, user, hostKeys, stateDirectory, baseDirectory };
+      });
+      output.jsonLine({ id: started.id, kind: started.kind, directory: started.directory, hosts });
+      await aborted(signal);
+    } finally {
+      await started.down();
+    }
+    return ExitCode.done;
+  });
+}
+
+function addDown(lab: Command, register: Register): void {
+  const command = lab
+    .command("down")
+    .option("--all", "also labs whose owner still runs")
+    .description("Remove what killed labs have left: processes, mounts, namespaces, files")
+    .addHelpText("after", examples(["cutover lab down", "harmless to repeat"]));
+  register(command, async ({ output }, { options }) => {
+    const { takeDownLabs } = await import("../lab/take-down.ts");
+    const gone = await takeDownLabs({ all: options.all === true });
+    output.print([
+      ...gone.map(({ id, directory }): Line => [`${id}  ${directory}`]),
+      [styled("down:", "good"), ` ${counted(gone.length, "lab")}`],
+    ]);
+    output.document({ down: gone.map(({ id, kind, directory }) => ({ id, kind, directory })) });
+    return ExitCode.done;
+  });
+}
+
+async function startLab({ output }: CommandContext, options: Options) {
+  const hosts = Number(optionalText(options, "hosts"));
+  if (!Number.isInteger(hosts) || hosts < 1 || hosts > 1_000)
+    throw new UsageError("--hosts is a number from 1 to 1000");
+  const directory = optionalText(options, "dir") ?? join(tmpdir(), `cutover-lab-${process.pid}`);
+  if (options.kind === "systemd") {
+    const { startSystemdLab } = await import("../lab/systemd-lab.ts");
+    return startSystemdLab({ directory, hosts, say: (line) => output.print([[line]]) });
+  }
+  const { startLoopbackLab } = await import("../lab/loopback-lab.ts");
+  return startLoopbackLab({ directory, hosts });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    // A signal listener alone keeps no process alive.
+    const alive = setInterval(() => {}, 60_000);
+    const end = () => {
+      clearInterval(alive);
+      resolve();
+    };
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+  });
+}

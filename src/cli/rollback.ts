@@ -1,0 +1,49 @@
+// cutover rollback [RELEASE]
+import type { Command } from "commander";
+import { ExitCode } from "../errors.ts";
+import { examples, type Register } from "./command.ts";
+import { openRunHistory } from "./open-run-history.ts";
+import { runExitCode } from "./outcomes.ts";
+import { actorOf, addReason } from "./run-control.ts";
+import { watchRun } from "./watch-run.ts";
+
+export function addRollback(program: Command, register: Register): void {
+  const command = addReason(program.command("rollback"))
+    .argument("[release]", "needed when several releases have run")
+    .option("--take-over", "take the lease from another controller that still holds it")
+    .description("Take the last run back, one batch after the other, and quarantine what it had brought")
+    .addHelpText(
+      "after",
+      examples([
+        "cutover rollback --reason 'wrong prices'",
+        "previous versions again; git asking for the new ones starts nothing",
+      ]),
+    );
+  register(command, async ({ output, services, configPath, signal }, { args, options }) => {
+    const actor = actorOf(options);
+    const [{ rollBackRelease }, { withLease }] = await Promise.all([
+      import("../app/roll-back.ts"),
+      import("../app/controller.ts"),
+    ]);
+    const { controller, close } = await services.openController(configPath);
+    const display = watchRun(output, await openRunHistory(controller.journal));
+    try {
+      const takeOver = options.takeOver === true;
+      const { run, state } = await withLease(controller, { takeOver, signal }, (lease, running) =>
+        rollBackRelease({ controller, lease, release: args[0], ...actor, watcher: display, signal: running }),
+      );
+      const { outcome, reason } = state;
+      const exitCode = wentBack(outcome) ? ExitCode.done : runExitCode(outcome);
+      output.jsonLine({ kind: "rollback", run, outcome: outcome ?? "waiting", reason, exitCode });
+      return exitCode;
+    } finally {
+      display.close();
+      await close();
+    }
+  });
+}
+
+/** An open run that was told to go back ends `rolled-back`: that is what was asked for. */
+function wentBack(outcome: string | undefined): boolean {
+  return outcome === "done" || outcome === "rolled-back";
+}

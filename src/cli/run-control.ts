@@ -1,0 +1,118 @@
+// cutover hold | resume | retry: an operator's word, kept in the journal with who and why; they work beside `serve`.
+import { userInfo } from "node:os";
+import type { Command } from "commander";
+import { ExitCode, UsageError } from "../errors.ts";
+import { type CommandContext, examples, type Options, optionalText, type Register, textOption } from "./command.ts";
+import type { OpenedJournal } from "./services.ts";
+import { type Line, styled } from "./text.ts";
+
+export interface Actor {
+  readonly by: string;
+  readonly reason: string;
+}
+
+export function addHold(program: Command, register: Register): void {
+  const command = addReason(program.command("hold"))
+    .argument("[host...]", "hosts that plans shall leave alone")
+    .option("--all", "the whole fleet")
+    .description("Leave hosts alone until they are resumed; a run under way is not touched")
+    .addHelpText(
+      "after",
+      examples(
+        ["cutover hold web3 --reason 'disk is being replaced'", "plans leave web3 alone"],
+        ["cutover hold --all --reason 'peak hours'", "nothing new starts anywhere"],
+      ),
+    );
+  register(command, async (context, { args, options }) => {
+    const { holdHost } = await import("../app/run-control.ts");
+    const actor = actorOf(options);
+    const hosts = chosenHosts(args, options, "hold");
+    await withJournal(context, async (memory) => {
+      for (const host of hosts) await holdHost(memory, { host, ...actor });
+    });
+    context.output.print(said("on hold", hosts, actor, "cutover resume"));
+    context.output.document({ held: hosts.map((host) => host ?? "*"), ...actor });
+    return ExitCode.done;
+  });
+}
+
+export function addResume(program: Command, register: Register): void {
+  const command = addReason(program.command("resume"))
+    .argument("[host...]", "hosts on hold")
+    .option("--all", "the whole fleet, and every single hold with it")
+    .description("End a hold; the next pass brings the hosts up to date")
+    .addHelpText("after", examples(["cutover resume web3 --reason 'disk replaced'", "plans take web3 in again"]));
+  register(command, async (context, { args, options }) => {
+    const { resumeHost } = await import("../app/run-control.ts");
+    const actor = actorOf(options);
+    const hosts = chosenHosts(args, options, "resume");
+    await withJournal(context, async (memory) => {
+      for (const host of hosts) await resumeHost(memory, { host, ...actor });
+    });
+    context.output.print(said("resumed", hosts, actor, "cutover plan"));
+    context.output.document({ resumed: hosts.map((host) => host ?? "*"), ...actor });
+    return ExitCode.done;
+  });
+}
+
+export function addRetry(program: Command, register: Register): void {
+  const command = addReason(program.command("retry"))
+    .argument("[component]", "only versions of this component")
+    .description("Lift a quarantine, so that the next pass tries the version again")
+    .addHelpText("after", examples(["cutover retry shop --reason 'the database was down'", "shop may be tried again"]));
+  register(command, async (context, { args, options }) => {
+    const { retryVersion } = await import("../app/run-control.ts");
+    const actor = actorOf(options);
+    const lifted = await withJournal(context, (memory) => retryVersion(memory, { component: args[0], ...actor }));
+    context.output.print([
+      ...lifted.map(
+        ({ component, version, reason }): Line => [
+          styled("lifted:", "good"),
+          ` quarantine of ${component} ${version} (${reason})`,
+        ],
+      ),
+      [styled("next:", "accent"), " cutover reconcile --once, or wait for serve's next pass"],
+    ]);
+    context.output.document({ lifted, ...actor });
+    return ExitCode.done;
+  });
+}
+
+export function addReason(command: Command): Command {
+  return command
+    .requiredOption("--reason <text>", "why; it is kept and shown")
+    .option("--by <name>", "who (default: your user name)");
+}
+
+export function actorOf(options: Options): Actor {
+  const reason = textOption(options, "reason").trim();
+  if (reason === "") throw new UsageError("--reason is empty; whoever reads it later needs one");
+  return { by: optionalText(options, "by") ?? userInfo().username, reason };
+}
+
+/** Undefined stands for the whole fleet, which has to be asked for by name. */
+function chosenHosts(args: readonly string[], options: Options, verb: string): readonly (string | undefined)[] {
+  const all = options.all === true;
+  if (all === args.length > 0) throw new UsageError(`Name hosts, or say --all`, `cutover ${verb} HOST --reason …`);
+  return all ? [undefined] : args;
+}
+
+async function withJournal<T>(
+  { services, configPath }: CommandContext,
+  work: (memory: OpenedJournal) => Promise<T>,
+): Promise<T> {
+  const memory = await services.openJournal(configPath);
+  try {
+    return await work(memory);
+  } finally {
+    await memory.close();
+  }
+}
+
+function said(word: string, hosts: readonly (string | undefined)[], { by, reason }: Actor, next: string): Line[] {
+  const names = hosts.map((host) => host ?? "the whole fleet").join(", ");
+  return [
+    [styled(`${word}:`, "good"), ` ${names} (${reason}, ${by})`],
+    [styled("next:", "accent"), ` ${next}`],
+  ];
+}

@@ -78,12 +78,9 @@ gc_versions() { # versions of T_COMPONENT that nothing needs, and offers that a 
 		gc_path_=${gc_path_%/}
 		[ -d "$gc_path_" ] || continue
 		[ "${gc_path_##*/}" != "$T_VERSION" ] || continue
-		gc_newest_=$STATE/offers/$T_COMPONENT/$T_VERSION
-		if [ -d "$gc_newest_" ]; then
-			[ -n "$(find "$gc_path_" -maxdepth 0 -newer "$gc_newest_" </dev/null)" ] || rm -rf "$gc_path_"
-		elif [ -n "$(find "$gc_path_" -maxdepth 0 -mmin +1440 </dev/null)" ]; then
-			rm -rf "$gc_path_"
-		fi
+		# Removed only when it is known to be older: what cannot be told stays.
+		gc_newest_=$(stat -c %Y "$STATE/offers/$T_COMPONENT/$T_VERSION" 2>/dev/null) || gc_newest_=$(($(date +%s) - 86400))
+		if gc_time_=$(stat -c %Y "$gc_path_") && [ "$gc_time_" -lt "$gc_newest_" ]; then rm -rf "$gc_path_"; fi
 	done
 	for gc_path_ in "$ROOT/versions"/*/; do
 		gc_path_=${gc_path_%/}
@@ -99,7 +96,7 @@ gc_versions() { # versions of T_COMPONENT that nothing needs, and offers that a 
 	for gc_path_ in "$T_DIR/backups"/*; do
 		gc_name_=${gc_path_##*/}
 		case $gc_name_ in "$commit_run_" | "$T_RUN" | '*') continue ;; esac
-		[ -z "$(find "$gc_path_" -maxdepth 0 -mmin +60 </dev/null)" ] || remove_tree "$gc_path_" || :
+		if gc_time_=$(stat -c %Y "$gc_path_") && [ "$gc_time_" -lt "$(($(date +%s) - 3600))" ]; then remove_tree "$gc_path_" || :; fi
 	done
 }
 

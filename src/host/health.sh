@@ -101,7 +101,7 @@ http_note_bad() { # count a bad reply and keep the first three
 }
 
 http_reply() { # print the first 200 bytes of the last reply, as one line of printable text
-	head -c 200 "$HEALTH_DIR/reply" 2>/dev/null | tr -c '[:print:]' ' '
+	head -c 200 "$HEALTH_DIR/reply" 2>/dev/null | tr -c '\040-\176' ' '
 }
 
 http_pick_client() { # set HTTP_CLIENT to curl, wget or bash, whichever this host has
@@ -120,7 +120,7 @@ http_get() { # URL SECONDS: set HTTP_STATUS (000: no answer); the body's start, 
 			HTTP_STATUS=$(curl -sS --noproxy '*' --max-time "$2" --max-filesize 65536 -o "$HEALTH_DIR/reply" -w '%{http_code}' -- "$1" </dev/null 2>"$HEALTH_DIR/said") || :
 			;;
 		wget)
-			timeout "$(($2 + 1))" "$(tool_path wget)" -S -O "$HEALTH_DIR/reply" -T "$2" -Y off "$1" </dev/null >"$HEALTH_DIR/said" 2>&1 || :
+			timeout "$2" "$(tool_path wget)" -S -O "$HEALTH_DIR/reply" "$1" </dev/null >"$HEALTH_DIR/said" 2>&1 || :
 			HTTP_STATUS=$(sed -n 's/.*HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$HEALTH_DIR/said" | tail -n 1)
 			;;
 		bash)
@@ -159,7 +159,10 @@ tcp_connects() { # ADDRESS PORT: 0 when a connection is accepted
 		# shellcheck disable=SC2016
 		timeout 3 bash -c 'exec 3<>"/dev/tcp/$1/$2"' bash "$1" "$2" </dev/null >/dev/null 2>&1
 	elif has_tool nc; then
-		timeout 3 nc -z "$1" "$2" </dev/null >/dev/null 2>&1
+		# Not every nc knows -z: one that is still connected when the time is over has been accepted.
+		tcp_status_=0
+		timeout 4 nc -w 2 "$1" "$2" </dev/null >/dev/null 2>&1 || tcp_status_=$?
+		[ "$tcp_status_" -eq 0 ] || [ "$tcp_status_" -ge 124 ]
 	elif has_tool curl; then
 		case $(curl -s --connect-timeout 2 --max-time 2 --noproxy '*' -w '%{time_connect}' -o /dev/null "telnet://$1:$2" </dev/null 2>/dev/null || :) in '' | 0.000000) return 1 ;; esac
 	else

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { until } from "../support/until.ts";
@@ -15,7 +15,8 @@ async function twoVersions(host: PartsHost, contract: Record<string, string> = {
   assert.equal((await host.task("confirm", "do", { version: "v1", run: "r0", session: "b" })).exitCode, 0);
   assert.equal((await host.task("commit", "do", { version: "v1", run: "r0" })).exitCode, 0);
 }
-const switchTo = (host: PartsHost, version: string, deadline = "60") => host.task("switch", "do", { version, session: "a", options: { deadline } });
+const switchTo = (host: PartsHost, version: string, deadline = "60") =>
+  host.task("switch", "do", { version, session: "a", options: { deadline } });
 const confirm = (host: PartsHost, version: string, session = "b") => host.task("confirm", "do", { version, session });
 const uptimeMs = async (): Promise<number> => Number((await readFile("/proc/uptime", "utf8")).split(" ")[0]) * 1000;
 const deadlineMs = async (host: PartsHost, component = "web"): Promise<number> =>
@@ -23,132 +24,159 @@ const deadlineMs = async (host: PartsHost, component = "web"): Promise<number> =
 
 for (const shell of shells) {
   const name = shell.join(" ");
+  describe(name, { concurrency: 3 }, () => {
+    test(`${name}: a switch that is confirmed and committed stays, its deadline is gone`, () =>
+      withPartsHost(shell, async (host) => {
+        await twoVersions(host);
+        const switched = await switchTo(host, "v2");
+        assert.match(switched.evidence, /from=v1 to=v2 ms=\d+/);
+        assert.equal(await host.current(), "v2");
+        assert.equal(await host.trial(), "armed");
+        assert.equal(
+          (await switchTo(host, "v2")).evidence,
+          switched.evidence,
+          "again: the same answer, no second switch (P6)",
+        );
+        assert.match((await confirm(host, "v2")).evidence, /confirmed=v2 from=v1/);
+        assert.equal(await host.trial(), "confirmed");
+        assert.match((await host.task("commit", "do", { version: "v2" })).evidence, /committed=v2 removed=0/);
+        assert.equal(await host.trial(), "none");
+        assert.match((await host.word("call", "trial_facts", "web")).stdout, /^state committed$/m);
+        assert.match(
+          await readFile(join(host.state, "components/web/committed"), "utf8"),
+          /^run r1\ntree sha256:[0-9a-f]{64}\nversion v2\n$/,
+        );
+        assert.match((await confirm(host, "v2")).evidence, /already committed/);
+      }));
 
-  test(`${name}: a switch that is confirmed and committed stays, its deadline is gone`, () =>
-    withPartsHost(shell, async (host) => {
-      await twoVersions(host);
-      const switched = await switchTo(host, "v2");
-      assert.match(switched.evidence, /from=v1 to=v2 ms=\d+/);
-      assert.equal(await host.current(), "v2");
-      assert.equal(await host.trial(), "armed");
-      assert.equal((await switchTo(host, "v2")).evidence, switched.evidence, "again: the same answer, no second switch (P6)");
-      assert.match((await confirm(host, "v2")).evidence, /confirmed=v2 from=v1/);
-      assert.equal(await host.trial(), "confirmed");
-      assert.match((await host.task("commit", "do", { version: "v2" })).evidence, /committed=v2 removed=0/);
-      assert.equal(await host.trial(), "none");
-      assert.match((await host.word("call", "trial_facts", "web")).stdout, /^state committed$/m);
-      assert.match(await readFile(join(host.state, "components/web/committed"), "utf8"), /^run r1\ntree sha256:[0-9a-f]{64}\nversion v2\n$/);
-      assert.match((await confirm(host, "v2")).evidence, /already committed/);
-    }));
-
-  test(`${name}: P8, F12: nobody confirms, so the host goes back by itself within two seconds of its deadline`, () =>
-    withPartsHost(shell, async (host) => {
-      await twoVersions(host);
-      await switchTo(host, "v2", "1");
-      const deadline = await deadlineMs(host);
-      await until("the way back", 4000, async () => (await host.trial()) === "reverted");
-      const late = (await uptimeMs()) - deadline;
-      assert.ok(late >= 0 && late < 2000, `reverted ${late} ms after the deadline`);
-      assert.equal(await host.current(), "v1");
-      assert.match((await host.word("call", "trial_facts", "web")).stdout, /state reverted\ntrial-from v1\ntrial-to v2\ntrial-run r1\ntrial-reason deadline/);
-      assert.deepEqual((({ exitCode, reason }) => ({ exitCode, reason }))(await confirm(host, "v2")), { exitCode: 66, reason: "reverted" });
-      assert.match((await host.task("switch", "undo", { version: "v2" })).evidence, /current=v1 was=v2 reason=deadline/);
-    }));
-
-  test(`${name}: a confirm over the connection that switched proves nothing and is refused`, () =>
-    withPartsHost(shell, async (host) => {
-      await twoVersions(host);
-      await switchTo(host, "v2");
-      const refused = await confirm(host, "v2", "a");
-      assert.equal(refused.exitCode, 77);
-      assert.equal(refused.reason, "same-session");
-      assert.equal(await host.trial(), "armed");
-    }));
-
-  test(`${name}: undo goes back now, twice is once, and another run has nothing to undo`, () =>
-    withPartsHost(shell, async (host) => {
-      await twoVersions(host);
-      await switchTo(host, "v2");
-      assert.match((await host.task("switch", "undo", { version: "v2", run: "r9" })).evidence, /nothing-to-undo/);
-      for (const _ of [1, 2]) {
-        const undone = await host.task("switch", "undo", { version: "v2", options: { reason: "failed" } });
-        assert.match(undone.evidence, /current=v1 was=v2 reason=failed/);
+    test(`${name}: P8, F12: nobody confirms, so the host goes back by itself within two seconds of its deadline`, () =>
+      withPartsHost(shell, async (host) => {
+        await twoVersions(host);
+        await switchTo(host, "v2", "1");
+        const deadline = await deadlineMs(host);
+        await until("the way back", 4000, async () => (await host.trial()) === "reverted");
+        const late = (await uptimeMs()) - deadline;
+        assert.ok(late >= 0 && late < 2000, `reverted ${late} ms after the deadline`);
         assert.equal(await host.current(), "v1");
-      }
-      await switchTo(host, "v2");
-      await confirm(host, "v2");
-      assert.match((await host.task("switch", "undo", { version: "v2" })).evidence, /reason=operator/);
-      assert.equal(await host.current(), "v1");
-    }));
+        assert.match(
+          (await host.word("call", "trial_facts", "web")).stdout,
+          /state reverted\ntrial-from v1\ntrial-to v2\ntrial-run r1\ntrial-reason deadline/,
+        );
+        assert.deepEqual((({ exitCode, reason }) => ({ exitCode, reason }))(await confirm(host, "v2")), {
+          exitCode: 66,
+          reason: "reverted",
+        });
+        assert.match(
+          (await host.task("switch", "undo", { version: "v2" })).evidence,
+          /current=v1 was=v2 reason=deadline/,
+        );
+      }));
 
-  test(`${name}: a first install that goes back leaves no current`, () =>
-    withPartsHost(shell, async (host) => {
-      await host.install("v1");
-      assert.match((await switchTo(host, "v1")).evidence, /from=none to=v1/);
-      await host.task("switch", "undo", { version: "v1" });
-      assert.equal(await host.current(), undefined);
-      assert.equal(await host.trial(), "reverted");
-      assert.equal((await switchTo(host, "v1")).exitCode, 0, "and can be tried again");
-    }));
+    test(`${name}: a confirm over the connection that switched proves nothing and is refused`, () =>
+      withPartsHost(shell, async (host) => {
+        await twoVersions(host);
+        await switchTo(host, "v2");
+        const refused = await confirm(host, "v2", "a");
+        assert.equal(refused.exitCode, 77);
+        assert.equal(refused.reason, "same-session");
+        assert.equal(await host.trial(), "armed");
+      }));
 
-  test(`${name}: P8, F14: after a reboot the guard takes an unconfirmed switch back, and finishes an interrupted way back`, () =>
-    withPartsHost(shell, async (host) => {
-      await twoVersions(host);
-      await switchTo(host, "v2");
-      assert.equal((await host.word("guard")).exitCode, 0);
-      assert.equal(await host.trial(), "armed", "the guard leaves a trial alone whose deadline is watched");
-      const record = join(host.state, "components/web/trial/armed/trial");
-      await writeFile(record, (await readFile(record, "utf8")).replace(/^boot-id .*/m, "boot-id another-boot"));
-      assert.equal((await host.word("guard")).exitCode, 0);
-      assert.equal(await host.trial(), "reverted");
-      assert.equal(await host.current(), "v1");
-      assert.match(await host.trialFile("outcome"), /reason boot/);
-      await switchTo(host, "v2");
-      await host.word("call", "trial_move", "web", "armed", "reverting"); // killed right after the decision
-      assert.equal(await host.current(), "v2");
-      assert.equal((await host.word("guard")).exitCode, 0);
-      assert.equal(await host.trial(), "reverted");
-      assert.equal(await host.current(), "v1");
-    }));
+    test(`${name}: undo goes back now, twice is once, and another run has nothing to undo`, () =>
+      withPartsHost(shell, async (host) => {
+        await twoVersions(host);
+        await switchTo(host, "v2");
+        assert.match((await host.task("switch", "undo", { version: "v2", run: "r9" })).evidence, /nothing-to-undo/);
+        for (const _ of [1, 2]) {
+          const undone = await host.task("switch", "undo", { version: "v2", options: { reason: "failed" } });
+          assert.match(undone.evidence, /current=v1 was=v2 reason=failed/);
+          assert.equal(await host.current(), "v1");
+        }
+        await switchTo(host, "v2");
+        await confirm(host, "v2");
+        assert.match((await host.task("switch", "undo", { version: "v2" })).evidence, /reason=operator/);
+        assert.equal(await host.current(), "v1");
+      }));
 
-  test(`${name}: probation that ends with revert goes back when nobody commits, and a commit ends it`, () =>
-    withPartsHost(shell, async (host) => {
-      await twoVersions(host, { "probation.seconds": "1", "probation.at-end": "revert" });
-      await switchTo(host, "v2");
-      assert.equal((await confirm(host, "v2")).exitCode, 0);
-      await until("the end of probation", 4000, async () => (await host.trial()) === "reverted");
-      assert.match(await host.trialFile("outcome"), /reason probation/);
-      assert.equal(await host.current(), "v1");
-      assert.deepEqual((({ exitCode, reason }) => ({ exitCode, reason }))(await host.task("commit", "do", { version: "v2" })), { exitCode: 66, reason: "not-current" });
-    }));
+    test(`${name}: a first install that goes back leaves no current`, () =>
+      withPartsHost(shell, async (host) => {
+        await host.install("v1");
+        assert.match((await switchTo(host, "v1")).evidence, /from=none to=v1/);
+        await host.task("switch", "undo", { version: "v1" });
+        assert.equal(await host.current(), undefined);
+        assert.equal(await host.trial(), "reverted");
+        assert.equal((await switchTo(host, "v1")).exitCode, 0, "and can be tried again");
+      }));
 
-  test(`${name}: a deadline longer than signed, a version not built, a version below the floor and another run's trial are refused, nothing changes`, () =>
-    withPartsHost(shell, async (host) => {
-      await twoVersions(host);
-      assert.equal((await switchTo(host, "v2", "61")).reason, "deadline-too-long");
-      assert.equal((await switchTo(host, "v3")).reason, "version-not-built");
-      await writeFile(join(host.state, "components/web/floor"), "2\n");
-      assert.equal((await switchTo(host, "v2")).reason, "below-floor");
-      await writeFile(join(host.state, "components/web/floor"), "1\n");
-      await switchTo(host, "v2");
-      assert.equal((await host.task("switch", "do", { version: "v1", run: "r2", session: "a" })).reason, "trial-open");
-      assert.equal(await host.current(), "v2");
-    }));
+    test(`${name}: P8, F14: after a reboot the guard takes an unconfirmed switch back, and finishes an interrupted way back`, () =>
+      withPartsHost(shell, async (host) => {
+        await twoVersions(host);
+        await switchTo(host, "v2");
+        assert.equal((await host.word("guard")).exitCode, 0);
+        assert.equal(await host.trial(), "armed", "the guard leaves a trial alone whose deadline is watched");
+        const record = join(host.state, "components/web/trial/armed/trial");
+        await writeFile(record, (await readFile(record, "utf8")).replace(/^boot-id .*/m, "boot-id another-boot"));
+        assert.equal((await host.word("guard")).exitCode, 0);
+        assert.equal(await host.trial(), "reverted");
+        assert.equal(await host.current(), "v1");
+        assert.match(await host.trialFile("outcome"), /reason boot/);
+        await switchTo(host, "v2");
+        await host.word("call", "trial_move", "web", "armed", "reverting"); // killed right after the decision
+        assert.equal(await host.current(), "v2");
+        assert.equal((await host.word("guard")).exitCode, 0);
+        assert.equal(await host.trial(), "reverted");
+        assert.equal(await host.current(), "v1");
+      }));
 
-  test(`${name}: T36: a broken host.sh is reverted by the copy of the one that armed its trial`, () =>
-    withPartsHost(shell, async (host) => {
-      const component = "cutover-host";
-      const good = await readFile(host.script, "utf8");
-      await host.install("1", { component, tree: { "host.sh": good } });
-      await host.install("2", { component, tree: { "host.sh": "exit 1\n" } });
-      await host.task("switch", "do", { component, version: "1", session: "a", run: "r0" });
-      await host.task("confirm", "do", { component, version: "1", session: "b", run: "r0" });
-      await host.task("commit", "do", { component, version: "1", run: "r0" });
-      assert.equal((await host.task("switch", "do", { component, version: "2", session: "a", options: { deadline: "1" } })).exitCode, 0);
-      assert.equal(await host.current(component), "2");
-      await until("the way back", 4000, async () => (await host.trial(component)) === "reverted");
-      assert.equal(await host.current(component), "1");
-    }));
+    test(`${name}: probation that ends with revert goes back when nobody commits, and a commit ends it`, () =>
+      withPartsHost(shell, async (host) => {
+        await twoVersions(host, { "probation.seconds": "1", "probation.at-end": "revert" });
+        await switchTo(host, "v2");
+        assert.equal((await confirm(host, "v2")).exitCode, 0);
+        await until("the end of probation", 4000, async () => (await host.trial()) === "reverted");
+        assert.match(await host.trialFile("outcome"), /reason probation/);
+        assert.equal(await host.current(), "v1");
+        assert.deepEqual(
+          (({ exitCode, reason }) => ({ exitCode, reason }))(await host.task("commit", "do", { version: "v2" })),
+          { exitCode: 66, reason: "not-current" },
+        );
+      }));
+
+    test(`${name}: a deadline longer than signed, a version not built, a version below the floor and another run's trial are refused, nothing changes`, () =>
+      withPartsHost(shell, async (host) => {
+        await twoVersions(host);
+        assert.equal((await switchTo(host, "v2", "61")).reason, "deadline-too-long");
+        assert.equal((await switchTo(host, "v3")).reason, "version-not-built");
+        await writeFile(join(host.state, "components/web/floor"), "2\n");
+        assert.equal((await switchTo(host, "v2")).reason, "below-floor");
+        await writeFile(join(host.state, "components/web/floor"), "1\n");
+        await switchTo(host, "v2");
+        assert.equal(
+          (await host.task("switch", "do", { version: "v1", run: "r2", session: "a" })).reason,
+          "trial-open",
+        );
+        assert.equal(await host.current(), "v2");
+      }));
+
+    test(`${name}: T36: a broken host.sh is reverted by the copy of the one that armed its trial`, () =>
+      withPartsHost(shell, async (host) => {
+        const component = "cutover-host";
+        const good = await readFile(host.script, "utf8");
+        await host.install("1", { component, tree: { "host.sh": good } });
+        await host.install("2", { component, tree: { "host.sh": "exit 1\n" } });
+        await host.task("switch", "do", { component, version: "1", session: "a", run: "r0" });
+        await host.task("confirm", "do", { component, version: "1", session: "b", run: "r0" });
+        await host.task("commit", "do", { component, version: "1", run: "r0" });
+        assert.equal(
+          (await host.task("switch", "do", { component, version: "2", session: "a", options: { deadline: "1" } }))
+            .exitCode,
+          0,
+        );
+        assert.equal(await host.current(component), "2");
+        await until("the way back", 4000, async () => (await host.trial(component)) === "reverted");
+        assert.equal(await host.current(component), "1");
+      }));
+  });
 }
 
 for (const [index, shell] of shells.entries()) {
@@ -165,7 +193,11 @@ for (const [index, shell] of shells.entries()) {
           const reply = await host.task("confirm", "do", { ...call, session: "session-2" });
           await until("a decision", 4000, async () => ["confirmed", "reverted"].includes(await host.trial(component)));
           const state = await host.trial(component);
-          assert.equal(state, reply.exitCode === 0 ? "confirmed" : "reverted", `${offset} ms: ${reply.reason} ${reply.evidence}`);
+          assert.equal(
+            state,
+            reply.exitCode === 0 ? "confirmed" : "reverted",
+            `${offset} ms: ${reply.reason} ${reply.evidence}`,
+          );
           assert.equal(await host.current(component), state === "confirmed" ? "v1" : undefined);
           return state;
         }),

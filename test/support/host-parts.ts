@@ -1,8 +1,8 @@
 // The switching half of host.sh by itself: the parts joined behind a main that runs one task, on a state directory that was laid out as
 // a verified build leaves it. Sessions, signatures and uploads are tested elsewhere; here only what happens after them counts.
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -16,7 +16,7 @@ STATE=$1 WORD=$2 HOST_NAME=h1 ADDRESS=127.0.0.1 MODE=user SELF=$0
 shift 2
 BASES_FILE=$STATE/enrolment
 case $WORD in
-	task) ("task_$1_$2") ;;
+	task) "task_$1_$2" ;;
 	revert | guard | probation) "word_$WORD" "$@" ;;
 	call) "$@" ;;
 esac
@@ -44,9 +44,21 @@ export interface PartsHost {
   /** The joined host.sh that the tasks run. */
   readonly script: string;
   /** Lays a version out as a verified build leaves it. `tree` and `bundle` name files by path; executable. */
-  install(version: string, what?: { component?: string; contract?: Record<string, string>; tree?: Record<string, string>; bundle?: Record<string, string> }): Promise<void>;
+  install(
+    version: string,
+    what?: {
+      component?: string;
+      contract?: Record<string, string>;
+      tree?: Record<string, string>;
+      bundle?: Record<string, string>;
+    },
+  ): Promise<void>;
   /** Installs the fixture service as a version, under manager process. */
-  installService(version: string, behaviour?: Record<string, unknown>, contract?: Record<string, string>): Promise<void>;
+  installService(
+    version: string,
+    behaviour?: Record<string, unknown>,
+    contract?: Record<string, string>,
+  ): Promise<void>;
   task(kind: string, action: "do" | "undo", call: TaskCall): Promise<TaskResult>;
   /** Starts a task without waiting; the caller kills or awaits it. */
   start(kind: string, action: "do" | "undo", call: TaskCall): { child: ChildProcess; result: Promise<TaskResult> };
@@ -64,7 +76,8 @@ export async function withPartsHost(shell: readonly string[], body: (host: Parts
   try {
     await body(await makeHost(directory, shell));
   } finally {
-    for (let round = 0; round < 20 && (await endProcesses(directory)) > 0; round++) await new Promise((done) => setTimeout(done, 20));
+    for (let round = 0; round < 20 && (await endProcesses(directory)) > 0; round++)
+      await new Promise((done) => setTimeout(done, 20));
     await rm(directory, { recursive: true, force: true });
   }
 }
@@ -79,7 +92,9 @@ async function endProcesses(directory: string): Promise<number> {
   let ended = 0;
   for (const entry of await readdir("/proc")) {
     if (!/^\d+$/.test(entry) || Number(entry) === process.pid || !(await alive(Number(entry)))) continue;
-    const seen = await Promise.all(["cmdline", "environ"].map((file) => readFile(`/proc/${entry}/${file}`, "latin1").catch(() => "")));
+    const seen = await Promise.all(
+      ["cmdline", "environ"].map((file) => readFile(`/proc/${entry}/${file}`, "latin1").catch(() => "")),
+    );
     if (!seen.some((text) => text.includes(directory))) continue;
     ended += 1;
     try {
@@ -93,13 +108,27 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
   const state = join(directory, "state");
   const base = join(directory, "srv");
   const script = join(state, "host/versions/1/host.sh");
-  for (const path of [dirname(script), join(state, "components"), join(state, "bundles"), base]) await mkdir(path, { recursive: true, mode: 0o700 });
-  await writeFile(join(state, "enrolment"), `address 127.0.0.1\nbase ${base}\nformat cutover-enrolment/1\nhost h1\nmode user\nthreshold 1\n`);
+  for (const path of [dirname(script), join(state, "components"), join(state, "bundles"), base])
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  await writeFile(
+    join(state, "enrolment"),
+    `address 127.0.0.1\nbase ${base}\nformat cutover-enrolment/1\nhost h1\nmode user\nthreshold 1\n`,
+  );
   await writeFile(script, await joined());
   const port = await freePort();
-  const run = (words: readonly string[], env: Record<string, string>): { child: ChildProcess; ended: Promise<{ exitCode: number; stdout: string }> } => {
+  const path =
+    shell[0] === "busybox"
+      ? await busyBoxOnly(join(directory, "bin"))
+      : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  const run = (
+    words: readonly string[],
+    env: Record<string, string>,
+  ): { child: ChildProcess; ended: Promise<{ exitCode: number; stdout: string }> } => {
     const [file = "sh", ...before] = shell;
-    const child = spawn(file, [...before, script, state, ...words], { stdio: ["ignore", "pipe", "pipe"], env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ...env } });
+    const child = spawn(`/usr/bin/${file}`, [...before, script, state, ...words], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { PATH: path, ...env },
+    });
     let stdout = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
@@ -107,7 +136,12 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       if (process.env["CUTOVER_TEST_TRACE"]) process.stderr.write(text);
     });
-    return { child, ended: new Promise((done) => child.on("exit", (code) => setImmediate(() => done({ exitCode: code ?? 137, stdout })))) };
+    return {
+      child,
+      ended: new Promise((done) =>
+        child.on("exit", (code) => setImmediate(() => done({ exitCode: code ?? 137, stdout }))),
+      ),
+    };
   };
   let calls = 0;
   const start: PartsHost["start"] = (kind, action, call) => {
@@ -123,11 +157,15 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
       T_EPOCH: "1",
       T_DIR: join(state, "components", component),
       T_FAIL_FILE: failFile,
-      T_OPTIONS: Object.entries(call.options ?? {}).map(([key, value]) => `${key}=${value}`).join(" "),
+      T_OPTIONS: Object.entries(call.options ?? {})
+        .map(([key, value]) => `${key}=${value}`)
+        .join(" "),
     });
     const result = ended.then(async ({ exitCode, stdout }): Promise<TaskResult> => {
       if (exitCode === 0) return { exitCode, reason: "", evidence: stdout };
-      const [, reason = "died", evidence = ""] = (await readFile(failFile, "utf8").catch(() => "")).trimEnd().split(" ");
+      const [, reason = "died", evidence = ""] = (await readFile(failFile, "utf8").catch(() => ""))
+        .trimEnd()
+        .split(" ");
       return { exitCode, reason, evidence: decodeURIComponent(evidence) };
     });
     return { child, result };
@@ -148,20 +186,45 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
       const root = component === "cutover-host" ? join(state, "host") : join(base, component);
       const digest = `sha256:${createHash("sha256").update(`${component} ${version}`).digest("hex")}`;
       await writeTree(join(root, "versions", version), { ...tree, ".cutover-verified": `${digest}\n` });
-      const lines: Record<string, string> = { component, version, tree: digest, root, sequence: "1", floor: "0", "deadline.seconds": "60", manager: "none", "switch.strategy": "none", ...contract };
+      const lines: Record<string, string> = {
+        component,
+        version,
+        tree: digest,
+        root,
+        sequence: "1",
+        floor: "0",
+        "deadline.seconds": "60",
+        manager: "none",
+        "switch.strategy": "none",
+        ...contract,
+      };
       if (bundle !== undefined) {
         const hex = createHash("sha256").update(JSON.stringify(bundle)).digest("hex");
         await writeTree(join(state, "bundles", hex), { ...bundle, ".cutover-verified": `sha256:${hex}\n` });
         lines["bundle"] = `sha256:${hex}`;
       }
-      const text = Object.entries(lines).map(([key, value]) => `${key} ${encodeURIComponent(value).replaceAll("%2F", "/").replaceAll("%3A", ":").replaceAll("%3D", "=")}\n`);
+      const text = Object.entries(lines).map(
+        ([key, value]) =>
+          `${key} ${encodeURIComponent(value).replaceAll("%2F", "/").replaceAll("%3A", ":").replaceAll("%3D", "=")}\n`,
+      );
       await writeTree(componentPath(component, "releases", version), { release: text.sort().join("") });
       await writeTree(join(state, "offers", component, version), { release: text.join("") });
     },
     async installService(version, behaviour = {}, contract = {}) {
       await host.install(version, {
-        contract: { manager: "process", "switch.strategy": "exec", "switch.start": "server.mjs", "switch.ready-seconds": "10", "switch.stop-seconds": "5", "env.0": `PORT=${port}`, ...contract },
-        tree: { "behaviour.json": JSON.stringify({ version, ...behaviour }), "server.mjs": `#!${process.execPath}\n${await readFile(service, "utf8")}` },
+        contract: {
+          manager: "process",
+          "switch.strategy": "exec",
+          "switch.start": "server.mjs",
+          "switch.ready-seconds": "10",
+          "switch.stop-seconds": "5",
+          "env.0": `PORT=${port}`,
+          ...contract,
+        },
+        tree: {
+          "behaviour.json": JSON.stringify({ version, ...behaviour }),
+          "server.mjs": `#!${process.execPath}\n${await readFile(service, "utf8")}`,
+        },
       });
     },
     start,
@@ -187,8 +250,20 @@ async function joined(): Promise<string> {
   const texts: string[] = [];
   for (const part of parts) texts.push(await readFile(join(source, `${part}.sh`), "utf8"));
   for (const folder of ["managers", "strategies"])
-    for (const file of (await readdir(join(source, folder))).sort()) texts.push(await readFile(join(source, folder, file), "utf8"));
+    for (const file of (await readdir(join(source, folder))).sort())
+      texts.push(await readFile(join(source, folder, file), "utf8"));
   return `${texts.join("\n")}${main}`;
+}
+
+/** A PATH on which everything but flock, which BusyBox may be built without, is a BusyBox applet. */
+async function busyBoxOnly(folder: string): Promise<string> {
+  await mkdir(folder);
+  const applets = execFileSync("busybox", ["--list"], { encoding: "utf8" })
+    .split("\n")
+    .filter((applet) => applet !== "" && applet !== "flock");
+  for (const applet of applets) await symlink("/usr/bin/busybox", join(folder, applet));
+  await symlink("/usr/bin/flock", join(folder, "flock"));
+  return folder;
 }
 
 async function writeTree(directory: string, files: Readonly<Record<string, string>>): Promise<void> {

@@ -25,7 +25,7 @@ process_is_ours() { # PID: it lives and is what we started, or was handed our pi
 		boot_id
 		kv_raw "$PROCESS_FILE" born && [ "$RAW" = "$ours_born_" ] && kv_raw "$PROCESS_FILE" boot-id && [ "$RAW" = "$BOOT_ID" ] && return 0
 	fi
-	grep -qF "CUTOVER_PID_FILE=$PID_FILE" "/proc/$1/environ" 2>/dev/null
+	{ tr '\0' '\n' <"/proc/$1/environ"; } 2>/dev/null | grep -qxF "CUTOVER_PID_FILE=$PID_FILE"
 }
 
 process_main_pid() { # print the pid that the service wrote when it was ready, while that process lives

@@ -17,7 +17,7 @@ task_build_do() {
 	WORK=$ROOT/.building-$T_RUN.$T_COMPONENT
 	BUNDLE_WORK=$STATE/bundles/.building-$T_RUN.$T_COMPONENT
 	exec 6>>"$T_DIR/build.lock"
-	flock -w 600 6 || fail 75 busy "another build of $T_COMPONENT goes on"
+	lock_wait 6 600 || fail 75 busy "another build of $T_COMPONENT goes on"
 	trap 'remove_tree "$WORK"; remove_tree "$BUNDLE_WORK"' EXIT
 	trap 'exit 71' HUP INT TERM
 	# Nobody else builds this component now: what an interrupted build left is rubbish.
@@ -247,7 +247,8 @@ verify_tree() {
 	for _list in stat sum link; do : >>"$3/verify/want.$_list"; done
 	(
 		cd "$1" &&
-			find . -mindepth 1 ! -path ./.cutover-verified \( -type f -exec stat -c '%f %s %n' {} + -o ! -type f -exec stat -c '%f - %n' {} + \) >"$3/verify/have.stat" </dev/null &&
+			find . -type f ! -path ./.cutover-verified -exec stat -c '%f %s %n' {} + >"$3/verify/have.stat" </dev/null &&
+			find . -mindepth 1 ! -type f -exec stat -c '%f - %n' {} + >>"$3/verify/have.stat" </dev/null &&
 			find . -type f ! -path ./.cutover-verified -exec sha256sum {} + >"$3/verify/have.sum" </dev/null &&
 			find . -type l -exec sh -c 'for link do printf "%s -> " "$link"; readlink "$link"; done' sh {} + >"$3/verify/have.link" </dev/null
 	) 2>"$3/verify/err" || { PROBLEM="cannot read the tree: $(head -c 500 "$3/verify/err")"; return 1; }
@@ -255,11 +256,16 @@ verify_tree() {
 		sort "$3/verify/want.$_list" >"$3/verify/want"
 		sort "$3/verify/have.$_list" >"$3/verify/have"
 		if ! cmp -s "$3/verify/want" "$3/verify/have"; then
-			PROBLEM="$_list differs, < as signed, > as found: $(diff "$3/verify/want" "$3/verify/have" | grep '^[<>]' | head -n 6 | head -c 1500)"
+			PROBLEM="$_list differs, as signed, and indented as found: $(list_difference "$3/verify/want" "$3/verify/have" | head -n 6 | head -c 1500)"
 			return 1
 		fi
 	done
 	rm -rf "$3/verify"
+}
+
+# list_difference WANT HAVE: lines of one file that the other has not.
+list_difference() {
+	awk 'FILENAME == ARGV[1] { want[$0] = 1; next } $0 in want { delete want[$0]; next } { print "  " $0 } END { for (line in want) print line }' "$1" "$2"
 }
 
 # verify_version COMPONENT VERSION WORKDIR: a built version still is what its release key signed, digest of the manifest included. Status 1 and

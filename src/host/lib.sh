@@ -3,7 +3,7 @@
 # lib.sh: what every part stands on: results, fields, key-value files, clocks, durable writes, locks, limited children.
 #
 # Globals set by main: STATE HOST_NAME ADDRESS MODE(system|user) SELF(path of this script) BASES_FILE=enrolment.
-# Descriptors: 3 reply channel of a session, 7 runner FIFO, 8 job lock (children inherit it), 9 host-wide writer lock (children never do).
+# Descriptors: 3 reply channel of a session, 5 its life line (children never hold it for long), 7 runner FIFO, 8 job lock (children inherit it), 9 host-wide writer lock (children never do).
 # A task is task_KIND_do / task_KIND_undo, called in its own subshell with T_COMPONENT T_VERSION T_RUN T_STEP T_SESSION T_ID T_EPOCH T_DIR;
 # its last stdout lines are the evidence of success, `fail` ends it. Other parts define, and main and probe call when they exist:
 #   word_revert COMPONENT TRIALID · word_guard · word_probation COMPONENT TRIALID
@@ -318,10 +318,22 @@ task_option() {
 
 # ---- children ------------------------------------------------------------
 
+# lock_wait FD SECONDS: takes the lock of an open descriptor; status 1 when somebody keeps it that long. BusyBox flock has no timeout.
+lock_wait() {
+	! flock -n "$1" || return 0
+	uptime_cs
+	_by=$((UPTIME_CS + $2 * 100))
+	until flock -n "$1"; do
+		uptime_cs
+		[ "$UPTIME_CS" -lt "$_by" ] || return 1
+		nap
+	done
+}
+
 # with_host_lock COMMAND…: runs it holding the host-wide writer lock, in a subshell; 75 when another writer keeps it for 30 s.
 with_host_lock() {
 	(
-		flock -w 30 9 || fail 75 busy "another writer holds $STATE/lock"
+		lock_wait 9 30 || fail 75 busy "another writer holds $STATE/lock"
 		"$@"
 	) 9>>"$STATE/lock"
 }
@@ -352,7 +364,7 @@ run_limited() {
 	uptime_cs
 	_begun=$UPTIME_CS
 	_rc=0
-	timeout -k 5 "$_limit" "$@" </dev/null >>"$_log" 2>&1 3>&- 7>&- 9>&- || _rc=$?
+	timeout -k 5 "$_limit" "$@" </dev/null >>"$_log" 2>&1 3>&- 5>&- 7>&- 9>&- || _rc=$?
 	ms_since "$_begun"
 	[ "$_rc" -eq 0 ] || [ "$MS" -lt "$((_limit * 1000))" ] || _rc=124
 	return "$_rc"

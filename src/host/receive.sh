@@ -203,7 +203,7 @@ verb_put() {
 	signed_length "$_hex" || refuse "$3" 77 not-offered "no offer of run $FENCE_RUN names $1"
 	[ $(($2 + $3)) -le "$LENGTH" ] || refuse "$3" 65 too-long "$2 + $3 is more than the signed length $LENGTH"
 	(
-		flock -w 30 9 || refuse "$3" 75 busy "another session sends $1"
+		lock_wait 9 30 || refuse "$3" 75 busy "another session sends $1"
 		append_payload "$@"
 	) 9>>"$STATE/incoming/.$_hex.lock"
 }

@@ -114,7 +114,7 @@ start_runner() {
 	if [ "$MODE" = system ] && [ -d /run/systemd/system ] && has_tool systemd-run; then
 		# shellcheck disable=SC2086 # SELF_SHELL may be two words
 		systemd-run --collect --quiet --property=KillMode=process --property=Type=exec --setenv=PATH="$PATH" --setenv=LC_ALL=C \
-			$SELF_SHELL "$SELF" "$STATE" run-step "$1" "$2" </dev/null >>"$_log" 2>&1 3>&- 9>&- || fail 71 cannot-start "systemd-run: $(tail -c 500 "$_log")"
+			$SELF_SHELL "$SELF" "$STATE" run-step "$1" "$2" </dev/null >>"$_log" 2>&1 3>&- 4>&- 5>&- 9>&- || fail 71 cannot-start "systemd-run: $(tail -c 500 "$_log")"
 	else
 		# The session's memory limit is not for services that a task starts.
 		# shellcheck disable=SC2086,SC3045
@@ -280,7 +280,7 @@ verb_events() {
 
 # step_is_lost: nobody holds its lock, and it is not just about to be started.
 step_is_lost() {
-	( flock -n 5 ) 5>>"$JOB/lock" || return 1
+	( flock -n 6 ) 6>>"$JOB/lock" || return 1
 	[ ! -e "$JOB/started" ] || return 0
 	read -r _at _boot <"$JOB/submitted"
 	boot_id

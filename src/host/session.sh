@@ -58,7 +58,6 @@ word_session() {
 	read -r SESSION_ID </proc/sys/kernel/random/uuid
 	make_dir "$STATE/incoming"
 	SESSION_DIR=$STATE/incoming/.session-$SESSION_ID
-	WATCHDOG=
 	REQUEST_COUNT=0
 	trap 'end_session' EXIT
 	trap 'exit 74' HUP INT TERM PIPE
@@ -68,8 +67,15 @@ word_session() {
 	ulimit -S -v 2097152 2>/dev/null || :
 	exec 3>&1 >/dev/null
 	printf '0\n' >"$SESSION_DIR/activity"
-	watchdog $$ </dev/null 3>&- &
-	WATCHDOG=$!
+	mkfifo "$SESSION_DIR/alive"
+	exec 5<>"$SESSION_DIR/alive"
+	exec 4<"$SESSION_DIR/alive"
+	# A subshell, not a function call with redirections: dash would keep what it redirects open to restore it.
+	(
+		exec </dev/null 2>/dev/null 3>&- 5>&-
+		watchdog $$
+	) &
+	exec 4<&-
 	printf 'cutover-host\t%s\t%s\t%s\t%s\n' "$PROTOCOL" "$HOST_NAME" "$SESSION_ID" "$HOST_SH_VERSION" >&3
 	while IFS= read -r LINE; do
 		REQUEST_COUNT=$((REQUEST_COUNT + 1))
@@ -141,27 +147,29 @@ dispatch() {
 	esac
 }
 
-# watchdog PID: ends a session that asked nothing for 600 s (or moved no payload frame to its end).
+# watchdog PID: ends a session that asked nothing for 600 s (or moved no payload frame to its end), and tidies up after one that was killed. It
+# waits on a FIFO that the session holds open, so that it never outlives it.
 watchdog() {
-	trap '' PIPE
-	trap 'kill "$_sleeper" 2>/dev/null; exit 0' TERM
 	trap - EXIT
-	_sleeper=
 	_last=
 	while :; do
 		_now=
-		read -r _now <"$SESSION_DIR/activity" || exit 0
+		read -r _now <"$SESSION_DIR/activity" || return 0
 		[ "$_now" != "$_last" ] || break
 		_last=$_now
-		sleep "${IDLE_SECONDS:-600}" &
-		_sleeper=$!
-		wait "$_sleeper" || exit 0
+		uptime_cs
+		_since=$UPTIME_CS
+		timeout "$IDLE_SECONDS" cat <&4 >/dev/null 2>&1 || :
+		ms_since "$_since"
+		if [ "$MS" -lt "$((IDLE_SECONDS * 1000 - 20))" ]; then
+			rm -rf "$SESSION_DIR"
+			return 0
+		fi
 	done
-	kill -TERM "$1" 2>/dev/null
+	kill -TERM "$1" 2>/dev/null || :
 }
 
 end_session() {
 	trap - EXIT
-	[ -z "$WATCHDOG" ] || kill "$WATCHDOG" 2>/dev/null || :
 	rm -rf "$SESSION_DIR"
 }

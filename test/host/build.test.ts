@@ -1,0 +1,29 @@
+// From an offer to a built version, and every way in which that is refused.
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { makeOffer, shells, withHost } from "../support/host-session.ts";
+
+for (const shell of shells) {
+  test(`${shell.name}: an offered version is received, built and verified, with its bundle`, () =>
+    withHost(shell, {}, async (host) => {
+      const session = await host.session({});
+      const offer = makeOffer(host, { bundle: [{ path: "migrate", content: "#!/bin/sh\n", mode: 0o755 }] });
+      assert.deepEqual((await host.offer(session, offer)), { data: [], fields: ["needed", "needed"], code: 0, reason: "", evidence: "" });
+      assert.equal((await host.put(session, offer.payload)).code, 0);
+      assert.equal((await host.put(session, offer.bundlePayload ?? Buffer.alloc(0))).code, 0);
+      const events = await host.run(session, "build", [[host.task("build", "v1")], [host.task("check", "v1")]]);
+      assert.deepEqual(events.map(({ sequence, event }) => [sequence, event.task, event.state, event.reason]), [
+        [1, "h1/web/build", "running", ""], [2, "h1/web/build", "done", ""],
+        [3, "h1/web/check", "running", ""], [4, "h1/web/check", "done", ""],
+      ], JSON.stringify(events));
+      const version = join(host.root, "versions/v1");
+      assert.equal(readFileSync(join(version, "data ä/a -> b"), "utf8"), "spaces and arrows");
+      assert.equal(readlinkSync(join(version, "link")), "bin/app");
+      assert.equal(statSync(join(version, "bin/app")).mode & 0o7777, 0o755);
+      assert.ok(!existsSync(join(host.root, "current")));
+      assert.deepEqual((await host.offer(session, offer)).fields, ["built", "built"]);
+      assert.equal(await session.end(), 0);
+    }));
+}

@@ -193,3 +193,6 @@ export interface LogPort {
   warn(event: string, details?: Readonly<Record<string, unknown>>): void;
   error(event: string, details?: Readonly<Record<string, unknown>>): void;
 }
+
+/** Runs a POSIX-sh script on a machine with the operator's own credential. Only enrolment uses it, never the controller. */
+export type OperatorShell = (script: string) => Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }>;

@@ -25,7 +25,7 @@ task_backup_do() { # copy every backup path to backups/RUN/N; done before, done 
 	remove_tree "$backup_new_" || fail 74 cannot-write "cannot remove $backup_new_"
 	make_dir "$T_DIR/backups"
 	mkdir "$backup_new_" || fail 73 cannot-create "cannot create $backup_new_"
-	kv_list "$CONTRACT" backup >"$backup_new_/list"
+	kv_list "$CONTRACT" backup | while read -r backup_path_; do printf '%s%s\n' "$PREFIX" "$backup_path_"; done >"$backup_new_/list"
 	backup_n_=0
 	backup_missing_=0
 	while read -r backup_item_; do

@@ -10,7 +10,7 @@ task_build_do() {
 		return 0
 	fi
 	check_trust
-	kv_raw "$_offer/release" root && unfield "$RAW" && ROOT=$VALUE
+	kv_raw "$_offer/release" root && unfield "$RAW" && place "$T_COMPONENT" "$VALUE" && ROOT=$PLACED
 	check_root "$T_COMPONENT" "$ROOT"
 	make_root "$ROOT"
 	make_dir "$T_DIR/releases"
@@ -60,7 +60,7 @@ build_tree() {
 	unpack tree "$WORK/offer/manifest" "$WORK/offer/envelope" "$WORK"
 	chmod 755 "$WORK/tree"
 	keep_release
-	place "$WORK/tree" "$_final" "$_tree"
+	settle "$WORK/tree" "$_final" "$_tree"
 	ms_since "$_start"
 	remove_payload tree
 	printf 'built %s in %s ms\n' "$_tree" "$MS"
@@ -75,7 +75,7 @@ build_bundle() {
 	make_dir "$BUNDLE_WORK"
 	unpack bundle "$WORK/offer/bundle-manifest" "$WORK/offer/envelope" "$BUNDLE_WORK"
 	chmod 755 "$BUNDLE_WORK/tree"
-	place "$BUNDLE_WORK/tree" "$_final" "$_tree"
+	settle "$BUNDLE_WORK/tree" "$_final" "$_tree"
 	remove_payload bundle
 }
 
@@ -100,8 +100,8 @@ keep_release() {
 	rm -rf "$T_DIR/releases/.$T_VERSION.old"
 }
 
-# place TREE FINAL DIGEST: marker, everything on disk, rename, parent on disk.
-place() {
+# settle TREE FINAL DIGEST: marker, everything on disk, rename, parent on disk.
+settle() {
 	printf '%s\n' "$3" >"$1/.cutover-verified" || fail 74 write-failed "cannot write the marker"
 	chmod 444 "$1/.cutover-verified"
 	sync_tree "$1"

@@ -7,6 +7,7 @@
 #   E_HOST             name of this host in the Fleet
 #   E_ADDRESS          its pinned address, what `self` means; may be empty: 127.0.0.1
 #   E_BASES            absolute base directories below which components may live, one a line
+#   E_PREFIX           user mode: stands before every path that a contract names, in a lab where a host is a directory; E_BASES include it; may be empty
 #   E_THRESHOLD        how many distinct release keys must sign
 #   E_JUMP             largest jump of a release sequence; may be empty: 1000
 #   E_RELEASE_KEYS     public release keys, `TYPE BASE64`, one a line
@@ -37,14 +38,14 @@ die() { # CODE TEXT
 # put_file FILE MODE: stdin becomes its content, atomically; an equal file is left alone.
 put_file() {
 	_new=$1.new.$$
-	cat >"$_new" && chmod "$2" "$_new" || die 73 "cannot write $1"
+	{ cat >"$_new" && chmod "$2" "$_new"; } || die 73 "cannot write $1"
 	if [ -f "$1" ] && [ ! -L "$1" ] && cmp -s "$1" "$_new" && [ "$(stat -c '%a %u' "$1")" = "$(stat -c '%a %u' "$_new")" ]; then
 		rm -f "$_new"
 		return 0
 	fi
 	sync "$_new" 2>/dev/null || sync
 	mv -fT "$_new" "$1" || die 73 "cannot write $1"
-	CHANGED=yes
+	: >"$E_STATE/.changed" # at the end of a pipe a variable would be lost
 }
 
 put_dir() { # DIR MODE
@@ -85,6 +86,7 @@ check_input() {
 	case $E_JUMP in *[!0-9]* | 0?*) die 64 "E_JUMP is a number" ;; esac
 	case $E_HOST_SH_VERSION in '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._+-]*) die 64 "not a version: $E_HOST_SH_VERSION" ;; esac
 	check_path E_STATE "$E_STATE"
+	[ -z "$E_PREFIX" ] || { [ "$E_MODE" = user ] && check_path E_PREFIX "$E_PREFIX"; } || die 64 "E_PREFIX is for mode user"
 	[ -n "$E_BASES" ] || die 64 "E_BASES names no directory"
 	for _base in $E_BASES; do check_path E_BASES "$_base"; done
 	check_keys E_RELEASE_KEYS "$E_RELEASE_KEYS" yes
@@ -92,7 +94,7 @@ check_input() {
 	check_keys E_SSH_KEYS "$E_SSH_KEYS" no
 	check_keys E_REVOKED "$E_REVOKED" no
 	[ "$(printf '%s\n' "$E_RELEASE_KEYS" | sort -u | grep -c .)" -ge "$E_THRESHOLD" ] || die 64 "E_THRESHOLD is more than there are release keys"
-	[ -n "$E_HOST_SH" ] && [ -n "$E_STUB" ] || die 64 "E_HOST_SH or E_STUB is empty"
+	{ [ -n "$E_HOST_SH" ] && [ -n "$E_STUB" ]; } || die 64 "E_HOST_SH or E_STUB is empty"
 	if [ "$E_MODE" = system ]; then
 		[ "$(id -u)" -eq 0 ] || die 77 "mode system needs root"
 		[ -n "$E_ENTER" ] || die 64 "E_ENTER is empty"
@@ -112,7 +114,7 @@ check_machine() {
 	*'unknown option'* | *'illegal option'* | *'invalid option'*) die 69 "this host's ssh-keygen has no -Y: OpenSSH 8.2 or newer is needed" ;;
 	esac
 	[ "$(printf abcdef | dd bs=4 iflag=fullblock,count_bytes count=5 2>/dev/null)" = abcde ] || die 69 "this host's dd has no iflag=fullblock,count_bytes"
-	[ -r /proc/uptime ] && [ -r /proc/sys/kernel/random/boot_id ] || die 69 "/proc is not there"
+	{ [ -r /proc/uptime ] && [ -r /proc/sys/kernel/random/boot_id ]; } || die 69 "/proc is not there"
 }
 
 signers() { # PRINCIPAL NAMESPACE KEYS
@@ -134,6 +136,7 @@ write_trust() {
 	{
 		printf 'address %s\nformat cutover-enrolment/1\nhost %s\njump %s\nmode %s\nthreshold %s\n' \
 			"${E_ADDRESS:-127.0.0.1}" "$E_HOST" "${E_JUMP:-1000}" "$E_MODE" "$E_THRESHOLD"
+		[ -z "$E_PREFIX" ] || printf 'prefix %s\n' "$E_PREFIX"
 		for _base in $E_BASES; do printf 'base %s\n' "$_base"; done
 	} | sort -u | put_file "$E_STATE/enrolment" 600
 }
@@ -160,7 +163,7 @@ write_host_sh() {
 	[ ! -e "$_final" ] || rm -rf "$_final"
 	mv -T "$_new" "$_final" || die 73 "cannot create $_final"
 	rm -f "$_root/.current.new"
-	ln -s "versions/$E_HOST_SH_VERSION" "$_root/.current.new" && mv -T "$_root/.current.new" "$_root/current" || die 73 "cannot point $_root/current at it"
+	{ ln -s "versions/$E_HOST_SH_VERSION" "$_root/.current.new" && mv -T "$_root/.current.new" "$_root/current"; } || die 73 "cannot point $_root/current at it"
 	sync "$_root" 2>/dev/null || sync
 	put_dir "$E_STATE/components/cutover-host" 700
 	printf 'run enrolment\ntree %s\nversion %s\n' "$_tree" "$E_HOST_SH_VERSION" | put_file "$E_STATE/components/cutover-host/committed" 600
@@ -246,6 +249,8 @@ write_guard() {
 }
 
 report() {
+	[ ! -e "$E_STATE/.changed" ] || CHANGED=yes
+	rm -f "$E_STATE/.changed"
 	printf 'mode %s\nhost %s\nstate %s\n' "$E_MODE" "$E_HOST" "$E_STATE"
 	_link=$(readlink "$E_STATE/host/current")
 	printf 'version %s\nuser %s\nguard %s\nchanged %s\n' "${_link#versions/}" "$USER_NAME" "$GUARD" "$CHANGED"
@@ -257,6 +262,7 @@ report() {
 }
 
 GUARD=none
+E_PREFIX=${E_PREFIX-}
 check_input
 check_machine
 write_trust

@@ -261,6 +261,17 @@ file_digest() {
 
 # ---- places --------------------------------------------------------------
 
+# PREFIX: only in mode user (a lab, where a host is a directory): what stands before every path that a contract names. Set by main.
+PREFIX=
+
+# place COMPONENT PATH: sets PLACED, where a contract's path is on this host. host.sh itself lives in the state directory, wherever that is.
+place() {
+	case $1:$2 in
+	cutover-host:/var/lib/cutover/host) PLACED=$STATE/host ;;
+	*) PLACED=$PREFIX$2 ;;
+	esac
+}
+
 component_dir() { printf '%s/components/%s\n' "$STATE" "$1"; }
 offer_dir() { printf '%s/offers/%s/%s\n' "$STATE" "$1" "$2"; }
 
@@ -272,15 +283,17 @@ load_contract() {
 	CONTRACT=$T_DIR/releases/$2/release
 	[ -f "$CONTRACT" ] || fail 66 version-not-built "$1 $2 is not built on this host"
 	{ kv_raw "$CONTRACT" root && unfield "$RAW"; } || fail 65 bad-release "no root in $CONTRACT"
-	ROOT=$VALUE
+	place "$1" "$VALUE"
+	ROOT=$PLACED
 	check_root "$1" "$ROOT"
 }
 
 # tree_of_version COMPONENT VERSION: prints the digest a built version was verified against; returns 1 when it is not built.
 tree_of_version() {
 	kv_raw "$STATE/components/$1/releases/$2/release" root && unfield "$RAW" || return 1
-	[ -f "$VALUE/versions/$2/.cutover-verified" ] && [ ! -L "$VALUE/versions/$2" ] || return 1
-	read -r _tree <"$VALUE/versions/$2/.cutover-verified" || return 1
+	place "$1" "$VALUE"
+	[ -f "$PLACED/versions/$2/.cutover-verified" ] && [ ! -L "$PLACED/versions/$2" ] || return 1
+	read -r _tree <"$PLACED/versions/$2/.cutover-verified" || return 1
 	is_digest "$_tree" || return 1
 	printf '%s\n' "$_tree"
 }

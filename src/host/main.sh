@@ -17,6 +17,10 @@ load_enrolment() {
 	HOST_NAME=$RAW
 	ADDRESS=127.0.0.1
 	! kv_raw "$STATE/enrolment" address || ADDRESS=$RAW
+	if kv_raw "$STATE/enrolment" prefix; then
+		{ [ "$MODE" = user ] && unfield "$RAW" && is_abs_path "$VALUE"; } || fail 78 bad-enrolment "prefix $RAW"
+		PREFIX=$VALUE
+	fi
 	case $ADDRESS in -* | *[!A-Za-z0-9.:-]*) fail 78 bad-enrolment "address $ADDRESS" ;; esac
 }
 

@@ -50,7 +50,7 @@ probe_component() {
 		[ -f "$_release" ] || continue
 		_version=${_release%/release}
 		_version=${_version##*/}
-		if [ -z "$ROOT" ] && kv_raw "$_release" root && unfield "$RAW"; then ROOT=$VALUE; fi
+		if [ -z "$ROOT" ] && kv_raw "$_release" root && unfield "$RAW"; then place "$1" "$VALUE" && ROOT=$PLACED; fi
 		! tree_of_version "$1" "$_version" >/dev/null || _built="$_built $_version"
 	done
 	[ "$1" != cutover-host ] || ROOT=$STATE/host

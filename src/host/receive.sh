@@ -93,7 +93,7 @@ check_release() {
 		! kv_raw "$STATE/enrolment" jump || _jump=$RAW
 		[ "$SEQUENCE" -le $((NUMBER + _jump)) ] || fail 77 sequence-jump "sequence $SEQUENCE is more than $_jump above $NUMBER, the highest seen"
 	fi
-	release_value root && unfield "$RAW" && ROOT=$VALUE
+	release_value root && unfield "$RAW" && place "$1" "$VALUE" && ROOT=$PLACED
 	check_root "$1" "$ROOT"
 	VERSION_STATE=needed
 	_have=$(tree_of_version "$1" "$2") || _have=
@@ -107,7 +107,7 @@ check_release() {
 	fi
 	_backups=$(kv_list "$O_DIR/doc.release" backup)
 	while read -r _backup; do
-		[ -z "$_backup" ] || check_backup_path "$ROOT" "$_backup"
+		[ -z "$_backup" ] || check_backup_path "$ROOT" "$PREFIX$_backup"
 	done <<-END
 		$_backups
 	END

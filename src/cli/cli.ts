@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { CutoverError, ExitCode, UsageError } from "../errors.ts";
 import { addGlobalOptions, type CliInput, makeRegister, type Register } from "./command.ts";
+import { addHost } from "./host.ts";
 import { addInit } from "./init.ts";
 import { addKeys } from "./keys.ts";
 import { addLab } from "./lab.ts";
@@ -15,8 +16,19 @@ import { addRollback } from "./rollback.ts";
 import { addHold, addResume, addRetry } from "./run-control.ts";
 import { addSchemas } from "./schemas.ts";
 import { addServe } from "./serve.ts";
+import { addStatus } from "./status.ts";
 import { addValidate } from "./validate.ts";
 import { addVersion } from "./version.ts";
+
+type AddCommand = (program: Command, register: Register) => void;
+
+/** In the order in which one needs them. */
+const commandGroups: readonly (readonly [string, readonly AddCommand[]])[] = [
+  ["Start:", [addInit, addKeys, addHost]],
+  ["Release:", [addValidate, addPublish, addPlan, addReconcile, addServe, addStatus]],
+  ["By hand:", [addRollback, addRetry, addHold, addResume]],
+  ["Beside it:", [addLab, addSchemas, addVersion]],
+];
 
 /** Never throws and never exits: what went wrong is printed, with the next command, and becomes the exit code. */
 export async function runCli(argv: readonly string[], input: CliInput): Promise<number> {
@@ -58,23 +70,9 @@ function makeProgram(input: CliInput, register: Register): Command {
       "after",
       "\nExit codes: 0 done, 2 changes pending, 3 rolled back, 4 stuck, 5 refused, 64 usage, 69 lacking here, 70 our bug",
     );
-  for (const add of [
-    addInit,
-    addValidate,
-    addKeys,
-    addPublish,
-    addPlan,
-    addReconcile,
-    addServe,
-    addRollback,
-    addRetry,
-    addHold,
-    addResume,
-    addLab,
-    addSchemas,
-    addVersion,
-  ]) {
-    add(program, register);
+  for (const [heading, commands] of commandGroups) {
+    program.commandsGroup(heading);
+    for (const add of commands) add(program, register);
   }
   for (const command of program.commands) inheritSettings(command, program);
   return program;

@@ -1,5 +1,6 @@
 // From what a plan or a pass came to, to the exit code. Pure.
 import { ExitCode } from "../errors.ts";
+import { type Status, stateOf } from "../model/status.ts";
 
 interface PlanSize {
   readonly changes: readonly unknown[];
@@ -30,4 +31,12 @@ export function passExitCode(results: readonly ReleaseOutcome[]): ExitCode {
 export function runExitCode(outcome: "done" | "rolled-back" | "stuck" | undefined): ExitCode {
   if (outcome === "done") return ExitCode.done;
   return outcome === "rolled-back" ? ExitCode.rolledBack : ExitCode.stuck;
+}
+
+/** Ready everywhere 0, under way or never tried 2, anything else 4: unknown is never good (P7). */
+export function statusExitCode(releases: readonly Pick<Status, "conditions">[]): ExitCode {
+  const states = releases.map(stateOf);
+  if (states.some(({ type, status }) => status !== "True" || type === "Stalled")) return ExitCode.stuck;
+  if (states.length === 0 || states.some(({ type }) => type === "Reconciling")) return ExitCode.changesPending;
+  return ExitCode.done;
 }

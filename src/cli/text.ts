@@ -114,15 +114,18 @@ function wrapLine(line: Line, width: number): Line[] {
   let row: Span[] = [];
   let used = 0;
   for (const span of line) {
+    let kept = "";
     for (const word of spanText(span).split(/(?<= )(?=[^ ])/)) {
       if (used > indent && used + textWidth(word.trimEnd()) > width) {
-        rows.push(row);
+        rows.push([...row, withText(span, kept)]);
         row = [" ".repeat(indent)];
         used = indent;
+        kept = "";
       }
-      row.push(withText(span, word));
+      kept += word;
       used += textWidth(word);
     }
+    row.push(withText(span, kept));
   }
   return [...rows, row];
 }

@@ -1,0 +1,119 @@
+// Where everything stands, for people: each release with its state and reason, each component with hosts folded. Pure.
+import { type Status, stateOf, type TargetStatus } from "../model/status.ts";
+import { foldHosts } from "../status/fold-hosts.ts";
+import { evidenceLines } from "./render-error.ts";
+import { groupBy } from "./render-plan.ts";
+import { type Cell, tableLines } from "./table.ts";
+import { type Line, type Span, type Style, styled } from "./text.ts";
+import { formatClock, formatCount, formatDuration } from "./units.ts";
+
+export interface QuarantineView {
+  readonly component: string;
+  readonly version: string;
+  readonly reason: string;
+  readonly evidence: string;
+  readonly at: number;
+}
+
+export interface HoldView {
+  /** Undefined holds the whole fleet. */
+  readonly host: string | undefined;
+  readonly reason: string;
+}
+
+export interface LastRunView {
+  readonly run: string;
+  readonly release: string;
+  /** Undefined while it is open. */
+  readonly outcome: string | undefined;
+  readonly reason: string;
+  readonly startedAt: number;
+  readonly at: number;
+}
+
+export interface StatusView {
+  readonly releases: readonly Status[];
+  readonly quarantined: readonly QuarantineView[];
+  readonly holds: readonly HoldView[];
+  readonly lastRun: LastRunView | undefined;
+}
+
+export function renderStatus(view: StatusView): Line[] {
+  const { releases, quarantined, holds, lastRun } = view;
+  if (releases.length === 0 && lastRun === undefined && holds.length === 0 && quarantined.length === 0) {
+    return [["no pass has ended yet, so nothing is known"], [styled("next:", "accent"), " cutover reconcile --once"]];
+  }
+  return [
+    ...releases.flatMap((status, index) => [...(index === 0 ? [] : [[]]), ...releaseLines(status)]),
+    ...quarantined.flatMap(quarantineLines),
+    ...holdLines(holds),
+    ...(lastRun === undefined ? [] : [lastRunLine(lastRun)]),
+  ];
+}
+
+function releaseLines(status: Status): Line[] {
+  const { type, status: holds, reason, message } = stateOf(status);
+  const state = holds === "True" ? type : holds === "Unknown" ? "Unknown" : `not ${type}`;
+  const style: Style = state === "Ready" ? "good" : state === "Reconciling" ? "accent" : "bad";
+  return [
+    [
+      styled(`${status.release}: `, "strong"),
+      styled(state, style),
+      ` (${reason})`,
+      message === "" ? "" : `: ${message}`,
+    ],
+    ...targetLines(status.targets),
+    [styled(`  commit ${status.commit.slice(0, 12)}, as of ${formatClock(status.at)}`, "faint")],
+  ];
+}
+
+/** One row for all hosts that share component, versions and outcome. */
+function targetLines(targets: readonly TargetStatus[]): Line[] {
+  if (targets.length === 0) return [];
+  const groups = groupBy(targets, ({ component, version, wanted, outcome, detail }) =>
+    [component, version ?? "", wanted ?? "", outcome, detail ?? ""].join("\0"),
+  );
+  const rows = groups.map((group): Cell[] => {
+    const [{ component, version, wanted, outcome, detail }] = group;
+    const hosts = group.map(({ host }) => host);
+    const settled = outcome === "in-sync" || outcome === "done";
+    const missed = !settled && wanted !== null && wanted !== version ? `, git asks for ${wanted}` : "";
+    const since = Math.max(...group.map((target) => target.since));
+    const known = version !== null && since > 0;
+    return [
+      { text: component, style: "strong" },
+      { text: version ?? (outcome === "unknown" || outcome === "unreachable" ? "unknown" : "none") },
+      { text: settled ? "in sync" : outcome, style: settled ? "good" : outcome === "pending" ? "accent" : "bad" },
+      { text: known ? formatClock(since) : "" },
+      {
+        text: `${formatCount(hosts.length)}: ${foldHosts(hosts, { ranges: 8 })}${missed}${detail ? `: ${detail}` : ""}`,
+      },
+    ];
+  });
+  return tableLines(["component", "version", "state", "since", "hosts"], rows);
+}
+
+function quarantineLines({ component, version, reason, evidence, at }: QuarantineView): Line[] {
+  return [
+    [styled("quarantined", "bad"), ` ${component} ${version} since ${formatClock(at)}: ${reason}`],
+    ...(evidence.trim() === "" ? [] : evidenceLines(evidence, 2, 8)),
+    [styled("next:", "accent"), ` release another version, or: cutover retry ${component} --reason '…'`],
+  ];
+}
+
+function holdLines(holds: readonly HoldView[]): Line[] {
+  return groupBy(holds, ({ reason }) => reason).map((group): Line => {
+    const hosts = group.flatMap(({ host }) => host ?? []);
+    const names = group.some(({ host }) => host === undefined) ? "the whole fleet" : foldHosts(hosts);
+    const how = group.some(({ host }) => host === undefined) ? "--all" : (hosts[0] ?? "");
+    return [styled("on hold", "warn"), ` ${names}: ${group[0].reason}; cutover resume ${how} --reason '…'`];
+  });
+}
+
+function lastRunLine({ run, release, outcome, reason, startedAt, at }: LastRunView): Line {
+  const spent = formatDuration(at - startedAt);
+  const end: Span =
+    outcome === undefined ? styled("open", "accent") : styled(outcome, outcome === "done" ? "good" : "bad");
+  const why = reason === "" || outcome === "done" ? "" : `: ${reason}`;
+  return [`last run ${run} of ${release}: `, end, ` after ${spent}, ${formatClock(at)}${why}`];
+}

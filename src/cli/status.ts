@@ -1,0 +1,72 @@
+// cutover status
+import type { Command } from "commander";
+import { ExitCode } from "../errors.ts";
+import { type CommandContext, examples, type Register } from "./command.ts";
+import { makeLiveDisplay } from "./live-display.ts";
+import { statusExitCode } from "./outcomes.ts";
+import { safeJson } from "./output.ts";
+import { renderStatus } from "./render-status.ts";
+import type { OpenedJournal } from "./services.ts";
+import { type Line, styled } from "./text.ts";
+import { formatClock } from "./units.ts";
+
+/** Often enough to follow a run, seldom enough to cost nothing. */
+const watchMs = 1_000;
+
+export function addStatus(program: Command, register: Register): void {
+  const command = program
+    .command("status")
+    .option("--watch", "redraw until Ctrl-C; piped: print again when something has changed")
+    .description("Where every release stands: state with reason, versions, quarantines, holds, last run")
+    .addHelpText(
+      "after",
+      examples(
+        ["cutover status", "exits 0 when all is ready, 2 while a release is under way, 4 when one is stuck or unknown"],
+        ["cutover status --watch", "works beside a running serve"],
+        ["cutover status --json", "the same as data"],
+      ),
+    );
+  register(command, async (context, { options }) => {
+    const opened = await context.services.openJournal(context.configPath);
+    try {
+      if (options.watch === true) return await watch(context, opened);
+      const view = await readView(opened);
+      context.output.print(renderStatus(view));
+      context.output.document(view);
+      return statusExitCode(view.releases);
+    } finally {
+      await opened.close();
+    }
+  });
+}
+
+async function readView({ journal, clock, settings }: OpenedJournal) {
+  const { readStatus } = await import("../app/read-status.ts");
+  return readStatus(journal, clock, settings);
+}
+
+async function watch({ output, signal }: CommandContext, opened: OpenedJournal): Promise<ExitCode> {
+  let lines: readonly Line[] = [];
+  let shown = "";
+  const onScreen = output.out.isTTY && !output.json;
+  const live = onScreen ? makeLiveDisplay({ sink: output.out, color: output.color, picture: () => lines }) : undefined;
+  try {
+    while (!signal.aborted) {
+      const view = await readView(opened);
+      const text = safeJson(view);
+      if (text !== shown) {
+        shown = text;
+        lines = [[styled(formatClock(opened.clock.now()), "faint")], ...renderStatus(view)];
+        if (live) live.changed();
+        else output.print(lines);
+        output.jsonLine(view);
+      }
+      // Being told to stop ends the pause, and with it the watch.
+      await opened.clock.sleep(watchMs, signal).catch(() => {});
+    }
+  } finally {
+    live?.close();
+  }
+  if (onScreen) output.print(lines);
+  return ExitCode.done;
+}

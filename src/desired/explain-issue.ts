@@ -51,7 +51,7 @@ export function explainIssue(issue: z.core.$ZodIssue, subject: Explained): Expla
         { path, at: "key", message: `the key ${show(path.at(-1))} cannot be used`, expected: inner(issue.issues) },
       ];
     default:
-      return [{ path, at: "value", message: quotable(withoutPrefix(issue.message)) }];
+      return [{ path, at: "value", message: quotable(withoutPrefix(issue.message), 400) }];
   }
 }
 

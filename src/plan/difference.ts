@@ -1,6 +1,6 @@
 // Desired minus observed: what has to change, and what is left alone with the reason. Pure.
 import type { DesiredRelease } from "../model/desired.ts";
-import type { Observation, ObservedComponent } from "../model/observation.ts";
+import type { HostVersionState, Observation, ObservedComponent } from "../model/observation.ts";
 import type { Held, PlannedChange } from "../model/plan.ts";
 import type { PublishedVersion } from "../model/published-version.ts";
 
@@ -22,7 +22,8 @@ export interface Difference {
 
 /**
  * Changes and held parts, both sorted by host, then component. A release that asks for a quarantined tree
- * changes nothing at all (P16): half of a release was never reviewed.
+ * changes nothing at all (P16): half of a release was never reviewed. A host with one part held is left alone whole:
+ * what depends on that part would move without it.
  */
 export function computeDifference(input: DifferenceInput): Difference {
   const changes: PlannedChange[] = [];
@@ -37,7 +38,9 @@ export function computeDifference(input: DifferenceInput): Difference {
     }
   }
   const stalled = held.some((entry) => entry.reason === "quarantined");
-  return { changes: stalled ? [] : changes.sort(byHostThenComponent), held: dedupe(held).sort(byHostThenComponent) };
+  const heldHosts = new Set(held.map((entry) => entry.host));
+  const free = stalled ? [] : changes.filter((change) => !heldHosts.has(change.host));
+  return { changes: free.sort(byHostThenComponent), held: dedupe(held).sort(byHostThenComponent) };
 }
 
 export function publishedVersion(
@@ -50,15 +53,26 @@ export function publishedVersion(
   return found;
 }
 
+/** States in which a version runs that nobody has committed yet. */
+const unfinishedStates: ReadonlySet<HostVersionState> = new Set(["trial", "confirmed", "reverting"]);
+
 function compare(input: DifferenceInput, host: string, wanted: PublishedVersion): PlannedChange | Held | undefined {
   const component = wanted.component;
+  const observation = input.observations.get(host);
+  const seen =
+    observation?.kind === "observed"
+      ? observation.components.find((entry) => entry.component === component)
+      : undefined;
+  const settled =
+    seen?.current === wanted.version && seen.currentTree === wanted.tree && !unfinishedStates.has(seen.state);
+  const quarantine = input.quarantined.get(`${component}@${wanted.tree}`);
+  // Before everything else: a host that cannot be seen must not let the rest of a bad release through.
+  if (quarantine !== undefined && !settled) return { host, component, reason: "quarantined", evidence: quarantine };
   const hold = input.holds.get(host);
   if (hold !== undefined) return { host, component: undefined, reason: "held", evidence: hold };
-  const observation = input.observations.get(host);
   if (observation?.kind !== "observed") {
     return { host, component: undefined, reason: "unreachable", evidence: observation?.message ?? "not observed" };
   }
-  const seen = observation.components.find((entry) => entry.component === component);
   if (seen?.state === "trial" || seen?.state === "reverting") {
     return {
       host,
@@ -70,10 +84,7 @@ function compare(input: DifferenceInput, host: string, wanted: PublishedVersion)
   const drift = seen && driftOf(seen);
   if (drift !== undefined && input.release.policy.drift === "report")
     return { host, component, reason: "drifted", evidence: drift };
-  const settled = seen?.current === wanted.version && seen.currentTree === wanted.tree;
-  if (settled && seen.state !== "confirmed") return undefined;
-  const quarantine = input.quarantined.get(`${component}@${wanted.tree}`);
-  if (quarantine !== undefined) return { host, component, reason: "quarantined", evidence: quarantine };
+  if (settled) return undefined;
   return {
     host,
     component,

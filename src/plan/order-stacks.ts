@@ -9,10 +9,12 @@ export type Stack = readonly string[];
 /**
  * Layers of stacks, lowest first. An edge A → B is local, and joins both into one stack, when every host that has B also
  * has A: then a canary host can try both together. Any other edge is between machines: all of A moves before any of B.
- * Where joining would make a circle between stacks, every component is its own stack. Expects an acyclic graph.
+ * Where joining would put an edge between machines inside a stack (hosts move one after the other there), or make a
+ * circle between stacks, every component is its own stack. Expects an acyclic graph.
  */
 export function orderStacks(components: readonly DesiredComponent[]): Stack[][] {
-  const joined = layersOf(joinStacks(components), components);
+  const stacks = joinStacks(components);
+  const joined = stacks.some((stack) => holdsFleetEdge(stack, components)) ? undefined : layersOf(stacks, components);
   return (
     joined ??
     layersOf(
@@ -47,19 +49,35 @@ export function topologicalOrder(components: readonly DesiredComponent[]): strin
 }
 
 function joinStacks(components: readonly DesiredComponent[]): string[][] {
-  const hostsOf = new Map(
-    components.map((component) => [component.name, new Set(component.targets.map((target) => target.host))]),
-  );
+  const isLocal = localEdges(components);
   const stackOf = new Map(components.map((component) => [component.name, new Set([component.name])]));
   for (const component of components) {
     for (const dependency of component.dependsOn) {
-      const below = hostsOf.get(dependency);
-      const local = below !== undefined && component.targets.every((target) => below.has(target.host));
-      if (local) mergeStacks(stackOf, component.name, dependency);
+      if (isLocal(component, dependency)) mergeStacks(stackOf, component.name, dependency);
     }
   }
   const order = topologicalOrder(components);
   return [...new Set(stackOf.values())].map((stack) => order.filter((name) => stack.has(name)));
+}
+
+/** Tells whether every host of a component also has the dependency. False for a dependency outside the release. */
+function localEdges(components: readonly DesiredComponent[]): (of: DesiredComponent, dependency: string) => boolean {
+  const hostsOf = new Map(
+    components.map((component) => [component.name, new Set(component.targets.map((target) => target.host))]),
+  );
+  return (of, dependency) => {
+    const below = hostsOf.get(dependency);
+    return below !== undefined && of.targets.every((target) => below.has(target.host));
+  };
+}
+
+function holdsFleetEdge(stack: Stack, components: readonly DesiredComponent[]): boolean {
+  const isLocal = localEdges(components);
+  return components.some(
+    (component) =>
+      stack.includes(component.name) &&
+      component.dependsOn.some((need) => stack.includes(need) && !isLocal(component, need)),
+  );
 }
 
 function mergeStacks(stackOf: Map<string, Set<string>>, a: string, b: string): void {

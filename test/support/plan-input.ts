@@ -1,0 +1,146 @@
+// Desired, published and observed values for planner and engine tests, in a few words: `{ db: { hosts: ["h1"] } }`.
+import type { DesiredRelease, ResolvedPolicy } from "../../src/model/desired.ts";
+import { digestOf } from "../../src/model/digest.ts";
+import type { Host } from "../../src/model/fleet.ts";
+import type { Observation, ObservedComponent } from "../../src/model/observation.ts";
+import type { RollbackPolicy } from "../../src/model/plan.ts";
+import type { PublishedVersion } from "../../src/model/published-version.ts";
+import type { PlanInput } from "../../src/plan/make-plan.ts";
+
+export interface WantedComponent {
+  readonly hosts: readonly string[];
+  readonly dependsOn?: readonly string[];
+  readonly version?: string;
+  readonly drain?: boolean;
+  readonly backup?: boolean;
+  readonly health?: boolean;
+}
+
+export interface World {
+  readonly components: Readonly<Record<string, WantedComponent>>;
+  /** By host, then component; hosts left out run version 1.0.0, committed. */
+  readonly observed?: Readonly<Record<string, "unreachable" | Readonly<Record<string, SeenComponent>>>>;
+  readonly holds?: Readonly<Record<string, string>>;
+  /** `component@version`. */
+  readonly quarantined?: readonly string[];
+  readonly policy?: Partial<ResolvedPolicy>;
+  readonly rollbackPolicy?: RollbackPolicy;
+}
+
+export type SeenComponent = Partial<Pick<ObservedComponent, "current" | "committed" | "state">>;
+
+export const treeOf = (component: string, version: string) => digestOf(`${component}@${version}`);
+
+export function planInput(world: World): PlanInput {
+  const wanted = Object.entries(world.components);
+  const hosts = [...new Set(wanted.flatMap(([, component]) => component.hosts))].sort();
+  const published = wanted.map(([name, component]) => publishedAs(name, component));
+  return {
+    release: desiredRelease(world),
+    observations: new Map(hosts.map((host) => [host, observe(world, host)])),
+    published: new Map(published.map((version) => [`${version.component}@${version.version}`, version])),
+    holds: new Map(Object.entries(world.holds ?? {})),
+    quarantined: new Map(
+      (world.quarantined ?? []).map((key) => {
+        const [component = "", version = ""] = key.split("@");
+        return [`${component}@${treeOf(component, version)}`, "health: 503"];
+      }),
+    ),
+    generation: digestOf(JSON.stringify(world.components)),
+  };
+}
+
+function desiredRelease({ components, policy, rollbackPolicy = "auto" }: World): DesiredRelease {
+  return {
+    name: "shop",
+    rollbackPolicy,
+    policy: {
+      name: "default",
+      canaries: 1,
+      batchSize: "25%",
+      soakSeconds: 0,
+      failureBudget: 0,
+      approval: "merge",
+      drift: "report",
+      ...policy,
+    },
+    components: Object.entries(components).map(([name, { hosts, dependsOn = [], version = "2.0.0" }]) => ({
+      name,
+      dependsOn,
+      targets: [...hosts].sort().map((host) => ({ host, version })),
+    })),
+  };
+}
+
+function publishedAs(component: string, wanted: WantedComponent): PublishedVersion {
+  const version = wanted.version ?? "2.0.0";
+  return {
+    component,
+    version,
+    tree: treeOf(component, version),
+    bundle: undefined,
+    sequence: 2,
+    strategy: "restart",
+    manager: "systemd",
+    deadlineSeconds: 120,
+    hasDrain: wanted.drain ?? false,
+    hasBackup: wanted.backup ?? false,
+    hasHealth: wanted.health ?? false,
+  };
+}
+
+function observe(world: World, host: string): Observation {
+  const seen = world.observed?.[host] ?? {};
+  if (seen === "unreachable")
+    return { kind: "unreachable", host, at: 0, code: "host-unreachable", message: "no route" };
+  const here = Object.entries(world.components).filter(([, component]) => component.hosts.includes(host));
+  return {
+    kind: "observed",
+    host,
+    at: 0,
+    facts: {
+      mode: "system",
+      arch: "x86_64",
+      kernel: "6.1",
+      glibc: "2.36",
+      bootId: "b",
+      systemd: true,
+      tools: ["zstd"],
+      epoch: 0,
+      hostScript: "1",
+    },
+    components: here.map(([component]) => observedComponent(component, seen[component] ?? { current: "1.0.0" })),
+  };
+}
+
+function observedComponent(component: string, seen: SeenComponent): ObservedComponent {
+  const { current } = seen;
+  const committed = "committed" in seen ? seen.committed : current;
+  const state = seen.state ?? (committed === undefined ? "none" : "committed");
+  return {
+    component,
+    current,
+    currentTree: current && treeOf(component, current),
+    committed,
+    committedTree: committed && treeOf(component, committed),
+    state,
+    trial: state === "trial" ? { from: committed, to: current ?? "?", run: "r0", reason: undefined } : undefined,
+    built: [],
+    sequence: 1,
+    floor: 0,
+    active: true,
+    pid: 1,
+  };
+}
+
+export function fleetOf(names: readonly string[]): Host[] {
+  return names.map((name) => ({
+    name,
+    address: "127.0.0.1",
+    port: 22,
+    user: "cutover",
+    hostKeys: ["ssh-ed25519 AAAA"],
+    labels: {},
+    components: [],
+  }));
+}

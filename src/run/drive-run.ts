@@ -4,7 +4,7 @@ import type { Host } from "../model/fleet.ts";
 import type { HostWork, Step } from "../model/plan.ts";
 import type { EventBody, JournalEvent } from "../model/run-event.ts";
 import type { Appender } from "./append.ts";
-import { decide, type Effect, type RunState, reduce } from "./machine.ts";
+import { type BadVersion, decide, type Effect, type RunState, reduce } from "./machine.ts";
 import { type HostStepContext, runHostStep } from "./run-host-step.ts";
 
 export interface DriveInput extends Omit<HostStepContext, "record"> {
@@ -23,24 +23,33 @@ export interface DriveInput extends Omit<HostStepContext, "record"> {
 export async function driveRun(input: DriveInput): Promise<RunState> {
   let state = input.state;
   const run = input.fence.run;
+  const stop = new AbortController();
+  const signal = AbortSignal.any([input.signal, stop.signal]);
   const record = async (...bodies: readonly EventBody[]): Promise<void> => {
+    signal.throwIfAborted();
     for (const event of await input.appender.append(...bodies)) {
       state = reduce(state, event, run);
       input.onEvent(event);
     }
   };
-  const context: HostStepContext = { ...input, record };
-  for (let effect = decide(state), waited = false; effect !== undefined; effect = decide(state)) {
-    input.signal.throwIfAborted();
-    if (effect.kind === "wait") {
-      if (waited) return state;
-      waited = true;
-      await runHosts(input, context, effect.step, effect.hosts);
-    } else {
-      await perform(input, context, effect);
+  const context: HostStepContext = { ...input, record, signal };
+  try {
+    for (let effect = decide(state), waited = false; effect !== undefined; effect = decide(state)) {
+      input.signal.throwIfAborted();
+      if (effect.kind === "wait") {
+        if (waited) return state;
+        waited = true;
+        await runHosts(input, context, effect.step, effect.hosts);
+      } else {
+        await perform(input, context, effect);
+      }
     }
+    return state;
+  } finally {
+    // When this driver fails or is aborted, hosts that it still listens to belong to the next one: it writes nothing more.
+    stop.abort();
+    await input.appender.append().catch(() => undefined);
   }
-  return state;
 }
 
 async function perform(
@@ -57,15 +66,23 @@ async function perform(
       if (effect.soakSeconds > 0) await input.clock.sleep(effect.soakSeconds * 1_000, input.signal);
       return context.record({ kind: "step-ended", step: effect.step.id });
     case "roll-back":
-      return context.record(...effect.bad.map((bad) => ({ kind: "quarantined" as const, ...bad })), {
+      return context.record(...quarantines(effect.bad), {
         kind: "rollback-started",
         scope: effect.scope,
         reason: effect.reason,
         by: "cutover",
       });
     case "end":
-      return context.record({ kind: "run-ended", outcome: effect.outcome, reason: effect.reason });
+      return context.record(...quarantines(effect.bad), {
+        kind: "run-ended",
+        outcome: effect.outcome,
+        reason: effect.reason,
+      });
   }
+}
+
+function quarantines(bad: readonly BadVersion[]): EventBody[] {
+  return bad.map((version) => ({ kind: "quarantined", ...version }));
 }
 
 async function runHosts(

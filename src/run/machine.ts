@@ -22,6 +22,8 @@ export interface RunState {
   readonly tasks: ReadonlyMap<string, TaskRecord>;
   /** Keyed by `step/host`. */
   readonly hosts: ReadonlyMap<string, HostOutcome>;
+  /** Keyed by `step/host`: the host has the task list of the step, so any of it may have run. */
+  readonly submitted: ReadonlySet<string>;
   readonly startedSteps: ReadonlySet<string>;
   readonly endedSteps: ReadonlySet<string>;
   readonly rollback: { readonly steps: readonly Step[]; readonly reason: string; readonly by: string } | undefined;
@@ -43,7 +45,13 @@ export type Effect =
     }
   /** Unknown hosts: nothing more switches until they answer or their own deadline has passed. */
   | { readonly kind: "wait"; readonly step: Step; readonly hosts: readonly string[] }
-  | { readonly kind: "end"; readonly outcome: RunOutcome; readonly reason: string };
+  | {
+      readonly kind: "end";
+      readonly outcome: RunOutcome;
+      readonly reason: string;
+      /** To be quarantined with the end: a run that stops without a way back must not start again by itself (P16). */
+      readonly bad: readonly BadVersion[];
+    };
 
 /** A version that was shown to be bad, with what was seen. */
 export interface BadVersion {
@@ -61,6 +69,7 @@ export const initialRunState: RunState = {
   fleet: [],
   tasks: new Map(),
   hosts: new Map(),
+  submitted: new Set(),
   startedSteps: new Set(),
   endedSteps: new Set(),
   rollback: undefined,
@@ -82,6 +91,8 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
       };
     case "step-started":
       return { ...state, startedSteps: new Set(state.startedSteps).add(event.step) };
+    case "submitted":
+      return { ...state, submitted: new Set(state.submitted).add(`${event.step}/${event.host}`) };
     case "task":
       return { ...state, tasks: withTask(state, event) };
     case "host-ended":
@@ -101,6 +112,8 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
 
 function withTask(state: RunState, { event }: Extract<EventBody, { kind: "task" }>): RunState["tasks"] {
   const { reason, evidence, durationMs } = event;
+  // An undo that never ran leaves the task as it was: a drained host stays to be undrained by the rollback.
+  if (event.action === "undo" && event.state === "skipped") return state.tasks;
   const reached: TaskState = event.action === "undo" && event.state === "done" ? "undone" : event.state;
   return new Map(state.tasks).set(event.task, { state: reached, reason, evidence, durationMs });
 }
@@ -109,9 +122,12 @@ function withTask(state: RunState, { event }: Extract<EventBody, { kind: "task" 
 export function decide(state: RunState): Effect | undefined {
   if (state.plan === undefined || state.outcome !== undefined) return undefined;
   const rollback = state.rollback;
-  if (rollback)
-    return decideIn(state, rollback.steps) ?? { kind: "end", outcome: "rolled-back", reason: rollback.reason };
-  return decideIn(state, state.plan.steps) ?? { kind: "end", outcome: "done", reason: "every host read back" };
+  if (rollback) return decideIn(state, rollback.steps) ?? end("rolled-back", rollback.reason);
+  return decideIn(state, state.plan.steps) ?? end("done", "every host read back");
+}
+
+function end(outcome: RunOutcome, reason: string, bad: readonly BadVersion[] = []): Effect {
+  return { kind: "end", outcome, reason, bad };
 }
 
 function decideIn(state: RunState, steps: readonly Step[]): Effect | undefined {
@@ -131,19 +147,21 @@ function decideIn(state: RunState, steps: readonly Step[]): Effect | undefined {
 function decideFailure(state: RunState, step: Step, failed: readonly string[]): Effect {
   const policy = state.plan?.rollbackPolicy ?? "auto";
   const reason = `${step.id} failed on ${failed.join(", ")}`;
-  if (state.rollback) return { kind: "end", outcome: "stuck", reason: `rollback: ${reason}` };
-  if (step.phase !== "switch" && step.phase !== "confirm") return { kind: "end", outcome: "stuck", reason };
-  if (policy === "manual") return { kind: "end", outcome: "stuck", reason: `${reason}; rollback_policy is manual` };
-  return {
-    kind: "roll-back",
-    scope: policy === "release" ? "release" : "batch",
-    reason,
-    bad: badVersions(state, step),
-  };
+  if (state.rollback) return end("stuck", `rollback: ${reason}`);
+  if (step.phase !== "switch" && step.phase !== "confirm") return end("stuck", reason);
+  const bad = badVersions(state, step);
+  if (policy === "manual") return end("stuck", `${reason}; rollback_policy is manual`, bad);
+  return { kind: "roll-back", scope: policy === "release" ? "release" : "batch", reason, bad };
 }
 
 /** Reasons of a failed task that are evidence against the version itself, never a deadline, a link or the host (P16). */
-const badnessReasons: ReadonlySet<string> = new Set(["unhealthy", "not-ready", "crash-loop", "start-failed"]);
+const badnessReasons: ReadonlySet<string> = new Set([
+  "unhealthy",
+  "not-ready",
+  "new-version-died",
+  "crash-loop",
+  "start-failed",
+]);
 
 function badVersions(state: RunState, step: Step): BadVersion[] {
   const bad = new Map<string, BadVersion>();
@@ -178,13 +196,13 @@ function rollbackSteps(state: RunState, event: Extract<EventBody, { kind: "rollb
   });
 }
 
-/** A task nobody reported on, of a host that went unknown, may have run: unknown is a state of its own (P7). */
+/** A task nobody reported on may have run, unless its host ended without ever taking the step: unknown is a state of its own (P7). */
 function startedState(state: RunState, task: Task): TaskState {
   const step = state.plan?.steps.find((candidate) =>
     candidate.work.some((work) =>
       work.groups.flat().some(({ id, action }) => id === task.id && action === task.action),
     ),
   );
-  const outcome = step && state.hosts.get(`${step.id}/${task.host}`);
-  return outcome === "unknown" || outcome === undefined ? "unknown" : "pending";
+  const place = `${step?.id ?? ""}/${task.host}`;
+  return state.hosts.get(place) === "failed" && !state.submitted.has(place) ? "pending" : "unknown";
 }

@@ -16,7 +16,7 @@ export interface HostStepContext {
   readonly record: (...events: readonly EventBody[]) => Promise<unknown>;
   /** Not journaled: only for whoever watches. */
   readonly onBytes: (host: string, component: string, sent: number, total: number) => void;
-  /** How long a silent host is asked again before its outcome is unknown. */
+  /** How long a host that cannot be reached is asked again before its outcome is unknown; anything new from it starts the time afresh. */
   readonly patienceMs: number;
   readonly signal: AbortSignal;
 }
@@ -33,7 +33,8 @@ export async function runHostStep(
 ): Promise<HostOutcome> {
   let result: { outcome: HostOutcome; evidence: string };
   try {
-    result = await withPatience(context, () => attempt(context, step, work, host));
+    const heard = new Set<string>();
+    result = await withPatience(context, heard, () => attempt(context, { step, work, host, heard }));
   } catch (error) {
     if (!(error instanceof CutoverError)) throw error;
     const outcome = error.code === "host-unreachable" ? "unknown" : "failed";
@@ -43,50 +44,71 @@ export async function runHostStep(
   return result.outcome;
 }
 
+interface Attempt {
+  readonly step: Step;
+  readonly work: HostWork;
+  readonly host: Host;
+  /** News so far: events already recorded (a host tells its story from the start every time) and MiB delivered. */
+  readonly heard: Set<string>;
+}
+
 async function attempt(
   context: HostStepContext,
-  step: Step,
-  work: HostWork,
-  host: Host,
+  { step, work, host, heard }: Attempt,
 ): Promise<{ outcome: HostOutcome; evidence: string }> {
   const tasks = work.groups.flat();
-  for (const task of tasks.filter(({ kind }) => kind === "distribute")) await deliver(context, step, task, host);
+  for (const task of tasks.filter(({ kind }) => kind === "distribute"))
+    await deliver(context, { step, task, host, heard });
   const groups = work.groups
     .map((group) => group.filter(({ kind }) => kind !== "distribute"))
     .filter((group) => group.length > 0);
   if (groups.length === 0) return { outcome: "done", evidence: "" };
   await context.executor.submit(host, step.id, groups, context.fence);
   await context.record({ kind: "submitted", step: step.id, host: host.name });
-  const failures: TaskEvent[] = [];
-  const ended = new Set<string>();
+  const ended = new Map<string, TaskEvent>();
   for await (const event of context.executor.events(host, step.id, context.fence)) {
-    await context.record({ kind: "task", step: step.id, host: host.name, event });
-    if (event.state === "failed") failures.push(event);
-    if (event.state !== "running") ended.add(`${event.task} ${event.action}`);
+    if (!tasks.some(({ id, action }) => id === event.task && action === event.action)) throw foreignTask(host, event);
+    const key = `${event.task} ${event.action} ${event.state}`;
+    if (!heard.has(key)) await context.record({ kind: "task", step: step.id, host: host.name, event });
+    heard.add(key);
+    if (event.state !== "running") ended.set(`${event.task} ${event.action}`, event);
   }
   return outcomeOf(
     tasks.filter(({ kind }) => kind !== "distribute"),
     ended,
-    failures,
   );
 }
 
-/** Done means that every single task was read back (P10); a host that reports too little has failed the step. */
+/** A host speaks for its own tasks only: its word on another's would be taken for that host's state. */
+function foreignTask(host: Host, event: TaskEvent): CutoverError {
+  return new CutoverError({
+    code: "foreign-task",
+    message: `${host.name} reported on a task that it was not given`,
+    evidence: `${event.task} ${event.action}`,
+    impact: "Nothing it said about this step counts",
+    remedy: `cutover host check ${host.name}`,
+  });
+}
+
+/** Done means that every single task was read back as done (P10); a host that skipped one or reports too little has failed. */
 function outcomeOf(
   tasks: readonly Task[],
-  ended: ReadonlySet<string>,
-  failures: readonly TaskEvent[],
+  ended: ReadonlyMap<string, TaskEvent>,
 ): { outcome: HostOutcome; evidence: string } {
-  const [failure] = failures;
-  if (failure)
-    return { outcome: "failed", evidence: `${failure.task} ${failure.action}: ${failure.reason}: ${failure.evidence}` };
+  const notDone = [...ended.values()].filter(({ state }) => state !== "done");
+  const worst = notDone.find(({ state }) => state === "failed") ?? notDone[0];
+  if (worst)
+    return { outcome: "failed", evidence: `${worst.task} ${worst.action}: ${worst.reason}: ${worst.evidence}` };
   const missing = tasks.filter(({ id, action }) => !ended.has(`${id} ${action}`));
   if (missing.length > 0)
     return { outcome: "failed", evidence: `no result for ${missing.map(({ id }) => id).join(", ")}` };
   return { outcome: "done", evidence: "" };
 }
 
-async function deliver(context: HostStepContext, step: Step, task: Task, host: Host): Promise<void> {
+async function deliver(
+  context: HostStepContext,
+  { step, task, host, heard }: Pick<Attempt, "step" | "host" | "heard"> & { readonly task: Task },
+): Promise<void> {
   const base = { task: task.id, action: "do" as const, exitCode: 0, evidence: "" };
   const report = (event: TaskEvent) => context.record({ kind: "task", step: step.id, host: host.name, event });
   const delivery = await context.deliveryFor(task, host);
@@ -97,6 +119,7 @@ async function deliver(context: HostStepContext, step: Step, task: Task, host: H
   try {
     await context.executor.deliver(host, delivery, context.fence, (sent) => {
       bytes = sent;
+      heard.add(`${task.id} MiB ${Math.floor(sent / 2 ** 20)}`);
       context.onBytes(host.name, task.component, sent, total);
     });
   } catch (error) {
@@ -117,16 +140,26 @@ async function deliver(context: HostStepContext, step: Step, task: Task, host: H
   await report({ ...base, state: "done", durationMs: ms, reason: "delivered", evidence: `${bytes} bytes` });
 }
 
-/** Asks an unreachable host again, with growing pauses, for at most the patience. Other errors pass. */
-async function withPatience<T>(context: HostStepContext, action: () => Promise<T>): Promise<T> {
-  const giveUpAt = context.clock.now() + context.patienceMs;
+/**
+ * Asks an unreachable host again, with growing pauses, for at most the patience since it was lost. Other errors pass.
+ * `heard` grows with what is new from the host: each loss after that has the whole patience, and a step has an end of news.
+ */
+async function withPatience<T>(
+  context: HostStepContext,
+  heard: ReadonlySet<string>,
+  action: () => Promise<T>,
+): Promise<T> {
+  let lost: { readonly at: number; readonly heard: number } | undefined;
   for (let pauseMs = firstRetryMs; ; pauseMs = Math.min(pauseMs * 2, longestRetryMs)) {
     try {
       return await action();
     } catch (error) {
-      const worthAsking =
-        error instanceof CutoverError && error.code === "host-unreachable" && context.clock.now() + pauseMs < giveUpAt;
-      if (!worthAsking) throw error;
+      if (!(error instanceof CutoverError) || error.code !== "host-unreachable") throw error;
+      if (lost?.heard !== heard.size) {
+        lost = { at: context.clock.now(), heard: heard.size };
+        pauseMs = firstRetryMs;
+      }
+      if (context.clock.now() + pauseMs >= lost.at + context.patienceMs) throw error;
       await context.clock.sleep(pauseMs, context.signal);
     }
   }

@@ -1,0 +1,286 @@
+// The machine against hosts that report anything at all: what it may never decide.
+import assert from "node:assert/strict";
+import test from "node:test";
+import fc from "fast-check";
+import type { Plan, Step } from "../../../src/model/plan.ts";
+import type { EventBody } from "../../../src/model/run-event.ts";
+import type { Task, TaskEvent } from "../../../src/model/task.ts";
+import { makePlan } from "../../../src/plan/make-plan.ts";
+import { decide, type Effect, initialRunState, type RunState, reduce } from "../../../src/run/machine.ts";
+import { planInput, type World } from "../../support/plan-input.ts";
+
+const run = "r1";
+const world: World = {
+  components: {
+    app: { hosts: ["h1", "h2", "h3"], dependsOn: ["runtime"], drain: true, backup: true, health: true },
+    runtime: { hosts: ["h1", "h2", "h3"] },
+  },
+  policy: { canaries: 1, batchSize: 2 },
+};
+const planWith = (rollbackPolicy: Plan["rollbackPolicy"]): Plan => makePlan(planInput({ ...world, rollbackPolicy }));
+const plan = planWith("auto");
+
+type Report = "done" | "failed" | "unknown" | "unhealthy";
+interface Story {
+  readonly events: readonly EventBody[];
+  readonly effects: readonly Effect[];
+  readonly state: RunState;
+}
+
+/** Plays the run with `report` for every host of every step, until it ends or `report` runs dry. */
+function play(of: Plan, report: (step: Step, host: string) => Report | undefined): Story {
+  const events: EventBody[] = [];
+  const effects: Effect[] = [];
+  let state = initialRunState;
+  const happen = (event: EventBody) => {
+    events.push(event);
+    state = reduce(state, event, run);
+  };
+  happen({ kind: "run-planned", commit: "c", generation: "g", plan: of, epoch: 1, fleet: [] });
+  for (let effect = decide(state); effect !== undefined && events.length < 2_000; effect = decide(state)) {
+    effects.push(effect);
+    if (effect.kind === "start-step") happen({ kind: "step-started", step: effect.step.id });
+    else if (effect.kind === "end-step") happen({ kind: "step-ended", step: effect.step.id });
+    else if (effect.kind === "end") {
+      for (const bad of effect.bad) happen({ kind: "quarantined", ...bad });
+      happen({ kind: "run-ended", outcome: effect.outcome, reason: effect.reason });
+    } else if (effect.kind === "roll-back") {
+      for (const bad of effect.bad) happen({ kind: "quarantined", ...bad });
+      happen({ kind: "rollback-started", scope: effect.scope, reason: effect.reason, by: "cutover" });
+    } else {
+      for (const host of effect.hosts) {
+        const said = report(effect.step, host);
+        if (said === undefined) return { events, effects, state };
+        hostReports(effect.step, host, said).forEach(happen);
+      }
+    }
+  }
+  return { events, effects, state };
+}
+
+/** What a host would say: tasks up to a failing one, the rest skipped; an unknown host says nothing. */
+function hostReports(step: Step, host: string, said: Report): EventBody[] {
+  const tasks = step.work.find((work) => work.host === host)?.groups.flat() ?? [];
+  const outcome = said === "unhealthy" ? "failed" : said;
+  const ended: EventBody = { kind: "host-ended", step: step.id, host, outcome, evidence: said };
+  if (said === "unknown") return [{ kind: "submitted", step: step.id, host }, ended];
+  const health = tasks.findIndex(({ kind }) => kind === "health");
+  const failing = said === "done" ? tasks.length : said === "unhealthy" && health >= 0 ? health : tasks.length - 1;
+  const reason = said === "unhealthy" && health >= 0 ? "unhealthy" : "deadline-passed";
+  const states = tasks.map((task, index): EventBody => {
+    const state = index < failing ? "done" : index === failing ? "failed" : "skipped";
+    return { kind: "task", step: step.id, host, event: taskEvent(task, state, reason) };
+  });
+  return [{ kind: "submitted", step: step.id, host }, ...states, ended];
+}
+
+function taskEvent(task: Task, state: TaskEvent["state"], reason = "ok"): TaskEvent {
+  return { task: task.id, action: task.action, state, durationMs: 1, exitCode: 0, reason, evidence: "seen" };
+}
+
+const reports = fc.array(
+  fc.oneof(
+    { weight: 8, arbitrary: fc.constant<Report>("done") },
+    fc.constantFrom<Report>("failed", "unknown", "unhealthy"),
+  ),
+  { maxLength: 60 },
+);
+const policies = fc.constantFrom<Plan["rollbackPolicy"]>("auto", "release", "manual");
+const from = (list: readonly Report[]) => {
+  const rest = list.values();
+  return () => rest.next().value;
+};
+const replay = (events: readonly EventBody[]) =>
+  events.reduce((state, event) => reduce(state, event, run), initialRunState);
+const failsAt =
+  (id: string, said: Report = "failed") =>
+  (step: Step, host: string) =>
+    step.id === id && host === step.work.at(-1)?.host ? said : "done";
+const undone = (state: RunState) =>
+  (state.rollback?.steps ?? []).map((step) =>
+    step.work.map(
+      ({ host, groups }) =>
+        `${step.id} ${host}: ${groups
+          .flat()
+          .map((task) => `${task.component}/${task.kind}`)
+          .join(", ")}`,
+    ),
+  );
+
+test("replaying the journal up to any event, with its newest event twice, gives the same decision (P6)", () => {
+  fc.assert(
+    fc.property(reports, policies, fc.nat(), (list, policy, cut) => {
+      const { events } = play(planWith(policy), from(list));
+      const prefix = events.slice(0, 1 + (cut % events.length));
+      const twice = [...prefix, ...prefix.slice(-1)];
+      assert.deepEqual(decide(replay(twice)), decide(replay(prefix)));
+      assert.deepEqual(replay(JSON.parse(JSON.stringify(prefix))), replay(prefix), "also after a way through JSON");
+    }),
+  );
+});
+
+test("after a host failed, no further step of the plan is started (P9)", () => {
+  fc.assert(
+    fc.property(reports, policies, (list, policy) => {
+      const { events } = play(planWith(policy), from(list));
+      const failure = events.findIndex((event) => event.kind === "host-ended" && event.outcome === "failed");
+      const later = failure < 0 ? [] : events.slice(failure);
+      const started = later.flatMap((event) => (event.kind === "step-started" ? [event.step] : []));
+      assert.deepEqual(
+        started.filter((id) => !id.startsWith("rollback.")),
+        [],
+      );
+    }),
+  );
+});
+
+test("an unknown host ends no step and no run as done: the machine waits (P7, P10)", () => {
+  fc.assert(
+    fc.property(reports, policies, (list, policy) => {
+      const made = planWith(policy);
+      const { events } = play(made, from(list));
+      for (let length = 1; length <= events.length; length++) {
+        const state = replay(events.slice(0, length));
+        const effect = decide(state);
+        if (effect?.kind !== "end-step") continue;
+        for (const { host } of effect.step.work) assert.equal(state.hosts.get(`${effect.step.id}/${host}`), "done");
+      }
+    }),
+    { numRuns: 20 },
+  );
+  const waiting = play(plan, (step, host) => (step.id === "switch.2" && host === "h2" ? undefined : "done"));
+  const unknown = reduce(
+    waiting.state,
+    { kind: "host-ended", step: "switch.2", host: "h2", outcome: "unknown", evidence: "" },
+    run,
+  );
+  const settled = reduce(
+    unknown,
+    { kind: "host-ended", step: "switch.2", host: "h3", outcome: "done", evidence: "" },
+    run,
+  );
+  assert.equal(decide(settled)?.kind, "wait");
+});
+
+test("a run is done only when every host of every step reported done (P10)", () => {
+  fc.assert(
+    fc.property(reports, policies, (list, policy) => {
+      const made = planWith(policy);
+      const { state } = play(made, from(list));
+      if (state.outcome !== "done") return;
+      for (const step of made.steps)
+        for (const { host } of step.work)
+          assert.equal(state.hosts.get(`${step.id}/${host}`), "done", `${step.id} ${host}`);
+    }),
+  );
+  assert.equal(play(plan, () => "done").state.outcome, "done");
+});
+
+test("a failed health check quarantines the version under every rollback policy (P16)", () => {
+  for (const policy of ["auto", "release", "manual"] as const) {
+    const { state } = play(planWith(policy), failsAt("switch.1", "unhealthy"));
+    const app = plan.changes.find(({ component }) => component === "app");
+    assert.deepEqual([...state.quarantined], [`app@${app?.toTree}`], policy);
+  }
+});
+
+test("a missed deadline, a lost link or a refusal quarantines nothing (P16)", () => {
+  for (const id of ["check", "switch.1", "confirm.1"]) {
+    for (const said of ["failed", "unknown"] as const) {
+      const asked = new Set<string>();
+      const { state } = play(plan, (step, host) => {
+        if (step.id !== id) return "done";
+        const first = !asked.has(host);
+        asked.add(host);
+        return first ? said : "failed";
+      });
+      assert.notEqual(state.outcome, "done");
+      assert.deepEqual([...state.quarantined], [], `${id} ${said}`);
+    }
+  }
+});
+
+test("auto undoes the failed batch only, dependants first", () => {
+  const { state } = play(plan, failsAt("confirm.2"));
+  assert.equal(state.outcome, "rolled-back");
+  assert.deepEqual(undone(state), [
+    ["rollback.2 h2: app/switch, runtime/switch", "rollback.2 h3: app/switch, runtime/switch"],
+  ]);
+});
+
+test("release undoes every batch of the run, the last one first", () => {
+  const { state } = play(planWith("release"), failsAt("confirm.2"));
+  assert.equal(state.outcome, "rolled-back");
+  assert.deepEqual(undone(state), [
+    ["rollback.2 h2: app/switch, runtime/switch", "rollback.2 h3: app/switch, runtime/switch"],
+    ["rollback.1 h1: app/switch, runtime/switch"],
+  ]);
+});
+
+test("manual undoes nothing and says that it holds", () => {
+  const { state } = play(planWith("manual"), failsAt("switch.1"));
+  assert.equal(state.outcome, "stuck");
+  assert.equal(state.rollback, undefined);
+  assert.match(state.reason, /switch\.1 failed on h1; rollback_policy is manual/);
+});
+
+test("a failure before anything switched ends the run and undoes nothing", () => {
+  for (const id of ["distribute", "check"]) {
+    const { state } = play(plan, failsAt(id));
+    assert.deepEqual([state.outcome, state.rollback], ["stuck", undefined]);
+  }
+});
+
+test("a failed way back is stuck, never called rolled back (P7)", () => {
+  const { state } = play(plan, (step) => (step.id === "confirm.1" || step.id === "rollback.1" ? "failed" : "done"));
+  assert.equal(state.outcome, "stuck");
+});
+
+test("a host that was drained when its health check failed is undrained on the way back, after the switch back", () => {
+  const { state } = play(plan, failsAt("switch.1", "unhealthy"));
+  assert.deepEqual(undone(state), [["rollback.1 h1: app/switch, app/drain, runtime/switch"]]);
+});
+
+test("the way back leaves out what surely never ran: tasks skipped, and hosts that refused the step", () => {
+  const runtimeFailed = stateAt("switch.1", (tasks) =>
+    tasks.map((task, index) => taskEvent(task, index === 0 ? "failed" : "skipped", "unhealthy")),
+  );
+  assert.deepEqual(undone(rolledBack(runtimeFailed)), [["rollback.1 h1: runtime/switch"]]);
+  const refused = reduce(
+    play(plan, (step) => (step.id === "switch.1" ? undefined : "done")).state,
+    { kind: "host-ended", step: "switch.1", host: "h1", outcome: "failed", evidence: "stale-epoch" },
+    run,
+  );
+  assert.deepEqual(undone(rolledBack(refused)), []);
+});
+
+test("the way back includes what may have run: a task without a word, of a host that took the step (P7)", () => {
+  const silent = stateAt("switch.1", () => []);
+  assert.deepEqual(undone(rolledBack(silent)), [["rollback.1 h1: app/switch, app/drain, runtime/switch"]]);
+  const { state } = play(planWith("auto"), (step, host) =>
+    step.id === "switch.2" ? (host === "h2" ? "unknown" : "failed") : "done",
+  );
+  assert.ok(
+    undone(state)
+      .flat()
+      .some((line) => line.startsWith("rollback.2 h2: app/switch")),
+  );
+});
+
+/** The run up to `id`, whose first host took the step, reported `tell` and failed. */
+function stateAt(id: string, tell: (tasks: readonly Task[]) => readonly TaskEvent[]): RunState {
+  const { state } = play(plan, (step) => (step.id === id ? undefined : "done"));
+  const work = plan.steps.find((step) => step.id === id)?.work[0];
+  const host = work?.host ?? "";
+  const events: EventBody[] = [
+    { kind: "submitted", step: id, host },
+    ...tell(work?.groups.flat() ?? []).map((event): EventBody => ({ kind: "task", step: id, host, event })),
+    { kind: "host-ended", step: id, host, outcome: "failed", evidence: "" },
+  ];
+  return events.reduce((before, event) => reduce(before, event, run), state);
+}
+
+function rolledBack(state: RunState): RunState {
+  assert.equal(decide(state)?.kind, "roll-back");
+  return reduce(state, { kind: "rollback-started", scope: "batch", reason: "test", by: "cutover" }, run);
+}

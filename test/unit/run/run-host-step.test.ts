@@ -1,0 +1,131 @@
+// One host, one step: what counts as done, failed and unknown, and how long a lost host is asked again.
+import assert from "node:assert/strict";
+import test from "node:test";
+import { HostRefusedError } from "../../../src/errors.ts";
+import type { EventBody } from "../../../src/model/run-event.ts";
+import { makePlan } from "../../../src/plan/make-plan.ts";
+import { runHostStep } from "../../../src/run/run-host-step.ts";
+import { sleptClock } from "../../support/engine.ts";
+import { type HostScript, inProcessHosts } from "../../support/in-process-hosts.ts";
+import { fleetOf, planInput } from "../../support/plan-input.ts";
+
+const plan = makePlan(planInput({ components: { app: { hosts: ["h1"], drain: true, health: true } } }));
+
+async function switchHost(script: HostScript, patienceMs = 10_000) {
+  const hosts = inProcessHosts(script);
+  const clock = sleptClock();
+  const recorded: EventBody[] = [];
+  const step = plan.steps.find(({ phase }) => phase === "switch");
+  const work = step?.work[0];
+  const [host] = fleetOf(["h1"]);
+  assert.ok(step && work && host);
+  const outcome = await runHostStep(
+    {
+      executor: hosts.executor,
+      clock,
+      fence: { run: "r1", epoch: 1, holder: "c" },
+      deliveryFor: () => Promise.reject(new Error("a switch moves no data")),
+      record: async (...events) => recorded.push(...events),
+      onBytes: () => undefined,
+      patienceMs,
+      signal: new AbortController().signal,
+    },
+    step,
+    work,
+    host,
+  );
+  const last = recorded.at(-1);
+  assert.equal(last?.kind, "host-ended");
+  return { outcome, recorded, hosts, waitedMs: clock.now() - 1_000, evidence: last.evidence };
+}
+
+test("done needs every task read back as done (P10)", async () => {
+  assert.equal((await switchHost({})).outcome, "done");
+  const silent = await switchHost({ tells: () => [] });
+  assert.equal(silent.outcome, "failed");
+  assert.match(silent.evidence, /no result for .*h1\/app\/switch/);
+});
+
+test("a step that the host skipped for another epoch is not done (P5, P10)", async () => {
+  const { outcome, evidence } = await switchHost({
+    tells: (_host, _step, events) =>
+      events
+        .filter(({ state }) => state === "done")
+        .map((event) => ({ ...event, state: "skipped" as const, reason: "stale-epoch" })),
+  });
+  assert.equal(outcome, "failed");
+  assert.match(evidence, /stale-epoch/);
+});
+
+test("the failed task is named, not the ones skipped after it", async () => {
+  const { outcome, evidence } = await switchHost({
+    fails: ({ kind }) => (kind === "switch" ? "not-ready" : undefined),
+  });
+  assert.equal(outcome, "failed");
+  assert.match(evidence, /^h1\/app\/switch do: not-ready/);
+});
+
+test("a host that reports on another host's task is failed, and its word is not journaled (P13)", async () => {
+  const { outcome, evidence, recorded } = await switchHost({
+    tells: (_host, _step, events) => events.map((event) => ({ ...event, task: "h2/app/switch" })),
+  });
+  assert.equal(outcome, "failed");
+  assert.match(evidence, /h2\/app\/switch/);
+  assert.ok(!recorded.some(({ kind }) => kind === "task"));
+});
+
+test("a host that stays silent is unknown once the patience is over, and no sooner (P7)", async () => {
+  const { outcome, waitedMs, hosts } = await switchHost({ loses: () => true }, 30_000);
+  assert.equal(outcome, "unknown");
+  assert.ok(waitedMs > 20_000 && waitedMs <= 30_000, `${waitedMs} ms`);
+  assert.deepEqual(hosts.ran, []);
+});
+
+test("the patience counts from a loss and starts afresh with anything new: a long step survives many short losses", async () => {
+  let attempts = 0;
+  let links = 0;
+  let told = 0;
+  const { outcome, waitedMs, recorded } = await switchHost(
+    {
+      // Every third attempt gets through, and hears one event more than the one before.
+      loses(_host, moment) {
+        if (moment === "before submit") return ++attempts % 3 !== 0;
+        if (moment === "event") return ++told > links;
+        links += 1;
+        told = 0;
+        return false;
+      },
+    },
+    4_000,
+  );
+  assert.equal(outcome, "done");
+  assert.ok(waitedMs > 4_000, "longer in all than one patience");
+  const events = recorded.flatMap((event) => (event.kind === "task" ? [event.event] : []));
+  assert.equal(events.length, 8, "each event is recorded once, however often it is told");
+});
+
+test("a refusal is a failure at once, with the host's own word (P5)", async () => {
+  const { outcome, evidence, waitedMs } = await switchHost({
+    tells() {
+      throw new HostRefusedError({
+        host: "h1",
+        verb: "events",
+        hostCode: 66,
+        reason: "step-lost",
+        evidence: "no result",
+      });
+    },
+  });
+  assert.equal(outcome, "failed");
+  assert.equal(evidence, "h1 refused events: step-lost: no result");
+  assert.equal(waitedMs, 0);
+});
+
+test("a bug in the engine is not taken for a host's failure", async () => {
+  const broken = switchHost({
+    tells() {
+      throw new TypeError("not the host");
+    },
+  });
+  await assert.rejects(broken, TypeError);
+});

@@ -12,7 +12,7 @@ interface Tables {
   event: { id: Generated<number>; stream: string; sequence: number; at: number; body: string };
 }
 
-/** Opens the journal at `path`, and makes it when it is not there. The stream and sequence are unique: a second writer fails. */
+/** Opens the journal at `path`, and makes it when it is not there. A sequence that is not the next one of its stream is refused (`journal-taken`): a second writer fails. */
 export function openSqliteJournal(path: string): JournalPort {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const database = new DatabaseSync(path, { timeout: 5_000 });
@@ -20,21 +20,33 @@ export function openSqliteJournal(path: string): JournalPort {
   database.exec(
     "CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, stream TEXT NOT NULL, sequence INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL, UNIQUE (stream, sequence)) STRICT",
   );
+  database.exec(
+    "CREATE TRIGGER IF NOT EXISTS event_without_gap BEFORE INSERT ON event WHEN NEW.sequence <> (SELECT coalesce(max(sequence), 0) + 1 FROM event WHERE stream = NEW.stream) BEGIN SELECT RAISE(ABORT, 'out of sequence'); END",
+  );
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: asKyselyDatabase(database) }) });
   return {
     async append(events) {
       if (events.length === 0) return;
       await db
         .insertInto("event")
-        .values(events.map(({ stream, sequence, at, ...body }) => ({ stream, sequence, at, body: JSON.stringify(body) })))
+        .values(
+          events.map(({ stream, sequence, at, ...body }) => ({ stream, sequence, at, body: JSON.stringify(body) })),
+        )
         .execute()
         .catch((cause: unknown) => {
           throw journalError(path, cause);
         });
     },
     async read(stream) {
-      const rows = await db.selectFrom("event").select(["sequence", "at", "body"]).where("stream", "=", stream).orderBy("sequence").execute();
-      return rows.map((row) => ({ ...JSON.parse(row.body), stream, sequence: row.sequence, at: row.at }) as JournalEvent);
+      const rows = await db
+        .selectFrom("event")
+        .select(["sequence", "at", "body"])
+        .where("stream", "=", stream)
+        .orderBy("sequence")
+        .execute();
+      return rows.map(
+        (row) => ({ ...JSON.parse(row.body), stream, sequence: row.sequence, at: row.at }) as JournalEvent,
+      );
     },
     async streams(prefix) {
       const rows = await db
@@ -47,14 +59,21 @@ export function openSqliteJournal(path: string): JournalPort {
         .execute();
       return rows.map((row) => row.stream);
     },
-    close: () => db.destroy(),
+    async close() {
+      await db.destroy();
+      closeOnce(database); // Kysely leaves alone what it never used
+    },
   };
+}
+
+function closeOnce(database: DatabaseSync): void {
+  if (database.isOpen) database.close();
 }
 
 /** Kysely speaks better-sqlite3's dialect of JavaScript; node:sqlite differs in two places. */
 function asKyselyDatabase(database: DatabaseSync) {
   return {
-    close: () => database.close(),
+    close: () => closeOnce(database),
     prepare(sql: string) {
       const statement = database.prepare(sql);
       const bind = (parameters: readonly unknown[]) => parameters as SQLInputValue[];
@@ -68,8 +87,11 @@ function asKyselyDatabase(database: DatabaseSync) {
   };
 }
 
+/** SQLITE_CONSTRAINT_TRIGGER and SQLITE_CONSTRAINT_UNIQUE. */
+const outOfSequence: ReadonlySet<unknown> = new Set([1811, 2067]);
+
 function journalError(path: string, cause: unknown): CutoverError {
-  const taken = cause instanceof Error && /UNIQUE constraint/.test(cause.message);
+  const taken = cause instanceof Error && "errcode" in cause && outOfSequence.has(cause.errcode);
   return new CutoverError({
     code: taken ? "journal-taken" : "journal-failed",
     message: taken ? `Another process writes to the journal ${path}` : `Cannot write to the journal ${path}`,

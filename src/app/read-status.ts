@@ -1,0 +1,57 @@
+// Where everything stands, from the journal alone: works beside a running `serve`, and when git or hosts cannot be reached.
+import type { RunOutcome } from "../model/run-event.ts";
+import type { Status } from "../model/status.ts";
+import type { JournalPort } from "../ports.ts";
+import { replayRun, runStream } from "../run/replay.ts";
+import type { Controller } from "./controller.ts";
+import { type QuarantineEntry, recall } from "./controller-memory.ts";
+import { readStatusStream } from "./publish-status.ts";
+
+export interface StatusReport {
+  /** The newest status of every release that this controller reconciled. */
+  readonly releases: readonly Status[];
+  readonly quarantined: readonly QuarantineEntry[];
+  /** A hold without a host holds the whole fleet. */
+  readonly holds: readonly { readonly host: string | undefined; readonly reason: string }[];
+  readonly lastRun: LastRun | undefined;
+}
+export interface LastRun {
+  readonly run: string;
+  readonly release: string;
+  /** Undefined while it is open. */
+  readonly outcome: RunOutcome | undefined;
+  readonly reason: string;
+  readonly startedAt: number;
+  /** Time of its newest event. */
+  readonly at: number;
+}
+
+export async function readStatus(
+  journal: JournalPort,
+  _clock: Controller["clock"],
+  settings: Controller["settings"],
+): Promise<StatusReport> {
+  const memory = await recall({ journal, settings });
+  const releases: Status[] = [];
+  for (const stream of await journal.streams("status/")) {
+    const { last } = await readStatusStream({ journal }, stream.slice("status/".length));
+    if (last) releases.push(last);
+  }
+  const holds = [...memory.holds].map(([host, reason]) => ({ host: host === "*" ? undefined : host, reason }));
+  return { releases, quarantined: [...memory.quarantined.values()], holds, lastRun: await lastRunOf(journal) };
+}
+
+async function lastRunOf(journal: JournalPort): Promise<LastRun | undefined> {
+  const run = (await journal.streams("run/")).at(-1)?.slice("run/".length);
+  if (run === undefined) return undefined;
+  const { state } = await replayRun(journal, run);
+  const events = await journal.read(runStream(run));
+  return {
+    run,
+    release: state.plan?.release ?? "release",
+    outcome: state.outcome,
+    reason: state.reason,
+    startedAt: events[0]?.at ?? 0,
+    at: events.at(-1)?.at ?? 0,
+  };
+}

@@ -22,6 +22,16 @@ const services: Services = {
   openController: async (configPath) => (await wiring()).openController(configPath),
   openServer,
   openJournal: async (configPath) => (await wiring()).openJournal(configPath),
+  async operatorShell(operator) {
+    const { localOperatorShell, sshOperatorShell } = await wiring();
+    return operator.kind === "local" ? localOperatorShell : sshOperatorShell(operator);
+  },
+  async controllerSshKey(configPath) {
+    const { keyMaker, openController } = await wiring();
+    const { config, close } = await openController(configPath);
+    await close();
+    return keyMaker.publicKey(config.keys.ssh);
+  },
   artifactWriter: async (spec) => (await wiring()).artifactWriter(spec),
   signer: async () => (await wiring()).signer,
   keyMaker: async () => (await wiring()).keyMaker,
@@ -65,10 +75,10 @@ function sinkOf(stream: NodeJS.WriteStream) {
       return stream.isTTY === true;
     },
     get columns() {
-      return stream.isTTY ? stream.columns : undefined;
+      return stream.columns || undefined;
     },
     get rows() {
-      return stream.isTTY ? stream.rows : undefined;
+      return stream.rows || undefined;
     },
     write: (text: string) => void stream.write(text),
   };

@@ -17,6 +17,7 @@ import { artifactRepository } from "./package/artifact-repository.ts";
 import type { ArtifactStorePort, JournalPort, Trigger } from "./ports.ts";
 import { replayRun } from "./run/replay.ts";
 
+export { localOperatorShell, sshOperatorShell } from "./adapters/operator-shell.ts";
 export { makePinoLog } from "./adapters/pino-log.ts";
 export { readHostScript as hostScript } from "./host/join-host-script.ts";
 

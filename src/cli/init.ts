@@ -8,6 +8,7 @@ export function addInit(program: Command, register: Register): void {
   const command = program
     .command("init")
     .argument("<dir>", "a new or empty directory")
+    .summary("Start: keys, settings, a release repository")
     .description("Start: keys, cutover.yaml, a release repository and a clone of it, ready to use")
     .addHelpText("after", examples(["cutover init my-releases", "then follow what it says next"]));
   register(command, async ({ output, services }, { args }) => {

@@ -8,6 +8,7 @@ import { styled } from "./text.ts";
 export function addPlan(program: Command, register: Register): void {
   const command = program
     .command("plan")
+    .summary("Show what would change; change nothing")
     .description("Show what would change, host by host. Observes; changes nothing. Exits 2 when changes are pending")
     .addHelpText(
       "after",

@@ -8,6 +8,7 @@ export function addPublish(program: Command, register: Register): void {
   const command = program
     .command("publish")
     .argument("<dir>", "the tree to publish, as it shall stand on hosts")
+    .summary("Pack, sign and store a version")
     .description("Pack a directory as a version of a component, sign it with the release key, and store it")
     .requiredOption("--component <file>", "the Component document; executables of its tasks in tasks/ beside it")
     .requiredOption("--version <version>", "the name of this version")

@@ -12,6 +12,7 @@ export function addReconcile(program: Command, register: Register): void {
     .command("reconcile")
     .option("--once", "one pass, then exit (serve does it after every push)")
     .option("--take-over", "take the lease from another controller that still holds it; hosts then refuse that one")
+    .summary("Make hosts as git asks, once")
     .description("Make hosts look like the newest trusted commit: finish what is open, plan, roll out, report")
     .addHelpText(
       "after",

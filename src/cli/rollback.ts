@@ -11,6 +11,7 @@ export function addRollback(program: Command, register: Register): void {
   const command = addReason(program.command("rollback"))
     .argument("[release]", "needed when several releases have run")
     .option("--take-over", "take the lease from another controller that still holds it")
+    .summary("Take the last run back")
     .description("Take the last run back, one batch after the other, and quarantine what it had brought")
     .addHelpText(
       "after",

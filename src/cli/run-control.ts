@@ -15,6 +15,7 @@ export function addHold(program: Command, register: Register): void {
   const command = addReason(program.command("hold"))
     .argument("[host...]", "hosts that plans shall leave alone")
     .option("--all", "the whole fleet")
+    .summary("Leave hosts alone for now")
     .description("Leave hosts alone until they are resumed; a run under way is not touched")
     .addHelpText(
       "after",
@@ -40,6 +41,7 @@ export function addResume(program: Command, register: Register): void {
   const command = addReason(program.command("resume"))
     .argument("[host...]", "hosts on hold")
     .option("--all", "the whole fleet, and every single hold with it")
+    .summary("End a hold")
     .description("End a hold; the next pass brings the hosts up to date")
     .addHelpText("after", examples(["cutover resume web3 --reason 'disk replaced'", "plans take web3 in again"]));
   register(command, async (context, { args, options }) => {
@@ -58,6 +60,7 @@ export function addResume(program: Command, register: Register): void {
 export function addRetry(program: Command, register: Register): void {
   const command = addReason(program.command("retry"))
     .argument("[component]", "only versions of this component")
+    .summary("Try a quarantined version again")
     .description("Lift a quarantine, so that the next pass tries the version again")
     .addHelpText("after", examples(["cutover retry shop --reason 'the database was down'", "shop may be tried again"]));
   register(command, async (context, { args, options }) => {

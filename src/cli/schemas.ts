@@ -11,6 +11,7 @@ export function addSchemas(program: Command, register: Register): void {
     .command("schemas")
     .argument("[dir]", "where they are written", "schemas")
     .option("--check", "write nothing; fail when a file is missing or outdated")
+    .summary("Write the JSON Schemas of documents")
     .description("Write the JSON Schemas of all documents, for editors and other tools")
     .addHelpText("after", examples(["cutover schemas", "write schemas/*.json"], ["cutover schemas --check", "for CI"]));
   register(command, async ({ output }, { args, options }) => {

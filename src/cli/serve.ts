@@ -15,6 +15,7 @@ export function addServe(program: Command, register: Register): void {
   const command = program
     .command("serve")
     .option("--take-over", "take the lease from another controller that still holds it; hosts then refuse that one")
+    .summary("Do that after every push")
     .description("Reconcile after every push, webhook and cron time, until stopped; serves /metrics and /healthz")
     .addHelpText(
       "after",

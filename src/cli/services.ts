@@ -1,5 +1,6 @@
 // What commands need from outside, as functions: main.ts fills this from wiring, so that no command constructs an adapter.
 import type { Controller } from "../app/controller.ts";
+import type { enrolHost } from "../app/enrol-host.ts";
 import type { generateKeys } from "../app/keys.ts";
 import type { publish } from "../app/publish.ts";
 import type { serve } from "../app/serve.ts";
@@ -31,12 +32,29 @@ export interface OpenedJournal {
   close(): Promise<void>;
 }
 
+export type OperatorShell = Parameters<typeof enrolHost>[0]["shell"];
+
+/** With whose credential a host is enrolled: never the controller's. */
+export type Operator =
+  | { readonly kind: "local" }
+  | {
+      readonly kind: "ssh";
+      readonly address: string;
+      readonly port: number;
+      readonly user: string;
+      readonly keyPath?: string;
+      readonly knownHostsPath?: string;
+    };
+
 /** Each loads its adapters when it is first called: `cutover help` reads no SSH library. */
 export interface Services {
   readonly version: string;
   openController(configPath: string): Promise<OpenedController>;
   openServer(configPath: string): Promise<OpenedServer>;
   openJournal(configPath: string): Promise<OpenedJournal>;
+  operatorShell(operator: Operator): Promise<OperatorShell>;
+  /** Public half of the key that the controller logs in with. */
+  controllerSshKey(configPath: string): Promise<string>;
   /** A directory or an http(s) address. */
   artifactWriter(spec: string): Promise<PublishInput["store"]>;
   signer(): Promise<PublishInput["signer"]>;

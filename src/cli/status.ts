@@ -17,6 +17,7 @@ export function addStatus(program: Command, register: Register): void {
   const command = program
     .command("status")
     .option("--watch", "redraw until Ctrl-C; piped: print again when something has changed")
+    .summary("Where everything stands")
     .description("Where every release stands: state with reason, versions, quarantines, holds, last run")
     .addHelpText(
       "after",

@@ -8,6 +8,7 @@ export function addValidate(program: Command, register: Register): void {
   const command = program
     .command("validate")
     .argument("[dir]", "directory of the documents", ".")
+    .summary("Check release documents")
     .description("Check release documents; print every mistake as file:line:col. Needs no git and no host")
     .addHelpText(
       "after",

@@ -44,7 +44,7 @@ export function readYaml(text: string): { readonly values: YamlValue[]; readonly
   const values: YamlValue[] = [];
   for (const document of parsed.documents) {
     for (const error of [...document.errors, ...document.warnings].slice(0, maxProblems)) {
-      problems.push({ offset: error.pos[0], message: firstLine(error.message) });
+      problems.push({ offset: error.pos[0], message: wording(error) });
     }
     if (problems.length >= maxProblems) break;
     if (document.errors.length > 0 || document.contents === null) continue;
@@ -150,6 +150,8 @@ function countLines(lines: LineCounter, text: string): void {
   for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) lines.addNewLine(at + 1);
 }
 
-function firstLine(message: string): string {
-  return message.split("\n", 1)[0] ?? message;
+/** The composer reports a stack that ran out like a mistake in the text; which it is. */
+function wording({ code, message }: { readonly code: string; readonly message: string }): string {
+  return code === "RESOURCE_EXHAUSTION" ? "too deeply nested" : (message.split("
+", 1)[0] ?? message);
 }

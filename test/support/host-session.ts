@@ -240,7 +240,11 @@ export async function withHost(shell: Shell, options: HostOptions, work: (host: 
     const left = [...host.leftovers(), ...processesOf(directory).map((pid) => `process ${pid} ${readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")}`)];
     if (left.length > 0) throw new Error(`left behind: ${left.join(", ")}`);
   } finally {
-    for (const pid of processesOf(directory)) process.kill(pid, "SIGKILL");
+    for (const pid of processesOf(directory)) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {} // it ended by itself meanwhile
+    }
     await rm(directory, { recursive: true, force: true });
   }
 }

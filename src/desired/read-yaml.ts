@@ -152,6 +152,5 @@ function countLines(lines: LineCounter, text: string): void {
 
 /** The composer reports a stack that ran out like a mistake in the text; which it is. */
 function wording({ code, message }: { readonly code: string; readonly message: string }): string {
-  return code === "RESOURCE_EXHAUSTION" ? "too deeply nested" : (message.split("
-", 1)[0] ?? message);
+  return code === "RESOURCE_EXHAUSTION" ? "too deeply nested" : (message.split("\n", 1)[0] ?? message);
 }

@@ -21,5 +21,12 @@ if [ -z "$word" ]; then
 fi
 connection=${2-${SSH_CONNECTION-}}
 case $connection in *[!0-9A-Za-z.:%\ -]*) connection= ;; esac
+script='@STATE@/host/current/host.sh'
+if [ "$word" = guard ]; then
+	# A host.sh on trial does not judge itself at boot: the copy of the one that armed its trial does (T36).
+	for copy in '@STATE@'/components/cutover-host/trial/host-*.sh; do
+		[ ! -f "$copy" ] || script=$copy
+	done
+fi
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C CUTOVER_CONNECTION="$connection" \
-	sh '@STATE@/host/current/host.sh' '@STATE@' "$word"
+	sh "$script" '@STATE@' "$word"

@@ -1,6 +1,5 @@
 // Strategies restart and exec with a real service: what it serves, and what a client sees meanwhile.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { get } from "node:http";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";

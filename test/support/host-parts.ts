@@ -1,5 +1,5 @@
-// The switching half of host.sh by itself: the parts joined behind a main that runs one task, on a state directory that was laid out as
-// a verified build leaves it. Sessions, signatures and uploads are tested elsewhere; here only what happens after them counts.
+// The switching half of host.sh by itself: one task at a time, on a state directory that was laid out as a verified build leaves it.
+// Sessions, signatures and uploads are tested elsewhere; here only what happens after them counts.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, symlink, writeFile } from "node:fs/promises";
@@ -7,20 +7,24 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readHostScript } from "../../src/host/join-host-script.ts";
 
-const source = fileURLToPath(new URL("../../src/host/", import.meta.url));
 const service = fileURLToPath(new URL("fixtures/upgrading-service.mjs", import.meta.url));
-const parts = ["lib", "trust", "trial", "way-back", "confirm", "switch", "health", "backup", "hook", "commit"];
-const main = `
-STATE=$1 WORD=$2 HOST_NAME=h1 ADDRESS=127.0.0.1 MODE=user SELF=$0
-shift 2
-BASES_FILE=$STATE/enrolment
-case $WORD in
-	task) "task_$1_$2" ;;
-	revert | guard | probation) "word_$WORD" "$@" ;;
-	call) "$@" ;;
+/** The whole host.sh with two more words: `task KIND ACTION` runs one task, `call FUNCTION …` one function. */
+export function hostScriptWithTasks(): string {
+  const more = `case ${"${2-}"} in
+	task | call)
+		load_enrolment "$1"
+		SELF=$(readlink -f "$0")
+		_word=$2
+		shift 2
+		if [ "$_word" = task ]; then "task_$1_$2"; else "$@"; fi
+		;;
+	*) main "$@" ;;
 esac
 `;
+  return readHostScript().replace(/main "\$@"\n$/, () => more);
+}
 
 /** How host.sh is started under each shell that hosts have. */
 export const shells: readonly (readonly string[])[] = [["dash"], ["bash"], ["busybox", "ash"]];
@@ -114,7 +118,7 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
     join(state, "enrolment"),
     `address 127.0.0.1\nbase ${base}\nformat cutover-enrolment/1\nhost h1\nmode user\nthreshold 1\n`,
   );
-  await writeFile(script, await joined());
+  await writeFile(script, hostScriptWithTasks());
   const port = await freePort();
   const path =
     shell[0] === "busybox"
@@ -244,15 +248,6 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
     },
   };
   return host;
-}
-
-async function joined(): Promise<string> {
-  const texts: string[] = [];
-  for (const part of parts) texts.push(await readFile(join(source, `${part}.sh`), "utf8"));
-  for (const folder of ["managers", "strategies"])
-    for (const file of (await readdir(join(source, folder))).sort())
-      texts.push(await readFile(join(source, folder, file), "utf8"));
-  return `${texts.join("\n")}${main}`;
 }
 
 /** A PATH on which everything but flock, which BusyBox may be built without, is a BusyBox applet. */

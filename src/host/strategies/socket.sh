@@ -1,11 +1,30 @@
 # Strategy `socket`: systemd keeps the listening sockets (switch.socket.N) through the switch, only the services behind them restart, so
-# no listener closes (P11). Only for manager systemd.
+# no listener closes (P11). Only for manager systemd. A crash loop that hits a start or trigger limit would make systemd close the socket
+# (F15), so while a trial is open drop-ins in /run lift these limits.
 
 socket_units() { # print the contract's socket units, one a line
 	kv_list "$CONTRACT" switch.socket
 }
 
-socket_prepare() { # every socket unit can be used: loaded and not failed
+socket_drop_in() { # UNIT: print where its drop-in lies; gone with the next boot at the latest
+	echo "/run/systemd/system/$1.d/90-cutover-trial.conf"
+}
+
+socket_lift_limits() { # no start limit on the services, no trigger limit on the sockets; 1 with WHY and EVIDENCE
+	WHY=cannot-write EVIDENCE="cannot write drop-ins below /run/systemd/system"
+	for lift_unit_ in $(systemd_units service) $(socket_units); do
+		lift_file_=$(socket_drop_in "$lift_unit_")
+		(umask 022 && mkdir -p "${lift_file_%/*}") || return 1
+		case $lift_unit_ in
+			*.socket) printf '[Socket]\nTriggerLimitIntervalSec=0\n' ;;
+			*) printf '[Unit]\nStartLimitIntervalSec=0\n' ;;
+		esac >"$lift_file_" || return 1
+		chmod 644 "$lift_file_"
+	done
+	systemd_call daemon-reload
+}
+
+socket_prepare() { # every socket unit can be used: loaded and not failed; limits that would close it are lifted
 	for socket_unit_ in $(socket_units); do
 		systemctl reset-failed "$socket_unit_" </dev/null >/dev/null 2>&1 || :
 		[ "$(systemctl show -p LoadState --value "$socket_unit_" </dev/null 2>/dev/null || :)" = loaded ] && continue
@@ -13,11 +32,17 @@ socket_prepare() { # every socket unit can be used: loaded and not failed
 		EVIDENCE="$socket_unit_ is not loaded on this host"
 		return 1
 	done
+	socket_lift_limits
 }
 
 socket_open() { # start the sockets that are not active; those that listen are left alone
 	for socket_unit_ in $(socket_units); do
-		systemctl is-active --quiet "$socket_unit_" </dev/null 2>/dev/null || systemd_call start "$socket_unit_" || return 1
+		if systemctl is-active --quiet "$socket_unit_" </dev/null 2>/dev/null; then continue; fi
+		# systemd refuses to open a socket whose service runs already.
+		# shellcheck disable=SC2046 # unit names have no blanks
+		systemd_call stop $(systemd_units service) || return 1
+		systemctl reset-failed "$socket_unit_" </dev/null >/dev/null 2>&1 || :
+		systemd_call start "$socket_unit_" || return 1
 	done
 }
 
@@ -44,6 +69,9 @@ socket_way_back() { # the same with current pointing back; a first install that 
 	fi
 }
 
-socket_finish() { # nothing is left over
-	:
+socket_finish() { # the limits are the operator's again
+	for finish_unit_ in $(systemd_units service) $(socket_units); do
+		rm -f "$(socket_drop_in "$finish_unit_")"
+	done
+	systemd_call daemon-reload
 }

@@ -1,0 +1,282 @@
+// The switch under systemd: timers, the boot guard, units that fail or hang, sockets that stay. One real Debian host for all of them.
+import assert from "node:assert/strict";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { test } from "node:test";
+import { readSideScript } from "../../src/host/join-host-script.ts";
+import type { LabHost } from "../../src/lab/lab.ts";
+import { hostScriptWithTasks } from "../support/host-parts.ts";
+import { until } from "../support/until.ts";
+import { systemdSkip, withSystemdLab } from "../support/with-lab.ts";
+
+const STATE = "/var/lib/cutover";
+const SCRIPT = `${STATE}/host/versions/1/host.sh`;
+const lasting = "#!/bin/sh\nexec sleep 86400\n";
+
+async function write(host: LabHost, path: string, text: string, mode = 0o755): Promise<void> {
+  await mkdir(dirname(host.pathOf(path)), { recursive: true, mode: 0o755 });
+  await writeFile(host.pathOf(path), text, { mode });
+}
+async function must(host: LabHost, ...argv: string[]): Promise<string> {
+  const ran = await host.run(argv);
+  assert.equal(ran.exitCode, 0, `${argv.join(" ")}: ${ran.stderr}`);
+  return ran.stdout.trim();
+}
+
+/** An enrolled host in system mode, without keys: nothing is signed in these tests. */
+async function enrol(host: LabHost): Promise<void> {
+  await must(host, "mkdir", "-p", "-m", "700", STATE);
+  await write(host, SCRIPT, hostScriptWithTasks());
+  await write(
+    host,
+    `${STATE}/enrolment`,
+    `address 127.0.0.1\nbase /srv\nformat cutover-enrolment/1\nhost h1\nmode system\nthreshold 1\n`,
+    0o600,
+  );
+  await must(host, "ln", "-sfn", "versions/1", `${STATE}/host/current`);
+  await write(
+    host,
+    "/usr/local/lib/cutover/stub",
+    readSideScript("stub").replaceAll("@STATE@", STATE).replaceAll("@MODE@", "system"),
+  );
+}
+async function install(
+  host: LabHost,
+  component: string,
+  version: string,
+  app: string,
+  contract: Record<string, string> = {},
+): Promise<void> {
+  const digest = `sha256:${version.replace(/\D/g, "").padStart(64, "0")}`;
+  await write(host, `/srv/${component}/versions/${version}/app`, app);
+  await write(host, `/srv/${component}/versions/${version}/.cutover-verified`, `${digest}\n`);
+  const lines = {
+    component,
+    version,
+    tree: digest,
+    root: `/srv/${component}`,
+    sequence: "1",
+    floor: "0",
+    "deadline.seconds": "60",
+    manager: "systemd",
+    "unit.0": `${component}.service`,
+    "switch.strategy": "restart",
+    "switch.ready-seconds": "5",
+    ...contract,
+  };
+  const text = Object.entries(lines).map(([key, value]) => `${key} ${value}\n`);
+  await write(host, `${STATE}/components/${component}/releases/${version}/release`, text.sort().join(""));
+  await write(host, `${STATE}/offers/${component}/${version}/release`, text.sort().join(""));
+}
+async function task(
+  host: LabHost,
+  kind: string,
+  action: string,
+  component: string,
+  version: string,
+  more: { run?: string; session?: string; options?: string } = {},
+) {
+  const { run = "r1", session = "a", options = "" } = more;
+  const variables = [
+    `T_COMPONENT=${component}`,
+    `T_VERSION=${version}`,
+    `T_RUN=${run}`,
+    "T_STEP=s1",
+    `T_SESSION=${session}`,
+    `T_DIR=${STATE}/components/${component}`,
+    `T_OPTIONS=${options}`,
+  ];
+  const ran = await host.run(["env", ...variables, "sh", SCRIPT, STATE, "task", kind, action]);
+  return { exitCode: ran.exitCode, said: ran.stdout + ran.stderr };
+}
+async function commit(host: LabHost, component: string, version: string): Promise<void> {
+  for (const [kind, session] of [
+    ["switch", "a"],
+    ["confirm", "b"],
+    ["commit", "b"],
+  ] as const) {
+    const { exitCode, said } = await task(host, kind, "do", component, version, { run: `run-${version}`, session });
+    assert.equal(exitCode, 0, `${kind} ${version}: ${said}`);
+  }
+}
+const current = async (host: LabHost, component: string): Promise<string> =>
+  (await host.run(["readlink", `/srv/${component}/current`])).stdout.trim();
+const trial = async (host: LabHost, component: string): Promise<string> =>
+  (
+    await host.run([
+      "sh",
+      "-c",
+      `ls ${STATE}/components/${component}/trial | grep -E '^(armed|confirmed|reverting|reverted)$'`,
+    ])
+  ).stdout.trim();
+const timers = async (host: LabHost): Promise<string> =>
+  (await host.run(["systemctl", "list-units", "--no-legend", "--plain", "--type=timer", "cutover-*"])).stdout.trim();
+
+test("systemd: restart, confirm and commit leave the new version running and no timer", { skip: systemdSkip }, () =>
+  withSystemdLab(1, async ({ hosts: [host] }) => {
+    assert.ok(host);
+    await enrol(host);
+    await write(
+      host,
+      "/etc/systemd/system/web.service",
+      "[Service]\nExecStart=/srv/web/current/app\n[Install]\nWantedBy=multi-user.target\n",
+      0o644,
+    );
+    await must(host, "systemctl", "daemon-reload");
+    await must(host, "systemctl", "enable", "web.service");
+    for (const version of ["v1", "v2"]) await install(host, "web", version, lasting);
+    await install(host, "web", "v9", "#!/bin/sh\necho this version is broken >&2\nexit 3\n");
+    await commit(host, "web", "v1");
+    const first = await must(host, "systemctl", "show", "-p", "MainPID", "--value", "web.service");
+    const switched = await task(host, "switch", "do", "web", "v2", { run: "run-v2" });
+    assert.match(switched.said, new RegExp(`old-pid=${first} new-pid=\\d+ from=v1 to=v2`));
+    assert.match(await timers(host), /^cutover-revert-t\d+-\d+\.timer/);
+    assert.equal((await task(host, "confirm", "do", "web", "v2", { run: "run-v2", session: "b" })).exitCode, 0);
+    assert.equal(await timers(host), "");
+    assert.equal((await task(host, "commit", "do", "web", "v2", { run: "run-v2", session: "b" })).exitCode, 0);
+    assert.equal(await must(host, "systemctl", "is-active", "web.service"), "active");
+  }),
+);
+
+test(
+  "systemd: P8, F12, F15: a version that exits fails its switch, tells its log lines, and the timer takes it back in time",
+  { skip: systemdSkip },
+  () =>
+    withSystemdLab(1, async ({ hosts: [host] }) => {
+      assert.ok(host);
+      const failed = await task(host, "switch", "do", "web", "v9", { run: "bad", options: "deadline=3" });
+      const record = await readFile(host.pathOf(`${STATE}/components/web/trial/armed/trial`), "utf8");
+      const deadlineMs = Number(/^deadline (\d+)$/m.exec(record)?.[1]) * 10;
+      // A unit of Type=simple counts as started as soon as it is forked, so the switch may end well and the unit fail right after.
+      assert.ok(failed.exitCode === 0 || /not-ready.*this version is broken/s.test(failed.said), failed.said);
+      await until("the way back", 8000, async () => (await trial(host, "web")) === "reverted");
+      const lateMs = Number((await readFile("/proc/uptime", "utf8")).split(" ")[0]) * 1000 - deadlineMs;
+      assert.ok(lateMs < 2000, `${lateMs} ms after the deadline`);
+      assert.equal(await current(host, "web"), "versions/v2");
+      assert.equal(await must(host, "systemctl", "is-active", "web.service"), "active");
+      assert.match(
+        await must(host, "cat", `${STATE}/components/web/trial/reverted/evidence`),
+        /web\.service.*this version is broken/s,
+      );
+    }),
+);
+
+test(
+  "systemd: P8, F14: an unconfirmed switch is taken back by the guard at the next boot, also after a crash",
+  { skip: systemdSkip, timeout: 60_000 },
+  () =>
+    withSystemdLab(1, async ({ hosts: [host] }) => {
+      assert.ok(host);
+      await install(host, "web", "v3", lasting);
+      for (const way of ["reboot", "crash"] as const) {
+        assert.equal((await task(host, "switch", "do", "web", "v3", { run: way })).exitCode, 0);
+        assert.equal(await must(host, "systemctl", "is-enabled", "cutover-guard.service"), "enabled");
+        if (way === "reboot") await host.reboot();
+        else {
+          await host.crash();
+          await host.boot();
+        }
+        assert.equal(await trial(host, "web"), "reverted", way);
+        assert.equal(await current(host, "web"), "versions/v2");
+        assert.match(await must(host, "cat", `${STATE}/components/web/trial/reverted/outcome`), /reason boot/);
+        assert.equal(await must(host, "systemctl", "is-active", "web.service"), "active");
+      }
+    }),
+);
+
+test(
+  "systemd: F16: a unit that never says READY fails its switch in time and does not block the way back",
+  { skip: systemdSkip },
+  () =>
+    withSystemdLab(1, async ({ hosts: [host] }) => {
+      assert.ok(host);
+      await write(
+        host,
+        "/etc/systemd/system/slow.service",
+        "[Service]\nType=notify\nNotifyAccess=all\nTimeoutStartSec=300\nExecStart=/srv/slow/current/app\n",
+        0o644,
+      );
+      await must(host, "systemctl", "daemon-reload");
+      await install(host, "slow", "v1", "#!/bin/sh\nsystemd-notify --ready\nexec sleep 86400\n");
+      await install(host, "slow", "v2", lasting, { "switch.ready-seconds": "1" });
+      await commit(host, "slow", "v1");
+      const hung = await task(host, "switch", "do", "slow", "v2");
+      assert.match(hung.said, /not-ready: not ready within 1 s/);
+      const undone = await task(host, "switch", "undo", "slow", "v2", { options: "reason=failed" });
+      assert.match(undone.said, /current=v1 was=v2 reason=failed/);
+      assert.equal(await must(host, "systemctl", "is-active", "slow.service"), "active");
+    }),
+);
+
+test(
+  "systemd: P11: socket activation keeps the very same listener through switch, crash loop and way back",
+  { skip: systemdSkip },
+  () =>
+    withSystemdLab(1, async ({ hosts: [host] }) => {
+      assert.ok(host);
+      await write(
+        host,
+        "/etc/systemd/system/shop.socket",
+        "[Socket]\nListenStream=127.0.0.1:8099\n[Install]\nWantedBy=sockets.target\n",
+        0o644,
+      );
+      await write(
+        host,
+        "/etc/systemd/system/shop.service",
+        "[Service]\nExecStart=/srv/shop/current/app\nRestart=always\nRestartSec=50ms\n",
+        0o644,
+      );
+      await must(host, "systemctl", "daemon-reload");
+      const contract = { "switch.strategy": "socket", "switch.socket.0": "shop.socket" };
+      for (const version of ["v1", "v2"]) await install(host, "shop", version, lasting, contract);
+      await install(host, "shop", "v9", "#!/bin/sh\nexit 1\n", contract);
+      await commit(host, "shop", "v1");
+      const listener = () => must(host, "sh", "-c", "ss -Hltne 'sport = :8099' | grep -o 'ino:[0-9]*'");
+      const before = await listener();
+      await commit(host, "shop", "v2");
+      assert.equal(await listener(), before);
+      await task(host, "switch", "do", "shop", "v9", { run: "bad" });
+      const restarts = async () =>
+        Number(await must(host, "systemctl", "show", "-p", "NRestarts", "--value", "shop.service"));
+      await until("more restarts than the default start limit allows", 10_000, async () => (await restarts()) > 8);
+      assert.equal(await listener(), before, "F15: the start limit would have closed it");
+      assert.match(
+        (await task(host, "switch", "undo", "shop", "v9", { run: "bad", options: "reason=failed" })).said,
+        /current=v2 was=v9/,
+      );
+      assert.equal(await must(host, "systemctl", "is-active", "shop.service"), "active");
+      assert.equal(await listener(), before);
+    }),
+);
+
+test(
+  "systemd: T36: at boot the guard of a broken host.sh on trial is the copy that armed it",
+  { skip: systemdSkip, timeout: 60_000 },
+  () =>
+    withSystemdLab(1, async ({ hosts: [host] }) => {
+      assert.ok(host);
+      const component = "cutover-host";
+      for (const [version, text] of [
+        ["1", undefined],
+        ["2", "exit 1\n"],
+      ] as const) {
+        await install(host, component, version, lasting, {
+          root: `${STATE}/host`,
+          manager: "none",
+          "switch.strategy": "none",
+          "unit.0": "none",
+        });
+        if (text !== undefined) await write(host, `${STATE}/host/versions/${version}/host.sh`, text);
+        await write(
+          host,
+          `${STATE}/host/versions/${version}/.cutover-verified`,
+          `sha256:${version.padStart(64, "0")}\n`,
+        );
+      }
+      const switched = await task(host, "switch", "do", component, "2");
+      assert.equal(switched.exitCode, 0, switched.said);
+      await host.reboot();
+      assert.equal(await trial(host, component), "reverted");
+      assert.equal(await must(host, "readlink", `${STATE}/host/current`), "versions/1");
+    }),
+);

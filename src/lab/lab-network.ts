@@ -39,7 +39,7 @@ export function hostNamespace(bridge: string, index: number): string {
 /** The namespace with `host0` up in it, addressed and attached to the bridge; it survives reboots of the host. */
 export async function addHostNetwork(network: LabNetwork, index: number): Promise<void> {
   const namespace = hostNamespace(network.bridge, index);
-  const outside = `${network.bridge}v${index + 1}`;
+  const outside = outsideLink(network.bridge, index);
   await mustRun(["ip", "netns", "add", namespace]);
   await mustRun(["ip", "link", "add", outside, "type", "veth", "peer", "name", "host0", "netns", namespace]);
   await mustRun(["ip", "link", "set", outside, "master", network.bridge, "up"]);
@@ -67,14 +67,25 @@ export async function restoreNetwork(namespace: string): Promise<void> {
 }
 
 /** Removes what the record names, as far as it is there. The hosts' processes must be gone. */
-export async function removeNetwork(record: LabRecord): Promise<void> {
+export async function removeNetwork({ bridge, namespaces = [] }: LabRecord): Promise<void> {
+  if (bridge === undefined) return;
   const present = new Set((await mustRun(["ip", "netns", "list"])).split("\n").map((line) => line.split(" ")[0] ?? ""));
-  for (const namespace of record.namespaces ?? []) {
+  for (const [index, namespace] of namespaces.entries()) {
+    // The kernel takes a namespace apart when it finds the time; its link is gone at once only when it is deleted by name.
+    await removeLink(outsideLink(bridge, index));
     if (present.has(namespace)) await mustRun(["ip", "netns", "delete", namespace]);
   }
-  if (record.bridge === undefined) return;
-  const gone = await runProgram(["ip", "link", "delete", record.bridge]);
+  await removeLink(bridge);
+}
+
+async function removeLink(name: string): Promise<void> {
+  const gone = await runProgram(["ip", "link", "delete", name]);
   if (gone.exitCode !== 0 && !gone.stderr.includes("Cannot find device")) {
-    throw new LackingError(`Cannot remove ${record.bridge}: ${gone.stderr.trim()}`, `ip link delete ${record.bridge}`);
+    throw new LackingError(`Cannot remove ${name}: ${gone.stderr.trim()}`, `ip link delete ${name}`);
   }
+}
+
+/** This machine's end of a host's link. */
+function outsideLink(bridge: string, index: number): string {
+  return `${bridge}v${index + 1}`;
 }

@@ -12,7 +12,9 @@ export interface LabHost {
   readonly user: string;
   /** Where cutover keeps its state on the host (STATE), as the host sees it. */
   readonly stateDirectory: string;
-  /** Allowed base of component roots, as the host sees it. */
+  /** Stands before every component root on this host, empty on a systemd host: hosts of the loopback lab share one file system. */
+  readonly prefix: string;
+  /** Allowed base of component roots, as contracts write it; on disk it is `prefix` + `baseDirectory`. */
   readonly baseDirectory: string;
   /** The authorized_keys file that the host's sshd reads for `user`, as the host sees it. */
   readonly authorizedKeysFile: string;

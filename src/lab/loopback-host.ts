@@ -17,6 +17,7 @@ import { mustRun, runProgram } from "./run-program.ts";
 import { answersSsh } from "./ssh-banner.ts";
 import { waitUntil } from "./wait-until.ts";
 
+const BASE = "/srv/cutover";
 const BOOT_WITHIN_MS = 10_000;
 
 export type LoopbackHost = LabHost & { readonly kind: "loopback" };
@@ -32,7 +33,8 @@ export async function makeLoopbackHost(input: {
   const { name, address, port, directory, sshd } = input;
   const system = join(directory, "sshd");
   const authorizedKeysFile = join(system, "authorized_keys");
-  await mkdir(join(directory, "base"), { recursive: true });
+  const prefix = join(directory, "root");
+  await mkdir(join(prefix, BASE), { recursive: true });
   await mkdir(system, { mode: 0o700 });
   await mustRun(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", join(system, "host_key")]);
   const hostKey = (await readFile(join(system, "host_key.pub"), "utf8")).split(" ").slice(0, 2).join(" ");
@@ -74,7 +76,8 @@ export async function makeLoopbackHost(input: {
     hostKeys: [hostKey],
     user: userInfo().username,
     stateDirectory: join(directory, "state"),
-    baseDirectory: join(directory, "base"),
+    prefix,
+    baseDirectory: BASE,
     authorizedKeysFile,
     pathOf: (path) => path,
     run: (argv, options) => runProgram(argv, { cwd: directory, ...options }),

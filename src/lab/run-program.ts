@@ -5,7 +5,7 @@ import { CutoverError, LackingError } from "../errors.ts";
 const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
 
 export interface RunOptions {
-  readonly input?: string | Uint8Array;
+  readonly input?: string | Uint8Array | undefined;
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   /** The program is killed after this long; default 60 s. */

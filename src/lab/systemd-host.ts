@@ -16,6 +16,7 @@ import { waitUntil } from "./wait-until.ts";
 
 const bootScript = fileURLToPath(new URL("./boot-host.sh", import.meta.url));
 const HOST_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const BASE = "/srv/cutover";
 const BOOT_WITHIN_MS = 60_000;
 
 export interface SystemdHostRequest {
@@ -109,7 +110,8 @@ export async function makeSystemdHost(request: SystemdHostRequest): Promise<LabH
     hostKeys: [hostKey],
     user: "cutover",
     stateDirectory: "/var/lib/cutover",
-    baseDirectory: "/srv",
+    prefix: "",
+    baseDirectory: BASE,
     authorizedKeysFile: "/home/cutover/.ssh/authorized_keys",
     pathOf: (path) => `/proc/${init()?.pid ?? 0}/root${path}`,
     run,
@@ -127,6 +129,7 @@ export async function makeSystemdHost(request: SystemdHostRequest): Promise<LabH
 async function writeOwnFiles({ name, address, directory, operatorPublicKey }: SystemdHostRequest): Promise<string> {
   for (const part of ["upper", "work", "root"]) await mkdir(join(directory, part), { recursive: true, mode: 0o755 });
   const upper = (path: string) => join(directory, "upper", path);
+  await mkdir(upper(BASE), { recursive: true, mode: 0o755 });
   await mkdir(upper("etc/ssh"), { recursive: true, mode: 0o755 });
   await mkdir(upper("root/.ssh"), { recursive: true, mode: 0o700 });
   await writeFile(upper("etc/machine-id"), `${randomBytes(16).toString("hex")}\n`, { mode: 0o444 });

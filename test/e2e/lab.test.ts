@@ -6,11 +6,13 @@ import { access, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Lab, LabHost } from "../../src/lab/lab.ts";
+import { readRecords } from "../../src/lab/lab-record.ts";
 import { startLoopbackLab } from "../../src/lab/loopback-lab.ts";
 import { mustRun, runProgram } from "../../src/lab/run-program.ts";
 import { answersSsh } from "../../src/lab/ssh-banner.ts";
 import { startSystemdLab } from "../../src/lab/systemd-lab.ts";
 import { takeDownLabs } from "../../src/lab/take-down.ts";
+import { waitUntil } from "../../src/lab/wait-until.ts";
 import { leaksOf } from "../support/leak-check.ts";
 import { withTemporaryDirectory } from "../support/temporary-directory.ts";
 import { labDirectory, loopbackSkip, systemdSkip, withLoopbackLab, withSystemdLab } from "../support/with-lab.ts";
@@ -35,11 +37,10 @@ for (const { kind, skip, withLab, start } of kinds) {
     { skip },
     () =>
       withLab(2, async ({ hosts }) => {
-        for (const host of hosts) await mustRunOn(host, ["mkdir", "-p", host.baseDirectory]);
-        await mustRunOn(first(hosts), ["touch", `${first(hosts).baseDirectory}/mark`]);
-        const found = await Promise.all(hosts.map((host) => host.run(["test", "-e", `${host.baseDirectory}/mark`])));
+        await mustRunOn(first(hosts), ["touch", `${base(first(hosts))}/mark`]);
+        const found = await Promise.all(hosts.map((host) => host.run(["test", "-e", `${base(host)}/mark`])));
         assert.deepEqual(found.map((ran) => ran.exitCode), [0, 1]); // biome-ignore format: one line
-        await access(first(hosts).pathOf(`${first(hosts).baseDirectory}/mark`));
+        await access(first(hosts).pathOf(`${base(first(hosts))}/mark`));
       }),
   );
 
@@ -69,16 +70,15 @@ for (const { kind, skip, withLab, start } of kinds) {
   test(`${kind}: a reboot and a crash end every process and keep every file`, { skip }, () =>
     withLab(2, async ({ hosts }) => {
       const host = first(hosts);
-      await mustRunOn(host, ["mkdir", "-p", host.baseDirectory]);
       for (const restart of [() => host.reboot(), () => host.crash().then(() => host.boot())]) {
         await mustRunOn(host, [
           "sh",
           "-c",
-          `cd ${host.baseDirectory}; setsid sleep 98765 >/dev/null 2>&1 & echo kept > mark; sync`,
+          `cd ${base(host)}; setsid sleep 98765 >/dev/null 2>&1 & echo kept > mark; sync`,
         ]);
         assert.equal(await sleepers(host), 1);
         await restart();
-        assert.equal(await mustRunOn(host, ["cat", `${host.baseDirectory}/mark`]), "kept\n");
+        assert.equal(await mustRunOn(host, ["cat", `${base(host)}/mark`]), "kept\n");
         assert.equal(await answers(host), true);
         assert.equal(await sleepers(host), 0);
       }
@@ -101,6 +101,23 @@ for (const { kind, skip, withLab, start } of kinds) {
         [id],
       );
       assert.deepEqual(await leaksOf({ id, directory, hosts: 2 }), []);
+    }),
+  );
+
+  test(`${kind}: a lab killed while it was starting leaves nothing either`, { skip }, () =>
+    withOwnRecords(async () => {
+      const directory = await labDirectory();
+      const child = spawn(process.execPath, [holdLab, kind, directory, "2"], { stdio: ["pipe", "ignore", "inherit"] });
+      await waitUntil({
+        what: "the lab's record",
+        withinMs: 60_000,
+        condition: async () => (await readRecords()).length > 0,
+      });
+      child.kill("SIGKILL");
+      await once(child, "close");
+      const [record] = await takeDownLabs({ all: false });
+      assert.ok(record);
+      assert.deepEqual(await leaksOf({ id: record.id, directory, hosts: 2 }), []);
     }),
   );
 
@@ -164,6 +181,11 @@ function second(hosts: readonly LabHost[]): LabHost {
   return host;
 }
 
+/** Where component roots are on the host's disk. */
+function base(host: LabHost): string {
+  return host.prefix + host.baseDirectory;
+}
+
 function answers(host: LabHost): Promise<boolean> {
   return answersSsh(host.address, host.port, 700);
 }
@@ -183,7 +205,7 @@ async function offeredKey(host: LabHost): Promise<string> {
 async function sleepers(host: LabHost): Promise<number> {
   const script =
     'n=0; for p in /proc/[0-9]*; do [ "$(readlink "$p/cwd")" = "$1" ] && grep -qa 98765 "$p/cmdline" && n=$((n + 1)); done; echo "$n"';
-  return Number((await host.run(["sh", "-c", script, "sh", host.baseDirectory])).stdout);
+  return Number((await host.run(["sh", "-c", script, "sh", base(host)])).stdout);
 }
 
 function sshOptions(lab: Lab, host: LabHost): string[] {

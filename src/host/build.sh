@@ -89,11 +89,10 @@ keep_release() {
 	for _name in release release.sig manifest bundle-manifest; do
 		[ ! -f "$WORK/offer/$_name" ] || cp "$WORK/offer/$_name" "$WORK/release/$_name" || fail 74 write-failed "cannot keep the release"
 	done
-	for _name in "$WORK"/release/*; do sync_path "$_name"; done
 	rm -rf "$T_DIR/releases/.$T_VERSION.old" "$T_DIR/releases/.$T_VERSION.new"
 	# WORK may lie on another file system: copy beside the target first, so that the last step is a rename.
 	cp -R "$WORK/release" "$T_DIR/releases/.$T_VERSION.new"
-	for _name in "$T_DIR/releases/.$T_VERSION.new"/*; do sync_path "$_name"; done
+	sync_path "$T_DIR/releases/.$T_VERSION.new"/*
 	[ ! -e "$_keep" ] || mv -T "$_keep" "$T_DIR/releases/.$T_VERSION.old"
 	mv -T "$T_DIR/releases/.$T_VERSION.new" "$_keep"
 	sync_dir "$T_DIR/releases"

@@ -212,8 +212,8 @@ nap() { sleep "${1:-0.05}"; }
 
 # ---- durable writes ------------------------------------------------------
 
-# sync_path PATH: fsync one file or directory. sync_dir is the same, by its purpose: make a rename in it durable.
-sync_path() { sync "$1" 2>/dev/null </dev/null || sync </dev/null; }
+# sync_path PATH…: fsync files or directories. sync_dir is the same, by its purpose: make a rename in it durable.
+sync_path() { sync "$@" 2>/dev/null </dev/null || sync </dev/null; }
 sync_dir() { sync_path "$1"; }
 
 # sync_tree DIR: everything below DIR is on disk afterwards (syncfs where it exists).

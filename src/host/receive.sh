@@ -172,7 +172,7 @@ store_offer() {
 		[ ! -f "$O_DIR/doc.$_name" ] || cp "$O_DIR/doc.$_name" "$_new/$_name" || { remove_tree "$_new"; fail 74 write-failed "cannot store the offer"; }
 	done
 	[ -n "$BUNDLE" ] || rm -f "$_new/bundle-manifest"
-	for _name in "$_new"/*; do sync_path "$_name"; done
+	sync_path "$_new"/*
 	rm -rf "$STATE/offers/$1/.$2.old"
 	[ ! -e "$STATE/offers/$1/$2" ] || mv -T "$STATE/offers/$1/$2" "$STATE/offers/$1/.$2.old"
 	mv -T "$_new" "$STATE/offers/$1/$2"

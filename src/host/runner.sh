@@ -132,7 +132,8 @@ word_run_step() {
 	JOB=$STATE/runs/$1/$2
 	[ -d "$JOB" ] || fail 66 no-such-step "$1 $2"
 	exec 8>>"$JOB/lock"
-	flock -n 8 || exit 75
+	# Whoever asks for events looks at this lock for a moment; another runner holds it to the end and leaves `started`.
+	lock_wait 8 10 || exit 75
 	[ ! -e "$JOB/started" ] || exit 75
 	: >"$JOB/started"
 	rm -f "$JOB/fifo"
@@ -278,10 +279,12 @@ verb_events() {
 	done
 }
 
-# step_is_lost: nobody holds its lock, and it is not just about to be started.
+# step_is_lost: it was started and nobody holds its lock any more, or it was never started although there was time.
 step_is_lost() {
-	( flock -n 6 ) 6>>"$JOB/lock" || return 1
-	[ ! -e "$JOB/started" ] || return 0
+	if [ -e "$JOB/started" ]; then
+		(flock -n 6) 6>>"$JOB/lock"
+		return
+	fi
 	read -r _at _boot <"$JOB/submitted"
 	boot_id
 	[ "$_boot" = "$BOOT_ID" ] || return 0

@@ -52,7 +52,7 @@ export interface TestHost {
   session(fence?: { run?: string; epoch?: number; holder?: string }): Promise<Session>;
   /** Sends all documents and offers. */
   offer(session: Session, offer: Offer): Promise<Answer>;
-  /** Sends a payload in one or more frames; the answer to the last. */
+  /** Sends what the host has not yet of a payload. */
   put(session: Session, payload: Buffer): Promise<Answer>;
   /** Submits groups and collects all events. */
   run(session: Session, step: string, groups: readonly (readonly Task[])[], run?: string): Promise<SequencedTaskEvent[]>;
@@ -66,6 +66,9 @@ export interface Keys {
   readonly controller: string;
   readonly stranger: string;
 }
+
+/** Memory where there is some: hosts fsync a lot, and durability has tests of its own. */
+const scratch = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
 /** Removed when the test process ends; keys are made once for all tests of a file. */
 let shared: Promise<{ keys: Keys; busyBoxPath: string }> | undefined;
@@ -232,7 +235,7 @@ export interface HostOptions {
 export async function withHost(shell: Shell, options: HostOptions, work: (host: TestHost) => Promise<void>): Promise<void> {
   shared ??= makeShared();
   const { keys, busyBoxPath } = await shared;
-  const directory = await realpath(await mkdtemp(join(tmpdir(), "cutover-host-")));
+  const directory = await realpath(await mkdtemp(join(scratch, "cutover-host-")));
   try {
     const host = await layOut({ directory, keys, busyBoxPath, shell, options });
     await work(host);
@@ -287,7 +290,11 @@ async function layOut({ directory, keys, busyBoxPath, shell, options }: {
       }
       return session.request("offer", [offer.component, offer.version]);
     },
-    put: (session, payload) => session.request("put", [digest(payload), "0", `${payload.length}`], payload),
+    async put(session, payload) {
+      const { fields } = await session.request("have", [digest(payload)]);
+      const rest = payload.subarray(Number(fields[0]));
+      return session.request("put", [digest(payload), fields[0] ?? "0", `${rest.length}`], rest);
+    },
     async run(session, step, groups, run = "run-1") {
       const payload = encodeGroups(groups);
       const submitted = await session.request("submit", [run, step, `${payload.length}`], payload);

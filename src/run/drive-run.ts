@@ -1,7 +1,7 @@
 // The driver: asks the machine what to do, does it, and feeds back what happened. It decides nothing by itself.
 import pMap from "p-map";
 import type { Host } from "../model/fleet.ts";
-import type { HostWork, Step } from "../model/plan.ts";
+import type { HostWork } from "../model/plan.ts";
 import type { EventBody, JournalEvent } from "../model/run-event.ts";
 import type { Appender } from "./append.ts";
 import { type BadVersion, decide, type Effect, type RunState, reduce } from "./machine.ts";
@@ -32,16 +32,16 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
       input.onEvent(event);
     }
   };
-  const context: HostStepContext = { ...input, record, signal };
+  const driving: Driving = { input, context: { ...input, record, signal }, next: () => decide(state) };
   try {
     for (let effect = decide(state), waited = false; effect !== undefined; effect = decide(state)) {
       input.signal.throwIfAborted();
       if (effect.kind === "wait") {
         if (waited) return state;
         waited = true;
-        await runHosts(input, context, effect.step, effect.hosts);
+        await runHosts(driving, effect);
       } else {
-        await perform(input, context, effect);
+        await perform(driving, effect);
       }
     }
     return state;
@@ -52,16 +52,18 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
   }
 }
 
-async function perform(
-  input: DriveInput,
-  context: HostStepContext,
-  effect: Exclude<Effect, { kind: "wait" }>,
-): Promise<unknown> {
+interface Driving {
+  readonly input: DriveInput;
+  readonly context: HostStepContext;
+  readonly next: () => Effect | undefined;
+}
+
+async function perform({ input, context, next }: Driving, effect: Exclude<Effect, { kind: "wait" }>): Promise<unknown> {
   switch (effect.kind) {
     case "start-step":
       return context.record({ kind: "step-started", step: effect.step.id });
     case "run-step":
-      return runHosts(input, context, effect.step, effect.hosts);
+      return runHosts({ input, context, next }, effect);
     case "end-step":
       if (effect.soakSeconds > 0) await input.clock.sleep(effect.soakSeconds * 1_000, input.signal);
       return context.record({ kind: "step-ended", step: effect.step.id });
@@ -85,19 +87,20 @@ function quarantines(bad: readonly BadVersion[]): EventBody[] {
   return bad.map((version) => ({ kind: "quarantined", ...version }));
 }
 
+/** The machine is asked again as each host's turn comes: others may have failed since the step began. */
 async function runHosts(
-  input: DriveInput,
-  context: HostStepContext,
-  step: Step,
-  names: readonly string[],
+  { input, context, next }: Driving,
+  { kind, step, hosts }: Extract<Effect, { kind: "run-step" | "wait" }>,
 ): Promise<void> {
-  const work = step.work.filter(({ host }) => names.includes(host));
+  const work = step.work.filter(({ host }) => hosts.includes(host));
   // Proof of contact over a new connection: a kept one would only show that the old session still lives.
   if (step.phase === "confirm") await Promise.all(work.map(({ host }) => input.executor.close(hostOf(input, host))));
-  await pMap(work, (mine: HostWork) => runHostStep(context, step, mine, hostOf(input, mine.host)), {
-    concurrency: input.concurrency,
-    signal: input.signal,
-  });
+  const runOne = async (mine: HostWork) => {
+    const now = next();
+    const leftOut = kind === "run-step" && !(now?.kind === "run-step" && now.hosts.includes(mine.host));
+    if (!leftOut) await runHostStep(context, step, mine, hostOf(input, mine.host));
+  };
+  await pMap(work, runOne, { concurrency: input.concurrency, signal: input.signal });
 }
 
 function hostOf(input: DriveInput, name: string): Host {

@@ -130,12 +130,17 @@ function end(outcome: RunOutcome, reason: string, bad: readonly BadVersion[] = [
   return { kind: "end", outcome, reason, bad };
 }
 
+/** Past the failure budget, hosts of a switch step that did not take it yet are left out, also within a batch (P9). */
 function decideIn(state: RunState, steps: readonly Step[]): Effect | undefined {
   const step = steps.find((candidate) => !state.endedSteps.has(candidate.id));
   if (step === undefined) return undefined;
   if (!state.startedSteps.has(step.id)) return { kind: "start-step", step };
   const outcomes = step.work.map(({ host }) => ({ host, outcome: state.hosts.get(`${step.id}/${host}`) }));
-  const open = outcomes.filter(({ outcome }) => outcome === undefined).map(({ host }) => host);
+  const bad = outcomes.filter(({ outcome }) => outcome === "failed" || outcome === "unknown");
+  const spent = step.phase === "switch" && !state.rollback && bad.length > (state.plan?.failureBudget ?? 0);
+  const open = outcomes
+    .filter(({ host, outcome }) => outcome === undefined && (!spent || state.submitted.has(`${step.id}/${host}`)))
+    .map(({ host }) => host);
   if (open.length > 0) return { kind: "run-step", step, hosts: open };
   const failed = outcomes.filter(({ outcome }) => outcome === "failed").map(({ host }) => host);
   const unknown = outcomes.filter(({ outcome }) => outcome === "unknown").map(({ host }) => host);

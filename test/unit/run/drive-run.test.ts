@@ -216,6 +216,34 @@ test("an aborted driver writes nothing after it has rejected, so that the next o
   assert.equal((await runController({ plan, journal, executor: hosts.executor, epoch: 2 })).outcome, "done");
 });
 
+test("within a batch too, no further host switches once failures are past the budget (P9)", async () => {
+  for (const failureBudget of [0, 1]) {
+    const together = makePlan(planInput({ ...world, policy: { canaries: 0, batchSize: "100%", failureBudget } }));
+    const hosts = inProcessHosts({
+      fails: ({ kind, action }) => (kind === "health" && action === "do" ? "unhealthy" : undefined),
+    });
+    const journal = memoryJournal();
+    const one = { plan: together, journal, executor: hosts.executor, epoch: 1, more: { concurrency: 1 } };
+    assert.equal((await runController(one)).outcome, "rolled-back");
+    const switched = hosts.ran.filter((entry) => /app\/switch do$/.test(entry)).map((entry) => entry.split(" ")[0]);
+    assert.deepEqual(switched, ["h1", "h2", "h3"].slice(0, failureBudget + 1));
+    assert.deepEqual([...hosts.versions.keys()], []);
+  }
+});
+
+test("an unknown host stops the rest of its batch, which goes on once it has answered (P7, P9)", async () => {
+  const together = makePlan(planInput({ ...world, policy: { canaries: 0, batchSize: "100%" } }));
+  const hosts = inProcessHosts({ loses: (host, _moment, step) => host === "h1" && step === "switch.1" });
+  const journal = memoryJournal();
+  const one = { plan: together, journal, executor: hosts.executor, epoch: 1, more: { concurrency: 1 } };
+  const waiting = await runController(one);
+  assert.equal(waiting.outcome, undefined);
+  assert.deepEqual([...hosts.versions.keys()], []);
+  hosts.script = {};
+  assert.equal((await runController({ ...one, epoch: 2 })).outcome, "done");
+  assertNothingTwice(hosts);
+});
+
 test("the soak is waited for between confirm and the next batch", async () => {
   const soaked = makePlan(planInput({ ...world, policy: { ...world.policy, soakSeconds: 60 } }));
   const clock = sleptClock();

@@ -5,6 +5,7 @@ import { access, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gitRepository } from "../../src/adapters/git-repository.ts";
+import { sshKeygenSigner } from "../../src/adapters/ssh-keygen.ts";
 import { loadDesired } from "../../src/desired/load-desired.ts";
 import { type ReleaseRepo, withReleaseRepo } from "../support/with-release-repo.ts";
 
@@ -63,19 +64,19 @@ test("a commit altered after it was signed is refused", () =>
     assert.equal(await repo.git("hash-object", "-t", "commit", join(repo.folder, "raw")), commit);
   }));
 
-test("a signature made for another purpose does not sign a commit (T10)", () =>
+test("a trusted key's signature made for another purpose does not sign a commit (T10)", () =>
   withReleaseRepo(async (repo) => {
-    const commit = await repo.commit(documents);
-    const repository = open(repo);
-    await repository.fetch();
-    const other = gitRepository({
-      url: repo.remote,
-      mirror: join(repo.folder, "mirror-1.git"),
-      ref: "main",
-      signer: { sign: async () => "", verify: async ({ namespace }) => ({ keys: namespace === "git" ? [] : ["any"] }) },
-    });
-    await assert.rejects(other.verifySignature(commit, repo.trust.commitSigners), { code: "commit-not-trusted" });
-    assert.deepEqual(await repository.verifySignature(commit, repo.trust.commitSigners), { signer: "alice" });
+    const commit = await repo.commit(documents, "none");
+    const payload = `${await repo.git("cat-file", "commit", commit)}\n`;
+    for (const namespace of ["cutover-release", "file", "git"]) {
+      const armor = await sshKeygenSigner().sign({ keyPath: join(repo.folder, "alice"), namespace, data: payload });
+      const header = `gpgsig ${armor.trimEnd().replaceAll("\n", "\n ")}`;
+      await writeFile(join(repo.folder, "raw"), payload.replace("\n\n", `\n${header}\n\n`));
+      const signed = await repo.git("hash-object", "-t", "commit", "-w", join(repo.folder, "raw"));
+      await repo.git("push", "--quiet", "--force", "origin", `${signed}:refs/heads/main`);
+      if (namespace === "git") assert.equal((await load(repo)).signer, "alice");
+      else await assert.rejects(load(repo), { code: "commit-not-trusted" });
+    }
   }));
 
 test("the Trust in an accepted commit judges the next one, and only an admin may change it", () =>

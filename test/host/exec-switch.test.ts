@@ -134,6 +134,45 @@ for (const shell of shells) {
         assert.deepEqual(failures(answers), []);
       }));
 
+    test(`${name}: P8: a switch that hangs with the lock in its hand is ended by the deadline`, () =>
+      withPartsHost(shell, async (host) => {
+        await host.installService("v1");
+        await host.installService("hangs", { neverReady: true });
+        await commit(host, "v1");
+        const { child, result } = host.start("switch", "do", { version: "hangs", options: { deadline: "1" } });
+        await until("the rename", 3000, async () => (await host.current()) === "hangs");
+        child.kill("SIGSTOP");
+        await until("the way back", 5000, async () => (await host.trial()) === "reverted");
+        assert.equal((await result).exitCode, 137);
+        assert.equal(await host.current(), "v1");
+        assert.equal(await ask(host.port), "v1");
+      }));
+
+    test(`${name}: P6: a way back killed at any moment is finished by the next one, without a dropped request`, () =>
+      withPartsHost(shell, async (host) => {
+        await host.installService("v1");
+        await host.installService("v2");
+        await commit(host, "v1");
+        const answers = await underLoad(host.port, async () => {
+          for (const [round, wait] of [60, 110, 160, 230, 300].entries()) {
+            const call = { version: "v2", run: `round-${round}` };
+            const switched = await host.task("switch", "do", call);
+            assert.equal(switched.exitCode, 0, `${switched.reason} ${switched.evidence}`);
+            const { child, result } = host.start("switch", "undo", call);
+            await delay(wait);
+            child.kill("SIGKILL");
+            await result;
+            if (round % 2 === 0) assert.equal((await host.word("guard")).exitCode, 0);
+            const undone = await host.task("switch", "undo", call);
+            assert.equal(undone.exitCode, 0, `${wait} ms: ${undone.reason} ${undone.evidence}`);
+            assert.equal(await host.trial(), "reverted");
+            assert.equal(await host.current(), "v1");
+            assert.equal(await ask(host.port), "v1");
+          }
+        });
+        assert.deepEqual(failures(answers), []);
+      }));
+
     test(`${name}: restart starts the new version, takes a crashing one back, and a first install that fails leaves nothing running`, () =>
       withPartsHost(shell, async (host) => {
         const contract = { "switch.strategy": "restart" };

@@ -7,9 +7,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { until } from "../support/until.ts";
 
-/** v1 committed, v2 built. */
+/** v1 committed, v2 built by that contract. */
 async function twoVersions(host: PartsHost, contract: Record<string, string> = {}): Promise<void> {
-  await host.install("v1", { contract });
+  await host.install("v1");
   await host.install("v2", { contract });
   assert.equal((await host.task("switch", "do", { version: "v1", run: "r0", session: "a" })).exitCode, 0);
   assert.equal((await host.task("confirm", "do", { version: "v1", run: "r0", session: "b" })).exitCode, 0);

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { planExitCode } from "../../../src/cli/outcomes.ts";
+import { renderPlan } from "../../../src/cli/render-plan.ts";
+import { textWidth, toText } from "../../../src/cli/text.ts";
+import type { Plan } from "../../../src/model/plan.ts";
+import { makePlan } from "../../../src/plan/make-plan.ts";
+import { largePlan } from "../../support/large-plan.ts";
+import { planInput, type World } from "../../support/plan-input.ts";
+
+const names = (count: number) => Array.from({ length: count }, (_, index) => `web${index + 1}`);
+const planOf = (world: World) => makePlan(planInput(world));
+const show = (plan: Plan, totalHosts?: number, width?: number) =>
+  toText(renderPlan({ plan, totalHosts }), { color: false, width, overflow: "wrap" });
+
+test("the first line sums up; hosts with the same change share a line; the hash is the last line", () => {
+  const hosts = names(4);
+  const plan = planOf({ components: { db: { hosts }, shop: { hosts, dependsOn: ["db"] } } });
+  const lines = show(plan, 4);
+  assert.match(lines[0] ?? "", /^shop: 4 of 4 hosts change, 2 components, \d+ batch(es)?$/);
+  assert.equal(lines.filter((line) => /^ {2}(db|shop) .* → .* 4: web1\.\.web4$/.test(line)).length, 2);
+  assert.equal(lines.at(-1), `plan ${plan.hash}`);
+});
+
+test("a plan for 10,000 hosts fits on one screen", () => {
+  const plan = largePlan({ hosts: 10_000, batchSize: 10 });
+  const lines = show(plan, 10_000);
+  assert.ok(lines.length <= 24, `${lines.length} lines`);
+  assert.ok(lines[0]?.startsWith("shop: 10,000 of 10,000 hosts change, 1 component, 1,001 batches"));
+  assert.ok(lines.some((line) => line.includes("10,000: web1..web10000")));
+});
+
+test("unreachable, drifted and held hosts stand apart, each on a line of its own with its evidence (P7)", () => {
+  const lines = show(
+    planOf({
+      components: { shop: { hosts: names(6) } },
+      observed: { web2: "unreachable", web3: "unreachable", web4: { shop: { current: "9", committed: "1.0.0" } } },
+      holds: { web5: "disk is being replaced" },
+    }),
+    6,
+  );
+  assert.match(lines[0] ?? "", /2 of 6 hosts change.*4 hosts left alone/);
+  const start = lines.indexOf("left alone");
+  assert.ok(start > 0);
+  for (const expected of [
+    /unreachable +web2 /,
+    /unreachable +web3 /,
+    /drifted +web4 +shop/,
+    /on hold +web5 .*disk is being/,
+  ]) {
+    assert.equal(lines.slice(start).filter((line) => expected.test(line)).length, 1, String(expected));
+  }
+});
+
+test("even 10,000 unreachable hosts are all named", () => {
+  const hosts = names(10_000);
+  const observed = Object.fromEntries(hosts.map((host) => [host, "unreachable" as const]));
+  const text = show(planOf({ components: { shop: { hosts } }, observed })).join("\n");
+  assert.ok(text.includes("web1..web10000"));
+  assert.ok(!text.includes("more"));
+});
+
+test("the way back says the deadline, and where a reboot would not revert (P8)", () => {
+  const plan = planOf({ components: { shop: { hosts: names(2) } } });
+  const changes = plan.changes.map((change) => ({
+    ...change,
+    deadlineSeconds: 60,
+    revertsAfterReboot: change.host !== "web2",
+  }));
+  const lines = show({ ...plan, changes });
+  assert.ok(lines.some((line) => line.includes("goes back by itself within shop 60 s; a failed batch is undone")));
+  assert.ok(lines.some((line) => line.startsWith("  not across a reboot: web2:")));
+});
+
+test("in sync, pending and nothing but left-out hosts are three exit codes: 0, 2, 4", () => {
+  const pending = planOf({ components: { shop: { hosts: ["web1"] } } });
+  const stalled = planOf({ components: { shop: { hosts: ["web1"] } }, quarantined: ["shop@2.0.0"] });
+  const inSync = planOf({ components: { shop: { hosts: ["web1"], version: "1.0.0" } } });
+  assert.deepEqual(
+    [inSync, pending, stalled].map((plan) => planExitCode([plan])),
+    [0, 2, 4],
+  );
+  assert.equal(show(inSync)[0], "shop: in sync, nothing to do");
+});
+
+test("evidence from a host cannot forge lines, colours or a title (T26)", () => {
+  const plan = planOf({ components: { shop: { hosts: ["web1"] } } });
+  const held = [{ host: "web2", component: "shop", reason: "drifted" as const, evidence: "x\n\u001b[32mall good" }];
+  assert.ok(show({ ...plan, held }).some((line) => line.endsWith("x\\u{a}\\u{1b}[32mall good")));
+});
+
+test("on a narrow terminal lines wrap, and only unbreakable words are longer", () => {
+  const plan = planOf({ components: { shop: { hosts: names(8) } } });
+  const rows = show(plan, 8, 40).filter((row) => !row.includes("sha256:"));
+  assert.ok(
+    rows.every((row) => textWidth(row) <= 40),
+    rows.find((row) => textWidth(row) > 40),
+  );
+});

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { passExitCode, statusExitCode } from "../../../src/cli/outcomes.ts";
+import { renderStatus, type StatusView } from "../../../src/cli/render-status.ts";
+import { toText } from "../../../src/cli/text.ts";
+import type { Condition, Status, TargetStatus } from "../../../src/model/status.ts";
+
+const at = Date.UTC(2026, 10, 21, 3, 15);
+const target = (host: string, more: Partial<TargetStatus> = {}): TargetStatus => ({
+  host,
+  component: "shop",
+  from: "1.0.0",
+  version: "2.0.0",
+  wanted: "2.0.0",
+  since: at,
+  outcome: "done",
+  ...more,
+});
+const condition = (type: Condition["type"], status: Condition["status"], reason: string): Condition => ({
+  type,
+  status,
+  reason,
+  message: "",
+});
+const statusOf = (targets: readonly TargetStatus[], condition_: Condition): Status => ({
+  format: "cutover-status/1",
+  release: "shop",
+  commit: "0123456789abcdef0123456789abcdef01234567",
+  generation: "g",
+  planHash: null,
+  run: null,
+  conditions: [condition_],
+  targets: [...targets],
+  quarantined: [],
+  at,
+  holder: "control",
+  epoch: 1,
+});
+const view = (more: Partial<StatusView>): StatusView => ({
+  releases: [],
+  quarantined: [],
+  holds: [],
+  lastRun: undefined,
+  ...more,
+});
+const show = (value: StatusView) => toText(renderStatus(value), { color: false, width: undefined, overflow: "wrap" });
+
+test("a release shows its state with the reason, and hosts with the same version and outcome in one line", () => {
+  const targets = Array.from({ length: 10_000 }, (_, index) => target(`web${index + 1}`));
+  const lines = show(view({ releases: [statusOf(targets, condition("Ready", "True", "Done"))] }));
+  assert.equal(lines[0], "shop: Ready (Done)");
+  assert.ok(lines.includes("  shop       2.0.0    in sync  2026-11-21T03:15:00Z  10,000: web1..web10000"));
+  assert.ok(lines.length < 6);
+});
+
+test("hosts that are not as git asks stand apart, with what git asks for and what was seen (P7)", () => {
+  const failed = target("web3", { version: "1.0.0", outcome: "failed", detail: "HTTP 500 \u001b[2J" });
+  const silent = target("web4", { version: null, outcome: "unreachable", since: 0 });
+  const lines = show(
+    view({ releases: [statusOf([target("web1"), failed, silent], condition("Stalled", "True", "Quarantined"))] }),
+  );
+  assert.equal(lines[0], "shop: Stalled (Quarantined)");
+  assert.ok(
+    lines.some((line) => /1\.0\.0 +failed .*1: web3, git asks for 2\.0\.0: HTTP 500 \\u\{1b\}\[2J$/.test(line)),
+  );
+  assert.ok(lines.some((line) => /unknown +unreachable +1: web4/.test(line)));
+});
+
+test("a quarantine shows its evidence and the next command; a hold shows why and how it ends (P16)", () => {
+  const lines = show(
+    view({
+      quarantined: [
+        {
+          component: "shop",
+          version: "3.0.0",
+          reason: "unhealthy",
+          evidence: "web1/shop/health: 12 of 100 failed",
+          at,
+        },
+      ],
+      holds: [{ host: "web2", reason: "disk (anna)" }],
+    }),
+  );
+  assert.deepEqual(lines, [
+    "quarantined shop 3.0.0 since 2026-11-21T03:15:00Z: unhealthy",
+    "  | web1/shop/health: 12 of 100 failed",
+    "next: release another version, or: cutover retry shop --reason '…'",
+    "on hold web2: disk (anna); cutover resume web2 --reason '…'",
+  ]);
+});
+
+test("before the first pass status says that nothing is known, and what to do", () => {
+  assert.deepEqual(show(view({})), ["no pass has ended yet, so nothing is known", "next: cutover reconcile --once"]);
+});
+
+test("status exits 0 only when all is ready: under way 2, stalled or unknown 4", () => {
+  const of = (...conditions: Condition[]) => statusExitCode(conditions.map((each) => ({ conditions: [each] })));
+  assert.equal(of(condition("Ready", "True", "Done")), 0);
+  assert.equal(of(condition("Ready", "True", "Done"), condition("Reconciling", "True", "Run")), 2);
+  assert.equal(of(condition("Reconciling", "True", "Run"), condition("Stalled", "True", "Stuck")), 4);
+  assert.equal(of(condition("Ready", "Unknown", "Unreachable")), 4);
+  assert.equal(of(), 2);
+});
+
+test("a pass exits with its worst outcome, and with 2 when hosts were left out", () => {
+  const of = (outcome: Parameters<typeof passExitCode>[0][number]["outcome"], held: readonly string[] = []) => ({
+    outcome,
+    plan: { changes: [], held },
+  });
+  assert.equal(passExitCode([of("in-sync"), of("done")]), 0);
+  assert.equal(passExitCode([of("done", ["web2"])]), 2);
+  assert.equal(passExitCode([of("done"), of("rolled-back")]), 3);
+  assert.equal(passExitCode([of("rolled-back"), of("stalled")]), 4);
+  assert.equal(passExitCode([of("waiting")]), 4);
+  assert.equal(passExitCode([of("stuck")]), 4);
+});

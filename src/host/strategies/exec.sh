@@ -90,7 +90,7 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 		still_decided || return 1
 		if [ -n "$(exec_strays)" ]; then
 			wait_seen_=yes
-		elif [ -n "$wait_seen_" ] && wait_pid_=$(manager_main_pid || :) && { [ -z "$wait_pid_" ] || [ "$wait_pid_" = "$swap_old_" ]; }; then
+		elif [ -n "$wait_seen_" ] && wait_pid_=$(manager_main_pid || :) && { [ -z "$wait_pid_" ] || [ "$wait_pid_" = "$swap_old_" ]; } && ! exec_serves_elsewhere "$1" "$swap_tick_"; then
 			WHY=new-version-died
 			EVIDENCE="$1 ended before it was ready; $(manager_status_evidence)"
 			return 1
@@ -108,18 +108,35 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 exec_strays() { # print pids of successors that are not the main process: children of a process that we asked to hand over, started since
 	stray_main_=$(manager_main_pid || :)
 	for stray_file_ in "$TRIAL"/hand-over.*; do
+		case $stray_file_ in *.seen | *.stopping) continue ;; esac
 		[ -f "$stray_file_" ] || continue
 		stray_old_=$(kv_get "$stray_file_" pid)
 		stray_tick_=$(kv_get "$stray_file_" tick)
 		stray_signalled_=$(cat "/proc/$stray_old_"/task/*/children 2>/dev/null || :)
 		for stray_pid_ in $stray_signalled_; do
-			[ "$stray_pid_" != "$stray_main_" ] || continue
 			stray_born_=$(process_born "$stray_pid_") || continue
 			[ "$stray_born_" -ge "$stray_tick_" ] || continue
 			exec_arguments "$stray_pid_" | grep -qF "$ROOT/current/$(kv_get "$CONTRACT" switch.start || echo .)" || continue
-			echo "$stray_pid_"
+			# Most start scripts end in exec: from then on nothing but its pid tells that it was started as a successor.
+			grep -qxF "$stray_pid_ $stray_born_" "$stray_file_.seen" 2>/dev/null || echo "$stray_pid_ $stray_born_" >>"$stray_file_.seen"
+		done
+		[ -f "$stray_file_.seen" ] || continue
+		while read -r stray_pid_ stray_born_; do
+			[ "$stray_pid_" != "$stray_main_" ] || continue
+			! same_process "$stray_pid_" "$stray_born_" || echo "$stray_pid_"
+		done <"$stray_file_.seen"
+	done
+}
+
+exec_serves_elsewhere() { # VERSION TICK: a process born since then works in that version's directory: a successor that forked, as daemons do
+	for elsewhere_ in /proc/[0-9]*; do
+		elsewhere_born_=$(process_born "${elsewhere_#/proc/}") || continue
+		[ "$elsewhere_born_" -ge "$2" ] || continue
+		for elsewhere_path_ in "$(readlink "$elsewhere_/exe" 2>/dev/null || :)" "$(readlink "$elsewhere_/cwd" 2>/dev/null || :)"; do
+			case $elsewhere_path_ in "$ROOT/versions/$1" | "$ROOT/versions/$1/"*) return 0 ;; esac
 		done
 	done
+	return 1
 }
 
 exec_end_strays() { # end successors that never got ready: one that comes late would serve beside the version we chose

@@ -121,15 +121,16 @@ http_get() { # URL SECONDS: set HTTP_STATUS (000: no answer); the body's start, 
 			;;
 		wget)
 			timeout "$2" "$(tool_path wget)" -S -O "$HEALTH_DIR/reply" "$1" </dev/null >"$HEALTH_DIR/said" 2>&1 || :
-			HTTP_STATUS=$(sed -n 's/.*HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$HEALTH_DIR/said" | tail -n 1)
+			HTTP_STATUS=$(sed -n 's/.*HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$HEALTH_DIR/said" | head -n 1) # a redirect is no 2xx, here as with curl
 			;;
 		bash)
 			http_rest_=${1#http://}
 			http_at_=${http_rest_%%/*}
+			http_path_=${http_rest_#"$http_at_"}
 			case $http_at_ in *:*) http_port_=${http_at_##*:} ;; *) http_port_=80 ;; esac
 			# shellcheck disable=SC2016 # bash expands its own arguments
 			timeout "$2" bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n" "$3" "$4" >&3 && head -c 65536 <&3' \
-				bash "${http_at_%:*}" "$http_port_" "/${http_rest_#"$http_at_"}" "$http_at_" </dev/null >"$HEALTH_DIR/raw" 2>"$HEALTH_DIR/said" || :
+				bash "${http_at_%:*}" "$http_port_" "${http_path_:-/}" "$http_at_" </dev/null >"$HEALTH_DIR/raw" 2>"$HEALTH_DIR/said" || :
 			HTTP_STATUS=$(sed -n '1s/^HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$HEALTH_DIR/raw")
 			sed '1,/^.\{0,1\}$/d' "$HEALTH_DIR/raw" >"$HEALTH_DIR/reply"
 			;;

@@ -1,12 +1,28 @@
 // The dead man's switch, on real processes and the real clock.
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { until } from "../support/until.ts";
 
+/** Why a directory cannot be made immutable here (needs root and a file system that knows it); false when it can. */
+const noImmutable = ((): string | false => {
+  const probe = mkdtempSync(join(tmpdir(), "cutover-immutable-"));
+  try {
+    execFileSync("chattr", ["+i", probe], { stdio: "ignore" });
+    execFileSync("chattr", ["-i", probe], { stdio: "ignore" });
+    return false;
+  } catch {
+    return "chattr +i does not work for this user on this file system";
+  } finally {
+    rmSync(probe, { recursive: true });
+  }
+})();
 /** v1 committed, v2 built by that contract. */
 async function twoVersions(host: PartsHost, contract: Record<string, string> = {}): Promise<void> {
   await host.install("v1");
@@ -156,6 +172,39 @@ for (const shell of shells) {
           "trial-open",
         );
         assert.equal(await host.current(), "v2");
+      }));
+
+    test(`${name}: F7: no switch and no trial when current cannot be written`, { skip: noImmutable }, () =>
+      withPartsHost(shell, async (host) => {
+        await twoVersions(host);
+        const root = join(host.base, "web");
+        execFileSync("chattr", ["+i", root]);
+        try {
+          const refused = await switchTo(host, "v2");
+          assert.deepEqual([refused.exitCode, refused.reason], [74, "cannot-switch"], refused.evidence);
+        } finally {
+          execFileSync("chattr", ["-i", root]);
+        }
+        assert.equal(await host.current(), "v1");
+        assert.equal(await host.trial(), "none");
+        assert.equal((await switchTo(host, "v2")).exitCode, 0);
+      }),
+    );
+
+    test(`${name}: F17, P1: a way back whose version is gone is not taken: current stays complete, the host says reverting`, () =>
+      withPartsHost(shell, async (host) => {
+        await twoVersions(host);
+        await switchTo(host, "v2");
+        const marker = join(host.base, "web/versions/v1/.cutover-verified");
+        const digest = await readFile(marker, "utf8");
+        await rm(marker);
+        const stuck = await host.task("switch", "undo", { version: "v2" });
+        assert.deepEqual([stuck.exitCode, stuck.reason], [71, "way-back-missing"]);
+        assert.equal(await host.current(), "v2");
+        assert.equal(await host.trial(), "reverting");
+        await writeFile(marker, digest);
+        assert.equal((await host.word("guard")).exitCode, 0);
+        assert.equal(await host.current(), "v1");
       }));
 
     test(`${name}: T36: a broken host.sh is reverted by the copy of the one that armed its trial`, () =>

@@ -1,6 +1,6 @@
 // From what a plan or a pass came to, to the exit code. Pure.
 import { ExitCode } from "../errors.ts";
-import { type Status, stateOf } from "../model/status.ts";
+import type { Condition } from "../model/status.ts";
 
 interface PlanSize {
   readonly changes: readonly unknown[];
@@ -33,9 +33,8 @@ export function runExitCode(outcome: "done" | "rolled-back" | "stuck" | undefine
   return outcome === "rolled-back" ? ExitCode.rolledBack : ExitCode.stuck;
 }
 
-/** Ready everywhere 0, under way or never tried 2, anything else 4: unknown is never good (P7). */
-export function statusExitCode(releases: readonly Pick<Status, "conditions">[]): ExitCode {
-  const states = releases.map(stateOf);
+/** By the state of each release. Ready everywhere 0, under way or never tried 2, anything else 4: unknown is never good (P7). */
+export function statusExitCode(states: readonly Condition[]): ExitCode {
   if (states.some(({ type, status }) => status !== "True" || type === "Stalled")) return ExitCode.stuck;
   if (states.length === 0 || states.some(({ type }) => type === "Reconciling")) return ExitCode.changesPending;
   return ExitCode.done;

@@ -5,7 +5,6 @@ import { type CommandContext, examples, type Register } from "./command.ts";
 import { makeLiveDisplay } from "./live-display.ts";
 import { statusExitCode } from "./outcomes.ts";
 import { safeJson } from "./output.ts";
-import { renderStatus } from "./render-status.ts";
 import type { OpenedJournal } from "./services.ts";
 import { type Line, styled } from "./text.ts";
 import { formatClock } from "./units.ts";
@@ -31,19 +30,25 @@ export function addStatus(program: Command, register: Register): void {
     const opened = await context.services.openJournal(context.configPath);
     try {
       if (options.watch === true) return await watch(context, opened);
-      const view = await readView(opened);
-      context.output.print(renderStatus(view));
+      const { view, lines, states } = await readView(opened);
+      context.output.print(lines);
       context.output.document(view);
-      return statusExitCode(view.releases);
+      return statusExitCode(states);
     } finally {
       await opened.close();
     }
   });
 }
 
+/** Loaded here, since the status model is of no use to any other command. */
 async function readView({ journal, clock, settings }: OpenedJournal) {
-  const { readStatus } = await import("../app/read-status.ts");
-  return readStatus(journal, clock, settings);
+  const [{ readStatus }, { renderStatus }, { stateOf }] = await Promise.all([
+    import("../app/read-status.ts"),
+    import("./render-status.ts"),
+    import("../model/status.ts"),
+  ]);
+  const view = await readStatus(journal, clock, settings);
+  return { view, lines: renderStatus(view), states: view.releases.map(stateOf) };
 }
 
 async function watch({ output, signal }: CommandContext, opened: OpenedJournal): Promise<ExitCode> {
@@ -53,11 +58,11 @@ async function watch({ output, signal }: CommandContext, opened: OpenedJournal):
   const live = onScreen ? makeLiveDisplay({ sink: output.out, color: output.color, picture: () => lines }) : undefined;
   try {
     while (!signal.aborted) {
-      const view = await readView(opened);
+      const { view, lines: now } = await readView(opened);
       const text = safeJson(view);
       if (text !== shown) {
         shown = text;
-        lines = [[styled(formatClock(opened.clock.now()), "faint")], ...renderStatus(view)];
+        lines = [[styled(formatClock(opened.clock.now()), "faint")], ...now];
         if (live) live.changed();
         else output.print(lines);
         output.jsonLine(view);

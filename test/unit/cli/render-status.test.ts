@@ -94,7 +94,7 @@ test("before the first pass status says that nothing is known, and what to do", 
 });
 
 test("status exits 0 only when all is ready: under way 2, stalled or unknown 4", () => {
-  const of = (...conditions: Condition[]) => statusExitCode(conditions.map((each) => ({ conditions: [each] })));
+  const of = (...conditions: Condition[]) => statusExitCode(conditions);
   assert.equal(of(condition("Ready", "True", "Done")), 0);
   assert.equal(of(condition("Ready", "True", "Done"), condition("Reconciling", "True", "Run")), 2);
   assert.equal(of(condition("Reconciling", "True", "Run"), condition("Stalled", "True", "Stuck")), 4);

@@ -82,12 +82,15 @@ word_session() {
 		printf '%s\n' "$REQUEST_COUNT" >"$SESSION_DIR/activity"
 		uptime_cs
 		REQUEST_START=$UPTIME_CS
-		answer || break
+		# Never `answer || …`: that would switch `set -e` off in every verb.
+		answer
+		[ "$GO_ON" = yes ] || break
 	done
 }
 
-# answer: one request in LINE. Status 1 ends the session.
+# answer: one request in LINE. Sets GO_ON, `no` ends the session.
 answer() {
+	GO_ON=no
 	REQUEST_ID=${LINE%%"$TAB"*}
 	case $REQUEST_ID in '' | *[!A-Za-z0-9._-]*) REQUEST_ID=- ;; esac
 	[ "${#REQUEST_ID}" -le 64 ] || REQUEST_ID=-
@@ -105,10 +108,10 @@ answer() {
 		ms_since "$REQUEST_START"
 		printf '%s\terr\t%s\t70\tunexpected\t%s\n' "$REQUEST_ID" "$MS" "verb%20ended%20with%20$_rc" >&3
 		# What it left unread of a payload would be taken for requests.
-		return 1
+		return 0
 	fi
-	[ "$_rc" -ne 76 ] || return 1
-	[ "$_rc" -ne 200 ] || return 1
+	case $_rc in 76 | 200) return 0 ;; esac
+	GO_ON=yes
 	if [ -f "$SESSION_DIR/fence" ] && [ -z "${FENCE_RUN-}" ]; then
 		read -r FENCE_RUN FENCE_EPOCH FENCE_HOLDER <"$SESSION_DIR/fence"
 	fi

@@ -1,7 +1,7 @@
 // host.sh for real, in user mode: an enrolled state directory, sessions over pipes, and a look at what was left behind.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -57,6 +57,8 @@ export interface TestHost {
   /** Submits groups and collects all events. */
   run(session: Session, step: string, groups: readonly (readonly Task[])[], run?: string): Promise<SequencedTaskEvent[]>;
   task(kind: Task["kind"], version: string, more?: Partial<Task>): Task;
+  /** Runs shell code in place of main: everything of host.sh is defined, STATE and the rest is not. */
+  evaluate(code: string): string;
   /** Paths below `directory` that a failed attempt must not leave: building directories, parts, session directories. */
   leftovers(): string[];
 }
@@ -158,6 +160,8 @@ export interface OfferInput {
   readonly manifest?: string;
   readonly releaseKeys?: readonly string[];
   readonly controllerKey?: string;
+  /** Leaves the signatures empty, for what comes after they were checked. */
+  readonly unsigned?: boolean;
 }
 export interface Offer {
   readonly component: string;
@@ -212,8 +216,8 @@ export function makeOffer(host: Pick<TestHost, "root" | "keys">, input: OfferInp
     component, version, payload, bundlePayload: bundleTar,
     documents: {
       release, envelope, manifest,
-      "release.sig": releaseKeys.map((key) => sign(key, "cutover-release", release)).join(""),
-      "envelope.sig": sign(controllerKey, "cutover-envelope", envelope),
+      "release.sig": input.unsigned ? "" : releaseKeys.map((key) => sign(key, "cutover-release", release)).join(""),
+      "envelope.sig": input.unsigned ? "" : sign(controllerKey, "cutover-envelope", envelope),
       ...(bundleManifest === undefined ? {} : { "bundle-manifest": bundleManifest }),
     },
   };
@@ -304,6 +308,11 @@ async function layOut({ directory, keys, busyBoxPath, shell, options }: {
       return data.filter((one) => one[0] !== ".").map((one) => parseTaskEvent(one));
     },
     task: (kind, version, more = {}) => ({ id: `h1/${more.component ?? "web"}/${kind}`, host: "h1", component: "web", version, kind, action: "do", options: {}, ...more }),
+    evaluate(code) {
+      const path = join(directory, "evaluate.sh");
+      writeFileSync(path, readHostScript().replace(/main "\$@"\n$/, `${code}\n`));
+      return execFileSync(program, [...before, path], { env, encoding: "utf8", cwd: directory, stdio: ["ignore", "pipe", "inherit"] });
+    },
     leftovers() {
       const names = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []);
       const odd = [...names(root), ...names(join(state, "bundles")), ...names(join(state, "incoming")), ...names(join(state, "components/web")), ...names(join(state, "offers/web"))];

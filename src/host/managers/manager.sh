@@ -59,19 +59,19 @@ same_process() { # PID BORN: 0 while that very process lives; a reused pid is an
 	[ "$(process_born "$1")" = "$2" ]
 }
 
-end_process() { # PID BORN SIGNAL SECONDS: ask it to end, wait, then KILL; sets ENDED to gone, stopped or killed
-	ENDED=gone
+end_process() { # PID BORN SIGNAL SECONDS: ask it to end, wait, then KILL; returns when it is gone, or 10 s after a KILL that the kernel holds up
 	same_process "$1" "$2" || return 0
-	ENDED=stopped
 	kill -s "$3" "$1" 2>/dev/null || :
 	uptime_cs
 	end_by_=$((UPTIME_CS + $4 * 100))
+	end_forced_=
 	while same_process "$1" "$2"; do
 		uptime_cs
 		if [ "$UPTIME_CS" -ge "$end_by_" ]; then
-			ENDED=killed
+			[ -z "$end_forced_" ] || return 0
+			end_forced_=yes
 			kill -s KILL "$1" 2>/dev/null || :
-			end_by_=$((end_by_ + 100000))
+			end_by_=$((UPTIME_CS + 1000))
 		fi
 		nap
 	done

@@ -55,6 +55,7 @@ test("a connection that was silent during a hand-over gets its next answer, and 
     ask();
     await until("the first answer", ANSWER_WITHIN_MS, async () => /sum [0-9a-f]{8}\n$/.test(received));
     assert.match(received, /^Connection: keep-alive\r$/m);
+    const { worker } = parseShopPage(received.slice(received.indexOf("\r\n\r\n") + 4)) as ShopPage;
     received = "";
 
     const oldPid = await shop.pid();
@@ -62,7 +63,8 @@ test("a connection that was silent during a hand-over gets its next answer, and 
     await shop.signal("SIGUSR2");
     await until("the successor", ANSWER_WITHIN_MS, async () => (await shop.pid()) !== oldPid);
     process.kill(oldPid, "SIGTERM");
-    await until("the old version to drain", ANSWER_WITHIN_MS, async () => (await shop.log()).includes("draining"));
+    const drains = `worker ${worker}: stopped accepting`;
+    await until("the old worker to drain", ANSWER_WITHIN_MS, async () => (await shop.log()).includes(drains));
     ask();
     await once(socket, "close", { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
     assert.match(received, /^HTTP\/1.1 200 OK\r\n/);

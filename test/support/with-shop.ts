@@ -1,8 +1,8 @@
 // One host's worth of the demo service, driven the way host.sh drives it: cold start, USR2, a new pid in the pid file, TERM.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import { closeSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rename, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildShopVersions } from "../../src/lab/demo/build-shop.ts";
@@ -29,6 +29,13 @@ export interface Shop {
 /** Fails when a process of the service outlives its stop; removes the directory in any case. */
 export async function withShop(body: (shop: Shop) => Promise<void>): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), "cutover-shop-"));
+  // The service is no child of ours, so an interrupted run has to end it by itself.
+  const interrupted = (): void => {
+    for (const pid of processesOf(base)) signalIfAlive(pid, "SIGKILL");
+    rmSync(base, { recursive: true, force: true });
+    process.exit(1);
+  };
+  process.once("SIGTERM", interrupted).once("SIGINT", interrupted);
   try {
     const shop = await layOut(base);
     try {
@@ -40,6 +47,7 @@ export async function withShop(body: (shop: Shop) => Promise<void>): Promise<voi
       await stopAll(base);
     }
   } finally {
+    process.off("SIGTERM", interrupted).off("SIGINT", interrupted);
     await rm(base, { recursive: true, force: true });
   }
 }
@@ -100,24 +108,26 @@ async function layOut(base: string): Promise<Shop> {
 
 /** Primaries get SIGTERM; workers follow them. What is left after that is a fault, named after it was killed. */
 async function stopAll(base: string): Promise<void> {
-  for (const pid of await processesOf(base)) signalIfAlive(pid, "SIGTERM");
+  for (const pid of processesOf(base)) signalIfAlive(pid, "SIGTERM");
   try {
-    await until("the service to stop", STOP_WITHIN_MS, async () => (await processesOf(base)).length === 0);
+    await until("the service to stop", STOP_WITHIN_MS, async () => processesOf(base).length === 0);
   } finally {
-    for (const pid of await processesOf(base)) signalIfAlive(pid, "SIGKILL");
+    for (const pid of processesOf(base)) signalIfAlive(pid, "SIGKILL");
   }
 }
 
 /** Every process whose command line names a path below `base`. */
-async function processesOf(base: string): Promise<number[]> {
-  const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > 0 && pid !== process.pid);
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""); // it ended meanwhile
-      return command.includes(base) ? [pid] : [];
-    }),
-  );
-  return found.flat();
+function processesOf(base: string): number[] {
+  const pids = readdirSync("/proc").map(Number);
+  return pids.filter((pid) => pid > 0 && pid !== process.pid && commandOf(pid).includes(base));
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return ""; // it ended meanwhile
+  }
 }
 
 /** A zombie is dead: an orphan stays one until process 1 gets round to it, which in a container can take seconds. */

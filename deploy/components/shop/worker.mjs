@@ -46,6 +46,7 @@ export function runWorker() {
     draining = true;
     // http.Server's own close() also destroys idle connections at once; net.Server's only stops accepting.
     Server.prototype.close.call(server, () => process.exit(0));
+    log("worker", "stopped accepting");
     setTimeout(() => server.closeIdleConnections(), IDLE_GRACE_MS);
     setTimeout(() => {
       log("worker", `requests still open after ${DRAIN_WITHIN_MS} ms are cut`);

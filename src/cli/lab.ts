@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { ExitCode, UsageError } from "../errors.ts";
+import type { Lab } from "../lab/lab.ts";
 import { type CommandContext, examples, type Options, optionalText, type Register } from "./command.ts";
 import { type Line, styled } from "./text.ts";
 import { counted } from "./units.ts";
@@ -50,13 +51,11 @@ function addUp(lab: Command, register: Register): void {
     try {
       output.print([
         [styled(started.id, "strong"), ` ${counted(started.hosts.length, "host")} in ${started.directory}`],
-        ...started.hosts.map(({ name, address, port, user }): Line => [`  ${name}  ${user}@${address}:${port}`]),
+        ...hostLines(started),
         ["Ctrl-C takes them down again"],
       ]);
-      const hosts = started.hosts.map(({ name, address, port, user, hostKeys, stateDirectory, baseDirectory }) => {
-        return { name, address, port, user, hostKeys, stateDirectory, baseDirectory };
-      });
-      output.jsonLine({ id: started.id, kind: started.kind, directory: started.directory, hosts });
+      const { id, kind, directory, operatorKey = null, hosts } = started;
+      output.jsonLine({ id, kind, directory, operatorKey, hosts });
       await aborted(signal);
     } finally {
       await started.down();
@@ -80,6 +79,22 @@ function addDown(lab: Command, register: Register): void {
     ]);
     output.document({ down: gone.map(({ id, kind, directory }) => ({ id, kind, directory })) });
     return ExitCode.done;
+  });
+}
+
+/** Where the host is, and the command that enrols it. */
+function hostLines({ kind, operatorKey, hosts }: Lab): Line[] {
+  return hosts.flatMap((host): Line[] => {
+    const local = ["--local", "--user", host.user, "--state", host.stateDirectory, "--prefix", host.prefix];
+    const options =
+      kind === "loopback"
+        ? [...local, "--authorized-keys", host.authorizedKeysFile, "--host-key", `'${host.hostKeys[0] ?? ""}'`]
+        : ["--operator-key", operatorKey ?? ""];
+    const where = ["--address", host.address, "--port", String(host.port), "--base", host.baseDirectory];
+    return [
+      [styled(host.name, "strong"), `  ${host.user}@${host.address}:${host.port}`],
+      [styled(`  cutover host enrol ${[host.name, ...where, ...options].join(" ")}`, "faint")],
+    ];
   });
 }
 

@@ -75,12 +75,11 @@ function batchLines({ steps }: Plan): Line[] {
     const components = [...new Set(tasks.map(({ component }) => component))].join(", ");
     return [
       { text: `batch ${step.batch}` },
-      { text: components },
-      { text: soak === 0 ? "" : `soak ${formatDuration(soak * 1_000)}` },
+      { text: soak === 0 ? components : `${components}, then ${formatDuration(soak * 1_000)} soak` },
       { text: `${formatCount(hosts.length)}: ${foldHosts(hosts, shortList)}` },
     ];
   });
-  const lines = tableLines(["batch", "components", "", "hosts"], rows);
+  const lines = tableLines(["batch", "components", "hosts"], rows);
   const left = switches.length - shown.length;
   if (left > 0) lines.splice(7, 0, [`  … ${formatCount(left)} more batches, each after the one before …`]);
   return lines;

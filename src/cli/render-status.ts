@@ -1,5 +1,5 @@
 // Where everything stands, for people: each release with its state and reason, each component with hosts folded. Pure.
-import { type Status, stateOf, type TargetStatus } from "../model/status.ts";
+import { type Condition, type Status, stateOf, type TargetStatus } from "../model/status.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import { evidenceLines } from "./render-error.ts";
 import { groupBy } from "./render-plan.ts";
@@ -44,15 +44,27 @@ export function renderStatus(view: StatusView): Line[] {
     return [["no pass has ended yet, so nothing is known"], [styled("next:", "accent"), " cutover reconcile --once"]];
   }
   return [
-    ...releases.flatMap((status, index) => [...(index === 0 ? [] : [[]]), ...releaseLines(status)]),
+    ...releases.flatMap((status, index) => [
+      ...(index === 0 ? [] : [[]]),
+      ...releaseLines(status, currentState(status, lastRun)),
+    ]),
     ...quarantined.flatMap(quarantineLines),
     ...holdLines(holds),
     ...(lastRun === undefined ? [] : [lastRunLine(lastRun)]),
   ];
 }
 
-function releaseLines(status: Status): Line[] {
-  const { type, status: holds, reason, message } = stateOf(status);
+/** The published state, unless a run has begun or ended since it was written: what that changed nobody has read back yet (P7). */
+export function currentState(status: Status, lastRun: LastRunView | undefined): Condition {
+  if (lastRun === undefined || lastRun.release !== status.release || lastRun.at <= status.at) return stateOf(status);
+  if (lastRun.outcome === undefined) {
+    return { type: "Reconciling", status: "True", reason: "RunOpen", message: `run ${lastRun.run} has not ended` };
+  }
+  const message = `run ${lastRun.run} ended after this was written; the next pass reads the hosts back`;
+  return { type: "Ready", status: "Unknown", reason: "Outdated", message };
+}
+
+function releaseLines(status: Status, { type, status: holds, reason, message }: Condition): Line[] {
   const state = holds === "True" ? type : holds === "Unknown" ? "Unknown" : `not ${type}`;
   const style: Style = state === "Ready" ? "good" : state === "Reconciling" ? "accent" : "bad";
   return [
@@ -70,13 +82,15 @@ function releaseLines(status: Status): Line[] {
 /** One row for all hosts that share component, versions and outcome. */
 function targetLines(targets: readonly TargetStatus[]): Line[] {
   if (targets.length === 0) return [];
-  const groups = groupBy(targets, ({ component, version, wanted, outcome, detail }) =>
-    [component, version ?? "", wanted ?? "", outcome, detail ?? ""].join("\0"),
-  );
+  const isSettled = ({ outcome }: TargetStatus) => outcome === "in-sync" || outcome === "done";
+  const groups = groupBy(targets, (target) => {
+    const { component, version, wanted, outcome, detail } = target;
+    return JSON.stringify([component, version, ...(isSettled(target) ? [] : [wanted, outcome, detail])]);
+  });
   const rows = groups.map((group): Cell[] => {
     const [{ component, version, wanted, outcome, detail }] = group;
     const hosts = group.map(({ host }) => host);
-    const settled = outcome === "in-sync" || outcome === "done";
+    const settled = isSettled(group[0]);
     const missed = !settled && wanted !== null && wanted !== version ? `, git asks for ${wanted}` : "";
     const since = Math.max(...group.map((target) => target.since));
     const known = version !== null && since > 0;

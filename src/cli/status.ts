@@ -42,13 +42,12 @@ export function addStatus(program: Command, register: Register): void {
 
 /** Loaded here, since the status model is of no use to any other command. */
 async function readView({ journal, clock, settings }: OpenedJournal) {
-  const [{ readStatus }, { renderStatus }, { stateOf }] = await Promise.all([
+  const [{ readStatus }, { currentState, renderStatus }] = await Promise.all([
     import("../app/read-status.ts"),
     import("./render-status.ts"),
-    import("../model/status.ts"),
   ]);
   const view = await readStatus(journal, clock, settings);
-  return { view, lines: renderStatus(view), states: view.releases.map(stateOf) };
+  return { view, lines: renderStatus(view), states: view.releases.map((status) => currentState(status, view.lastRun)) };
 }
 
 async function watch({ output, signal }: CommandContext, opened: OpenedJournal): Promise<ExitCode> {

@@ -89,6 +89,17 @@ test("a quarantine shows its evidence and the next command; a hold shows why and
   ]);
 });
 
+test("a status that a later run has overtaken is not shown as ready (P7)", () => {
+  const releases = [statusOf([target("web1")], condition("Ready", "True", "Done"))];
+  const lastRun = { run: "r2", release: "shop", outcome: undefined, reason: "", startedAt: at + 1, at: at + 2 };
+  assert.equal(show(view({ releases, lastRun }))[0], "shop: Reconciling (RunOpen): run r2 has not ended");
+  assert.match(
+    show(view({ releases, lastRun: { ...lastRun, outcome: "done" } }))[0] ?? "",
+    /^shop: Unknown \(Outdated\): run r2/,
+  );
+  assert.equal(show(view({ releases, lastRun: { ...lastRun, at: at - 1 } }))[0], "shop: Ready (Done)");
+});
+
 test("before the first pass status says that nothing is known, and what to do", () => {
   assert.deepEqual(show(view({})), ["no pass has ended yet, so nothing is known", "next: cutover reconcile --once"]);
 });

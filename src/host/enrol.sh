@@ -13,7 +13,7 @@
 #   E_RELEASE_KEYS     public release keys, `TYPE BASE64`, one a line
 #   E_CONTROLLER_KEYS  public keys that may sign envelopes, the same form
 #   E_SSH_KEYS         public keys that may log in to open a session, the same form
-#   E_REVOKED          revoked public keys, the same form; may be empty
+#   E_REVOKED          revoked public keys, the same form; empty: what is revoked here already stays
 #   E_AUTHORIZED_KEYS  user mode: the authorized_keys file to keep our lines in; empty: ~/.ssh/authorized_keys; `-`: none
 #   E_REPLACE          yes: this host may be enrolled under another name, and host.sh may be replaced by E_HOST_SH; else empty
 #   E_HOST_SH_VERSION  version of E_HOST_SH
@@ -129,7 +129,10 @@ write_trust() {
 	for _dir in trust host incoming offers components bundles runs; do put_dir "$E_STATE/$_dir" 700; done
 	signers release cutover-release "$E_RELEASE_KEYS" | put_file "$E_STATE/trust/release_signers" 600
 	signers controller cutover-envelope "$E_CONTROLLER_KEYS" | put_file "$E_STATE/trust/controllers" 600
-	printf '%s\n' "$E_REVOKED" | grep . | put_file "$E_STATE/trust/revoked" 600
+	# An empty list takes nothing back that was revoked on this host before.
+	if [ -n "$E_REVOKED" ] || [ ! -f "$E_STATE/trust/revoked" ]; then
+		printf '%s\n' "$E_REVOKED" | grep . | put_file "$E_STATE/trust/revoked" 600
+	fi
 	for _base in $E_BASES; do
 		[ -d "$_base" ] || (umask 022 && mkdir -p "$_base") || die 73 "cannot create $_base"
 	done

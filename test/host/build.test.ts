@@ -10,14 +10,26 @@ for (const shell of shells) {
     withHost(shell, {}, async (host) => {
       const session = await host.session({});
       const offer = makeOffer(host, { bundle: [{ path: "migrate", content: "#!/bin/sh\n", mode: 0o755 }] });
-      assert.deepEqual((await host.offer(session, offer)), { data: [], fields: ["needed", "needed"], code: 0, reason: "", evidence: "" });
+      assert.deepEqual(await host.offer(session, offer), {
+        data: [],
+        fields: ["needed", "needed"],
+        code: 0,
+        reason: "",
+        evidence: "",
+      });
       assert.equal((await host.put(session, offer.payload)).code, 0);
       assert.equal((await host.put(session, offer.bundlePayload ?? Buffer.alloc(0))).code, 0);
       const events = await host.run(session, "build", [[host.task("build", "v1")], [host.task("check", "v1")]]);
-      assert.deepEqual(events.map(({ sequence, event }) => [sequence, event.task, event.state, event.reason]), [
-        [1, "h1/web/build", "running", ""], [2, "h1/web/build", "done", ""],
-        [3, "h1/web/check", "running", ""], [4, "h1/web/check", "done", ""],
-      ], JSON.stringify(events));
+      assert.deepEqual(
+        events.map(({ sequence, event }) => [sequence, event.task, event.state, event.reason]),
+        [
+          [1, "h1/web/build", "running", ""],
+          [2, "h1/web/build", "done", ""],
+          [3, "h1/web/check", "running", ""],
+          [4, "h1/web/check", "done", ""],
+        ],
+        JSON.stringify(events),
+      );
       const version = join(host.root, "versions/v1");
       assert.equal(readFileSync(join(version, "data ä/a -> b"), "utf8"), "spaces and arrows");
       assert.equal(readlinkSync(join(version, "link")), "bin/app");

@@ -20,20 +20,51 @@ task_hook_do() { case $(task_option name) in
 	*) echo "hook \${T_COMPONENT}/\${T_VERSION} $(cat | wc -c)" ;;
 esac; }
 `;
-const hook = (host: TestHost, name: string) => host.task("hook", "v1", { id: `h1/web/hook-${name}`, options: { name } });
+const hook = (host: TestHost, name: string) =>
+  host.task("hook", "v1", { id: `h1/web/hook-${name}`, options: { name } });
 
 for (const shell of shells) {
   test(`${shell.name}: malformed requests are refused one by one, the session goes on`, () =>
     withHost(shell, {}, async (host) => {
       const session = await host.session();
-      const lines = ["", "\t", "1", "1\tnonsense", "1\tprobe\t", "1\t\tprobe", "1\tpro be", "1\tfence\tr%0a\t1\tme", "1\tfence\tr%00\t1\tme", "1\tfence\tr\t01\tme", "1\tfence\t../r\t1\tme",
-        "1\tfence\tr\t1\t", "$(touch x)\tprobe", "1\t;id", "1\tfence", "1\thave\tsha256:zz", "\u00e9\tprobe", `1\tfence\t${"x".repeat(70_000)}\t1\tme`, "1\tword_guard", "1\toffer\t..\tv1", "1\tsubmit"];
+      const lines = [
+        "",
+        "\t",
+        "1",
+        "1\tnonsense",
+        "1\tprobe\t",
+        "1\t\tprobe",
+        "1\tpro be",
+        "1\tfence\tr%0a\t1\tme",
+        "1\tfence\tr%00\t1\tme",
+        "1\tfence\tr\t01\tme",
+        "1\tfence\t../r\t1\tme",
+        "1\tfence\tr\t1\t",
+        "$(touch x)\tprobe",
+        "1\t;id",
+        "1\tfence",
+        "1\thave\tsha256:zz",
+        "\u00e9\tprobe",
+        `1\tfence\t${"x".repeat(70_000)}\t1\tme`,
+        "1\tword_guard",
+        "1\toffer\t..\tv1",
+        "1\tsubmit",
+      ];
       for (const line of lines.slice(0, -1)) {
         session.raw(`${line}\n`);
         assert.equal(word(await session.answer()), "64 bad-request", JSON.stringify(line.slice(0, 40)));
       }
-      for (const [verb, ...args] of [["offer", "web", "v1"], ["have", digest("")], ["events", "run-1", "s"]] as const) assert.equal(word(await session.request(verb, args)), "64 not-fenced");
-      assert.equal(word(await session.request("doc", ["release", "3"], "abc")), "64 not-fenced", "the payload is read away");
+      for (const [verb, ...args] of [
+        ["offer", "web", "v1"],
+        ["have", digest("")],
+        ["events", "run-1", "s"],
+      ] as const)
+        assert.equal(word(await session.request(verb, args)), "64 not-fenced");
+      assert.equal(
+        word(await session.request("doc", ["release", "3"], "abc")),
+        "64 not-fenced",
+        "the payload is read away",
+      );
       assert.equal(word(await session.request("probe")), "ok");
       assert.equal(word(await session.request("bye")), "ok");
       assert.equal(await session.end(), 0);
@@ -73,34 +104,67 @@ for (const shell of shells) {
       const again = await host.session({});
       assert.deepEqual((await again.request("have", [name])).fields, ["400"]);
       assert.equal(word(await again.request("put", [name, "0", "3"], "abc")), "65 offset-differs");
-      assert.equal(word(await again.request("put", [name, "400", `${offer.payload.length}`], offer.payload)), "65 too-long");
+      assert.equal(
+        word(await again.request("put", [name, "400", `${offer.payload.length}`], offer.payload)),
+        "65 too-long",
+      );
       assert.equal(word(await again.request("put", [name, "400", "10"], offer.payload.subarray(400, 410))), "ok");
       assert.equal(word(await host.put(again, offer.payload)), "ok");
       assert.deepEqual((await again.request("have", [name])).fields, [`${offer.payload.length}`]);
       const other = makeOffer(host, { version: "v2", payload: Buffer.from("expected") });
       await host.offer(again, other);
-      assert.equal(word(await again.request("put", [digest(other.payload), "0", "8"], "somethin")), "65 digest-mismatch");
+      assert.equal(
+        word(await again.request("put", [digest(other.payload), "0", "8"], "somethin")),
+        "65 digest-mismatch",
+      );
       assert.deepEqual((await again.request("have", [digest(other.payload)])).fields, ["0"], "the bad part is gone");
       assert.ok(!existsSync(join(host.state, "incoming", `${sha256(other.payload)}.part`)));
       assert.equal(word(await again.request("doc", ["release", "300000"], Buffer.alloc(300_000))), "65 too-long");
       assert.equal(word(await again.request("doc", ["passwd", "1"], "x")), "64 bad-request");
-      assert.equal(word(await again.request("put", [name, "0", "999999999999999"])), "76 bad-frame", "nobody reads a petabyte away");
+      assert.equal(
+        word(await again.request("put", [name, "0", "999999999999999"])),
+        "76 bad-frame",
+        "nobody reads a petabyte away",
+      );
       assert.equal(await again.end(), 0);
     }));
 
   test(`${shell.name}: groups run in series, their tasks in parallel, a failure skips what follows, evidence comes back whole`, () =>
     withHost(shell, { extra: tasks }, async (host) => {
       const session = await host.session({});
-      const events = await host.run(session, "s1", [[hook(host, "slow"), hook(host, "quick"), hook(host, "forks")], [hook(host, "fails"), hook(host, "broken")], [hook(host, "later")]]);
-      const seen = events.map(({ event: { task, state, exitCode, reason, evidence } }) => [task.slice(12), state, exitCode, reason, evidence.trimEnd()].join("|"));
-      assert.deepEqual(events.map(({ sequence }) => sequence), events.map((_, index) => index + 1));
+      const events = await host.run(session, "s1", [
+        [hook(host, "slow"), hook(host, "quick"), hook(host, "forks")],
+        [hook(host, "fails"), hook(host, "broken")],
+        [hook(host, "later")],
+      ]);
+      const seen = events.map(({ event: { task, state, exitCode, reason, evidence } }) =>
+        [task.slice(12), state, exitCode, reason, evidence.trimEnd()].join("|"),
+      );
+      assert.deepEqual(
+        events.map(({ sequence }) => sequence),
+        events.map((_, index) => index + 1),
+      );
       assert.deepEqual(seen.slice(0, 3), ["slow|running|0||", "quick|running|0||", "forks|running|0||"]);
-      assert.deepEqual(seen.slice(3, 6).sort(), ["forks|done|0||forked", "quick|done|0||hook web/v1 0", "slow|done|0||slow of run-1 s1"]);
-      assert.deepEqual(seen.slice(8, 10).sort(), ["broken|failed|70|unexpected|some output", "fails|failed|69|needs-missing|a\nb %"]);
-      assert.deepEqual(seen.slice(10), ["later|skipped|0|earlier-failed|h1/web/hook-fails failed"].map((line) => (seen[10]?.includes("hook-broken") ? line.replace("hook-fails", "hook-broken") : line)));
+      assert.deepEqual(seen.slice(3, 6).sort(), [
+        "forks|done|0||forked",
+        "quick|done|0||hook web/v1 0",
+        "slow|done|0||slow of run-1 s1",
+      ]);
+      assert.deepEqual(seen.slice(8, 10).sort(), [
+        "broken|failed|70|unexpected|some output",
+        "fails|failed|69|needs-missing|a\nb %",
+      ]);
+      assert.deepEqual(
+        seen.slice(10),
+        ["later|skipped|0|earlier-failed|h1/web/hook-fails failed"].map((line) =>
+          seen[10]?.includes("hook-broken") ? line.replace("hook-fails", "hook-broken") : line,
+        ),
+      );
       process.kill(Number(readFileSync(join(host.state, "forked"), "utf8")));
       const payload = readFileSync(join(host.state, "runs/run-1/s1/groups"));
-      assert.deepEqual((await session.request("submit", ["run-1", "s1", `${payload.length}`], payload)).fields, ["already"]);
+      assert.deepEqual((await session.request("submit", ["run-1", "s1", `${payload.length}`], payload)).fields, [
+        "already",
+      ]);
       assert.equal(word(await session.request("submit", ["run-1", "s1", "5"], "1\ta\tb")), "64 bad-request");
       const other = payload.toString().replace("v1", "v2");
       assert.equal(word(await session.request("submit", ["run-1", "s1", `${other.length}`], other)), "65 step-differs");
@@ -115,10 +179,33 @@ for (const shell of shells) {
     withHost(shell, { extra: tasks }, async (host) => {
       const session = await host.session({});
       const good = "1\th1/web/hook-a\tdo\thook\tweb\tv1\tname=a\n";
-      const wrong = ["", "1\n", good.replace("h1/", "h2/"), good.replace("\tdo\t", "\trun\t"), good.replace("\tv1\t", "\t../x\t"), good.replace("name=a", "name=../a"), good.replace("name=a", "shell=a"),
-        good.replace("\tname=a", ""), good + good, `2${good.slice(1)}${good.replace("hook-a", "hook-b")}`, good.replace("h1/web/", "h1/db/"), good.trimEnd(), good.replace("name=a", "deadline=-1"), good.replace("name=a", "name=a\tname=b")];
-      for (const payload of wrong) assert.equal(word(await session.request("submit", ["run-1", "s", `${payload.length}`], payload)), "64 bad-request", JSON.stringify(payload));
-      for (const payload of [good.replace("\thook\t", "\texec\t"), good.replace("\tdo\thook", "\tundo\thook-x")]) assert.match(word(await session.request("submit", ["run-1", "s", `${payload.length}`], payload)), /^64 unknown-kind/);
+      const wrong = [
+        "",
+        "1\n",
+        good.replace("h1/", "h2/"),
+        good.replace("\tdo\t", "\trun\t"),
+        good.replace("\tv1\t", "\t../x\t"),
+        good.replace("name=a", "name=../a"),
+        good.replace("name=a", "shell=a"),
+        good.replace("\tname=a", ""),
+        good + good,
+        `2${good.slice(1)}${good.replace("hook-a", "hook-b")}`,
+        good.replace("h1/web/", "h1/db/"),
+        good.trimEnd(),
+        good.replace("name=a", "deadline=-1"),
+        good.replace("name=a", "name=a\tname=b"),
+      ];
+      for (const payload of wrong)
+        assert.equal(
+          word(await session.request("submit", ["run-1", "s", `${payload.length}`], payload)),
+          "64 bad-request",
+          JSON.stringify(payload),
+        );
+      for (const payload of [good.replace("\thook\t", "\texec\t"), good.replace("\tdo\thook", "\tundo\thook-x")])
+        assert.match(
+          word(await session.request("submit", ["run-1", "s", `${payload.length}`], payload)),
+          /^64 unknown-kind/,
+        );
       assert.equal(word(await session.request("submit", ["run-9", "s", `${good.length}`], good)), "77 run-differs");
       assert.deepEqual(readdirSync(join(host.state, "runs")), []);
       await session.end();
@@ -136,13 +223,19 @@ for (const shell of shells) {
       const endless = payload.replaceAll("slow", "never");
       assert.equal(word(await second.request("submit", ["run-1", "dead", `${endless.length}`], endless)), "ok");
       const events = second.request("events", ["run-1", "dead"]);
-      while (!existsSync(join(host.state, "runs/run-1/dead/started"))) await new Promise((done) => setTimeout(done, 10));
+      while (!existsSync(join(host.state, "runs/run-1/dead/started")))
+        await new Promise((done) => setTimeout(done, 10));
       await new Promise((done) => setTimeout(done, 200));
-      for (const pid of processesOf(host.directory)) if (readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("run-step")) process.kill(pid, "SIGKILL");
-      const sleeper = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).find((pid) => sleepsFor(pid, nap));
+      for (const pid of processesOf(host.directory))
+        if (readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("run-step")) process.kill(pid, "SIGKILL");
+      const sleeper = readdirSync("/proc")
+        .filter((pid) => /^\d+$/.test(pid))
+        .find((pid) => sleepsFor(pid, nap));
       if (sleeper !== undefined) process.kill(Number(sleeper), "SIGKILL");
       assert.deepEqual((await events).fields, ["lost"]);
-      assert.deepEqual((await second.request("submit", ["run-1", "dead", `${endless.length}`], endless)).fields, ["already"]);
+      assert.deepEqual((await second.request("submit", ["run-1", "dead", `${endless.length}`], endless)).fields, [
+        "already",
+      ]);
       assert.deepEqual((await second.request("events", ["run-1", "dead"])).fields, ["lost"]);
       await second.end();
     }));
@@ -166,7 +259,10 @@ for (const shell of shells) {
       assert.equal(facts.epoch, 3);
       assert.ok(facts.tools.includes("zstd"));
       const web = components.find(({ component }) => component === "web");
-      assert.deepEqual([web?.built, web?.current, web?.sequence, web?.floor, web?.state], [["v1"], undefined, 12, 0, "none"]);
+      assert.deepEqual(
+        [web?.built, web?.current, web?.sequence, web?.floor, web?.state],
+        [["v1"], undefined, 12, 0, "none"],
+      );
       assert.equal(components.find(({ component }) => component === "cutover-host")?.current, "1");
       await session.end();
     }));

@@ -7,7 +7,15 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { readHostScript } from "../../src/host/join-host-script.ts";
-import { encodeGroups, encodeRequest, type Greeting, parseGreeting, parseReply, parseTaskEvent, type SequencedTaskEvent } from "../../src/host/protocol.ts";
+import {
+  encodeGroups,
+  encodeRequest,
+  type Greeting,
+  parseGreeting,
+  parseReply,
+  parseTaskEvent,
+  type SequencedTaskEvent,
+} from "../../src/host/protocol.ts";
 import { encodeKeyValues, encodeValue, type KeyValue } from "../../src/model/key-values.ts";
 import type { Task } from "../../src/model/task.ts";
 import { makeTar, type TarMember } from "./tar-block.ts";
@@ -55,7 +63,12 @@ export interface TestHost {
   /** Sends what the host has not yet of a payload. */
   put(session: Session, payload: Buffer): Promise<Answer>;
   /** Submits groups and collects all events. */
-  run(session: Session, step: string, groups: readonly (readonly Task[])[], run?: string): Promise<SequencedTaskEvent[]>;
+  run(
+    session: Session,
+    step: string,
+    groups: readonly (readonly Task[])[],
+    run?: string,
+  ): Promise<SequencedTaskEvent[]>;
   task(kind: Task["kind"], version: string, more?: Partial<Task>): Task;
   /** Runs shell code in place of main: everything of host.sh is defined, STATE and the rest is not. */
   evaluate(code: string): string;
@@ -88,17 +101,26 @@ async function makeShared(): Promise<{ keys: Keys; busyBoxPath: string }> {
   await mkdir(busyBoxPath);
   const applets = execFileSync("busybox", ["--list"], { encoding: "utf8" }).split("\n").filter(Boolean);
   const busyBox = which("busybox");
-  for (const applet of applets.filter((one) => !["xz", "flock"].includes(one))) await symlink(busyBox, join(busyBoxPath, applet));
+  for (const applet of applets.filter((one) => !["xz", "flock"].includes(one)))
+    await symlink(busyBox, join(busyBoxPath, applet));
   // Debian leaves flock out of its BusyBox; others have it.
   for (const tool of ["ssh-keygen", "zstd", "xz", "flock"]) await symlink(which(tool), join(busyBoxPath, tool));
   return {
-    keys: { release: make("release"), release2: make("release2"), controller: make("controller"), stranger: make("stranger") },
+    keys: {
+      release: make("release"),
+      release2: make("release2"),
+      controller: make("controller"),
+      stranger: make("stranger"),
+    },
     busyBoxPath,
   };
 }
 
 function which(tool: string): string {
-  const found = (process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, tool)).find(existsSync);
+  const found = (process.env["PATH"] ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, tool))
+    .find(existsSync);
   if (found === undefined) throw new Error(`${tool} is not on this machine`);
   return found;
 }
@@ -108,7 +130,11 @@ export function sign(key: string, namespace: string, text: string): string {
   const name = `${key}\0${namespace}\0${text}`;
   const known = signatures.get(name);
   if (known !== undefined) return known;
-  const made = execFileSync("ssh-keygen", ["-Y", "sign", "-f", key, "-n", namespace, "-q"], { input: text, encoding: "utf8", stdio: ["pipe", "pipe", "ignore"] });
+  const made = execFileSync("ssh-keygen", ["-Y", "sign", "-f", key, "-n", namespace, "-q"], {
+    input: text,
+    encoding: "utf8",
+    stdio: ["pipe", "pipe", "ignore"],
+  });
   signatures.set(name, made);
   return made;
 }
@@ -137,11 +163,13 @@ export function manifestOf(entries: readonly TreeEntry[]): string {
 /** The honest archive of a tree. */
 export function membersOf(entries: readonly TreeEntry[]): TarMember[] {
   const order = new Map(entries.map((entry) => [manifestOf([entry]), entry]));
-  return [...order].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { path, content = "", mode, link, directory }]) => {
-    if (link !== undefined) return { name: path, type: "2", link, mode: 0o777 };
-    if (directory) return { name: `${path}/`, type: "5", mode: mode ?? 0o755 };
-    return { name: path, content, mode: mode ?? 0o644 };
-  });
+  return [...order]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, { path, content = "", mode, link, directory }]) => {
+      if (link !== undefined) return { name: path, type: "2", link, mode: 0o777 };
+      if (directory) return { name: `${path}/`, type: "5", mode: mode ?? 0o755 };
+      return { name: path, content, mode: mode ?? 0o644 };
+    });
 }
 
 export interface OfferInput {
@@ -189,33 +217,66 @@ export function makeOffer(host: Pick<TestHost, "root" | "keys">, input: OfferInp
   const bundleTar = bundle === undefined ? undefined : makeTar(membersOf(bundle));
   const release = text({
     format: "cutover-release/1",
-    component, version, root: host.root, manager: "none", store: "directory",
-    sequence: `${sequence}`, expires: "4000000000", floor: "0", "deadline.seconds": "60", "switch.strategy": "none",
+    component,
+    version,
+    root: host.root,
+    manager: "none",
+    store: "directory",
+    sequence: `${sequence}`,
+    expires: "4000000000",
+    floor: "0",
+    "deadline.seconds": "60",
+    "switch.strategy": "none",
     tree: digest(manifest),
     "tree.bytes": `${files.reduce((sum, { content = "" }) => sum + Buffer.byteLength(content), 0)}`,
     "tree.files": `${files.length}`,
-    ...(bundle === undefined ? {} : { bundle: digest(bundleManifest ?? ""), "bundle.bytes": `${bundle.reduce((sum, { content = "" }) => sum + Buffer.byteLength(content), 0)}` }),
+    ...(bundle === undefined
+      ? {}
+      : {
+          bundle: digest(bundleManifest ?? ""),
+          "bundle.bytes": `${bundle.reduce((sum, { content = "" }) => sum + Buffer.byteLength(content), 0)}`,
+        }),
     ...input.release,
   });
   const envelope = text(
     {
-      format: "cutover-envelope/1", base: "none", component, version,
-      epoch: "1", run: "run-1", expires: "4000000000", "memory-mib": "64",
-      release: digest(release), tree: digest(manifest), "tree.codec": codec,
-      "tree.payload": digest(payload), "tree.payload-bytes": `${payload.length}`, "tree.output-bytes": `${tar.length}`,
-      ...(bundleTar === undefined ? {} : {
-        bundle: digest(bundleManifest ?? ""), "bundle.codec": "none", "bundle.payload": digest(bundleTar),
-        "bundle.payload-bytes": `${bundleTar.length}`, "bundle.output-bytes": `${bundleTar.length}`,
-      }),
+      format: "cutover-envelope/1",
+      base: "none",
+      component,
+      version,
+      epoch: "1",
+      run: "run-1",
+      expires: "4000000000",
+      "memory-mib": "64",
+      release: digest(release),
+      tree: digest(manifest),
+      "tree.codec": codec,
+      "tree.payload": digest(payload),
+      "tree.payload-bytes": `${payload.length}`,
+      "tree.output-bytes": `${tar.length}`,
+      ...(bundleTar === undefined
+        ? {}
+        : {
+            bundle: digest(bundleManifest ?? ""),
+            "bundle.codec": "none",
+            "bundle.payload": digest(bundleTar),
+            "bundle.payload-bytes": `${bundleTar.length}`,
+            "bundle.output-bytes": `${bundleTar.length}`,
+          }),
       ...input.envelope,
     },
     (input.hosts ?? ["h1"]).map((host): KeyValue => ["host", host]),
   );
   const { releaseKeys = [host.keys.release], controllerKey = host.keys.controller } = input;
   return {
-    component, version, payload, bundlePayload: bundleTar,
+    component,
+    version,
+    payload,
+    bundlePayload: bundleTar,
     documents: {
-      release, envelope, manifest,
+      release,
+      envelope,
+      manifest,
       "release.sig": input.unsigned ? "" : releaseKeys.map((key) => sign(key, "cutover-release", release)).join(""),
       "envelope.sig": input.unsigned ? "" : sign(controllerKey, "cutover-envelope", envelope),
       ...(bundleManifest === undefined ? {} : { "bundle-manifest": bundleManifest }),
@@ -224,7 +285,10 @@ export function makeOffer(host: Pick<TestHost, "root" | "keys">, input: OfferInp
 }
 
 function text(values: Readonly<Record<string, string | undefined>>, more: readonly KeyValue[] = []): string {
-  return encodeKeyValues([...Object.entries(values).flatMap(([key, value]): KeyValue[] => (value === undefined ? [] : [[key, value]])), ...more]);
+  return encodeKeyValues([
+    ...Object.entries(values).flatMap(([key, value]): KeyValue[] => (value === undefined ? [] : [[key, value]])),
+    ...more,
+  ]);
 }
 
 export interface HostOptions {
@@ -236,7 +300,11 @@ export interface HostOptions {
 }
 
 /** A fresh enrolled host; afterwards no process of it lives and no session or building directory is left. */
-export async function withHost(shell: Shell, options: HostOptions, work: (host: TestHost) => Promise<void>): Promise<void> {
+export async function withHost(
+  shell: Shell,
+  options: HostOptions,
+  work: (host: TestHost) => Promise<void>,
+): Promise<void> {
   shared ??= makeShared();
   const { keys, busyBoxPath } = await shared;
   const directory = await realpath(await mkdtemp(join(scratch, "cutover-host-")));
@@ -244,7 +312,12 @@ export async function withHost(shell: Shell, options: HostOptions, work: (host: 
     const host = await layOut({ directory, keys, busyBoxPath, shell, options });
     await work(host);
     await settle(directory);
-    const left = [...host.leftovers(), ...processesOf(directory).map((pid) => `process ${pid} ${readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")}`)];
+    const left = [
+      ...host.leftovers(),
+      ...processesOf(directory).map(
+        (pid) => `process ${pid} ${readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")}`,
+      ),
+    ];
     if (left.length > 0) throw new Error(`left behind: ${left.join(", ")}`);
   } finally {
     for (const pid of processesOf(directory)) {
@@ -256,33 +329,86 @@ export async function withHost(shell: Shell, options: HostOptions, work: (host: 
   }
 }
 
-async function layOut({ directory, keys, busyBoxPath, shell, options }: {
-  directory: string; keys: Keys; busyBoxPath: string; shell: Shell; options: HostOptions;
+async function layOut({
+  directory,
+  keys,
+  busyBoxPath,
+  shell,
+  options,
+}: {
+  directory: string;
+  keys: Keys;
+  busyBoxPath: string;
+  shell: Shell;
+  options: HostOptions;
 }): Promise<TestHost> {
   const state = join(directory, "state");
   const base = join(directory, "srv");
   const root = join(base, "web");
-  for (const folder of ["trust", "host/versions/1", "incoming", "offers", "components", "bundles", "runs"]) await mkdir(join(state, folder), { recursive: true, mode: 0o700 });
+  for (const folder of ["trust", "host/versions/1", "incoming", "offers", "components", "bundles", "runs"])
+    await mkdir(join(state, folder), { recursive: true, mode: 0o700 });
   await mkdir(base, { mode: 0o755 });
   const publicKey = (key: string): string => readFileSync(`${key}.pub`, "utf8").split(" ").slice(0, 2).join(" ");
-  const signers = (principal: string, of: readonly string[]): string => of.map((key) => `${principal} namespaces="cutover-${principal === "release" ? "release" : "envelope"}" ${publicKey(key)}\n`).join("");
+  const signers = (principal: string, of: readonly string[]): string =>
+    of
+      .map(
+        (key) =>
+          `${principal} namespaces="cutover-${principal === "release" ? "release" : "envelope"}" ${publicKey(key)}\n`,
+      )
+      .join("");
   const write = (path: string, content: string) => writeFile(join(state, path), content, { mode: 0o600 });
-  await write("enrolment", encodeKeyValues([["format", "cutover-enrolment/1"], ["host", "h1"], ["address", "127.0.0.1"], ["base", base], ["threshold", `${options.threshold ?? 1}`], ["mode", "user"]]));
-  await write("trust/release_signers", signers("release", (options.releaseSigners ?? ["release"]).map((name) => keys[name])));
+  await write(
+    "enrolment",
+    encodeKeyValues([
+      ["format", "cutover-enrolment/1"],
+      ["host", "h1"],
+      ["address", "127.0.0.1"],
+      ["base", base],
+      ["threshold", `${options.threshold ?? 1}`],
+      ["mode", "user"],
+    ]),
+  );
+  await write(
+    "trust/release_signers",
+    signers(
+      "release",
+      (options.releaseSigners ?? ["release"]).map((name) => keys[name]),
+    ),
+  );
   await write("trust/controllers", signers("controller", [keys.controller]));
   await write("trust/revoked", "");
   const script = join(state, "host/versions/1/host.sh");
-  await writeFile(script, readHostScript().replace(/main "\$@"\n$/, `${options.extra ?? ""}\nmain "$@"\n`), { mode: 0o600 });
+  await writeFile(script, readHostScript().replace(/main "\$@"\n$/, `${options.extra ?? ""}\nmain "$@"\n`), {
+    mode: 0o600,
+  });
   await symlink("versions/1", join(state, "host/current"));
   const [file = "sh", ...before] = shell.argv;
-  const env = { PATH: shell.busyBox ? busyBoxPath : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", ...options.env };
+  const env = {
+    PATH: shell.busyBox ? busyBoxPath : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    LC_ALL: "C",
+    ...options.env,
+  };
   const program = which(file);
   const host: TestHost = {
-    directory, state, base, root, script, keys,
+    directory,
+    state,
+    base,
+    root,
+    script,
+    keys,
     async session(fence) {
-      const session = await openSession(spawn(program, [...before, script, state, "session"], { env, stdio: ["pipe", "pipe", process.env["CUTOVER_TEST_TRACE"] ? "inherit" : "ignore"] }));
+      const session = await openSession(
+        spawn(program, [...before, script, state, "session"], {
+          env,
+          stdio: ["pipe", "pipe", process.env["CUTOVER_TEST_TRACE"] ? "inherit" : "ignore"],
+        }),
+      );
       if (fence !== undefined) {
-        const answer = await session.request("fence", [fence.run ?? "run-1", `${fence.epoch ?? 1}`, fence.holder ?? "me"]);
+        const answer = await session.request("fence", [
+          fence.run ?? "run-1",
+          `${fence.epoch ?? 1}`,
+          fence.holder ?? "me",
+        ]);
         if (answer.code !== 0) throw new Error(`fence: ${answer.code} ${answer.reason} ${answer.evidence}`);
       }
       return session;
@@ -307,26 +433,49 @@ async function layOut({ directory, keys, busyBoxPath, shell, options }: {
       if (fields[0] !== "ended") throw new Error(`step ${fields[0]}`);
       return data.filter((one) => one[0] !== ".").map((one) => parseTaskEvent(one));
     },
-    task: (kind, version, more = {}) => ({ id: `h1/${more.component ?? "web"}/${kind}`, host: "h1", component: "web", version, kind, action: "do", options: {}, ...more }),
+    task: (kind, version, more = {}) => ({
+      id: `h1/${more.component ?? "web"}/${kind}`,
+      host: "h1",
+      component: "web",
+      version,
+      kind,
+      action: "do",
+      options: {},
+      ...more,
+    }),
     evaluate(code) {
       const path = join(directory, "evaluate.sh");
       writeFileSync(path, readHostScript().replace(/main "\$@"\n$/, `${code}\n`));
-      return execFileSync(program, [...before, path], { env, encoding: "utf8", cwd: directory, stdio: ["ignore", "pipe", "inherit"] });
+      return execFileSync(program, [...before, path], {
+        env,
+        encoding: "utf8",
+        cwd: directory,
+        stdio: ["ignore", "pipe", "inherit"],
+      });
     },
     leftovers() {
-      const names = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []);
-      const odd = [...names(root), ...names(join(state, "bundles")), ...names(join(state, "incoming")), ...names(join(state, "components/web")), ...names(join(state, "offers/web"))];
+      const names = (folder: string): string[] =>
+        existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
+      const odd = [
+        ...names(root),
+        ...names(join(state, "bundles")),
+        ...names(join(state, "incoming")),
+        ...names(join(state, "components/web")),
+        ...names(join(state, "offers/web")),
+      ];
       return odd.filter((path) => /\/\.(building|session|check|current\.new|v\d)/.test(path) || /\.new\./.test(path));
     },
   };
   return host;
 }
 
-async function openSession(child: ReturnType<typeof spawn>): Promise<Session> {
+export async function openSession(child: ReturnType<typeof spawn>): Promise<Session> {
   const { stdin, stdout } = child;
   if (stdin === null || stdout === null) throw new Error("no pipes");
   stdin.on("error", () => {});
-  const exited = new Promise<number>((done) => child.once("exit", (code, signal) => done(code ?? (signal === null ? -1 : 255))));
+  const exited = new Promise<number>((done) =>
+    child.once("exit", (code, signal) => done(code ?? (signal === null ? -1 : 255))),
+  );
   const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
   const nextLine = async (): Promise<string> => {
     let timer: NodeJS.Timeout | undefined;
@@ -349,7 +498,9 @@ async function openSession(child: ReturnType<typeof spawn>): Promise<Session> {
     }
   };
   return {
-    greeting, child, answer,
+    greeting,
+    child,
+    answer,
     request(verb, args = [], payload) {
       id += 1;
       stdin.write(encodeRequest(id, verb, ...args));
@@ -366,26 +517,34 @@ async function openSession(child: ReturnType<typeof spawn>): Promise<Session> {
 
 /** Processes whose command line or working directory names the test's folder. */
 export function processesOf(directory: string): number[] {
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid).flatMap((name) => {
-    try {
-      const seen = `${readFileSync(`/proc/${name}/cmdline`, "latin1")}\n${readlinkSync(`/proc/${name}/cwd`)}`;
-      return seen.includes(directory) && !/\) [ZX] /.test(readFileSync(`/proc/${name}/stat`, "latin1")) ? [Number(name)] : [];
-    } catch {
-      return [];
-    }
-  });
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((name) => {
+      try {
+        const seen = `${readFileSync(`/proc/${name}/cmdline`, "latin1")}\n${readlinkSync(`/proc/${name}/cwd`)}`;
+        return seen.includes(directory) && !/\) [ZX] /.test(readFileSync(`/proc/${name}/stat`, "latin1"))
+          ? [Number(name)]
+          : [];
+      } catch {
+        return [];
+      }
+    });
 }
 
 /** Sessions that were told to end may need a moment. */
 async function settle(directory: string): Promise<void> {
-  for (let round = 0; round < 100 && processesOf(directory).length > 0; round += 1) await new Promise((done) => setTimeout(done, 20));
+  for (let round = 0; round < 100 && processesOf(directory).length > 0; round += 1)
+    await new Promise((done) => setTimeout(done, 20));
 }
 
 /** Every path below a folder with its content's digest, to see that nothing changed. */
 export async function snapshot(folder: string): Promise<string> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries.map((entry) => {
-    const path = join(entry.parentPath, entry.name);
-    return `${path} ${entry.isFile() ? sha256(readFileSync(path)) : entry.isSymbolicLink() ? readlinkSync(path) : "-"}`;
-  }).sort().join("\n");
+  return entries
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return `${path} ${entry.isFile() ? sha256(readFileSync(path)) : entry.isSymbolicLink() ? readlinkSync(path) : "-"}`;
+    })
+    .sort()
+    .join("\n");
 }

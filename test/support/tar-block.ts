@@ -17,10 +17,20 @@ export function makeTar(members: readonly TarMember[]): Buffer {
   return Buffer.concat([...members.map(block), Buffer.alloc(1024)]);
 }
 
-function block({ name, type = "0", mode = 0o644, content = "", link = "", size, uid = 0, mtime = 0 }: TarMember): Buffer {
+function block({
+  name,
+  type = "0",
+  mode = 0o644,
+  content = "",
+  link = "",
+  size,
+  uid = 0,
+  mtime = 0,
+}: TarMember): Buffer {
   const body = Buffer.from(content);
   const header = Buffer.alloc(512);
-  const octal = (value: number, at: number, length: number) => header.write(`${value.toString(8).padStart(length - 1, "0")}\0`, at, "latin1");
+  const octal = (value: number, at: number, length: number) =>
+    header.write(`${value.toString(8).padStart(length - 1, "0")}\0`, at, "latin1");
   header.write(name, 0, 100);
   octal(mode, 100, 8);
   octal(uid, 108, 8);

@@ -52,9 +52,19 @@ clock_tick() { # print the kernel's ticks since boot, the unit of process start 
 
 exec_swap() { # VERSION: the main process hands over to a new one that runs VERSION, then ends; continues one that was interrupted
 	swap_file_=$TRIAL/hand-over.$1
-	if [ -f "$swap_file_" ] && swap_now_=$(manager_main_pid) && exec_runs "$swap_now_" "$1" "$(kv_get "$swap_file_" tick)"; then
-		exec_end_old "$swap_file_"
-		return 0
+	if [ -f "$swap_file_" ]; then
+		swap_old_=$(kv_get "$swap_file_" pid)
+		swap_born_=$(kv_get "$swap_file_" born)
+		swap_tick_=$(kv_get "$swap_file_" tick)
+		if swap_now_=$(manager_main_pid) && exec_runs "$swap_now_" "$1" "$swap_tick_"; then
+			exec_end_old "$swap_file_"
+			return 0
+		fi
+		if same_process "$swap_old_" "$swap_born_" && [ -n "$(exec_strays)" ]; then # asked before we were killed, and on its way
+			exec_settle "$1"
+			return
+		fi
+		exec_put_back "$swap_old_" "$swap_born_"
 	fi
 	exec_end_strays
 	if ! swap_old_=$(manager_main_pid) || ! swap_born_=$(process_born "$swap_old_"); then
@@ -68,6 +78,10 @@ exec_swap() { # VERSION: the main process hands over to a new one that runs VERS
 		kv_line tick "$swap_tick_"
 	} | atomic_write "$swap_file_" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $swap_file_"; return 1; }
 	kill -s "$(kv_get "$CONTRACT" switch.upgrade-signal || echo USR2)" "$swap_old_" 2>/dev/null || :
+	exec_settle "$1"
+}
+
+exec_settle() { # VERSION: a successor was asked for: when it is ready the old one ends, when it fails the old one serves on
 	if exec_wait "$1"; then
 		exec_end_old "$swap_file_"
 	else
@@ -141,7 +155,9 @@ exec_serves_elsewhere() { # VERSION TICK: a process born since then works in tha
 
 exec_end_strays() { # end successors that never got ready: one that comes late would serve beside the version we chose
 	for end_stray_ in $(exec_strays); do
-		kill -s KILL "$end_stray_" 2>/dev/null || :
+		end_stray_born_=$(process_born "$end_stray_") || continue
+		# It may get ready at this very moment and hold requests: it is asked first.
+		[ "$end_stray_" = "$(manager_main_pid || :)" ] || end_process "$end_stray_" "$end_stray_born_" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" 1
 	done
 }
 
@@ -160,9 +176,9 @@ exec_keep_old() { # way back from a hand-over that stopped half way: the old pro
 	keep_pid_=$(kv_get "$keep_file_" pid)
 	keep_born_=$(kv_get "$keep_file_" born)
 	same_process "$keep_pid_" "$keep_born_" || return 1
+	exec_end_strays
 	keep_new_=$(manager_main_pid || :)
 	[ "$(manager_name)" = process ] || [ "$keep_new_" = "$keep_pid_" ] || return 1
-	exec_end_strays
 	[ "$keep_new_" != "$keep_pid_" ] || return 0
 	exec_name_main "$keep_pid_" || return 1
 	if [ -n "$keep_new_" ] && keep_new_born_=$(process_born "$keep_new_"); then

@@ -5,6 +5,12 @@ import { fileURLToPath } from "node:url";
 import { runCli } from "./cli/cli.ts";
 import type { OpenedServer, Services } from "./cli/services.ts";
 
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+if (major < 24 || (major === 24 && minor < 11)) {
+  process.stderr.write(`error: cutover needs Node.js 24.11 or newer, this is ${process.versions.node}\n`);
+  process.exit(69);
+}
+
 const stop = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.on(name, () => {

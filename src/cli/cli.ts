@@ -40,7 +40,7 @@ export async function runCli(argv: readonly string[], input: CliInput): Promise<
     }),
   );
   try {
-    const asked = argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V") ? ["version"] : argv;
+    const asked = spelledOut(argv);
     if (asked.length === 0) {
       writeLines(input.out, renderFirstSteps(), wantsColor(input.out, input.env, true));
       return ExitCode.done;
@@ -50,6 +50,12 @@ export async function runCli(argv: readonly string[], input: CliInput): Promise<
   } catch (error) {
     return explain(error, argv, input);
   }
+}
+
+/** `--version` is a command here, since `publish` has an option of that name; `help keys new` is `keys new --help`. */
+function spelledOut(argv: readonly string[]): readonly string[] {
+  if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) return ["version"];
+  return argv[0] === "help" && argv.length > 2 ? [...argv.slice(1), "--help"] : argv;
 }
 
 function makeProgram(input: CliInput, register: Register): Command {

@@ -54,16 +54,22 @@ async function watch({ output, signal }: CommandContext, opened: OpenedJournal):
   let lines: readonly Line[] = [];
   let shown = "";
   const onScreen = output.out.isTTY && !output.json;
-  const live = onScreen ? makeLiveDisplay({ sink: output.out, color: output.color, picture: () => lines }) : undefined;
+  const live = onScreen
+    ? makeLiveDisplay({
+        sink: output.out,
+        color: output.color,
+        picture: () => [[styled(formatClock(opened.clock.now()), "faint")], ...lines],
+      })
+    : undefined;
   try {
     while (!signal.aborted) {
       const { view, lines: now } = await readView(opened);
       const text = safeJson(view);
       if (text !== shown) {
         shown = text;
-        lines = [[styled(formatClock(opened.clock.now()), "faint")], ...now];
+        lines = now;
         if (live) live.changed();
-        else output.print(lines);
+        else output.print([[styled(formatClock(opened.clock.now()), "faint")], ...lines]);
         output.jsonLine(view);
       }
       // Being told to stop ends the pause, and with it the watch.

@@ -75,6 +75,12 @@ test("help lists every command, grouped, and the exit codes", async () => {
   assert.match(out, /Exit codes: 0 done, 2 changes pending/);
 });
 
+test("help of a command within a command can be asked for both ways", async () => {
+  const { out } = await run(["help", "host", "enrol"]);
+  assert.ok(out.includes("Usage: cutover host enrol "));
+  assert.equal(out, (await run(["host", "enrol", "--help"])).out);
+});
+
 test("--json is understood on both sides of the command", async () => {
   for (const args of [
     ["--json", "version"],

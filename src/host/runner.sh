@@ -142,6 +142,7 @@ word_run_step() {
 	rm -f "$JOB/fifo"
 	cd /
 	T_RUN=$1
+	# shellcheck disable=SC2034 # for the other parts
 	T_STEP=$2
 	read -r T_SESSION <"$JOB/session"
 	T_EPOCH=$(kv_get "$JOB/fence" epoch)

@@ -1,30 +1,36 @@
 // ExecutorPort over ssh2: one kept session a host, opened when needed, thrown away after any fault.
-import { createReadStream } from "node:fs";
 import { CutoverError, HostRefusedError, HostUnreachableError, RefusedError } from "../../errors.ts";
 import { encodeGroups, isHeartbeat, parseProbe, parseTaskEvent } from "../../host/protocol.ts";
 import type { Host } from "../../model/fleet.ts";
 import type { TaskEvent } from "../../model/task.ts";
-import type { Clock, Delivery, ExecutorPort, Fence, PayloadFile } from "../../ports.ts";
-import { openSshChannel } from "./connect.ts";
+import type { Clock, Delivery, ExecutorPort, Fence } from "../../ports.ts";
+import { type LinkTimes, openSshChannel } from "./connect.ts";
+import { putPayload, receiveSilenceMs } from "./put-payload.ts";
 import { openSession, type SessionClient } from "./session-client.ts";
 
 /** Events arrive or the host says every 5 s that it lives. */
 const eventsSilenceMs = 20_000;
-/** Checking a signature or a digest of a large payload takes a while on a slow disk. */
-const receiveSilenceMs = 120_000;
 
 interface KeptSession {
   readonly session: Promise<SessionClient>;
   fence: string | undefined;
 }
 
-export function makeSshExecutor({ keyPath, clock }: { keyPath: string; clock: Pick<Clock, "now"> }): ExecutorPort {
+export function makeSshExecutor({
+  keyPath,
+  clock,
+  link = {},
+}: {
+  keyPath: string;
+  clock: Pick<Clock, "now">;
+  link?: Partial<LinkTimes>;
+}): ExecutorPort {
   const kept = new Map<string, KeptSession>();
 
   function sessionOf(host: Host): KeptSession {
     const existing = kept.get(host.name);
     if (existing) return existing;
-    const session = openSshChannel({ host, keyPath, word: "session" })
+    const session = openSshChannel({ host, keyPath, word: "session", link })
       .then(({ channel, close }) => {
         // Its stderr says nothing we parse (sudo may print there), but it must be read or the window closes.
         channel.stderr.resume();
@@ -192,26 +198,6 @@ async function deliver(session: SessionClient, delivery: Delivery, onBytes: (sen
     sent += bytes;
     onBytes(sent);
   };
-  if (tree === "needed") await put(session, delivery.payload, count);
-  if (bundle === "needed" && delivery.bundlePayload) await put(session, delivery.bundlePayload, count);
-}
-
-/** Goes on where an earlier connection stopped (R10); what is already there is not sent again. */
-async function put(session: SessionClient, file: PayloadFile, count: (bytes: number) => void): Promise<void> {
-  const [have] = await session.request({ verb: "have", args: [file.digest] });
-  const offset = Number(have);
-  if (!Number.isSafeInteger(offset) || offset < 0 || offset > file.bytes)
-    throw new CutoverError({ code: "protocol", message: `have answered ${have}` });
-  if (offset === file.bytes) return;
-  let before = 0;
-  await session.request({
-    verb: "put",
-    args: [file.digest, String(offset), String(file.bytes - offset)],
-    payload: createReadStream(file.path, { start: offset }),
-    silenceMs: receiveSilenceMs,
-    onSent: (sent) => {
-      count(sent - before);
-      before = sent;
-    },
-  });
+  if (tree === "needed") await putPayload(session, delivery.payload, count);
+  if (bundle === "needed" && delivery.bundlePayload) await putPayload(session, delivery.bundlePayload, count);
 }

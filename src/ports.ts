@@ -195,4 +195,6 @@ export interface LogPort {
 }
 
 /** Runs a POSIX-sh script on a machine with the operator's own credential. Only enrolment uses it, never the controller. */
-export type OperatorShell = (script: string) => Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }>;
+export type OperatorShell = (
+  script: string,
+) => Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }>;

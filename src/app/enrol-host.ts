@@ -62,7 +62,7 @@ export async function enrolHost(input: EnrolInput): Promise<Enrolled> {
   });
   return {
     entry,
-    yaml: stringify([withoutDefaults(entry)]),
+    yaml: stringify([withoutDefaults(entry)], { lineWidth: 0 }),
     changed: report.get("changed")?.[0] === "yes",
     hostScript: report.get("version")?.[0] ?? "unknown",
     guard: report.get("guard")?.[0] === "enabled" ? "enabled" : "none",

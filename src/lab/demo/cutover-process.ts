@@ -21,6 +21,9 @@ export interface ServeProcess {
   stop(): Promise<void>;
 }
 
+/** `serve --json` prints journaled events, bytes on the way, and a line a pass. */
+type ServeLine = JournalEvent | { readonly kind: "pass" } | { readonly kind: "bytes" };
+
 const stopGraceMs = 15_000;
 
 /** Starts `cutover serve`; `onEvent` gets every journaled event, its log goes to `logPath`. */
@@ -29,14 +32,16 @@ export function spawnServe(input: {
   readonly cwd: string;
   readonly logPath: string;
   readonly onEvent: (event: JournalEvent) => void;
+  readonly onPass: () => void;
   readonly onExit: (code: number | null) => void;
 }): ServeProcess {
   const [program = "", ...args] = input.argv;
   const child = spawn(program, [...args, "serve", "--json"], { cwd: input.cwd, stdio: ["ignore", "pipe", "pipe"] });
   child.stderr.pipe(createWriteStream(input.logPath, { flags: "a" }));
   createInterface({ input: child.stdout }).on("line", (line) => {
-    const event = JSON.parse(line) as JournalEvent;
-    if ("stream" in event) input.onEvent(event);
+    const event = JSON.parse(line) as ServeLine;
+    if (event.kind === "pass") input.onPass();
+    else if ("stream" in event) input.onEvent(event);
   });
   let wanted = false;
   const closed = once(child, "close");

@@ -35,6 +35,7 @@ export async function makeDemoWorld(input: {
   try {
     const home = join(directory, "home");
     await cutover(argv, ["init", home], directory);
+    await pollOften(join(home, "cutover.yaml"));
     say(`4 hosts behind a real sshd: ${lab.hosts.map(({ name, address }) => `${name} ${address}`).join(", ")}`);
     const clone = join(home, "work");
     const entries = await Promise.all(lab.hosts.map((host) => enrol(argv, home, host)));
@@ -71,6 +72,8 @@ function enrol(argv: CutoverArgv, home: string, host: LabHost): Promise<string> 
   const where = ["--address", host.address, "--port", String(host.port), "--user", host.user];
   const local = [
     "--local",
+    "--self",
+    host.address,
     "--state",
     host.stateDirectory,
     "--prefix",
@@ -136,4 +139,10 @@ function setVersion(text: string, component: string, version: string): string {
   const entry = new RegExp(`(- name: ${component}\\n\\s+version: )"[^"]*"`);
   if (!entry.test(text)) throw new Error(`the example release names no ${component}`);
   return text.replace(entry, `$1"${version}"`);
+}
+
+/** Pushes are noticed by watching; the poll shows within seconds that a quarantined release starts no loop. */
+async function pollOften(config: string): Promise<void> {
+  const text = await readFile(config, "utf8");
+  await writeFile(config, text.replace(/pollSeconds: \d+/, "pollSeconds: 2"));
 }

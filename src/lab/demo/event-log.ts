@@ -14,7 +14,8 @@ export interface EventLog {
   /** Hosts on which a switch was done for the commit's runs, in order. */
   switchedHosts(commit: string): string[];
   quarantined(component: string, version: string): boolean;
-  /** Statuses written to git so far: one a pass that had something to say. */
+  countPass(): void;
+  /** Passes of the controller that have ended so far. */
   passes(): number;
   switchesWithPids(): boolean;
 }
@@ -57,8 +58,7 @@ export function makeEventLog(onEvent: (event: JournalEvent) => void, signal: Abo
   return {
     until,
     add(event) {
-      if ((event as { kind: string }).kind === "pass") passes++;
-      else if (!events.has(`${event.stream} ${event.sequence}`)) {
+      if (!events.has(`${event.stream} ${event.sequence}`)) {
         events.set(`${event.stream} ${event.sequence}`, event);
         onEvent(event);
       }
@@ -87,6 +87,10 @@ export function makeEventLog(onEvent: (event: JournalEvent) => void, signal: Abo
     switchedHosts: (commit) => [...new Set(switches(ofRuns(commit)).map(({ host }) => host))],
     quarantined: (component, version) =>
       all().some((event) => event.kind === "quarantined" && event.component === component && event.version === version),
+    countPass() {
+      passes++;
+      wake();
+    },
     passes: () => passes,
     switchesWithPids() {
       const shops = switches(all()).filter(({ event }) => event.task.includes("/shop/"));

@@ -89,6 +89,7 @@ function makeServe(argv: CutoverArgv, world: DemoWorld, log: EventLog): Stage["s
       cwd: world.home,
       logPath: join(world.home, "serve.log"),
       onEvent: log.add,
+      onPass: log.countPass,
       onExit: (code) => log.fail(`cutover serve ended with ${code}; its log: ${join(world.home, "serve.log")}`),
     });
   const serve = {

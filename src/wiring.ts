@@ -6,6 +6,7 @@ import { gitLease } from "./adapters/git-lease.ts";
 import { gitNotes } from "./adapters/git-notes.ts";
 import { gitRepository } from "./adapters/git-repository.ts";
 import { openSqliteJournal } from "./adapters/sqlite-journal.ts";
+import type { LinkTimes } from "./adapters/ssh/connect.ts";
 import { makeSshExecutor } from "./adapters/ssh/ssh-executor.ts";
 import { sshKeygenKeyMaker, sshKeygenSigner } from "./adapters/ssh-keygen.ts";
 import { systemClock } from "./adapters/system-clock.ts";
@@ -30,22 +31,25 @@ export interface OpenedController {
 export interface OpenOptions {
   /** Tests wrap the journal to die at a chosen write (F1). */
   readonly wrapJournal?: (journal: JournalPort) => JournalPort;
+  /** How long a silent host is asked again before its outcome is unknown. */
+  readonly patienceMs?: number;
+  readonly link?: Partial<LinkTimes>;
 }
 
 const hostsAtOnce = 100;
-const patienceMs = 90_000;
+const longPatienceMs = 90_000;
 
 /** Reads cutover.yaml and connects everything it names. Nothing is contacted yet. */
 export async function openController(
   configPath: string,
-  { wrapJournal = (journal) => journal }: OpenOptions = {},
+  { wrapJournal = (journal) => journal, patienceMs = longPatienceMs, link = {} }: OpenOptions = {},
 ): Promise<OpenedController> {
   const config = await loadConfig(configPath);
-  const settings = await settingsOf(config);
+  const settings = { ...(await settingsOf(config)), patienceMs };
   const journal = wrapJournal(openSqliteJournal(config.state.journal));
   const remote = { url: config.repository.url, mirror: config.state.mirror };
   const epoch = await highestEpoch(journal);
-  const executor = makeSshExecutor({ keyPath: config.keys.ssh, clock: systemClock });
+  const executor = makeSshExecutor({ keyPath: config.keys.ssh, clock: systemClock, link });
   const controller: Controller = {
     settings,
     clock: systemClock,
@@ -105,7 +109,7 @@ async function settingsOf(config: Config): Promise<ControllerSettings> {
     envelopePublicKey: publicKeyOf(config.keys.envelope),
     holder: config.holder,
     concurrency: hostsAtOnce,
-    patienceMs,
+    patienceMs: longPatienceMs,
   };
 }
 

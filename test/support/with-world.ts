@@ -2,7 +2,6 @@
 import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { localOperatorShell } from "../../src/adapters/operator-shell.ts";
 import type { Lab, LabHost } from "../../src/lab/lab.ts";
 import { type Contract, type Home, withHome } from "./with-home.ts";
 
@@ -80,7 +79,7 @@ function makeWorld(home: Home, contract: Contract): World {
 async function enrolment(host: LabHost) {
   return {
     host: { name: host.name, address: host.address, port: host.port, user: host.user },
-    shell: localOperatorShell,
+    shell: (script: string) => host.run(["sh", "-s"], { input: script }),
     mode: "user" as const,
     stateDirectory: host.stateDirectory,
     prefix: host.prefix,

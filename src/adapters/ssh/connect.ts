@@ -6,7 +6,15 @@ import { Client, type ClientChannel, type ConnectConfig } from "ssh2";
 import { HostUnreachableError, RefusedError } from "../../errors.ts";
 import type { Host } from "../../model/fleet.ts";
 
-const readyTimeoutMs = 15_000;
+/** After how long a link counts as dead. */
+export interface LinkTimes {
+  /** From connecting to logged in. */
+  readonly readyMs: number;
+  /** A link that was up is dead after three of these without an answer. */
+  readonly keepaliveMs: number;
+}
+
+const patientLink: LinkTimes = { readyMs: 15_000, keepaliveMs: 5_000 };
 
 const algorithms: NonNullable<ConnectConfig["algorithms"]> = {
   kex: ["curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256"],
@@ -25,11 +33,14 @@ export function openSshChannel({
   host,
   keyPath,
   word,
+  link = {},
 }: {
   host: Host;
   keyPath: string;
   word: string;
+  link?: Partial<LinkTimes>;
 }): Promise<SshChannel> {
+  const { readyMs, keepaliveMs } = { ...patientLink, ...link };
   const pinned = host.hostKeys.map((line) => Buffer.from(line.split(" ")[1] ?? "", "base64"));
   const privateKey = readFileSync(keyPath);
   return new Promise((resolve, reject) => {
@@ -54,8 +65,8 @@ export function openSshChannel({
       username: host.user,
       privateKey,
       algorithms: { ...algorithms, serverHostKey: hostKeyTypes(host) },
-      readyTimeout: readyTimeoutMs,
-      keepaliveInterval: 5_000,
+      readyTimeout: readyMs,
+      keepaliveInterval: keepaliveMs,
       keepaliveCountMax: 3,
       hostVerifier: (key: Buffer) => {
         const known = pinned.some((pin) => pin.length === key.length && timingSafeEqual(pin, key));

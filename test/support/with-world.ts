@@ -12,9 +12,14 @@ export interface Behaviour {
   readonly neverReady?: boolean;
 }
 
+/** More files in the version's tree, by name. */
+export interface Extra {
+  readonly tree?: Readonly<Record<string, Uint8Array>>;
+}
+
 export interface World extends Home {
   /** Publishes a version of the service `web`. */
-  publishWeb(version: string, behaviour?: Behaviour): Promise<void>;
+  publishWeb(version: string, behaviour?: Behaviour, extra?: Extra): Promise<void>;
   /** A release that wants `web` in this version on every host. */
   pushWeb(version: string, overrides?: Readonly<Record<string, unknown>>): Promise<string>;
   /** What a host answers on its service address: body and status. */
@@ -52,7 +57,7 @@ const webComponent = {
 function makeWorld(home: Home, contract: Contract): World {
   return {
     ...home,
-    async publishWeb(version, behaviour = {}) {
+    async publishWeb(version, behaviour = {}, { tree: files = {} } = {}) {
       const tree = join(home.directory, "trees", version);
       await mkdir(join(tree, "bin"), { recursive: true });
       await cp(fixture, join(tree, "service.mjs"));
@@ -63,6 +68,7 @@ function makeWorld(home: Home, contract: Contract): World {
         `#!/bin/sh\ncd -P "$(dirname "$0")/.." || exit 70\nexec '${process.execPath}' ./service.mjs\n`,
         { mode: 0o755 },
       );
+      for (const [name, bytes] of Object.entries(files)) await writeFile(join(tree, name), bytes);
       await home.publish(contract, version, tree);
     },
     pushWeb: (version, overrides = {}) => home.pushVersion("web", version, overrides),

@@ -1,4 +1,4 @@
-# Backup: the contract's backup paths, copied before the switch and put back by undo. A path that was missing is recorded as missing,
+# Backup: the contract's backup paths, copied before the switch and put back by undo and by every way back of a trial (R17). A path that was missing is recorded as missing,
 # and undo removes what appeared there.
 
 copy_exact() { # FROM TO: cp -a, then compare names, kinds, modes and link targets (some cp exit 0 with a wrong tree); 1 when it is not exact
@@ -55,14 +55,27 @@ task_backup_undo() { # put back what that run's backup holds; without one there 
 		echo "nothing-to-undo"
 		return 0
 	fi
-	backup_n_=0
-	while [ -f "$backup_dir_/$backup_n_.path" ]; do
-		backup_item_=$(kv_get "$backup_dir_/$backup_n_.path" path)
-		check_backup_path "$ROOT" "$backup_item_"
-		backup_restore "$backup_dir_/$backup_n_" "$backup_item_" || fail 74 restore-failed "cannot put $backup_item_ back; its copy is kept in $backup_dir_"
-		backup_n_=$((backup_n_ + 1))
+	backup_put_back "$backup_dir_" || {
+		[ "$WHY" != backup-not-allowed ] || fail 77 "$WHY" "$EVIDENCE"
+		fail 74 "$WHY" "$EVIDENCE"
+	}
+	echo "restored=$BACKUP_PATHS"
+}
+
+backup_put_back() { # DIR: every path becomes what its copy in DIR is; counts them in BACKUP_PATHS; 1 with WHY and EVIDENCE
+	BACKUP_PATHS=0
+	while [ -f "$1/$BACKUP_PATHS.path" ]; do
+		WHY=backup-not-allowed
+		backup_item_=$(kv_get "$1/$BACKUP_PATHS.path" path)
+		EVIDENCE=$( (
+			T_FAIL_FILE='' REQUEST_ID=''
+			check_backup_path "$ROOT" "$backup_item_"
+		) 2>&1) || return 1
+		WHY=restore-failed
+		EVIDENCE="cannot put $backup_item_ back; its copy is kept in $1"
+		backup_restore "$1/$BACKUP_PATHS" "$backup_item_" || return 1
+		BACKUP_PATHS=$((BACKUP_PATHS + 1))
 	done
-	echo "restored=$backup_n_"
 }
 
 backup_restore() { # COPY PATH: PATH becomes what COPY is (or goes, when it was missing); the copy is complete beside it before the old goes

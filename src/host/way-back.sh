@@ -36,17 +36,35 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 			load_contract "$1" "$FROM"
 		fi
 		[ "$(current_version "$ROOT")" = "$FROM" ] || point_current "$ROOT" "$FROM" || return 1
+		# Data that cannot be put back does not keep the old version from serving; it keeps the way back from being called complete.
+		back_why_=
+		trial_restore "$1" || back_why_=$WHY back_evidence_=$EVIDENCE
 		# At boot systemd starts what current names after this; waiting for a unit here would wait for ourselves.
 		if [ -z "${GUARD-}" ] || ! has_systemd; then
 			strategy_call way_back && wait_ready || return 1
 		fi
+		if [ -n "$back_why_" ]; then
+			WHY=$back_why_ EVIDENCE=$back_evidence_
+			return 1
+		fi
 	else
 		[ -n "${GUARD-}" ] && has_systemd || strategy_call way_back || return 1
+		trial_restore "$1" || return 1
 		rm -f "$ROOT/current" && sync_dir "$ROOT" || return 1
 	fi
 	back_id_=$(kv_get "$back_dir_/trial" id)
 	trial_move "$1" reverting reverted || :
 	trial_unwatch "$1" "$back_id_"
+}
+
+trial_restore() { # COMPONENT: what the trial's run saved before its switch is put back, once (R17): the old version must not lose what it writes later. 1 with WHY and EVIDENCE
+	restore_from_=$STATE/components/$1/backups/$(kv_get "$back_dir_/trial" run || echo none)
+	[ -d "$restore_from_" ] && [ ! -f "$back_dir_/restored" ] || return 0
+	# With restart nobody serves in between; the others go on serving, and the version that spoilt its data ends right after.
+	if [ "$(strategy_name)" = restart ] && { [ -z "${GUARD-}" ] || ! has_systemd; }; then manager_stop || return 1; fi
+	backup_put_back "$restore_from_" || return 1
+	WHY=cannot-write EVIDENCE="cannot write $back_dir_/restored"
+	echo "restored=$BACKUP_PATHS" | atomic_write "$back_dir_/restored"
 }
 
 worker_end() { # COMPONENT: take the lock from a switch that lost the decision: it notices by itself or is ended. Another way back is let finish.

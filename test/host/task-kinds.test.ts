@@ -16,6 +16,7 @@ import {
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { until } from "../support/until.ts";
 
 const missing = (path: string): Promise<boolean> =>
   lstat(path).then(
@@ -70,6 +71,36 @@ for (const shell of shells) {
         }
         assert.match((await host.task("backup", "undo", { version: "v1", run: "other" })).evidence, /nothing-to-undo/);
       }));
+
+    for (const how of ["undo", "deadline"] as const)
+      test(`${name}: R17: a way back by ${how} puts back what the run saved, once, while nobody serves`, () =>
+        withPartsHost(shell, async (host) => {
+          const settings = join(host.base, "settings");
+          const before = join(host.base, "not-yet");
+          const contract = { "switch.strategy": "restart", "backup.0": settings, "backup.1": before };
+          await host.installService("v1", {}, contract);
+          await host.installService("v2", {}, contract);
+          await writeFile(settings, oddBytes);
+          await commit(host, "v1");
+          assert.equal((await host.task("backup", "do", { version: "v2" })).exitCode, 0);
+          const options = { deadline: how === "deadline" ? "3" : "60" };
+          assert.equal((await host.task("switch", "do", { version: "v2", session: "a", options })).exitCode, 0);
+          await writeFile(settings, "converted");
+          await writeFile(before, "new");
+          if (how === "undo") {
+            const undone = await host.task("switch", "undo", { version: "v2", options: { reason: "failed" } });
+            assert.match(undone.evidence, /restored=2[\s\S]*current=v1/, undone.reason);
+          } else {
+            await until("the way back", 20_000, async () => (await host.trial()) === "reverted");
+          }
+          assert.deepEqual(await readFile(settings), oddBytes);
+          assert.ok(await missing(before), "what the new version made is gone");
+          assert.equal(await host.current(), "v1");
+          assert.ok(await host.pid(), "the old version serves");
+          await writeFile(settings, "written since");
+          await host.task("switch", "undo", { version: "v2" });
+          assert.equal(await readFile(settings, "utf8"), "written since", "restored once only");
+        }));
 
     test(`${name}: T35: a backup path outside the bases, or inside the versions, is refused in both directions`, () =>
       withPartsHost(shell, async (host) => {

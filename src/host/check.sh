@@ -131,8 +131,8 @@ check_strategy() {
 	fi
 	[ "$_manager" != process ] || has_tool setsid || lacks "setsid not found"
 	for _index in $(kv_indexes "$CONTRACT" health); do
-		if kv_raw "$CONTRACT" "health.$_index.kind" && [ "$RAW" = http ] && ! has_tool curl && ! has_tool wget; then
-			lacks "neither curl nor wget found, an http check needs one"
+		if kv_raw "$CONTRACT" "health.$_index.kind" && [ "$RAW" = http ] && ! has_tool curl && ! has_tool wget && ! has_tool bash; then
+			lacks "none of curl, wget and bash found, an http check needs one"
 			break
 		fi
 	done

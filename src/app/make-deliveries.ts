@@ -27,8 +27,12 @@ export function makeDeliveries(input: DeliveriesInput): (task: Task, host: Host)
   return (task, host) => {
     const codec = codecOf(input.observations.get(host.name));
     const key = `${task.component}@${task.version} ${codec}`;
-    const delivery = made.get(key) ?? makeDelivery(input, task, codec);
+    const known = made.get(key);
+    if (known) return known;
+    const delivery = makeDelivery(input, task, codec);
     made.set(key, delivery);
+    // The next host, or the next try, asks an artifact repository that failed again.
+    delivery.catch(() => made.delete(key));
     return delivery;
   };
 }

@@ -74,7 +74,7 @@ async function onePass(
       ms: report.durationMs,
     });
   } catch (error) {
-    if (input.signal.aborted || !(error instanceof CutoverError)) throw error;
+    if (input.signal.aborted || !(error instanceof CutoverError) || error.code === "lease-lost") throw error;
     report = { kind: "failed", error, durationMs: elapsed() };
     log.error("pass-failed", {
       code: error.code,

@@ -1,6 +1,6 @@
 // One host, one step: bytes first, then the task list in one message, then its events. A lost link is asked again
 // until the patience ends; then the outcome is unknown, which is never success and never retried blindly (P7).
-import { CutoverError } from "../errors.ts";
+import { CutoverError, RefusedError } from "../errors.ts";
 import type { Host } from "../model/fleet.ts";
 import type { HostWork, Step } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
@@ -37,11 +37,32 @@ export async function runHostStep(
     result = await withPatience(context, heard, () => attempt(context, { step, work, host, heard }));
   } catch (error) {
     if (!(error instanceof CutoverError)) throw error;
-    const outcome = error.code === "host-unreachable" ? "unknown" : "failed";
+    if (error.code === staleEpoch) throw leaseTaken(host, error);
+    const outcome = isPassing(error) ? "unknown" : "failed";
     result = { outcome, evidence: [error.message, error.evidence].filter(Boolean).join(": ") };
   }
   await context.record({ kind: "host-ended", step: step.id, host: host.name, ...result });
   return result.outcome;
+}
+
+/** The host's word for: somebody with a higher epoch writes here. */
+const staleEpoch = "stale-epoch";
+
+/** What may be over by itself: a lost link, an artifact repository that does not answer, a host that is busy. No verdict on anything (P7). */
+function isPassing(error: unknown): boolean {
+  return error instanceof CutoverError && error.disposition !== "stall" && error.code !== staleEpoch;
+}
+
+/** The run is not over, it is only not ours any more (P5): whoever holds the lease goes on from what the hosts say. */
+function leaseTaken(host: Host, cause: CutoverError): CutoverError {
+  return new RefusedError({
+    code: "lease-lost",
+    message: `${host.name} obeys another controller now`,
+    ...(cause.evidence === undefined ? {} : { evidence: cause.evidence }),
+    impact: "This controller stops writing; its run stays open",
+    remedy: "cutover status",
+    cause,
+  });
 }
 
 interface Attempt {
@@ -123,7 +144,7 @@ async function deliver(
       context.onBytes(host.name, task.component, sent, total);
     });
   } catch (error) {
-    if (error instanceof CutoverError && error.code !== "host-unreachable") {
+    if (error instanceof CutoverError && !isPassing(error) && error.code !== staleEpoch) {
       await report({
         ...base,
         state: "failed",
@@ -141,7 +162,7 @@ async function deliver(
 }
 
 /**
- * Asks an unreachable host again, with growing pauses, for at most the patience since it was lost. Other errors pass.
+ * Tries again what may be over by itself, with growing pauses, for at most the patience since it began. Other errors pass.
  * `heard` grows with what is new from the host: each loss after that has the whole patience, and a step has an end of news.
  */
 async function withPatience<T>(
@@ -154,7 +175,7 @@ async function withPatience<T>(
     try {
       return await action();
     } catch (error) {
-      if (!(error instanceof CutoverError) || error.code !== "host-unreachable") throw error;
+      if (!isPassing(error)) throw error;
       if (lost?.heard !== heard.size) {
         lost = { at: context.clock.now(), heard: heard.size };
         pauseMs = firstRetryMs;

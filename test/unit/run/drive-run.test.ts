@@ -1,6 +1,7 @@
 // The driver over hosts in memory: lost links, late answers, and a kill at every journal write.
 import assert from "node:assert/strict";
 import test from "node:test";
+import { CutoverError } from "../../../src/errors.ts";
 import type { Plan } from "../../../src/model/plan.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import type { ExecutorPort, JournalPort } from "../../../src/ports.ts";
@@ -132,9 +133,23 @@ test("a controller that was replaced switches nothing: hosts refuse its epoch (P
   const hosts = inProcessHosts();
   await runController({ plan, journal: memoryJournal(), executor: hosts.executor, epoch: 2 });
   const ranBefore = hosts.ran.length;
-  const stale = await runController({ plan, journal: memoryJournal(), executor: hosts.executor, epoch: 1 });
-  assert.equal(stale.outcome, "stuck");
+  const journal = memoryJournal();
+  const stale = runController({ plan, journal, executor: hosts.executor, epoch: 1 });
+  await assert.rejects(stale, { code: "lease-lost" });
+  assert.equal((await openRuns(journal)).length, 1, "the run is not over, only not its own any more");
   assert.equal(hosts.ran.length, ranBefore);
+});
+
+test("an artifact repository that does not answer leaves the run open, and the next pass goes on (P7)", async () => {
+  const hosts = inProcessHosts();
+  const journal = memoryJournal();
+  const silent = new CutoverError({ code: "artifacts-unreachable", message: "no answer", disposition: "retry" });
+  const more = { deliveryFor: () => Promise.reject(silent) };
+  const waiting = await runController({ plan, journal, executor: hosts.executor, epoch: 1, more });
+  assert.equal(waiting.outcome, undefined);
+  assert.deepEqual(hosts.ran, []);
+  const ended = await runController({ plan, journal, executor: hosts.executor, epoch: 2 });
+  assert.equal(ended.outcome, "done");
 });
 
 const endings: readonly {

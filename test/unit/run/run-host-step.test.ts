@@ -121,6 +121,34 @@ test("a refusal is a failure at once, with the host's own word (P5)", async () =
   assert.equal(waitedMs, 0);
 });
 
+test("a host that obeys a higher epoch ends the driver, not the run: the lease is lost (P5, F18)", async () => {
+  const fenced = switchHost({
+    tells() {
+      throw new HostRefusedError({
+        host: "h1",
+        verb: "fence",
+        hostCode: 75,
+        reason: "stale-epoch",
+        evidence: "epoch 2 is held by other",
+      });
+    },
+  });
+  await assert.rejects(fenced, { code: "lease-lost", evidence: /epoch 2 is held by other/ });
+});
+
+test("a host that is busy for now is asked again (P7)", async () => {
+  let busy = 3;
+  const { outcome, waitedMs } = await switchHost({
+    tells(_host, _step, events) {
+      if (busy-- > 0)
+        throw new HostRefusedError({ host: "h1", verb: "events", hostCode: 75, reason: "busy", evidence: "" });
+      return events;
+    },
+  });
+  assert.equal(outcome, "done");
+  assert.ok(waitedMs > 0);
+});
+
 test("a bug in the engine is not taken for a host's failure", async () => {
   const broken = switchHost({
     tells() {

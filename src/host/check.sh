@@ -131,10 +131,12 @@ check_strategy() {
 	fi
 	[ "$_manager" != process ] || has_tool setsid || lacks "setsid not found"
 	for _index in $(kv_indexes "$CONTRACT" health); do
-		if kv_raw "$CONTRACT" "health.$_index.kind" && [ "$RAW" = http ] && ! has_tool curl && ! has_tool wget && ! has_tool bash; then
-			lacks "none of curl, wget and bash found, an http check needs one"
-			break
-		fi
+		[ "$(kv_get "$CONTRACT" "health.$_index.kind")" = http ] || continue
+		if has_tool curl || has_tool wget; then break; fi
+		case $(kv_get "$CONTRACT" "health.$_index.url") in
+		https:*) lacks "neither curl nor wget found, an https check needs one" ;;
+		*) has_tool bash || lacks "none of curl, wget and bash found, an http check needs one" ;;
+		esac
 	done
 	check_tasks
 }

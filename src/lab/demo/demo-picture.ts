@@ -32,7 +32,7 @@ export function makeDemoPicture({ out, hosts }: { out: NodeJS.WriteStream; hosts
     erase();
     const lines = [...cells].map(([host, cell]) => {
       const failed = cell.failed > 0 ? `  failed ${cell.failed}` : "";
-      return `  ${host}  ${cell.versions.padEnd(24)} ${cell.doing.padEnd(22)}${failed}`;
+      return `  ${host}  ${cell.versions.padEnd(36)} ${cell.doing.padEnd(22)}${failed}`;
     });
     lines.unshift(`  requests ${total.sent.toLocaleString("en")}   failed requests: ${total.failed}`);
     for (const line of lines) out.write(`${line.slice(0, (out.columns ?? 100) - 1)}\n`);
@@ -57,17 +57,14 @@ export function makeDemoPicture({ out, hosts }: { out: NodeJS.WriteStream; hosts
       if (line !== undefined) say(line);
     },
     load(second) {
-      total.sent = 0;
-      total.failed = 0;
+      Object.assign(total, second.total);
       for (const [host, counts] of Object.entries(second.hosts)) {
-        total.sent += counts.sent;
-        total.failed += counts.failed;
         const cell = cells.get(host);
-        if (cell)
-          Object.assign(cell, {
-            failed: counts.failed,
-            versions: `answered by ${Object.keys(counts.versions).at(-1) ?? "nobody"}`,
-          });
+        if (cell === undefined) continue;
+        cell.failed += counts.failed;
+        cell.versions = Object.entries(counts.versions)
+          .map(([version, answers]) => `shop ${version} ${answers}/s`)
+          .join("  ");
       }
       draw();
     },

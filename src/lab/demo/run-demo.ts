@@ -27,7 +27,11 @@ interface Stage {
   readonly world: DemoWorld;
   readonly log: EventLog;
   readonly serve: { current: ServeProcess; start(): ServeProcess };
-  readonly load: { readonly process: LoadProcess; readonly latest: () => LoadSecond | undefined };
+  readonly load: {
+    readonly process: LoadProcess;
+    readonly latest: () => LoadSecond | undefined;
+    readonly nextSecond: () => Promise<void>;
+  };
   readonly say: (line: string) => void;
   readonly chapter: (title: string) => void;
 }
@@ -50,6 +54,7 @@ export async function runDemo(input: DemoInput): Promise<void> {
     serve.start();
     await log.runOf(first, "done");
     let latest: LoadSecond | undefined;
+    let wake = () => {};
     const load = spawnLoad({
       targets: world.lab.hosts.map(({ name, address }) => ({ name, address, port: shopPort })),
       ratePerSecond: requestsPerSecond,
@@ -57,6 +62,7 @@ export async function runDemo(input: DemoInput): Promise<void> {
       maxRequests: requestsPerSecond * mostSeconds,
       onSecond: (second) => {
         latest = second;
+        wake();
         picture.load(second);
       },
     });
@@ -65,7 +71,7 @@ export async function runDemo(input: DemoInput): Promise<void> {
       world,
       log,
       serve,
-      load: { process: load, latest: () => latest },
+      load: { process: load, latest: () => latest, nextSecond: () => new Promise((resolve) => (wake = resolve)) },
       say: picture.say,
       chapter: picture.chapter,
     };
@@ -140,7 +146,10 @@ async function tell(stage: Stage, newNode: string): Promise<void> {
 }
 
 /** A clone by itself tells the fleet's history (R3). */
-async function sayNotes({ world, say, chapter }: Stage, reader: string): Promise<void> {
+async function sayNotes({ world, log, say, chapter }: Stage, reader: string): Promise<void> {
+  // The pass ends once its status is in git.
+  const passes = log.passes();
+  await log.until(() => log.passes() > passes, "the status of release 4");
   chapter("(d) git log --notes=cutover, in a fresh clone");
   await mustRun(["git", "clone", "--quiet", join(world.home, "releases.git"), reader]);
   await mustRun(["git", "-C", reader, "fetch", "--quiet", "origin", "+refs/notes/cutover:refs/notes/cutover"]);
@@ -154,13 +163,19 @@ async function sayNotes({ world, say, chapter }: Stage, reader: string): Promise
   );
 }
 
-async function enoughRequests(stage: Stage, { signal }: DemoInput): Promise<LoadSummary> {
-  stage.say(`waiting until ${leastRequests.toLocaleString("en")} requests were sent`);
-  while (sentSoFar(stage) < leastRequests) {
+/** The load generator's own bounds end this wait, too. */
+async function enoughRequests({ load, say }: Stage, { signal }: DemoInput): Promise<LoadSummary> {
+  const sent = () => load.latest()?.total.sent ?? 0;
+  if (sent() < leastRequests) say(`waiting until ${leastRequests.toLocaleString("en")} requests were sent`);
+  let ended = false;
+  const end = load.process.ended().then(() => {
+    ended = true;
+  });
+  while (sent() < leastRequests && !ended) {
     signal.throwIfAborted();
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await Promise.race([end, load.nextSecond()]);
   }
-  return stage.load.process.stop();
+  return load.process.stop();
 }
 
 function judge({ log, say }: Stage, summary: LoadSummary): void {
@@ -177,11 +192,7 @@ function judge({ log, say }: Stage, summary: LoadSummary): void {
 }
 
 function failedSoFar({ load }: Stage): number {
-  return Object.values(load.latest()?.hosts ?? {}).reduce((sum, { failed }) => sum + failed, 0);
-}
-
-function sentSoFar({ load }: Stage): number {
-  return Object.values(load.latest()?.hosts ?? {}).reduce((sum, { sent }) => sum + sent, 0);
+  return load.latest()?.total.failed ?? 0;
 }
 
 async function stayUp({ world, say }: Stage, { signal, out }: DemoInput): Promise<void> {

@@ -25,7 +25,7 @@ export function makePlan(input: PlanInput): Plan {
   return { ...decisions, held, hash: planHash({ ...decisions, generation: input.generation, policy: release.policy }) };
 }
 
-/** Covers decisions only: reachability, time, bytes, run and epoch stay outside, so that a reviewed plan keeps its hash. */
+/** Covers decisions only: time, bytes, commit, run and epoch stay outside, so that a reviewed plan keeps its hash. */
 function planHash(decisions: unknown): Plan["hash"] {
   return digestOf(canonicalJson(decisions));
 }
@@ -34,7 +34,9 @@ function makeSteps(input: PlanInput, changes: readonly PlannedChange[]): Step[] 
   if (changes.length === 0) return [];
   const moving = changes.filter((change) => !isCommitOnly(change));
   const order = topologicalOrder(input.release.components);
-  const sorted = [...changes].sort((a, b) => order.indexOf(a.component) - order.indexOf(b.component));
+  const rank = new Map(order.map((component, index) => [component, index]));
+  const rankOf = ({ component }: PlannedChange) => rank.get(component) ?? order.length;
+  const sorted = [...changes].sort((a, b) => rankOf(a) - rankOf(b));
   return [
     ...aheadSteps(moving),
     ...switchSteps(
@@ -93,17 +95,22 @@ function batchesOf(
   moving: readonly PlannedChange[],
   release: DesiredRelease,
 ): PlannedChange[][] {
-  const mine = moving.filter((change) => components.includes(change.component));
-  const hosts = [...new Set(mine.map((change) => change.host))].sort(compareText);
-  return batchHosts(hosts, release.policy).map((batch) => mine.filter((change) => batch.includes(change.host)));
+  const byHost = groupByHost(moving.filter((change) => components.includes(change.component)));
+  const batches = batchHosts([...byHost.keys()], release.policy);
+  return batches.map((batch) => batch.flatMap((host) => byHost.get(host) ?? []));
 }
 
 function workOf(
   changes: readonly PlannedChange[],
   groups: (mine: readonly PlannedChange[]) => HostWork["groups"],
 ): HostWork[] {
-  const hosts = [...new Set(changes.map((change) => change.host))].sort(compareText);
-  return hosts.map((host) => ({ host, groups: groups(changes.filter((change) => change.host === host)) }));
+  return [...groupByHost(changes)].map(([host, mine]) => ({ host, groups: groups(mine) }));
+}
+
+/** Hosts in byte order; the changes of one keep their order. */
+function groupByHost(changes: readonly PlannedChange[]): Map<string, PlannedChange[]> {
+  const groups = Map.groupBy(changes, ({ host }) => host);
+  return new Map([...groups].sort(([a], [b]) => compareText(a, b)));
 }
 
 function step(id: string, parts: Pick<Step, "phase" | "work"> & Partial<Step>): Step {

@@ -40,7 +40,8 @@ export function makeDemoPicture({ out, hosts }: { out: NodeJS.WriteStream; hosts
   }
   function say(line: string): void {
     erase();
-    out.write(`${((performance.now() - started) / 1_000).toFixed(1).padStart(6)} s  ${line}\n`);
+    const width = out.isTTY ? (out.columns ?? 100) - 11 : Number.POSITIVE_INFINITY;
+    out.write(`${((performance.now() - started) / 1_000).toFixed(1).padStart(6)} s  ${line.slice(0, width)}\n`);
     draw();
   }
   return {

@@ -15,6 +15,7 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 	T_COMPONENT=$1
 	back_dir_=$STATE/components/$1/trial/reverting
 	[ -d "$back_dir_" ] || return 0
+	back_old_=none
 	worker_mark "$back_dir_" revert
 	TRIAL=$back_dir_
 	FROM=$(kv_get "$back_dir_/trial" from || :)
@@ -22,6 +23,7 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 	if [ -f "$STATE/components/$1/releases/$TO/release" ]; then
 		load_contract "$1" "$TO"
 		trial_evidence "$1"
+		back_old_=$(manager_main_pid || echo none)
 	fi
 	if [ -n "$FROM" ]; then
 		if ! tree_of_version "$1" "$FROM" >/dev/null; then # F17
@@ -52,6 +54,9 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 		trial_restore "$1" || return 1
 		rm -f "$ROOT/current" && sync_dir "$ROOT" || return 1
 	fi
+	back_new_=none
+	[ -z "$FROM" ] || back_new_=$(manager_main_pid || echo none)
+	echo "old-pid=$back_old_ new-pid=$back_new_ from=$TO to=${FROM:-none}" >"$back_dir_/switched-back" || :
 	back_id_=$(kv_get "$back_dir_/trial" id)
 	trial_move "$1" reverting reverted || :
 	trial_unwatch "$1" "$back_id_"

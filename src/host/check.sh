@@ -12,7 +12,10 @@ task_check_do() {
 	trap 'exit 71' HUP INT TERM
 	check_trust
 	verify_signature "$CONTRACT" "$CONTRACT.sig" "$STATE/trust/release_signers" release cutover-release "$THRESHOLD" "$WORK"
-	verify_version "$T_COMPONENT" "$T_VERSION" "$WORK" || fail 65 verify-failed "$PROBLEM"
+	verify_version "$T_COMPONENT" "$T_VERSION" "$WORK" || {
+		disown_version
+		fail 65 verify-failed "$PROBLEM"
+	}
 	LACKS=
 	check_machine
 	check_ports
@@ -20,6 +23,14 @@ task_check_do() {
 	[ -z "$LACKS" ] || fail 69 needs-missing "$LACKS"
 	kv_raw "$CONTRACT" tree
 	printf 'verified %s\n' "$RAW"
+}
+
+# disown_version: a damaged version that nobody needs to go on or back to is no version any more, so that the next run builds it anew (F21).
+disown_version() {
+	for _needed in "$(current_version "$ROOT" || :)" "$(kv_get "$T_DIR/committed" version || :)" $(trial_versions "$T_COMPONENT"); do
+		[ "$_needed" != "$T_VERSION" ] || return 0
+	done
+	rm -f "$ROOT/versions/$T_VERSION/.cutover-verified"
 }
 
 # task check undo: nothing was changed.

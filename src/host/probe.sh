@@ -1,7 +1,9 @@
 # probe.sh: what this host is and what it runs. Reads only; needs no fence.
 
-# probe: data lines `KEY VALUE`, first the machine, then every component in STATE/components and cutover-host.
+# probe: data lines `KEY VALUE`, first the machine, then every component in STATE/components and cutover-host. A host whose trust files
+# are not sound would refuse everything later: it says so here, before anything is planned on it (T8, T9).
 verb_probe() {
+	check_trust
 	data host "$HOST_NAME"
 	data address "$ADDRESS"
 	data mode "$MODE"

@@ -82,7 +82,7 @@ function makeWorld(home: Home, contract: Contract): World {
   };
 }
 
-async function enrolment(host: LabHost) {
+export async function enrolment(host: LabHost) {
   return {
     host: { name: host.name, address: host.address, port: host.port, user: host.user },
     shell: (script: string) => host.run(["sh", "-s"], { input: script }),
@@ -97,7 +97,7 @@ async function enrolment(host: LabHost) {
 }
 
 /** Ends the services of a host as well. */
-async function retire(host: LabHost): Promise<void> {
+export async function retire(host: LabHost): Promise<void> {
   const pidFile = `${host.stateDirectory}/components/web/pid`;
   const script = `[ ! -f '${pidFile}' ] || kill -9 $(cut -d' ' -f1 '${pidFile}') 2>/dev/null; rm -rf '${host.stateDirectory}' '${host.prefix}/srv'; true`;
   await host.run(["sh", "-c", script]);

@@ -1,7 +1,10 @@
-// Reads objects out of the mirror with `git cat-file --batch`: bounded trees, regular blobs, raw commits. Nothing is checked out.
+// Reads objects out of the mirror through isomorphic-git: bounded trees, regular blobs, raw commits. Nothing is checked out.
+// Sizes come first, from git itself: isomorphic-git inflates an object whole, and a hostile one may be huge.
+import fs from "node:fs";
+import { readObject } from "isomorphic-git";
 import { CutoverError, RefusedError } from "../errors.ts";
 import { quotable } from "../model/diagnostic.ts";
-import { expectGit, runGit } from "./run-git.ts";
+import { expectGit } from "./run-git.ts";
 
 export interface TreeEntry {
   readonly path: string;
@@ -18,38 +21,32 @@ const maxTreeEntries = 20_000;
 const maxTreeBytes = 4 * 1024 * 1024;
 const maxDepth = 8;
 
-/** Objects by id, in one process. `sizeLimit` is checked before any content is read; throws `repository-too-large`. */
+/** Objects by id, their content unparsed. `sizeLimit` is checked before any content is read; throws `repository-too-large`. */
 export async function readObjects(
   mirror: string,
   ids: readonly string[],
   sizeLimit: number,
 ): Promise<Map<string, GitObject>> {
   const unique = [...new Set(ids)];
-  const input = unique.map((id) => `${id}\n`).join("");
-  if (unique.length === 0) return new Map();
+  await checkSizes(mirror, unique, sizeLimit);
+  const cache = {};
+  const objects = new Map<string, GitObject>();
+  for (const oid of unique) {
+    const { type, object } = await readObject({ fs, gitdir: mirror, oid, format: "content", cache });
+    objects.set(oid, { type: String(type), content: Buffer.from(object as Uint8Array) });
+  }
+  return objects;
+}
+
+async function checkSizes(mirror: string, ids: readonly string[], sizeLimit: number): Promise<void> {
+  if (ids.length === 0) return;
+  const input = ids.map((id) => `${id}\n`).join("");
   const sizes = await expectGit({ repository: mirror, args: ["cat-file", "--batch-check"], input });
-  let total = 0;
   for (const line of sizes.trimEnd().split("\n")) {
     const [id = "", type, size] = line.split(" ");
     if (type === "missing" || size === undefined) throw missingObject(id);
     if (Number(size) > sizeLimit) throw tooLarge(`object ${id} has ${size} bytes; ${sizeLimit} are allowed`);
-    total += Number(size);
   }
-  const maxOutputBytes = total + unique.length * 128;
-  const { exitCode, stdout, stderr } = await runGit({
-    repository: mirror,
-    args: ["cat-file", "--batch"],
-    input,
-    maxOutputBytes,
-  });
-  if (exitCode !== 0)
-    throw new CutoverError({
-      code: "git-failed",
-      message: "git cat-file failed",
-      disposition: "retry",
-      evidence: stderr,
-    });
-  return splitBatch(stdout);
 }
 
 /** Every file below `directory` at a commit, level by level, so that a small repository cannot name 10^10 paths (T20). */
@@ -122,20 +119,6 @@ function splitTree(content: Buffer): TreeEntry[] {
     at = nul + 21;
   }
   return entries;
-}
-
-/** `ID TYPE SIZE LF CONTENT LF` repeated. */
-function splitBatch(output: Buffer): Map<string, GitObject> {
-  const objects = new Map<string, GitObject>();
-  for (let at = 0; at < output.length; ) {
-    const end = output.indexOf(0x0a, at);
-    const [id = "", type = "", size = ""] = output.toString("latin1", at, end).split(" ");
-    if (end === -1 || !/^\d+$/.test(size)) throw missingObject(id);
-    const start = end + 1;
-    objects.set(id, { type, content: output.subarray(start, start + Number(size)) });
-    at = start + Number(size) + 1;
-  }
-  return objects;
 }
 
 /** Regular files and directories with plain names; anything else could lead out of the repository (T16). */

@@ -211,6 +211,7 @@ run_task() {
 	(
 		set -e
 		exec 7>&-
+		case $T_KIND in build | check) step_back ;; esac
 		"task_${T_KIND}_$T_ACTION"
 	)
 	_rc=$?
@@ -290,4 +291,11 @@ step_is_lost() {
 	boot_id
 	[ "$_boot" = "$BOOT_ID" ] || return 0
 	[ $((UPTIME_CS - _at)) -ge 1500 ]
+}
+
+# step_back: this task is work ahead of time, and what serves on this host must not wait for it: lower our own priority, where that is possible.
+step_back() {
+	own_pid
+	renice -n 10 -p "$OWN_PID" >/dev/null 2>&1 </dev/null || :
+	! command -v ionice >/dev/null || ionice -c 3 -p "$OWN_PID" >/dev/null 2>&1 </dev/null || :
 }

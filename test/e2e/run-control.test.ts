@@ -1,0 +1,357 @@
+// What an operator does to runs, how a release goes back by its policy, what drift does, and that secrets stay where they are.
+import assert from "node:assert/strict";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { withLease } from "../../src/app/controller.ts";
+import { rollBackRelease } from "../../src/app/roll-back.ts";
+import { holdHost, resumeHost, retryVersion } from "../../src/app/run-control.ts";
+import type { Lab } from "../../src/lab/lab.ts";
+import { mustRun, runProgram } from "../../src/lab/run-program.ts";
+import type { JournalEvent } from "../../src/model/run-event.ts";
+import { openJournal } from "../../src/wiring.ts";
+import { type AnsweringServices, withAnsweringServices } from "../support/answering-services.ts";
+import { until } from "../support/until.ts";
+import { type Home, withHome } from "../support/with-home.ts";
+import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
+import { enrolment, retire, type World, withWorld } from "../support/with-world.ts";
+
+const filesOnly = { manager: "none", switch: { strategy: "none" }, health: [], env: {}, deadlineSeconds: 120 };
+const act = { by: "anna", reason: "it looks wrong" };
+
+test(
+  "rollback of a finished run puts the previous version back and keeps it; retry lets it be tried again; a host on hold is left alone until it is resumed",
+  { skip: loopbackSkip },
+  () =>
+    withTwoHosts(async (world, hosts) => {
+      await world.pushWeb("1.0.0");
+      await pass(world, "done");
+      await world.pushWeb("2.0.0");
+      await pass(world, "done");
+      await rollBack(world, "done");
+      assert.deepEqual(await currents(world), ["1.0.0", "1.0.0"]);
+      await pass(world, "stalled");
+      assert.deepEqual(
+        await currents(world),
+        ["1.0.0", "1.0.0"],
+        "git still asks for 2.0.0, and nobody brings it back (P16)",
+      );
+
+      await withMemory(world, (memory) => holdHost(memory, { host: hosts[1], ...act }));
+      await withMemory(world, (memory) => retryVersion(memory, { component: "web", ...act }));
+      const { plan } = await pass(world, "done");
+      assert.deepEqual(
+        plan.held.map(({ host, reason }) => [host, reason]),
+        [[hosts[1], "held"]],
+      );
+      assert.deepEqual(await currents(world), ["2.0.0", "1.0.0"]);
+      await withMemory(world, (memory) => resumeHost(memory, { host: hosts[1], ...act }));
+      await pass(world, "done");
+      assert.deepEqual(await currents(world), ["2.0.0", "2.0.0"]);
+      const said = await journalText(world);
+      assert.ok(said.includes("anna") && said.includes("it looks wrong"), "who and why is kept");
+    }),
+);
+
+test("rollback of a run that a controller left open undoes what it did and ends it (P6)", { skip: loopbackSkip }, () =>
+  withTwoHosts(async (world) => {
+    await world.pushWeb("1.0.0");
+    await pass(world, "done");
+    await world.pushWeb("2.0.0");
+    const stopped = world.reconcile({
+      onEvent(event) {
+        if (event.kind === "step-ended" && event.step === "confirm.1") throw new Error("stopped here");
+      },
+    });
+    await assert.rejects(stopped, /stopped here/);
+    assert.deepEqual(await currents(world), ["2.0.0", "1.0.0"]);
+    await rollBack(world, "rolled-back");
+    assert.deepEqual(await currents(world), ["1.0.0", "1.0.0"]);
+    await pass(world, "stalled");
+  }),
+);
+
+test(
+  "F28, R6: a link that somebody moved by hand is reported and left alone, and healed only where the policy says so",
+  { skip: loopbackSkip },
+  () =>
+    withTwoHosts(async (world, [first = ""]) => {
+      await world.pushWeb("1.0.0");
+      await pass(world, "done");
+      await world.pushWeb("2.0.0");
+      await pass(world, "done");
+      const [host] = world.lab.hosts;
+      assert.ok(host);
+      await host.run(["ln", "-sfn", "versions/1.0.0", `${host.prefix}/srv/cutover/web/current`]);
+      const { plan } = await pass(world, "stalled");
+      assert.deepEqual(
+        plan.held.map(({ host: name, reason }) => [name, reason]),
+        [[first, "drifted"]],
+      );
+      assert.match(plan.held[0]?.evidence ?? "", /current is 1\.0\.0, but 2\.0\.0 was committed last/);
+      assert.deepEqual(await currents(world), ["1.0.0", "2.0.0"], "not overwritten");
+      const policy = { apiVersion: "cutover/v1", kind: "Policy", name: "default", canaries: 1, batchSize: 2 };
+      await world.push({ "policy.yaml": { ...policy, drift: "heal" } });
+      await pass(world, "done");
+      assert.deepEqual(await currents(world), ["2.0.0", "2.0.0"]);
+    }),
+);
+
+const policyPromises = {
+  auto: "the failed batch goes back, the batches before it stay",
+  release: "a failure in the second batch takes the first back as well",
+  manual: "nothing is undone by the controller; the failed host's own deadline still takes it back (P8)",
+};
+
+for (const [policy, outcome] of [
+  ["auto", "rolled-back"],
+  ["release", "rolled-back"],
+  ["manual", "stuck"],
+] as const)
+  test(`R14: rollback_policy ${policy}: ${policyPromises[policy]}`, { skip: loopbackSkip }, () =>
+    withLoopbackLab(2, (lab) =>
+      withAnsweringServices(lab.hosts, (services) =>
+        withWorld(
+          lab,
+          async (world) => {
+            const [first, second] = lab.hosts;
+            assert.ok(first && second);
+            for (const version of ["1.0.0", "2.0.0"]) await world.publishWeb(version);
+            await world.pushWeb("1.0.0");
+            await pass(world, "done");
+            await world.pushWeb("2.0.0", { rollback_policy: policy });
+            services.status.set(second.name, 500);
+            const { run } = await pass(world, outcome);
+            assert.match(run?.state.reason ?? "", /switch\.2 failed on host-2/);
+            await afterPolicy[policy](world);
+            await pass(world, "stalled");
+          },
+          judged(services),
+        ),
+      ),
+    ),
+  );
+
+const afterPolicy: Readonly<Record<keyof typeof policyPromises, (world: World) => Promise<void>>> = {
+  auto: async (world) => assert.deepEqual(await currents(world), ["2.0.0", "1.0.0"]),
+  release: async (world) => assert.deepEqual(await currents(world), ["1.0.0", "1.0.0"]),
+  manual: (world) =>
+    until("the deadline of the failed host", 60_000, async () => (await currents(world)).join() === "2.0.0,1.0.0"),
+};
+
+function judged({ port }: AnsweringServices): Record<string, unknown> {
+  const check = {
+    kind: "http",
+    url: `http://self:${port}/`,
+    samples: 3,
+    maxFailures: 0,
+    intervalMs: 1,
+    withinSeconds: 20,
+  };
+  return { ...filesOnly, health: [check], deadlineSeconds: 15 };
+}
+
+test(
+  "R28: a component goes before what depends on it, on every host, and on the way back after it",
+  { skip: loopbackSkip },
+  () =>
+    withLoopbackLab(2, (lab) => {
+      const contracts = ["base", "web"].map((name) => ({
+        ...document,
+        ...filesOnly,
+        name,
+        root: `/srv/cutover/${name}`,
+      }));
+      return withHome(lab, { contracts, policy: { batchSize: 2 }, enrolment, retire }, async (world) => {
+        const release = (version: string) => ({
+          ...{ apiVersion: "cutover/v1", kind: "Release", name: "shop", policy: "default" },
+          components: [
+            { name: "web", version, depends_on: ["base"] },
+            { name: "base", version },
+          ],
+        });
+        for (const version of ["1.0.0", "2.0.0"])
+          for (const contract of contracts) await world.publish(contract, version, await treeOf(world, version));
+        await world.push({ "release.yaml": release("1.0.0") });
+        await pass(world, "done");
+        await world.push({ "release.yaml": release("2.0.0") });
+        assert.deepEqual(
+          await orderOfSwitches((onEvent) => pass(world, "done", onEvent)),
+          forEach(lab, ["base", "web"]),
+        );
+        assert.deepEqual(
+          await orderOfSwitches((onEvent) => rollBack(world, "done", onEvent)),
+          forEach(lab, ["web", "base"]),
+        );
+      });
+    }),
+);
+
+async function treeOf({ directory }: Home, version: string): Promise<string> {
+  const tree = join(directory, "trees", version);
+  await mkdir(tree, { recursive: true });
+  await writeFile(join(tree, "version"), version);
+  return tree;
+}
+
+const document = { apiVersion: "cutover/v1", kind: "Component" };
+
+function forEach(lab: Lab, order: readonly string[]): Record<string, readonly string[]> {
+  return Object.fromEntries(lab.hosts.map(({ name }) => [name, order]));
+}
+
+async function orderOfSwitches(
+  work: (onEvent: (event: JournalEvent) => void) => Promise<unknown>,
+): Promise<Record<string, string[]>> {
+  const order: Record<string, string[]> = {};
+  await work((event) => {
+    if (event.kind !== "task" || event.event.state !== "done") return;
+    const [host = "", component = "", task] = event.event.task.split("/");
+    if (task === "switch") order[host] = [...(order[host] ?? []), component];
+  });
+  return order;
+}
+
+const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const canary = "canary-3f9ac1d7e5";
+
+test(
+  "P15, T27, T30: secrets in the controller's environment and in its key files show nowhere: not in journal, notes, output, logs, nor on any host",
+  { skip: loopbackSkip },
+  () =>
+    withLoopbackLab(2, (lab) =>
+      withWorld(lab, async (world) => {
+        await world.publishWeb("1.0.0");
+        await world.publishWeb("2.0.0", { failEvery: 2 });
+        const secrets = [canary, ...(await keyLines(world))];
+        const outputs: string[] = [];
+        const cutover = async (...args: string[]) => {
+          const env = {
+            ...process.env,
+            SECRET_TOKEN: canary,
+            AWS_SECRET_ACCESS_KEY: canary,
+            GIT_ASKPASS_TOKEN: canary,
+          };
+          const ran = await runProgram([process.execPath, main, ...args, "--config", world.config], {
+            env,
+            timeoutMs: 120_000,
+          });
+          outputs.push(ran.stdout, ran.stderr);
+          return ran.exitCode;
+        };
+        await world.pushWeb("1.0.0");
+        assert.equal(await cutover("reconcile", "--once"), 0);
+        await world.pushWeb("2.0.0");
+        assert.equal(await cutover("reconcile", "--once", "--json"), 3, "a release that is bad");
+        await lab.hosts[1]?.stopSshd();
+        await cutover("status", "--json");
+        await cutover("plan");
+        await lab.hosts[1]?.startSshd();
+        await cutover("reconcile", "--once", "--take-over", "--nonsense");
+        await cutover("rollback", "--reason", "to see");
+        assert.ok(outputs.join("").includes("2.0.0"), "there was something to look at");
+        const places: [string, string][] = [
+          ["output and logs", outputs.join("\n")],
+          ["journal", await journalText(world)],
+          ["the release remote", await everyObject(join(world.home, "releases.git"))],
+          ["environment of the services", await environmentsOf(world)],
+        ];
+        for (const host of lab.hosts) {
+          places.push([`state of ${host.name}`, await textOf(host.stateDirectory)]);
+          places.push([`versions of ${host.name}`, await textOf(`${host.prefix}/srv`)]);
+        }
+        places.push(["journal file", await textOf(join(world.home, "state"), /journal/)]);
+        for (const [place, text] of places) {
+          assert.ok(text.length > 0, place);
+          for (const secret of secrets) assert.ok(!text.includes(secret), `${secret} shows in ${place}`);
+        }
+      }),
+    ),
+);
+
+// ---- what the tests do and look at
+
+function withTwoHosts(body: (world: World, hosts: readonly string[]) => Promise<void>): Promise<void> {
+  return withLoopbackLab(2, (lab) =>
+    withWorld(
+      lab,
+      async (world) => {
+        for (const version of ["1.0.0", "2.0.0"]) await world.publishWeb(version);
+        await body(world, lab.hosts.map(({ name }) => name)); // biome-ignore format: one line
+      },
+      filesOnly,
+    ),
+  );
+}
+
+async function pass(world: Home, outcome: string, onEvent: (event: JournalEvent) => void = () => {}) {
+  const { results } = await world.reconcile({ onEvent });
+  const [result] = results;
+  assert.ok(result);
+  assert.equal(result.outcome, outcome, result.run?.state.reason);
+  return result;
+}
+
+/** Beside a running controller, as the commands do it. */
+async function withMemory(world: Home, work: (memory: Awaited<ReturnType<typeof openJournal>>) => Promise<unknown>) {
+  const memory = await openJournal(world.config);
+  try {
+    await work(memory);
+  } finally {
+    await memory.close();
+  }
+}
+
+async function rollBack(world: Home, outcome: string, onEvent: (event: JournalEvent) => void = () => {}) {
+  const { state } = await world.withController((controller) =>
+    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(120_000) }, (lease, signal) =>
+      rollBackRelease({ controller, lease, watcher: { onEvent, onBytes: () => {} }, signal, ...act }),
+    ),
+  );
+  assert.equal(state.outcome, outcome, state.reason);
+}
+
+/** What `current` of `web` names, host by host. */
+async function currents(world: Home): Promise<string[]> {
+  const links = world.lab.hosts.map(({ prefix, run }) => run(["readlink", `${prefix}/srv/cutover/web/current`]));
+  return (await Promise.all(links)).map(({ stdout }) => stdout.trim().replace("versions/", ""));
+}
+
+async function keyLines(world: Home): Promise<string[]> {
+  const keys = join(world.home, "keys");
+  const names = (await readdir(keys)).filter((name) => !name.endsWith(".pub") && name !== "README");
+  const texts = await Promise.all(names.map((name) => readFile(join(keys, name), "utf8")));
+  // Neither the armour, nor lines that the public half has too.
+  const lines = texts.flatMap((text) => (text.includes("PRIVATE KEY") ? text.split("\n").slice(3, -2) : []));
+  assert.ok(lines.length >= 6, "keys were found");
+  return lines.filter((line) => line.length > 40);
+}
+
+async function journalText(world: Home): Promise<string> {
+  const { journal, close } = await openJournal(world.config);
+  try {
+    const streams = await journal.streams("");
+    return JSON.stringify(await Promise.all(streams.map((stream) => journal.read(stream))));
+  } finally {
+    await close();
+  }
+}
+
+async function everyObject(repository: string): Promise<string> {
+  return mustRun(["git", "-C", repository, "cat-file", "--batch", "--batch-all-objects"]);
+}
+
+async function environmentsOf(world: World): Promise<string> {
+  const pids = await Promise.all(
+    world.lab.hosts.map(({ stateDirectory }) => readFile(`${stateDirectory}/components/web/pid`, "utf8")),
+  );
+  return (await Promise.all(pids.map((pid) => readFile(`/proc/${pid.trim()}/environ`, "latin1")))).join("\n");
+}
+
+/** All bytes of the regular files below a directory. */
+async function textOf(directory: string, name = /./): Promise<string> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile() && name.test(entry.name));
+  return (await Promise.all(files.map((file) => readFile(join(file.parentPath, file.name), "latin1")))).join("\n");
+}

@@ -155,10 +155,10 @@ write_host_sh() {
 	rm -rf "$_new"
 	mkdir "$_new"
 	printf '%s\n' "$E_HOST_SH" >"$_new/host.sh"
-	chmod 644 "$_new/host.sh"
+	chmod 755 "$_new/host.sh" # as it is published: the same text is the same version and tree, however it came
 	sh -n "$_new/host.sh" || die 70 "this host's sh cannot parse host.sh"
 	_sum=$(sha256sum <"$_new/host.sh")
-	_tree=$(printf 'host.sh f 0644 %s %s\n' "$(stat -c %s "$_new/host.sh")" "${_sum%% *}" | sha256sum)
+	_tree=$(printf 'host.sh f 0755 %s %s\n' "$(stat -c %s "$_new/host.sh")" "${_sum%% *}" | sha256sum)
 	_tree=sha256:${_tree%% *}
 	printf '%s\n' "$_tree" >"$_new/.cutover-verified"
 	chmod 755 "$_new"

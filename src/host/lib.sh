@@ -290,8 +290,13 @@ load_contract() {
 
 # tree_of_version COMPONENT VERSION: prints the digest a built version was verified against; returns 1 when it is not built.
 tree_of_version() {
-	kv_raw "$STATE/components/$1/releases/$2/release" root && unfield "$RAW" || return 1
-	place "$1" "$VALUE"
+	if kv_raw "$STATE/components/$1/releases/$2/release" root && unfield "$RAW"; then
+		place "$1" "$VALUE"
+	elif [ "$1" = cutover-host ]; then
+		PLACED=$STATE/host # its first version came with the enrolment, not as a release
+	else
+		return 1
+	fi
 	[ -f "$PLACED/versions/$2/.cutover-verified" ] && [ ! -L "$PLACED/versions/$2" ] || return 1
 	read -r _tree <"$PLACED/versions/$2/.cutover-verified" || return 1
 	is_digest "$_tree" || return 1

@@ -30,12 +30,15 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 			WHY=way-back-missing EVIDENCE="version $FROM is not built any more"
 			return 1
 		fi
-		back_manager_=$(manager_name)/$(strategy_name)
-		load_contract "$1" "$FROM"
-		if [ "$back_manager_" != "$(manager_name)/$(strategy_name)" ]; then
-			load_contract "$1" "$TO"
-			[ -n "${GUARD-}" ] && has_systemd || manager_stop || :
+		# The host.sh that enrolment brought has no contract of its own; that of its successor serves as well.
+		if [ "$1" != cutover-host ] || [ -f "$STATE/components/$1/releases/$FROM/release" ]; then
+			back_manager_=$(manager_name)/$(strategy_name)
 			load_contract "$1" "$FROM"
+			if [ "$back_manager_" != "$(manager_name)/$(strategy_name)" ]; then
+				load_contract "$1" "$TO"
+				[ -n "${GUARD-}" ] && has_systemd || manager_stop || :
+				load_contract "$1" "$FROM"
+			fi
 		fi
 		[ "$(current_version "$ROOT")" = "$FROM" ] || point_current "$ROOT" "$FROM" || return 1
 		# Data that cannot be put back does not keep the old version from serving; it keeps the way back from being called complete.

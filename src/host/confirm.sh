@@ -14,6 +14,14 @@ task_confirm_do() { # the trial of the run becomes confirmed: submitted by anoth
 			echo "already committed"
 			return 0
 		fi
+		# Another controller's run brought the same version and ended: there is nothing left to prove (F18).
+		if [ "$(kv_get "$T_DIR/committed" version || :)" = "$T_VERSION" ]; then
+			load_contract "$T_COMPONENT" "$T_VERSION"
+			if [ "$(current_version "$ROOT" || :)" = "$T_VERSION" ]; then
+				echo "already committed by run $(kv_get "$T_DIR/committed" run || echo unknown)"
+				return 0
+			fi
+		fi
 		fail 66 no-trial "$T_COMPONENT is not on trial"
 	fi
 	[ "$(trial_get "$T_COMPONENT" run)" = "$confirm_run_" ] ||

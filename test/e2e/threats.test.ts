@@ -276,7 +276,12 @@ test(
       assert.match(await readFile(`${host.stateDirectory}/epoch`, "utf8"), /^holder other$/m);
       // Back again, the first finishes what it had begun and finds it done.
       const { resumed } = await world.reconcile({ takeOver: true });
-      assert.equal(resumed.length, 1);
+      assert.deepEqual(
+        resumed.map(({ state }) => state.outcome),
+        ["done"],
+        resumed[0]?.state.reason,
+      );
+
       assert.equal(await currentOf(host), "2.0.0");
     }),
 );

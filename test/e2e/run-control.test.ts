@@ -1,5 +1,6 @@
 // What an operator does to runs, how a release goes back by its policy, what drift does, and that secrets stay where they are.
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -151,6 +152,37 @@ function judged({ port }: AnsweringServices): Record<string, unknown> {
   };
   return { ...filesOnly, health: [check], deadlineSeconds: 15 };
 }
+
+test(
+  "R17: a release that spoils declared data and fails its check goes back with the data as it was before",
+  { skip: loopbackSkip },
+  () =>
+    withLoopbackLab(2, (lab) =>
+      withAnsweringServices(lab.hosts, (services) =>
+        withWorld(
+          lab,
+          async (world) => {
+            const [host] = lab.hosts;
+            assert.ok(host);
+            const settings = `${host.prefix}/srv/cutover/settings`;
+            for (const version of ["1.0.0", "2.0.0"]) await world.publishWeb(version);
+            await world.pushWeb("1.0.0");
+            await pass(world, "done");
+            writeFileSync(settings, "format 1\n");
+            services.status.set(host.name, 500);
+            await world.pushWeb("2.0.0");
+            await pass(world, "rolled-back", (event) => {
+              if (event.kind !== "task" || event.event.state !== "done" || event.event.action !== "do") return;
+              if (event.event.task === `${host.name}/web/switch`) writeFileSync(settings, "format 2, half converted\n");
+            });
+            assert.equal(await readFile(settings, "utf8"), "format 1\n");
+            assert.deepEqual(await currents(world), ["1.0.0", "1.0.0"]);
+          },
+          { ...judged(services), backup: ["/srv/cutover/settings"], deadlineSeconds: 60 },
+        ),
+      ),
+    ),
+);
 
 test(
   "R28: a component goes before what depends on it, on every host, and on the way back after it",

@@ -253,7 +253,10 @@ test(
       const good = await releaseHostScript(world, `${hostScript()}# another one\n`);
       assertOutcomes(await world.reconcile(), "done");
       assert.deepEqual(await hostScripts(hosts), [good, good, good]);
-      await world.startWith("1.0.0");
+      await world.publishApp("1.0.0");
+      await world.pushApp("1.0.0");
+      assertOutcomes(await world.reconcile(), "done", "in-sync");
+      for (const host of hosts) await assertServes(host, "1.0.0");
     }),
 );
 

@@ -60,6 +60,14 @@ function taskIssues({ tasks, health, drain }: Component): Issue[] {
   return issues;
 }
 
+/** Where no release belongs, also when an operator enrolled a base that is too wide (T35). Files of a service in /etc may be backed up. */
+const systemPlaces = ["/boot", "/dev", "/etc", "/proc", "/root", "/run", "/sys"];
+const secretPlaces = ["/boot", "/dev", "/proc", "/root", "/sys"];
+
+function inside(path: string, place: string): boolean {
+  return `${path}/`.startsWith(`${place}/`);
+}
+
 function valueIssues({ env, backup, root, needs }: Component): Issue[] {
   const issues: Issue[] = [];
   for (const [name, value] of Object.entries(env)) {
@@ -67,8 +75,11 @@ function valueIssues({ env, backup, root, needs }: Component): Issue[] {
     if (problem !== undefined) issues.push([`${name}: ${problem}`, "env", name]);
     if (/\p{Cc}/u.test(value)) issues.push([`${name}: control characters are not allowed`, "env", name]);
   }
+  const rootIn = systemPlaces.find((place) => inside(root, place));
+  if (rootIn !== undefined) issues.push([`${rootIn} belongs to the system, not to a release`, "root"]);
   backup.forEach((path, index) => {
-    const inside = (a: string, b: string): boolean => `${a}/`.startsWith(`${b}/`);
+    const backupIn = secretPlaces.find((place) => inside(path, place)) ?? systemPlaces.find((place) => path === place);
+    if (backupIn !== undefined) issues.push([`${backupIn} is never put back by a release`, "backup", index]);
     if (inside(path, `${root}/versions`) || inside(`${root}/versions`, path)) {
       issues.push(["versions are immutable and are not backed up", "backup", index]);
     }

@@ -30,8 +30,8 @@ export async function rollBackRelease(input: RollBackInput): Promise<RunResult> 
   if (plan === undefined) throw new Error(`run ${run} has no plan`);
   const bad = plan.changes.filter(({ from, to }) => from !== to);
   const { trust } = await recall(controller);
-  await remember(controller, ...quarantineAll(bad, input));
   if (state.outcome === undefined) {
+    await remember(controller, ...quarantineAll(bad, input));
     await markRollback(input, run);
     const wanted = plan.changes.map(({ component, to }) => ({ component, version: to }));
     const snapshot = await takeSnapshot({ controller, trust, wanted, hosts: state.fleet });
@@ -48,6 +48,8 @@ export async function rollBackRelease(input: RollBackInput): Promise<RunResult> 
     desired: { hosts: state.fleet, generation: state.generation },
   });
   if (back.changes.length === 0) throw nothingToGoBackTo(plan.release, run);
+  // After planning: a version whose tree did not change would stand in the way of its own way back.
+  await remember(controller, ...quarantineAll(bad, input));
   return startRun(
     { ...input, ...snapshot },
     { plan: back, commit: state.commit, generation: state.generation, fleet: state.fleet },

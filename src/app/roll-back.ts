@@ -6,11 +6,12 @@ import type { Plan, PlannedChange } from "../model/plan.ts";
 import type { EventBody, RunId } from "../model/run-event.ts";
 import type { Lease } from "../ports.ts";
 import { makeAppender } from "../run/append.ts";
+import type { RunState } from "../run/machine.ts";
 import { replayRun, runStream } from "../run/replay.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
 import { type RunResult, type RunWatcher, resumeRun, startRun } from "./execute-run.ts";
-import { planRelease, takeSnapshot } from "./release-context.ts";
+import { planRelease, type Snapshot, takeSnapshot } from "./release-context.ts";
 import type { OperatorAct } from "./run-control.ts";
 
 export interface RollBackInput extends OperatorAct {
@@ -25,7 +26,7 @@ export interface RollBackInput extends OperatorAct {
 /** Undoes an open run where it stands; puts the previous versions back after a finished one. */
 export async function rollBackRelease(input: RollBackInput): Promise<RunResult> {
   const { controller } = input;
-  const { run, state } = await lastRunOf(input);
+  const { run, state, earlier } = await lastRunOf(input);
   const plan = state.plan;
   if (plan === undefined) throw new Error(`run ${run} has no plan`);
   const bad = plan.changes.filter(({ from, to }) => from !== to);
@@ -37,11 +38,15 @@ export async function rollBackRelease(input: RollBackInput): Promise<RunResult> 
     const snapshot = await takeSnapshot({ controller, trust, wanted, hosts: state.fleet });
     return resumeRun({ ...input, ...snapshot }, run);
   }
-  const release = previousRelease(plan, bad);
-  const wanted = release.components.flatMap(({ name, targets }) =>
-    targets.map(({ version }) => ({ component: name, version })),
+  const candidates = [...bad, ...sameTrees(bad, earlier)];
+  const wanted = candidates.flatMap(({ component, from }) =>
+    from === undefined ? [] : [{ component, version: from }],
   );
   const snapshot = await takeSnapshot({ controller, trust, wanted, hosts: state.fleet });
+  const release = previousRelease(
+    plan,
+    candidates.filter((change) => stillRuns(change, snapshot.observations)),
+  );
   const back = await planRelease(controller, {
     context: snapshot,
     release,
@@ -59,12 +64,14 @@ export async function rollBackRelease(input: RollBackInput): Promise<RunResult> 
 async function lastRunOf({ controller, release }: RollBackInput) {
   const runs = (await controller.journal.streams("run/")).reverse();
   const releases = new Set<string>();
-  let found: { run: RunId; state: Awaited<ReturnType<typeof replayRun>>["state"] } | undefined;
+  const earlier: PlannedChange[] = [];
+  let found: { run: RunId; state: RunState } | undefined;
   for (const stream of runs) {
     const run = stream.slice("run/".length);
     const { state } = await replayRun(controller.journal, run);
     if (state.plan === undefined) continue;
     releases.add(state.plan.release);
+    if (found !== undefined && state.plan.release === found.state.plan?.release) earlier.push(...state.plan.changes);
     if (release === undefined || state.plan.release === release) found ??= { run, state };
   }
   if (found === undefined)
@@ -77,7 +84,22 @@ async function lastRunOf({ controller, release }: RollBackInput) {
       `Several releases have run: ${[...releases].join(", ")}`,
       "cutover rollback RELEASE --reason …",
     );
-  return found;
+  return { ...found, earlier };
+}
+
+/**
+ * Changes of earlier runs that brought the same trees to other hosts: a host that was held or unreachable then got them in a
+ * run of its own. Newest first.
+ */
+function sameTrees(bad: readonly PlannedChange[], earlier: readonly PlannedChange[]): PlannedChange[] {
+  const keyOf = ({ host, component }: PlannedChange) => `${host}/${component}`;
+  const trees = new Set(bad.map(({ component, toTree }) => `${component}@${toTree}`));
+  const found = new Map(bad.map((change) => [keyOf(change), change]));
+  for (const change of earlier) {
+    const same = trees.has(`${change.component}@${change.toTree}`) && change.from !== change.to;
+    if (same && !found.has(keyOf(change))) found.set(keyOf(change), change);
+  }
+  return [...found.values()].filter((change) => !bad.includes(change));
 }
 
 async function markRollback({ controller, by, reason }: RollBackInput, run: RunId): Promise<void> {
@@ -96,6 +118,13 @@ function quarantineAll(changes: readonly PlannedChange[], { by, reason }: Operat
     reason: "operator",
     evidence: `${reason} (rolled back by ${by})`,
   }));
+}
+
+/** A host that runs something else by now is left alone; one that does not answer stays in, so that the plan names it. */
+function stillRuns({ host, component, toTree }: PlannedChange, observations: Snapshot["observations"]): boolean {
+  const observation = observations.get(host);
+  if (observation?.kind !== "observed") return true;
+  return observation.components.some((seen) => seen.component === component && seen.currentTree === toTree);
 }
 
 /** What was there before, upper components first: the order of the way there, turned round. */

@@ -50,6 +50,8 @@ test(
       await withMemory(world, (memory) => resumeHost(memory, { host: hosts[1], ...act }));
       await pass(world, "done");
       assert.deepEqual(await currents(world), ["2.0.0", "2.0.0"]);
+      await rollBack(world, "done");
+      assert.deepEqual(await currents(world), ["1.0.0", "1.0.0"], "also on the host that got it in a run of its own");
       const said = await journalText(world);
       assert.ok(said.includes("anna") && said.includes("it looks wrong"), "who and why is kept");
     }),

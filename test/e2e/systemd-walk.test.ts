@@ -29,8 +29,17 @@ const contract = {
   deadlineSeconds: 60,
 };
 
+/**
+ * Told to end, workerd finishes requests and closes connections on which none has arrived yet. With DeferAcceptSec it is
+ * given only connections that bring their request along; the others wait in the socket that systemd keeps.
+ */
 const units = {
-  "workerd.socket": `[Socket]\nListenStream=${port}\n[Install]\nWantedBy=sockets.target\n`,
+  "workerd.socket": `[Socket]
+ListenStream=${port}
+DeferAcceptSec=10
+[Install]
+WantedBy=sockets.target
+`,
   "workerd.service": `[Unit]
 Requires=workerd.socket
 After=workerd.socket

@@ -14,7 +14,7 @@
 // | T23            | test/unit/desired/inert-text, test/unit/model/component, test/host/refusals             |
 // | T35            | here; test/host/refusals (every field), test/unit/model/component                       |
 // | T24, T28       | test/e2e/faults-systemd                                                                 |
-// | T27, T30       | test/e2e/run-control                                                                    |
+// | T27, T30       | test/e2e/secrets                                                                        |
 // | T36            | test/e2e/faults-systemd, test/host/trial, test/host/systemd-switch                      |
 // | P5, F18        | here; test/adapters/git-lease, test/host/session, test/unit/run                         |
 // | F1             | test/e2e/controller-killed                                                              |
@@ -28,25 +28,23 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { chmod, cp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { makeSshExecutor } from "../../src/adapters/ssh/ssh-executor.ts";
 import { withLease } from "../../src/app/controller.ts";
 import { planReleases } from "../../src/app/plan-releases.ts";
 import { reconcile } from "../../src/app/reconcile.ts";
 import type { LabHost } from "../../src/lab/lab.ts";
 import { digestOf } from "../../src/model/digest.ts";
-import type { Host } from "../../src/model/fleet.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
-import { encodeEnvelope, envelopeNamespace } from "../../src/package/envelope.ts";
+import { envelopeNamespace } from "../../src/package/envelope.ts";
 import { parseReleaseMetadata, releaseNamespace } from "../../src/package/release-metadata.ts";
-import type { Delivery, Fence, JournalPort } from "../../src/ports.ts";
+import type { Delivery, JournalPort } from "../../src/ports.ts";
 import { openController, signer } from "../../src/wiring.ts";
+import { deliveryOf, fence, mixtures, withExecutor } from "../support/hand-made-delivery.ts";
 import { snapshot } from "../support/host-session.ts";
 import { until } from "../support/until.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
 import { type World, withWorld } from "../support/with-world.ts";
 
 const filesOnly = { manager: "none", switch: { strategy: "none" }, health: [], env: {}, deadlineSeconds: 60 };
-const fence: Fence = { run: "run-1", epoch: 1, holder: "tester" };
 
 /** One host, files only: what is refused is refused before anything runs. */
 function withOneHost(
@@ -344,80 +342,9 @@ async function flipInCache(world: World): Promise<void> {
 
 // ---- parts by hand
 
-async function withExecutor(
-  world: World,
-  body: (executor: ReturnType<typeof makeSshExecutor>, target: Host) => Promise<void>,
-): Promise<void> {
-  const executor = makeSshExecutor({ keyPath: join(world.home, "keys", "controller"), clock: Date });
-  const [host] = world.lab.hosts;
-  assert.ok(host);
-  const { name, address, port, user, hostKeys } = host;
-  try {
-    await body(executor, {
-      name,
-      address,
-      port,
-      user,
-      hostKeys: [...hostKeys],
-      labels: {},
-      components: ["web"],
-    } as Host);
-  } finally {
-    await executor.close();
-  }
-}
-
-/** What the controller would send, for the tests' own fence. */
-async function deliveryOf(world: World, host: LabHost, version: string): Promise<Delivery> {
-  return world.withController(async ({ artifacts }) => {
-    const release = await artifacts.release("web", version);
-    const { tree } = parseReleaseMetadata(release.metadata);
-    const payload = await artifacts.payload(tree.digest, "zstd");
-    const envelope = encodeEnvelope({
-      ...{ component: "web", version, epoch: fence.epoch, run: fence.run, hosts: [host.name], memoryMib: 256 },
-      expires: Math.floor(Date.now() / 1_000) + 3_600,
-      release: digestOf(release.metadata),
-      tree: {
-        ...{ digest: tree.digest, codec: payload.codec, payload: payload.digest as typeof tree.digest },
-        ...{ payloadBytes: payload.bytes, outputBytes: payload.outputBytes },
-      },
-    });
-    const keyPath = join(world.home, "keys", "envelope");
-    const envelopeSignature = await signer.sign({ keyPath, namespace: envelopeNamespace, data: envelope });
-    return { component: "web", version, release, envelope, envelopeSignature, payload };
-  });
-}
-
-const parts = ["release", "signature", "envelope", "envelope signature", "manifest", "payload"] as const;
 const refusalWords: ReadonlySet<string> = new Set([
   ...["bad-signature", "version-differs", "envelope-mismatch", "manifest-mismatch", "bad-manifest", "not-offered"],
 ]);
-
-/** Every way to take some parts of one version and the others of another; the payload alone is looked at apart. */
-function mixtures(one: Delivery, two: Delivery): { name: string; delivery: Delivery }[] {
-  return Array.from({ length: 2 ** parts.length }, (_, bits) => parts.filter((_part, index) => bits & (1 << index)))
-    .filter((swapped) => swapped.length > 0 && swapped.join() !== "payload" && swapped.length < parts.length)
-    .map((swapped) => {
-      const from = (part: (typeof parts)[number]) => (swapped.includes(part) ? two : one);
-      return {
-        name: `${swapped.join(", ")} of the other version`,
-        delivery: {
-          component: "web",
-          version: one.version,
-          release: {
-            component: "web",
-            version: one.version,
-            metadata: from("release").release.metadata,
-            signatures: from("signature").release.signatures,
-            manifest: from("manifest").release.manifest,
-          },
-          envelope: from("envelope").envelope,
-          envelopeSignature: from("envelope signature").envelopeSignature,
-          payload: from("payload").payload,
-        },
-      };
-    });
-}
 
 const contract = { apiVersion: "cutover/v1", kind: "Component", name: "web", root: "/srv/cutover/web", ...filesOnly };
 

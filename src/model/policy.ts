@@ -16,7 +16,14 @@ export const Policy = z
       .default("25%")
       .describe('Hosts that switch together after the canaries: a number, or a share such as "25%"'),
     soakSeconds: z.int().min(0).max(604_800).default(0).describe("Seconds to watch after each batch"),
-    failureBudget: z.int().min(0).max(20_000).default(0).describe("Unhealthy or unknown hosts that are tolerated (P9)"),
+    failureBudget: z
+      .int()
+      .min(0)
+      .max(20_000)
+      .default(0)
+      .describe(
+        "Hosts that may go silent in a run before nothing more switches (P9); one that fails always stops its batch",
+      ),
     approval: z
       .enum(["merge", "plan-hash"])
       .default("merge")

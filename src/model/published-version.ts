@@ -10,6 +10,8 @@ export interface PublishedVersion {
   readonly strategy: string;
   readonly manager: string;
   readonly deadlineSeconds: number;
+  /** Above 0: a host that commits this version refuses every lower sequence from then on (T1). */
+  readonly floor: number;
   readonly hasDrain: boolean;
   readonly hasBackup: boolean;
   readonly hasHealth: boolean;

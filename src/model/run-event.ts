@@ -37,6 +37,8 @@ export type EventBody =
       readonly outcome: "done" | "failed" | "unknown";
       readonly evidence: string;
     }
+  /** The run goes on without this host; it is not done, and the next plan takes it up when it answers. */
+  | { readonly kind: "host-left-out"; readonly step: string; readonly host: string; readonly reason: string }
   | { readonly kind: "step-ended"; readonly step: string }
   | {
       readonly kind: "rollback-started";

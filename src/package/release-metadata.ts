@@ -89,6 +89,7 @@ export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): Pu
     strategy: contract.switch.strategy,
     manager: contract.manager,
     deadlineSeconds: contract.deadlineSeconds,
+    floor: metadata.floor,
     hasDrain: contract.drain !== undefined,
     hasBackup: contract.backup.length > 0,
     hasHealth: contract.health.length > 0,

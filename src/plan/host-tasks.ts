@@ -17,6 +17,11 @@ export function isCommitOnly(change: PlannedChange): boolean {
   return change.from === change.to && change.fromTree === change.toTree;
 }
 
+/** A version that asks for a rollback floor raises it when it is committed: local health and confirm are behind it then. */
+export function commitTask(change: PlannedChange, { floor }: PublishedVersion): Task {
+  return makeTask(change, "commit", floor > 0 ? { options: { floor: "raise" } } : {});
+}
+
 /** The series that switches one component: save, drain, switch, look, and take traffic again. */
 export function switchGroups(change: PlannedChange, published: PublishedVersion): TaskGroup[] {
   const groups: TaskGroup[] = [];

@@ -4,7 +4,7 @@ import { canonicalJson, digestOf } from "../model/digest.ts";
 import type { HostWork, Plan, PlannedChange, Step } from "../model/plan.ts";
 import { batchHosts } from "./batch-hosts.ts";
 import { compareText, computeDifference, type DifferenceInput, publishedVersion } from "./difference.ts";
-import { isCommitOnly, makeTask, switchGroups } from "./host-tasks.ts";
+import { commitTask, isCommitOnly, makeTask, switchGroups } from "./host-tasks.ts";
 import { orderStacks, topologicalOrder } from "./order-stacks.ts";
 
 export type PlanInput = DifferenceInput & {
@@ -45,7 +45,9 @@ function makeSteps(input: PlanInput, changes: readonly PlannedChange[]): Step[] 
     ),
     step("commit", {
       phase: "commit",
-      work: workOf(sorted, (mine) => [mine.map((change) => makeTask(change, "commit"))]),
+      work: workOf(sorted, (mine) => [
+        mine.map((change) => commitTask(change, publishedVersion(input.published, change.component, change.to))),
+      ]),
     }),
   ];
 }

@@ -64,6 +64,15 @@ async function perform({ input, context, next }: Driving, effect: Exclude<Effect
       return context.record({ kind: "step-started", step: effect.step.id });
     case "run-step":
       return runHosts({ input, context, next }, effect);
+    case "leave-out":
+      return context.record(
+        ...effect.hosts.map((host) => ({
+          kind: "host-left-out" as const,
+          step: effect.step.id,
+          host,
+          reason: effect.reason,
+        })),
+      );
     case "end-step":
       if (effect.soakSeconds > 0) await input.clock.sleep(effect.soakSeconds * 1_000, input.signal);
       return context.record({ kind: "step-ended", step: effect.step.id });

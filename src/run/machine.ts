@@ -24,6 +24,8 @@ export interface RunState {
   readonly hosts: ReadonlyMap<string, HostOutcome>;
   /** Keyed by `step/host`: the host has the task list of the step, so any of it may have run. */
   readonly submitted: ReadonlySet<string>;
+  /** Hosts that the run goes on without. */
+  readonly leftOut: ReadonlySet<string>;
   readonly startedSteps: ReadonlySet<string>;
   readonly endedSteps: ReadonlySet<string>;
   readonly rollback: { readonly steps: readonly Step[]; readonly reason: string; readonly by: string } | undefined;
@@ -43,7 +45,9 @@ export type Effect =
       readonly reason: string;
       readonly bad: readonly BadVersion[];
     }
-  /** Unknown hosts: nothing more switches until they answer or their own deadline has passed. */
+  /** Silent hosts that the run may do without: they have not switched yet, or the failure budget allows it. */
+  | { readonly kind: "leave-out"; readonly step: Step; readonly hosts: readonly string[]; readonly reason: string }
+  /** Silent hosts that may be on a new version: nothing more switches until they answer, or an operator holds them. */
   | { readonly kind: "wait"; readonly step: Step; readonly hosts: readonly string[] }
   | {
       readonly kind: "end";
@@ -70,6 +74,7 @@ export const initialRunState: RunState = {
   tasks: new Map(),
   hosts: new Map(),
   submitted: new Set(),
+  leftOut: new Set(),
   startedSteps: new Set(),
   endedSteps: new Set(),
   rollback: undefined,
@@ -97,6 +102,8 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
       return { ...state, tasks: withTask(state, event) };
     case "host-ended":
       return { ...state, hosts: new Map(state.hosts).set(`${event.step}/${event.host}`, event.outcome) };
+    case "host-left-out":
+      return { ...state, leftOut: new Set(state.leftOut).add(event.host) };
     case "step-ended":
       return { ...state, endedSteps: new Set(state.endedSteps).add(event.step) };
     case "rollback-started":
@@ -123,7 +130,13 @@ export function decide(state: RunState): Effect | undefined {
   if (state.plan === undefined || state.outcome !== undefined) return undefined;
   const rollback = state.rollback;
   if (rollback) return decideIn(state, rollback.steps) ?? end("rolled-back", rollback.reason);
-  return decideIn(state, state.plan.steps) ?? end("done", "every host read back");
+  return decideIn(state, state.plan.steps) ?? decideEnd(state);
+}
+
+/** Done means every host (P10); the others may well be done, but the run is not. */
+function decideEnd({ leftOut }: RunState): Effect {
+  if (leftOut.size === 0) return end("done", "every host read back");
+  return end("stuck", `left out: ${[...leftOut].sort().join(", ")}; every other host read back`);
 }
 
 function end(outcome: RunOutcome, reason: string, bad: readonly BadVersion[] = []): Effect {
@@ -135,7 +148,9 @@ function decideIn(state: RunState, steps: readonly Step[]): Effect | undefined {
   const step = steps.find((candidate) => !state.endedSteps.has(candidate.id));
   if (step === undefined) return undefined;
   if (!state.startedSteps.has(step.id)) return { kind: "start-step", step };
-  const outcomes = step.work.map(({ host }) => ({ host, outcome: state.hosts.get(`${step.id}/${host}`) }));
+  const outcomes = step.work
+    .filter(({ host }) => !state.leftOut.has(host))
+    .map(({ host }) => ({ host, outcome: state.hosts.get(`${step.id}/${host}`) }));
   const bad = outcomes.filter(({ outcome }) => outcome === "failed" || outcome === "unknown");
   const spent = step.phase === "switch" && !state.rollback && bad.length > (state.plan?.failureBudget ?? 0);
   const open = outcomes
@@ -145,8 +160,33 @@ function decideIn(state: RunState, steps: readonly Step[]): Effect | undefined {
   const failed = outcomes.filter(({ outcome }) => outcome === "failed").map(({ host }) => host);
   const unknown = outcomes.filter(({ outcome }) => outcome === "unknown").map(({ host }) => host);
   if (failed.length > 0) return decideFailure(state, step, failed);
-  if (unknown.length > 0) return { kind: "wait", step, hosts: unknown };
+  if (unknown.length > 0) return decideSilence(state, step, { silent: unknown, all: outcomes.length });
   return { kind: "end-step", step, soakSeconds: step.soakSeconds };
+}
+
+/** When nobody answers, the trouble is likely on our side of the wire: then the run waits, whatever the budget says. */
+function decideSilence(
+  state: RunState,
+  step: Step,
+  { silent: hosts, all }: { silent: readonly string[]; all: number },
+): Effect {
+  const unmoved = step.phase === "distribute" || step.phase === "check";
+  const tolerated = state.leftOut.size + hosts.length <= (state.plan?.failureBudget ?? 0);
+  if (state.rollback || hosts.length === all || !(unmoved || tolerated)) return { kind: "wait", step, hosts };
+  return {
+    kind: "leave-out",
+    step,
+    hosts,
+    reason: unmoved ? "silent before it switched" : "within the failure budget",
+  };
+}
+
+/** Events that let an open run go on without the silent hosts that an operator put on hold. */
+export function leaveOutHeld(state: RunState, holds: ReadonlyMap<string, string>): EventBody[] {
+  const effect = decide(state);
+  if (effect?.kind !== "wait") return [];
+  const held = effect.hosts.filter((host) => holds.has(host));
+  return held.map((host) => ({ kind: "host-left-out", step: effect.step.id, host, reason: holds.get(host) ?? "held" }));
 }
 
 function decideFailure(state: RunState, step: Step, failed: readonly string[]): Effect {

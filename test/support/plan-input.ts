@@ -83,6 +83,7 @@ function publishedAs(component: string, wanted: WantedComponent): PublishedVersi
     strategy: "restart",
     manager: "systemd",
     deadlineSeconds: 120,
+    floor: 0,
     hasDrain: wanted.drain ?? false,
     hasBackup: wanted.backup ?? false,
     hasHealth: wanted.health ?? false,

@@ -124,6 +124,7 @@ test("a planner gets what it needs and nothing else", () => {
       strategy: "socket",
       manager: "systemd",
       deadlineSeconds: 120,
+      floor: 2,
       hasDrain: true,
       hasBackup: true,
       hasHealth: true,

@@ -6,7 +6,7 @@ import type { Plan, Step } from "../../../src/model/plan.ts";
 import type { EventBody } from "../../../src/model/run-event.ts";
 import type { Task, TaskEvent } from "../../../src/model/task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
-import { decide, type Effect, initialRunState, type RunState, reduce } from "../../../src/run/machine.ts";
+import { decide, type Effect, initialRunState, leaveOutHeld, type RunState, reduce } from "../../../src/run/machine.ts";
 import { planInput, type World } from "../../support/plan-input.ts";
 
 const run = "r1";
@@ -47,6 +47,9 @@ function play(of: Plan, report: (step: Step, host: string) => Report | undefined
     } else if (effect.kind === "roll-back") {
       for (const bad of effect.bad) happen({ kind: "quarantined", ...bad });
       happen({ kind: "rollback-started", scope: effect.scope, reason: effect.reason, by: "cutover" });
+    } else if (effect.kind === "leave-out") {
+      for (const host of effect.hosts)
+        happen({ kind: "host-left-out", step: effect.step.id, host, reason: effect.reason });
     } else {
       for (const host of effect.hosts) {
         const said = report(effect.step, host);
@@ -143,7 +146,8 @@ test("an unknown host ends no step and no run as done: the machine waits (P7, P1
         const state = replay(events.slice(0, length));
         const effect = decide(state);
         if (effect?.kind !== "end-step") continue;
-        for (const { host } of effect.step.work) assert.equal(state.hosts.get(`${effect.step.id}/${host}`), "done");
+        for (const { host } of effect.step.work)
+          assert.ok(state.hosts.get(`${effect.step.id}/${host}`) === "done" || state.leftOut.has(host));
       }
     }),
     { numRuns: 20 },
@@ -160,6 +164,36 @@ test("an unknown host ends no step and no run as done: the machine waits (P7, P1
     run,
   );
   assert.equal(decide(settled)?.kind, "wait");
+});
+
+test("a host that goes silent before it switched is left out; the others go on, and the run is not done (P9, P10)", () => {
+  for (const phase of ["distribute", "check"]) {
+    const { state, effects } = play(plan, (step, host) => (step.id === phase && host === "h2" ? "unknown" : "done"));
+    const later = effects.flatMap((effect) =>
+      effect.kind === "run-step" && effect.step.id !== phase ? effect.hosts : [],
+    );
+    assert.deepEqual([...new Set(later)].sort(), phase === "check" ? ["h1", "h2", "h3"] : ["h1", "h3"]);
+    assert.equal(state.outcome, "stuck");
+    assert.match(state.reason, /left out: h2/);
+  }
+  const alone = play(plan, (step) => (step.id === "distribute" ? "unknown" : "done"));
+  assert.equal(alone.effects.at(-1)?.kind, "wait", "when nobody answers, the run waits");
+});
+
+test("a host that goes silent after it switched is waited for, unless the budget allows it or an operator holds it (P9)", () => {
+  const silent = (step: Step, host: string) => (step.id === "switch.2" && host === "h2" ? "unknown" : "done");
+  let told = 0;
+  const waiting = play(plan, (step, host) =>
+    silent(step, host) === "unknown" && told++ > 0 ? undefined : silent(step, host),
+  );
+  assert.equal(decide(waiting.state)?.kind, "wait");
+  assert.deepEqual(leaveOutHeld(waiting.state, new Map([["h3", "not this one"]])), []);
+  const held = leaveOutHeld(waiting.state, new Map([["h2", "its disk died (anna)"]]));
+  assert.deepEqual(held, [{ kind: "host-left-out", step: "switch.2", host: "h2", reason: "its disk died (anna)" }]);
+  const [event] = held;
+  if (event) assert.notEqual(decide(reduce(waiting.state, event, run))?.kind, "wait");
+  const tolerant = play({ ...plan, failureBudget: 1 }, silent);
+  assert.match(tolerant.state.reason, /left out: h2/);
 });
 
 test("a run is done only when every host of every step reported done (P10)", () => {

@@ -27,6 +27,7 @@ export interface Config {
   readonly state: {
     readonly directory: string;
     readonly journal: string;
+    readonly lock: string;
     readonly mirror: string;
     readonly cache: string;
   };
@@ -104,6 +105,7 @@ function fromFile(settings: ConfigFile, { file, hostname }: { file: string; host
     state: {
       directory: state,
       journal: join(state, "journal.sqlite"),
+      lock: join(state, "controller.lock"),
       mirror: join(state, "mirror.git"),
       cache: join(state, "cache"),
     },

@@ -76,6 +76,12 @@ export interface Lease {
   readonly object: string;
 }
 
+/** One controller process a state directory: two of them would go by one name, so that the lease could not tell them apart. */
+export interface ProcessLockPort {
+  /** Throws RefusedError `lease-held` that names the other process. Ends with the process, however that ends. */
+  acquire(): Promise<{ release(): Promise<void> }>;
+}
+
 /** What one published component version is made of. Texts are exactly the signed bytes. */
 export interface PublishedRelease {
   readonly component: string;

@@ -5,6 +5,7 @@ import { artifactHttp } from "./adapters/artifact-http.ts";
 import { gitLease } from "./adapters/git-lease.ts";
 import { gitNotes } from "./adapters/git-notes.ts";
 import { gitRepository } from "./adapters/git-repository.ts";
+import { processLock } from "./adapters/process-lock.ts";
 import { openSqliteJournal } from "./adapters/sqlite-journal.ts";
 import type { LinkTimes } from "./adapters/ssh/connect.ts";
 import { makeSshExecutor } from "./adapters/ssh/ssh-executor.ts";
@@ -57,6 +58,7 @@ export async function openController(
     repository: gitRepository({ ...remote, ref: config.repository.ref, signer }),
     notes: gitNotes(remote),
     lease: gitLease({ ...remote, knownEpoch: () => epoch }),
+    processLock: processLock({ path: config.state.lock, command: `cutover ${process.argv.slice(2).join(" ")}` }),
     artifacts: artifactRepository({ store: storeOf(config.artifacts), cacheDirectory: config.state.cache }),
     signer,
     executor,

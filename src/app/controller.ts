@@ -8,6 +8,7 @@ import type {
   Lease,
   LeasePort,
   NotesPort,
+  ProcessLockPort,
   ReleaseRepositoryPort,
   SignerPort,
 } from "../ports.ts";
@@ -35,6 +36,7 @@ export interface Controller {
   readonly repository: ReleaseRepositoryPort;
   readonly notes: NotesPort;
   readonly lease: LeasePort;
+  readonly processLock: ProcessLockPort;
   readonly artifacts: ArtifactRepositoryPort;
   readonly signer: SignerPort;
   readonly executor: ExecutorPort;
@@ -43,9 +45,27 @@ export interface Controller {
 /** Long enough for a slow host, short enough that a dead controller's place is free again soon. */
 export const leaseTtlMs = 5 * 60_000;
 
-/** Holds the lease while `work` runs, renews it, and aborts the work when another controller took over (F18). */
+type LeaseParts = Pick<Controller, "clock" | "lease" | "processLock" | "settings">;
+
+/**
+ * Holds the lease while `work` runs, renews it, and aborts the work when another controller took over (F18). A second
+ * process on the same state directory is refused first, whatever `takeOver` says.
+ */
 export async function withLease<T>(
-  controller: Controller,
+  controller: LeaseParts,
+  request: { takeOver: boolean; signal: AbortSignal },
+  work: (lease: Lease, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const lock = await controller.processLock.acquire();
+  try {
+    return await holdingLease(controller, request, work);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function holdingLease<T>(
+  controller: LeaseParts,
   { takeOver, signal }: { takeOver: boolean; signal: AbortSignal },
   work: (lease: Lease, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {

@@ -25,6 +25,7 @@ test("only the repository has to be named; paths start from the file's directory
     state: {
       directory: "/srv/cutover/state",
       journal: "/srv/cutover/state/journal.sqlite",
+      lock: "/srv/cutover/state/controller.lock",
       mirror: "/srv/cutover/state/mirror.git",
       cache: "/srv/cutover/state/cache",
     },

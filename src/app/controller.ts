@@ -1,4 +1,5 @@
 // What every use case of the controller is given. Built once in wiring.ts.
+import { CutoverError } from "../errors.ts";
 import type { Trust } from "../model/trust.ts";
 import type {
   ArtifactRepositoryPort,
@@ -44,7 +45,17 @@ export interface Controller {
 
 /** Long enough for a slow host, short enough that a dead controller's place is free again soon. */
 export const leaseTtlMs = 5 * 60_000;
+/** Renewing is tried until this long before the lease ends: what is under way then still has time to notice. */
+const marginMs = leaseTtlMs / 5;
+const firstRetryMs = 1_000;
+const longestRetryMs = 15_000;
 
+export interface LeaseRequest {
+  readonly takeOver: boolean;
+  readonly signal: AbortSignal;
+  /** Told of a renewal that is tried again, and of a lease that could not be given up: it then ends by itself. */
+  readonly onTrouble?: (doing: "renew" | "release", error: unknown) => void;
+}
 type LeaseParts = Pick<Controller, "clock" | "lease" | "processLock" | "settings">;
 
 /**
@@ -53,7 +64,7 @@ type LeaseParts = Pick<Controller, "clock" | "lease" | "processLock" | "settings
  */
 export async function withLease<T>(
   controller: LeaseParts,
-  request: { takeOver: boolean; signal: AbortSignal },
+  request: LeaseRequest,
   work: (lease: Lease, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const lock = await controller.processLock.acquire();
@@ -65,23 +76,32 @@ export async function withLease<T>(
 }
 
 async function holdingLease<T>(
-  controller: LeaseParts,
-  { takeOver, signal }: { takeOver: boolean; signal: AbortSignal },
+  { clock, lease: leases, settings: { holder } }: LeaseParts,
+  { takeOver, signal, onTrouble = () => {} }: LeaseRequest,
   work: (lease: Lease, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { clock } = controller;
-  let lease = await controller.lease.acquire({
-    holder: controller.settings.holder,
-    takeOver,
-    now: clock.now(),
-    ttlMs: leaseTtlMs,
-  });
+  let renewedAt = clock.now();
+  let lease = await leases.acquire({ holder, takeOver, now: renewedAt, ttlMs: leaseTtlMs });
   const over = new AbortController();
   const lost = new AbortController();
+  const renew = async (): Promise<void> => {
+    for (let pauseMs = firstRetryMs; ; pauseMs = Math.min(pauseMs * 2, longestRetryMs)) {
+      const now = clock.now();
+      try {
+        lease = await leases.renew(lease, now);
+        renewedAt = now;
+        return;
+      } catch (error) {
+        if (isLeaseLost(error) || clock.now() + pauseMs >= renewedAt + leaseTtlMs - marginMs) throw error;
+        onTrouble("renew", error);
+        await clock.sleep(pauseMs, over.signal);
+      }
+    }
+  };
   const renewal = (async () => {
     for (;;) {
       await clock.sleep(leaseTtlMs / 3, over.signal);
-      lease = await controller.lease.renew(lease, clock.now());
+      await renew();
     }
   })().catch((error: unknown) => {
     if (!over.signal.aborted) lost.abort(error);
@@ -91,6 +111,12 @@ async function holdingLease<T>(
   } finally {
     over.abort();
     await renewal;
-    if (!lost.signal.aborted) await controller.lease.release(lease);
+    // What the work gave or threw stands; a lease that nobody gave up ends by itself.
+    if (!isLeaseLost(lost.signal.reason))
+      await leases.release(lease).catch((error: unknown) => onTrouble("release", error));
   }
+}
+
+function isLeaseLost(error: unknown): boolean {
+  return error instanceof CutoverError && error.code === "lease-lost";
 }

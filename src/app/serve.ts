@@ -25,9 +25,10 @@ const longestRetryMs = 5 * 60_000;
 /** Holds the lease and reconciles until the signal. Rejects when the lease is held by another, or lost. */
 export async function serve(input: ServeInput): Promise<void> {
   const { controller, signal, takeOver } = input;
-  await withLease(controller, { takeOver, signal }, async (lease, running) => {
+  const onTrouble = (doing: string, error: unknown) => input.log.warn(`lease-${doing}-failed`, describe(error));
+  await withLease(controller, { takeOver, signal, onTrouble }, async (lease, running) => {
     const hints = makeHints();
-    const stops = await Promise.all(input.triggers.map((trigger) => trigger(hints.give)));
+    const stops = await startAll(input.triggers, hints.give);
     try {
       hints.give("started");
       let retryMs = firstRetryMs;
@@ -46,6 +47,24 @@ export async function serve(input: ServeInput): Promise<void> {
     }
     if (!signal.aborted) running.throwIfAborted();
   });
+}
+
+/** All of them or none: when one does not start, those that did are stopped again. */
+async function startAll(
+  triggers: readonly Trigger[],
+  onHint: (reason: string) => void,
+): Promise<readonly (() => Promise<void>)[]> {
+  const started = await Promise.allSettled(triggers.map((trigger) => trigger(onHint)));
+  const stops = started.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+  const failed = started.find((each) => each.status === "rejected");
+  if (failed === undefined) return stops;
+  await Promise.allSettled(stops.map((stop) => stop()));
+  throw failed.reason;
+}
+
+function describe(error: unknown): Readonly<Record<string, unknown>> {
+  if (!(error instanceof CutoverError)) return { message: String(error) };
+  return { code: error.code, message: error.message, evidence: error.evidence };
 }
 
 function isWaiting(result: PassResult): boolean {

@@ -48,7 +48,7 @@ export async function reconcile(input: PassInput): Promise<PassResult> {
   const desired = await acceptCommit(controller);
   const stuck = resumed.find(({ state }) => state.outcome === undefined);
   const results = stuck ? describeWaiting(desired, stuck) : await reconcileReleases(input, desired);
-  const notPublished = await publishStatus({ controller, lease: input.lease, desired, results });
+  const { notPublished } = await publishStatus({ controller, lease: input.lease, desired, results });
   return { commit: desired.commit, resumed, results, ...(notPublished === undefined ? {} : { notPublished }) };
 }
 

@@ -3,7 +3,10 @@ import { z } from "zod";
 import { ComponentName, HostName, Version } from "./names.ts";
 
 const Millis = z.int().min(0).describe("Milliseconds since the epoch");
-const Text = z.string().max(2000);
+/** Characters of a message, and entries of the list of quarantines: longer ones are cut before they are published. */
+export const maxText = 2000;
+export const maxQuarantined = 1000;
+const Text = z.string().max(maxText);
 const Word = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$/, "a word");
 
 export const Condition = z
@@ -22,7 +25,7 @@ export const TargetStatus = z
     component: ComponentName,
     /** What it ran before; null on a first install or when nothing changed. */
     from: Version.nullable(),
-    /** What it runs now by its own word; null when there is nothing or nobody knows. */
+    /** What it runs by its own word, the last known one when it cannot be reached; null when there is nothing or nobody knows. */
     version: Version.nullable(),
     /** What git asks for. */
     wanted: Version.nullable(),
@@ -59,7 +62,7 @@ export const Status = z
     run: Word.nullable(),
     conditions: z.array(Condition).max(3),
     targets: z.array(TargetStatus).max(100_000),
-    quarantined: z.array(QuarantinedVersion).max(1000),
+    quarantined: z.array(QuarantinedVersion).max(maxQuarantined),
     at: Millis,
     holder: Word,
     epoch: z.int().min(0),

@@ -26,6 +26,14 @@ export function foldHosts(names: readonly string[], limit?: FoldLimit): string {
   return left === 0 ? words.join(", ") : `${words.join(", ")}, … and ${left} more`;
 }
 
+/** Lists of known names within a sentence become ranges: `switch.1 failed on web1..web300`. Other words stay as they are. */
+export function foldHostsInText(text: string, known: ReadonlySet<string>): string {
+  return text.replace(/[a-z0-9][a-z0-9.-]*(?:, [a-z0-9][a-z0-9.-]*){2,}/g, (list) => {
+    const names = list.split(", ");
+    return names.every((name) => known.has(name)) ? foldHosts(names, { ranges: 20 }) : list;
+  });
+}
+
 /** Two neighbours stay two ranges: `web1, web2` is shorter to read than a range. */
 export function hostRanges(names: readonly string[]): HostRange[] {
   const sorted = [...new Set(names)].sort(compareNaturally);

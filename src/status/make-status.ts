@@ -3,8 +3,10 @@ import type { DesiredRelease } from "../model/desired.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunOutcome } from "../model/run-event.ts";
-import type { Condition, QuarantinedVersion, Status, TargetStatus } from "../model/status.ts";
-import type { TaskState } from "../model/task.ts";
+import type { TargetStatus } from "../model/status.ts";
+import { type Condition, maxQuarantined, maxText, type QuarantinedVersion, type Status } from "../model/status.ts";
+import { foldHostsInText } from "./fold-hosts.ts";
+import { type TaskFound, targetStatus } from "./target-status.ts";
 
 export interface StatusInput {
   readonly release: DesiredRelease;
@@ -15,8 +17,10 @@ export interface StatusInput {
   readonly outcome: RunOutcome | "in-sync" | "stalled" | "waiting";
   /** Why the run ended as it did. */
   readonly reason: string;
-  /** State of a task by id, undefined when it never started. */
-  readonly taskState: (id: string) => TaskState | undefined;
+  /** What keeps the release from being worked on at all, such as an error's code; comes before everything else. */
+  readonly trouble?: { readonly reason: string; readonly message: string } | undefined;
+  /** What the run heard of a task, undefined when it never started. */
+  readonly task: (id: string) => TaskFound | undefined;
   /** Read back after the run. */
   readonly observations: ReadonlyMap<string, Observation>;
   readonly quarantined: readonly QuarantinedVersion[];
@@ -27,10 +31,12 @@ export interface StatusInput {
   readonly epoch: number;
 }
 
+/** Whatever hosts and runs say fits the schema: words that are none become null, long texts are cut. */
 export function makeStatus(input: StatusInput): Status {
   const targets = input.release.components.flatMap(({ name, targets }) =>
     targets.map(({ host, version }) => targetStatus(input, { host, component: name, wanted: version })),
   );
+  const components = new Set(input.release.components.map(({ name }) => name));
   return {
     format: "cutover-status/1",
     release: input.release.name,
@@ -40,77 +46,33 @@ export function makeStatus(input: StatusInput): Status {
     run: input.run ?? input.previous?.run ?? null,
     conditions: conditionsOf(input, targets),
     targets,
-    quarantined: [...input.quarantined],
+    quarantined: input.quarantined
+      .filter(({ component }) => components.has(component))
+      .slice(-maxQuarantined)
+      .map((entry) => ({ ...entry, reason: cutText(entry.reason, 1_000) })),
     at: input.now,
     holder: input.holder,
     epoch: input.epoch,
   };
 }
 
-/** Two statuses that say the same, whenever they were made: nothing to publish again. */
+/** Two statuses that say the same, whenever and by whichever run they were made: nothing to publish again. */
 export function saysTheSame(a: Status, b: Status): boolean {
-  const essence = ({ at: _at, epoch: _epoch, holder: _holder, ...rest }: Status) => JSON.stringify(rest);
+  const essence = ({ at: _at, epoch: _epoch, holder: _holder, run: _run, ...rest }: Status) => JSON.stringify(rest);
   return essence(a) === essence(b);
 }
 
-function targetStatus(
-  input: StatusInput,
-  { host, component, wanted }: { host: string; component: string; wanted: string },
-): TargetStatus {
-  const observation = input.observations.get(host);
-  const seen =
-    observation?.kind === "observed"
-      ? observation.components.find((entry) => entry.component === component)
-      : undefined;
-  const change = input.plan.changes.find((candidate) => candidate.host === host && candidate.component === component);
-  const held = input.plan.held.find(
-    (entry) => entry.host === host && (entry.component === undefined || entry.component === component),
-  );
-  const before = input.previous?.targets.find((target) => target.host === host && target.component === component);
-  const version = observation?.kind === "observed" ? (seen?.current ?? null) : null;
-  const changed = before === undefined || before.version !== version;
-  const base = {
-    host,
-    component,
-    wanted,
-    version,
-    from: change?.from ?? null,
-    since: changed ? input.now : before.since,
-  };
-  if (observation?.kind === "unreachable")
-    return { ...base, outcome: "unreachable", detail: observation.message.slice(0, 500) };
-  if (held)
-    return {
-      ...base,
-      outcome: held.reason === "in-trial" ? "pending" : held.reason,
-      detail: held.evidence.slice(0, 500),
-    };
-  if (change === undefined) return { ...base, outcome: version === wanted ? "in-sync" : "pending" };
-  return { ...base, outcome: changeOutcome(input.taskState(`${host}/${component}/switch`), version === wanted) };
-}
-
-/** "Done" needs both: the host said so, and was read back running it (P10). */
-function changeOutcome(state: TaskState | undefined, readBack: boolean): TargetStatus["outcome"] {
-  switch (state) {
-    case "undone":
-      return "rolled-back";
-    case "failed":
-      return "failed";
-    case "unknown":
-    case "running":
-      return "unknown";
-    case "done":
-      return readBack ? "done" : "unknown";
-    default:
-      return readBack ? "in-sync" : "pending";
-  }
+function cutText(text: string, length: number = maxText): string {
+  return text.slice(0, length).toWellFormed();
 }
 
 function conditionsOf(input: StatusInput, targets: readonly TargetStatus[]): Condition[] {
   const good = targets.filter(({ outcome }) => outcome === "in-sync" || outcome === "done").length;
   const count = `${good} of ${targets.length} read back as asked`;
-  const [reason, message] = troubleOf(input, targets);
+  const [reason, said] = troubleOf(input, targets);
   if (reason === undefined) return [{ type: "Ready", status: "True", reason: "Converged", message: count }];
+  const hosts = new Set(targets.map(({ host }) => host));
+  const message = cutText(foldHostsInText(said, hosts));
   const waiting = input.outcome === "waiting";
   return [
     { type: "Ready", status: waiting ? "Unknown" : "False", reason, message: count },
@@ -120,31 +82,30 @@ function conditionsOf(input: StatusInput, targets: readonly TargetStatus[]): Con
 
 /** The first thing that keeps the release from being Ready: a stable word and a sentence. */
 function troubleOf(input: StatusInput, targets: readonly TargetStatus[]): [string, string] | [undefined, undefined] {
+  if (input.trouble) return [input.trouble.reason, input.trouble.message];
   if (input.outcome === "rolled-back") return ["RolledBack", input.reason];
   if (input.outcome === "stuck") return ["Stuck", input.reason];
   if (input.outcome === "waiting")
     return ["HostUnknown", "a host does not answer; nothing more switches until it does"];
-  const words = {
-    quarantined: "Quarantined",
-    drifted: "Drifted",
-    held: "Held",
-    unreachable: "Unreachable",
-    failed: "Failed",
-    unknown: "Unknown",
-    "rolled-back": "RolledBack",
-    pending: "Pending",
-  } as const;
   for (const [outcome, word] of Object.entries(words)) {
     const found = targets.filter((target) => target.outcome === outcome);
     const [first] = found;
-    if (first)
-      return [
-        word,
-        `${first.host} ${first.component}${found.length > 1 ? ` and ${found.length - 1} more` : ""}: ${first.detail ?? outcome}`.slice(
-          0,
-          500,
-        ),
-      ];
+    if (!first) continue;
+    const others = found.length > 1 ? ` and ${found.length - 1} more` : "";
+    const reason = first.outcome === "failed" && first.detail === "not running" ? "NotRunning" : word;
+    return [reason, `${first.host} ${first.component}${others}: ${first.detail ?? outcome}`.slice(0, 500)];
   }
   return [undefined, undefined];
 }
+
+/** Worst first. */
+const words = {
+  quarantined: "Quarantined",
+  drifted: "Drifted",
+  held: "Held",
+  unreachable: "Unreachable",
+  failed: "Failed",
+  unknown: "Unknown",
+  "rolled-back": "RolledBack",
+  pending: "Pending",
+} as const;

@@ -1,0 +1,155 @@
+// One component on one host: what was asked, what the run did, and what the host was read back doing. Pure.
+import { Version } from "../model/names.ts";
+import type { Observation, ObservedComponent } from "../model/observation.ts";
+import type { Plan, PlannedChange } from "../model/plan.ts";
+import type { Status, TargetStatus } from "../model/status.ts";
+import type { TaskState } from "../model/task.ts";
+
+export interface TaskFound {
+  readonly state: TaskState;
+  readonly reason: string;
+  readonly evidence: string;
+  /** When the host was heard saying so. */
+  readonly at: number | undefined;
+}
+
+export interface TargetInput {
+  readonly plan: Plan;
+  readonly run: string | undefined;
+  readonly task: (id: string) => TaskFound | undefined;
+  readonly observations: ReadonlyMap<string, Observation>;
+  readonly previous: Status | undefined;
+  readonly now: number;
+}
+
+interface Target {
+  readonly host: string;
+  readonly component: string;
+  readonly wanted: string;
+}
+type Verdict = Pick<TargetStatus, "outcome"> & { readonly detail?: string | undefined };
+
+export function targetStatus(input: TargetInput, target: Target): TargetStatus {
+  const { host, component, wanted } = target;
+  const observation = input.observations.get(host);
+  const before = input.previous?.targets.find((entry) => entry.host === host && entry.component === component);
+  const change = input.plan.changes.find((entry) => entry.host === host && entry.component === component);
+  const base = { host, component, wanted, from: versionOf(change?.from) };
+  if (observation?.kind !== "observed") {
+    // The last known version and its time stay; the outcome says that nobody knows whether they still hold (P7).
+    const known = { version: before?.version ?? null, since: before?.since ?? input.now };
+    const message = observation?.message ?? "not asked";
+    const lastKnown = known.version === null ? "" : `; ${known.version} is what it ran when it was seen last`;
+    return { ...base, ...known, outcome: "unreachable", detail: detailOf(`${message.slice(0, 400)}${lastKnown}`) };
+  }
+  const seen = observation.components.find((entry) => entry.component === component);
+  const version = versionOf(seen?.current);
+  const moved = before === undefined || before.version !== version;
+  const switched = change === undefined ? undefined : input.task(`${host}/${component}/switch`)?.at;
+  const since = moved ? (switched ?? input.now) : before.since;
+  const { outcome, detail } = verdictOf(input, { target, seen, change, before });
+  return { ...base, version, since, outcome, ...(detail === undefined ? {} : { detail: detailOf(detail) }) };
+}
+
+interface Seen {
+  readonly target: Target;
+  readonly seen: ObservedComponent | undefined;
+  readonly change: PlannedChange | undefined;
+  readonly before: TargetStatus | undefined;
+}
+
+function verdictOf(input: TargetInput, { target, seen, change, before }: Seen): Verdict {
+  const { host, component, wanted } = target;
+  const strange = seen?.current !== undefined && versionOf(seen.current) === null;
+  const where = strange ? `current is ${seen.current}: it points outside versions/` : undefined;
+  const held = input.plan.held.find(
+    (entry) => entry.host === host && (entry.component === undefined || entry.component === component),
+  );
+  if (held) {
+    const detail = where === undefined ? held.evidence : `${where}; ${held.evidence}`;
+    return { outcome: held.reason === "in-trial" ? "pending" : held.reason, detail };
+  }
+  if (strange) return { outcome: "drifted", detail: where };
+  const verdict =
+    change === undefined ? atRest(seen, wanted) : changed({ input, seen, change, wayBack: change.to !== wanted });
+  const good = verdict.outcome === "in-sync" || verdict.outcome === "done";
+  if (good && seen?.active === false) return { outcome: "failed", detail: "not running" };
+  // Between two tries of the same plan, what the last one came to is still what there is to say.
+  const goesOn = verdict.outcome === "pending" && input.run === undefined && change !== undefined;
+  if (
+    goesOn &&
+    before &&
+    isEnd(before.outcome) &&
+    before.wanted === wanted &&
+    before.version === versionOf(seen?.current)
+  )
+    return { outcome: before.outcome, detail: before.detail };
+  return verdict;
+}
+
+function isEnd(outcome: TargetStatus["outcome"]): boolean {
+  return outcome === "rolled-back" || outcome === "failed";
+}
+
+/** Nothing was to change here when it was planned. */
+function atRest(seen: ObservedComponent | undefined, wanted: string): Verdict {
+  if (seen?.current !== wanted) return { outcome: "pending" };
+  return (seen.committed === undefined ? undefined : unfinished(seen)) ?? { outcome: "in-sync" };
+}
+
+/** "Done" needs both: the host said so, and was read back running that very tree, committed (P10). */
+function changed({
+  input,
+  seen,
+  change,
+  wayBack,
+}: Pick<Seen, "seen"> & { input: TargetInput; change: PlannedChange; wayBack: boolean }): Verdict {
+  const { host, component } = change;
+  const commitOnly = change.from === change.to && change.fromTree === change.toTree;
+  const task = input.task(`${host}/${component}/${commitOnly ? "commit" : "switch"}`);
+  const there = seen?.current === change.to && seen.currentTree === change.toTree;
+  const open = seen && unfinished(seen);
+  const runs = `runs ${seen?.current ?? "nothing"}`;
+  const settled = there && open === undefined;
+  if (wayBack && settled) return { outcome: "rolled-back" };
+  switch (task?.state) {
+    case "undone":
+      return there && !commitOnly
+        ? { outcome: "unknown", detail: `reported as undone, but it ${runs}` }
+        : { outcome: "rolled-back", detail: said(task) };
+    case "failed":
+      return { outcome: "failed", detail: said(task) };
+    case "unknown":
+    case "running":
+      return { outcome: "unknown" };
+    case "done":
+      if (settled) return { outcome: "done" };
+      return there
+        ? (open ?? { outcome: "unknown" })
+        : { outcome: "unknown", detail: `reported as done, but it ${runs}, or another tree of it` };
+    default:
+      return settled ? { outcome: "in-sync" } : (there && open) || { outcome: "pending" };
+  }
+}
+
+function said({ reason, evidence }: TaskFound): string | undefined {
+  return [reason, evidence].filter((text) => text !== "").join(": ") || undefined;
+}
+
+/** Running is not committed: a trial can still go back, and a failed commit leaves what a reboot may undo. */
+function unfinished({ state, current, currentTree, committed, committedTree }: ObservedComponent): Verdict | undefined {
+  if (state === "trial" || state === "confirmed" || state === "reverting")
+    return { outcome: "pending", detail: `${current} is there, but its state is ${state}, not committed` };
+  const same = committed === current && (committedTree === undefined || committedTree === currentTree);
+  return same
+    ? undefined
+    : { outcome: "pending", detail: `${current} is there, but ${committed ?? "nothing"} is committed` };
+}
+
+function versionOf(text: string | undefined): string | null {
+  return text !== undefined && Version.safeParse(text).success ? text : null;
+}
+
+function detailOf(text: string): string {
+  return text.slice(0, 500).toWellFormed();
+}

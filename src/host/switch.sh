@@ -152,8 +152,8 @@ task_switch_undo() { # the way back, now: the run's trial, armed or confirmed, e
 	fi
 	undo_dir_=$(trial_dir "$T_COMPONENT")/reverted
 	[ -d "$undo_dir_" ] || fail 75 component-busy "the trial is $(trial_state "$T_COMPONENT")"
-	cat "$undo_dir_/switched-back" 2>/dev/null || :
 	tail -c 3000 "$undo_dir_/evidence" 2>/dev/null || :
 	cat "$undo_dir_/restored" 2>/dev/null || :
 	echo "current=$(kv_get "$undo_dir_/trial" from || echo none) was=$(kv_get "$undo_dir_/trial" to) reason=$(kv_get "$undo_dir_/outcome" reason || echo unknown)"
+	cat "$undo_dir_/switched-back" 2>/dev/null || : # last: of long evidence only the end is kept
 }

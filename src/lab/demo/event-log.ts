@@ -17,7 +17,8 @@ export interface EventLog {
   countPass(): void;
   /** Passes of the controller that have ended so far. */
   passes(): number;
-  switchesWithPids(): boolean;
+  /** Switches of the service, there and back, whose journaled evidence does not name both processes and versions. */
+  switchesWithoutPids(): string[];
 }
 
 const longestWaitMs = 180_000;
@@ -92,9 +93,11 @@ export function makeEventLog(onEvent: (event: JournalEvent) => void, signal: Abo
       wake();
     },
     passes: () => passes,
-    switchesWithPids() {
+    switchesWithoutPids() {
       const shops = switches(all()).filter(({ event }) => event.task.includes("/shop/"));
-      return shops.length > 0 && shops.every(({ event }) => /old-pid=\S+ new-pid=\S+/.test(event.evidence));
+      const complete = /old-pid=\S+ new-pid=\S+ from=\S+ to=\S+/;
+      if (shops.length === 0) return ["no switch at all"];
+      return shops.filter(({ event }) => !complete.test(event.evidence)).map((event) => JSON.stringify(event));
     },
   };
 }

@@ -174,8 +174,8 @@ export interface ExecutorPort {
   deliver(host: Host, delivery: Delivery, fence: Fence, onBytes: (sent: number) => void): Promise<void>;
   /** Hands all groups of a step over in one message; safe to repeat with the same run and step. Resolves when the host has journaled them, not when they are done. */
   submit(host: Host, step: string, groups: readonly TaskGroup[], fence: Fence): Promise<void>;
-  /** Every event of a step on this host, also those from before a lost connection. Ends when the step has ended; throws HostUnreachableError when the link is lost, RefusedError `step-lost` when the host has no result and nobody runs it. */
-  events(host: Host, step: string, fence: Fence): AsyncIterable<TaskEvent>;
+  /** Every event of a step on this host, also those from before a lost connection. Ends when the step has ended; throws HostUnreachableError when the link is lost, RefusedError `step-lost` when the host has no result and nobody runs it. `withinMs` bounds the whole listening, whatever the host says meanwhile; leaving early costs the connection. */
+  events(host: Host, step: string, fence: Fence, withinMs?: number): AsyncIterable<TaskEvent>;
   /** Closes kept connections. The next call opens a new one: `confirm` relies on it. */
   close(host?: Host): Promise<void>;
 }

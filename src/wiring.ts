@@ -8,6 +8,7 @@ import { gitRepository } from "./adapters/git-repository.ts";
 import { processLock } from "./adapters/process-lock.ts";
 import { openSqliteJournal } from "./adapters/sqlite-journal.ts";
 import type { LinkTimes } from "./adapters/ssh/connect.ts";
+import { readPrivateKey } from "./adapters/ssh/read-private-key.ts";
 import { makeSshExecutor } from "./adapters/ssh/ssh-executor.ts";
 import { sshKeygenKeyMaker, sshKeygenSigner } from "./adapters/ssh-keygen.ts";
 import { systemClock } from "./adapters/system-clock.ts";
@@ -47,10 +48,11 @@ export async function openController(
 ): Promise<OpenedController> {
   const config = await loadConfig(configPath);
   const settings = { ...(await settingsOf(config)), patienceMs };
+  const privateKey = readPrivateKey(config.keys.ssh);
   const journal = wrapJournal(openSqliteJournal(config.state.journal));
   const remote = { url: config.repository.url, mirror: config.state.mirror };
   const epoch = await highestEpoch(journal);
-  const executor = makeSshExecutor({ keyPath: config.keys.ssh, clock: systemClock, link });
+  const executor = makeSshExecutor({ privateKey, clock: systemClock, link });
   const controller: Controller = {
     settings,
     clock: systemClock,

@@ -1,6 +1,7 @@
 // What a controller sends to a host, put together by hand: honest, or mixed from two versions.
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { readPrivateKey } from "../../src/adapters/ssh/read-private-key.ts";
 import { makeSshExecutor } from "../../src/adapters/ssh/ssh-executor.ts";
 import type { LabHost } from "../../src/lab/lab.ts";
 import { digestOf } from "../../src/model/digest.ts";
@@ -18,7 +19,7 @@ export async function withExecutor(
   world: World,
   body: (executor: ReturnType<typeof makeSshExecutor>, target: Host) => Promise<void>,
 ): Promise<void> {
-  const executor = makeSshExecutor({ keyPath: join(world.home, "keys", "controller"), clock: Date });
+  const executor = makeSshExecutor({ privateKey: readPrivateKey(join(world.home, "keys", "controller")), clock: Date });
   const [host] = world.lab.hosts;
   assert.ok(host);
   const { name, address, port, user, hostKeys } = host;

@@ -8,6 +8,8 @@ import type { SessionClient } from "./session-client.ts";
 export const putChunkBytes = 4 * 2 ** 20;
 /** Checking a signature or a digest of a large payload takes a while on a slow disk. */
 export const receiveSilenceMs = 120_000;
+/** For one chunk or document, on the slowest link that is still worth it: 5 KiB a second. */
+export const receiveDeadlineMs = 15 * 60_000;
 
 /** Goes on where an earlier connection stopped; what is already there is not sent again. `count` hears of bytes as they are handed to the link. */
 export async function putPayload(
@@ -27,6 +29,7 @@ export async function putPayload(
       args: [file.digest, String(offset), String(bytes)],
       payload: createReadStream(file.path, { start: offset, end: offset + bytes - 1 }),
       silenceMs: receiveSilenceMs,
+      deadlineMs: receiveDeadlineMs,
       onSent: (sent) => {
         count(sent - before);
         before = sent;

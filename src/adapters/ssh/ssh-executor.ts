@@ -1,15 +1,19 @@
 // ExecutorPort over ssh2: one kept session a host, opened when needed, thrown away after any fault.
 import { CutoverError, HostRefusedError, HostUnreachableError, RefusedError } from "../../errors.ts";
-import { encodeGroups, isHeartbeat, parseProbe, parseTaskEvent } from "../../host/protocol.ts";
+import { encodeGroups, parseProbe } from "../../host/protocol.ts";
 import type { Host } from "../../model/fleet.ts";
-import type { TaskEvent } from "../../model/task.ts";
 import type { Clock, Delivery, ExecutorPort, Fence } from "../../ports.ts";
-import { type LinkTimes, openSshChannel } from "./connect.ts";
-import { putPayload, receiveSilenceMs } from "./put-payload.ts";
+import { type LinkTimes, openSshChannel, patientLink } from "./connect.ts";
+import { putPayload, receiveDeadlineMs, receiveSilenceMs } from "./put-payload.ts";
+import { readEvents } from "./read-events.ts";
 import { openSession, type SessionClient } from "./session-client.ts";
 
 /** Events arrive or the host says every 5 s that it lives. */
 const eventsSilenceMs = 20_000;
+/** One line a second, and a story of 20,000 events beside them: no step has more. */
+const maxEventLines = (withinMs: number) => 20_000 + Math.ceil(withinMs / 1_000);
+const maxEventBytes = 64 * 2 ** 20;
+const probeLimits = { maxLines: 20_000, maxBytes: 2 * 2 ** 20 };
 
 interface KeptSession {
   readonly session: Promise<SessionClient>;
@@ -17,25 +21,22 @@ interface KeptSession {
 }
 
 export function makeSshExecutor({
-  keyPath,
+  privateKey,
   clock,
   link = {},
 }: {
-  keyPath: string;
+  privateKey: Buffer;
   clock: Pick<Clock, "now">;
   link?: Partial<LinkTimes>;
 }): ExecutorPort {
   const kept = new Map<string, KeptSession>();
+  const { answerMs, eventsMs } = { ...patientLink, ...link };
 
   function sessionOf(host: Host): KeptSession {
     const existing = kept.get(host.name);
     if (existing) return existing;
-    const session = openSshChannel({ host, keyPath, word: "session", link })
-      .then(({ channel, close }) => {
-        // Its stderr says nothing we parse (sudo may print there), but it must be read or the window closes.
-        channel.stderr.resume();
-        return openSession({ stream: channel, host: host.name, end: close });
-      })
+    const session = openSshChannel({ host, privateKey, word: "session", link })
+      .then(({ channel, close }) => openSession({ stream: channel, host: host.name, end: close }))
       .then((session) => checkIdentity(session, host));
     const entry: KeptSession = { session, fence: undefined };
     kept.set(host.name, entry);
@@ -66,7 +67,8 @@ export function makeSshExecutor({
     try {
       const session = await entry.session;
       if (fence && entry.fence === undefined) {
-        await session.request({ verb: "fence", args: [fence.run, String(fence.epoch), fence.holder] });
+        const args = [fence.run, String(fence.epoch), fence.holder];
+        await session.request({ verb: "fence", args, deadlineMs: answerMs });
         entry.fence = wanted;
       }
       return await use(session);
@@ -88,7 +90,8 @@ export function makeSshExecutor({
     probe: (host) =>
       withSession(host, undefined, async (session) => {
         const lines: (readonly string[])[] = [];
-        await session.request({ verb: "probe", onData: (fields) => lines.push(fields) });
+        const onData = (fields: readonly string[]) => void lines.push(fields);
+        await session.request({ verb: "probe", onData, deadlineMs: answerMs, ...probeLimits });
         return { kind: "observed", host: host.name, at: clock.now(), ...parseProbe(lines) };
       }),
     deliver: (host, delivery, fence, onBytes) =>
@@ -96,59 +99,35 @@ export function makeSshExecutor({
     submit: (host, step, groups, fence) =>
       withSession(host, fence, async (session) => {
         const payload = Buffer.from(encodeGroups(groups));
-        await session.request({ verb: "submit", args: [fence.run, step, String(payload.length)], payload });
+        const args = [fence.run, step, String(payload.length)];
+        await session.request({ verb: "submit", args, payload, deadlineMs: answerMs });
       }),
-    async *events(host, step, fence) {
-      yield* streamEvents(
-        (onData) =>
-          withSession(host, fence, (session) =>
-            session.request({ verb: "events", args: [fence.run, step], silenceMs: eventsSilenceMs, onData }),
-          ),
+    events(host, step, fence, withinMs = eventsMs) {
+      let used: SessionClient | undefined;
+      const limits = { deadlineMs: withinMs, maxLines: maxEventLines(withinMs), maxBytes: maxEventBytes };
+      return readEvents({
         host,
         step,
-      );
+        run: (onData) =>
+          withSession(host, fence, (session) => {
+            used = session;
+            const args = [fence.run, step];
+            return session.request({ verb: "events", args, silenceMs: eventsSilenceMs, onData, ...limits });
+          }),
+        leave: () => used?.close(),
+      });
     },
     async close(host) {
       const entries = [...kept].filter(([name]) => host === undefined || name === host.name);
-      for (const [name, entry] of entries) {
-        kept.delete(name);
-        const session = await entry.session.catch(() => undefined);
-        session?.close();
-      }
+      await Promise.all(
+        entries.map(async ([name, entry]) => {
+          kept.delete(name);
+          const session = await entry.session.catch(() => undefined);
+          session?.close();
+        }),
+      );
     },
   };
-}
-
-/** Turns pushed lines into a pulled iteration, so that the caller's journal write slows the reading down. */
-async function* streamEvents(
-  run: (onData: (fields: readonly string[]) => void) => Promise<readonly string[]>,
-  host: Host,
-  step: string,
-): AsyncIterable<TaskEvent> {
-  const queue: TaskEvent[] = [];
-  let wake = () => {};
-  let result: { readonly fields: readonly string[] } | { readonly error: unknown } | undefined;
-  const finish = (value: NonNullable<typeof result>) => {
-    result = value;
-    wake();
-  };
-  run((fields) => {
-    if (isHeartbeat(fields)) return;
-    queue.push(parseTaskEvent(fields).event);
-    wake();
-  }).then(
-    (fields) => finish({ fields }),
-    (error: unknown) => finish({ error }),
-  );
-  for (;;) {
-    const event = queue.shift();
-    if (event) yield event;
-    else if (result && "error" in result) throw result.error;
-    else if (result) {
-      if (result.fields[0] !== "ended") throw stepLost(host, step);
-      return;
-    } else await new Promise<void>((resolve) => (wake = resolve));
-  }
 }
 
 /** The right key on the wrong machine happens after a mix-up of addresses: the host says itself who it is. */
@@ -161,15 +140,6 @@ function checkIdentity(session: SessionClient, host: Host): SessionClient {
     message: `${host.address}:${host.port} was enrolled as ${name}, the Fleet calls it ${host.name}`,
     impact: "Nothing was sent to it; other hosts go on",
     remedy: `correct the address of ${host.name} in the Fleet, or enrol the machine again: cutover host enrol ${host.name}`,
-  });
-}
-
-function stepLost(host: Host, step: string): RefusedError {
-  return new RefusedError({
-    code: "step-lost",
-    message: `${host.name} has no result for ${step}, and nothing there is working on it`,
-    impact: "Its tasks may or may not have run; the way back undoes both",
-    remedy: `cutover host check ${host.name}`,
   });
 }
 
@@ -186,12 +156,14 @@ async function deliver(session: SessionClient, delivery: Delivery, onBytes: (sen
   for (const [name, text] of documents) {
     if (text === undefined) continue;
     const payload = Buffer.from(text);
-    await session.request({ verb: "doc", args: [name, String(payload.length)], payload });
+    const args = [name, String(payload.length)];
+    await session.request({ verb: "doc", args, payload, deadlineMs: receiveDeadlineMs });
   }
   const [tree, bundle] = await session.request({
     verb: "offer",
     args: [delivery.component, delivery.version],
     silenceMs: receiveSilenceMs,
+    deadlineMs: receiveDeadlineMs,
   });
   let sent = 0;
   const count = (bytes: number) => {

@@ -61,8 +61,9 @@ export class UsageError extends CutoverError {
 
 /** A program, key or file that this machine lacks: exit 69. */
 export class LackingError extends CutoverError {
-  constructor(message: string, remedy: string) {
-    super({ code: "lacking", message, exitCode: ExitCode.lacking, remedy });
+  constructor(message: string, remedy: string, cause?: unknown) {
+    const evidence = cause instanceof Error ? { evidence: cause.message, cause } : {};
+    super({ code: "lacking", message, exitCode: ExitCode.lacking, remedy, ...evidence });
   }
 }
 

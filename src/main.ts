@@ -11,6 +11,9 @@ if (major < 24 || (major === 24 && minor < 11)) {
   process.exit(69);
 }
 
+// `npm run -s cutover` starts in the checkout; paths are meant from where the person stands.
+if (process.env.npm_lifecycle_event === "cutover" && process.env.INIT_CWD) process.chdir(process.env.INIT_CWD);
+
 const stop = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.on(name, () => {

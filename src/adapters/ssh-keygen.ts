@@ -5,8 +5,8 @@ import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CutoverError, LackingError } from "../errors.ts";
+import { signatureBlocks, signingKeyOf } from "../model/ssh-signature.ts";
 import type { KeyMakerPort, SignerPort } from "../ports.ts";
-import { signatureBlocks, signingKeyOf } from "./ssh-signature.ts";
 
 const deadlineMs = 15_000;
 const maxOutputBytes = 64 * 1024;

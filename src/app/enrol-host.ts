@@ -112,7 +112,7 @@ function parseReport(stdout: string): Map<string, string[]> {
 }
 
 /** What a person would write: defaults are left out. */
-function withoutDefaults({ port, user, labels, ...host }: Host): object {
+export function withoutDefaults({ port, user, labels, ...host }: Host): object {
   return {
     ...host,
     ...(port === 22 ? {} : { port }),

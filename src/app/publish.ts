@@ -1,11 +1,12 @@
 // Publishing: a directory becomes a signed version in an artifact repository. Same inputs, same bytes.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CutoverError, UsageError } from "../errors.ts";
 import { Component } from "../model/component.ts";
 import { maxKeyValueBytes } from "../model/key-values.ts";
 import { type Digest, Version } from "../model/names.ts";
+import { signatureBlocks, signingKeyOf } from "../model/ssh-signature.ts";
 import { bundleEntries, checkPublishable } from "../package/check-publishable.ts";
 import { encodeVersions, parseVersions, releasePath, signaturesPath, versionsPath } from "../package/layout.ts";
 import { nameTree, publishTree, type ScannedTree } from "../package/publish-tree.ts";
@@ -43,7 +44,8 @@ export interface PublishInput {
 }
 
 export interface PublishResult {
-  readonly outcome: "published" | "amended" | "unchanged";
+  /** `signed`: published already, and now also signed with the given keys. */
+  readonly outcome: "published" | "amended" | "signed" | "unchanged";
   readonly component: string;
   readonly version: string;
   readonly sequence: number;
@@ -80,13 +82,14 @@ export async function publish(input: PublishInput): Promise<PublishResult> {
     earlier !== undefined &&
     refuseOtherContent({ earlier, next: metadataOf(input, content, earlier), amend: input.amend })
   ) {
+    const signatures = await addMissingSignatures(input, earlier);
     return {
-      ...summary("unchanged", earlier),
+      ...summary(signatures > 0 ? "signed" : "unchanged", earlier),
       scanMs: scanned - started,
       sentBytes: 0,
-      signatures: 0,
+      signatures,
       packMs: 0,
-      signMs: 0,
+      signMs: performance.now() - scanned,
     };
   }
   if (earlier === undefined && input.amend === true) {
@@ -120,7 +123,7 @@ function checkInput({ component, version, releaseKeys, sequence, expiresInDays }
   if (version === "versions")
     throw new UsageError("`versions` cannot be a version: the list of versions has that name");
   if (releaseKeys.length === 0)
-    throw new UsageError("Publishing needs at least one release key", "cutover keys generate release");
+    throw new UsageError("Publishing needs at least one release key", "cutover keys new release");
   // An amendment carries old and new signatures for a moment, and hosts read at most 16.
   if (releaseKeys.length > 8) throw new UsageError("At most 8 release keys can sign a version");
   if (sequence !== undefined && !(Number.isSafeInteger(sequence) && sequence > 0))
@@ -131,6 +134,11 @@ function checkInput({ component, version, releaseKeys, sequence, expiresInDays }
 }
 
 async function scan({ directory, component, bundleDirectory }: PublishInput): Promise<Content> {
+  const isDirectory = await stat(directory).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isDirectory) throw new UsageError(`${directory} is not a directory that can be read`, "cutover help publish");
   const tree = await scanTree(directory);
   const bundle = bundleDirectory === undefined ? [] : bundleEntries(await scanTree(bundleDirectory));
   checkPublishable(component, tree, bundle);
@@ -188,6 +196,21 @@ async function send({ store, zstdLevel }: PublishInput, { tree, bundle }: Conten
   } finally {
     await rm(workDirectory, { recursive: true, force: true });
   }
+}
+
+/** A version that was signed with a key nobody trusts is mended by publishing it again with the right one. */
+async function addMissingSignatures(input: PublishInput, metadata: ReleaseMetadata): Promise<number> {
+  const { store, signer, releaseKeys, component, version } = input;
+  const data = encodeReleaseMetadata(metadata);
+  const path = signaturesPath(component.name, version);
+  const present = (await store.read(path, maxKeyValueBytes)) ?? "";
+  const keys = new Set(signatureBlocks(present).map(signingKeyOf));
+  const made = await Promise.all(
+    releaseKeys.map((keyPath) => signer.sign({ keyPath, namespace: releaseNamespace, data })),
+  );
+  const missing = made.filter((signature) => !keys.has(signingKeyOf(signature)));
+  if (missing.length > 0) await store.write(path, present + missing.join(""));
+  return missing.length;
 }
 
 /** The list first: a sequence that somebody may have seen is never given out twice, not even after a crash here. */

@@ -19,6 +19,7 @@ export function addHostEnrol(host: Command, register: Register): void {
     .requiredOption("--address <address>", "where its sshd listens")
     .option("--port <port>", "its port", "22")
     .option("--user <user>", "account that the controller shall use (default: what the host makes: cutover)")
+    .option("--fleet <file>", "put the entry into this Fleet document instead of printing it")
     .requiredOption("--base <dir...>", "directories below which components may live")
     .option("--component <name...>", "components that live there")
     .option("--label <name=value...>", "labels that selectors match")
@@ -70,10 +71,12 @@ export function addHostEnrol(host: Command, register: Register): void {
       ...given("authorizedKeysFile", optionalText(options, "authorizedKeys")),
       ...given("serviceAddress", optionalText(options, "self")),
     });
+    const fleetFile = optionalText(options, "fleet");
+    if (fleetFile !== undefined) await (await import("../app/add-to-fleet.ts")).addToFleet(fleetFile, result.entry);
     if (output.json) output.document(result);
     else {
       // The entry alone on standard output, so that it can be appended to a file.
-      output.out.write(result.yaml.replace(/^/gm, "  ").replace(/ +$/, ""));
+      if (fleetFile === undefined) output.out.write(result.yaml.replace(/^/gm, "  ").replace(/ +$/, ""));
       const guard = result.guard === "enabled" ? "boot guard enabled" : "no boot guard";
       writeLines(
         output.err,
@@ -82,7 +85,12 @@ export function addHostEnrol(host: Command, register: Register): void {
             styled(result.changed ? "enrolled:" : "unchanged:", "good"),
             ` ${result.entry.name}, host.sh ${result.hostScript}, ${guard}`,
           ],
-          [styled("next:", "accent"), " put the entry under hosts: in the Fleet document, commit and push"],
+          [
+            styled("next:", "accent"),
+            fleetFile === undefined
+              ? " put the entry under hosts: in the Fleet document (or use --fleet FILE), commit and push"
+              : ` ${fleetFile} lists it: commit and push`,
+          ],
         ],
         false,
       );

@@ -3,7 +3,7 @@ import { type Line, styled } from "./text.ts";
 import { counted, formatBytes, formatClock, formatDuration } from "./units.ts";
 
 export interface PublishedView {
-  readonly outcome: "published" | "amended" | "unchanged";
+  readonly outcome: "published" | "amended" | "signed" | "unchanged";
   readonly component: string;
   readonly version: string;
   readonly sequence: number;

@@ -54,7 +54,7 @@ async function findSshd(): Promise<string> {
 }
 
 /** A port that is free on all addresses just now. */
-async function freePort(addresses: readonly string[]): Promise<number> {
+export async function freePort(addresses: readonly string[]): Promise<number> {
   for (let attempt = 0; attempt < 20; attempt++) {
     const port = await listenOnce(addresses[0] ?? "127.0.1.1", 0);
     const others = await Promise.allSettled(addresses.slice(1).map((address) => listenOnce(address, port)));

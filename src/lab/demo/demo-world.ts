@@ -3,7 +3,7 @@ import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Lab, LabHost } from "../lab.ts";
-import { startLoopbackLab } from "../loopback-lab.ts";
+import { freePort, startLoopbackLab } from "../loopback-lab.ts";
 import { mustRun } from "../run-program.ts";
 import { buildShopVersions } from "./build-shop.ts";
 import { type CutoverArgv, cutover } from "./cutover-process.ts";
@@ -35,7 +35,7 @@ export async function makeDemoWorld(input: {
   try {
     const home = join(directory, "home");
     await cutover(argv, ["init", home], directory);
-    await pollOften(join(home, "cutover.yaml"));
+    await adjustSettings(join(home, "cutover.yaml"));
     say(`4 hosts behind a real sshd: ${lab.hosts.map(({ name, address }) => `${name} ${address}`).join(", ")}`);
     const clone = join(home, "work");
     const entries = await Promise.all(lab.hosts.map((host) => enrol(argv, home, host)));
@@ -142,7 +142,11 @@ function setVersion(text: string, component: string, version: string): string {
 }
 
 /** Pushes are noticed by watching; the poll shows within seconds that a quarantined release starts no loop. */
-async function pollOften(config: string): Promise<void> {
+async function adjustSettings(config: string): Promise<void> {
   const text = await readFile(config, "utf8");
-  await writeFile(config, text.replace(/pollSeconds: \d+/, "pollSeconds: 2"));
+  const port = await freePort(["127.0.0.1"]);
+  const edited = text
+    .replace(/pollSeconds: \d+/, "pollSeconds: 2")
+    .replace(/^listen: .*$/m, `listen: 127.0.0.1:${port}`);
+  await writeFile(config, edited);
 }

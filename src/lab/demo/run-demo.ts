@@ -1,5 +1,5 @@
 // `npm run demo`: the main job before one's eyes, on real hosts under real load. Ends well only if all of it was seen to be true.
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CutoverError, ExitCode } from "../../errors.ts";
@@ -84,11 +84,23 @@ export async function runDemo(input: DemoInput): Promise<void> {
     judge(stage, summary);
     picture.end();
     if (input.keep) await stayUp(stage, input);
+  } catch (error) {
+    picture.end();
+    await sayLog(input.out, join(directory, "home", "serve.log"));
+    throw error;
   } finally {
     for (const close of closing.reverse())
       await close().catch((error: unknown) => input.out.write(`while tidying up: ${String(error)}\n`));
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** The directory goes away with the demo, so what the controller said last is shown now. */
+async function sayLog(out: NodeJS.WriteStream, path: string): Promise<void> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  const last = text.trimEnd().split("\n").slice(-15);
+  if (text !== "")
+    out.write(`the controller's log ended with\n${last.map((line) => `  ${line.slice(0, 400)}\n`).join("")}`);
 }
 
 function makeServe(argv: CutoverArgv, world: DemoWorld, log: EventLog): Stage["serve"] {
@@ -99,7 +111,7 @@ function makeServe(argv: CutoverArgv, world: DemoWorld, log: EventLog): Stage["s
       logPath: join(world.home, "serve.log"),
       onEvent: log.add,
       onPass: log.countPass,
-      onExit: (code) => log.fail(`cutover serve ended with ${code}; its log: ${join(world.home, "serve.log")}`),
+      onExit: (code) => log.fail(`cutover serve ended with ${code}; its log follows`),
     });
   const serve = {
     current: { pid: 0, kill: async () => {}, stop: async () => {} } as ServeProcess,
@@ -217,6 +229,6 @@ function expect(isTrue: boolean, promise: string, evidence: string): void {
     message: `Not true: ${promise}`,
     evidence,
     exitCode: ExitCode.bug,
-    remedy: "npm run demo -- --keep, and look at serve.log",
+    remedy: "npm run demo",
   });
 }

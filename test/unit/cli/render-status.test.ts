@@ -41,6 +41,8 @@ const view = (more: Partial<StatusView>): StatusView => ({
   quarantined: [],
   holds: [],
   lastRun: undefined,
+  refused: undefined,
+  backOffs: [],
   ...more,
 });
 const show = (value: StatusView) => toText(renderStatus(value), { color: false, width: undefined, overflow: "wrap" });
@@ -100,6 +102,40 @@ test("a status that a later run has overtaken is not shown as ready (P7)", () =>
   assert.equal(show(view({ releases, lastRun: { ...lastRun, at: at - 1 } }))[0], "shop: Ready (Done)");
 });
 
+test("the newest commit that was refused comes first: why, what stays in force, what to do (F23)", () => {
+  const refused = {
+    commit: "f".repeat(40),
+    code: "documents-invalid",
+    message: "Commit ffffffffffff has an error in its documents",
+    evidence: "releases/release.yaml:3:1: unknown key",
+    at,
+    inForce: "a".repeat(40),
+  };
+  const lines = show(view({ refused }));
+  assert.match(
+    lines[0] ?? "",
+    /^commit ffffffffffff refused \(documents-invalid\) since .*commit aaaaaaaaaaaa stays in force$/,
+  );
+  assert.deepEqual(lines.slice(1), [
+    "  | releases/release.yaml:3:1: unknown key",
+    "next: cutover validate, then commit and push the correction",
+  ]);
+  assert.equal(statusExitCode([condition("Ready", "True", "Done")], true), 4);
+});
+
+test("a plan that waits for its next try says why, when, and how not to wait", () => {
+  const releases = [statusOf([target("web1", { outcome: "pending" })], condition("Stalled", "True", "backing-off"))];
+  const ended = { run: "r2", outcome: "stuck", reason: "check failed on web1", tries: 2, at, nextTryAt: at + 300_000 };
+  const lines = show(
+    view({ releases, backOffs: [{ release: "shop", planHash: "h", components: ["shop"], ...ended }] }),
+  );
+  assert.deepEqual(lines.slice(-3), [
+    "  backing-off: 2 runs of this very plan failed, the last r2, stuck at 2026-11-21T03:15:00Z: check failed on web1",
+    "  it is tried again after 2026-11-21T03:20:00Z; a plan that differs is tried at once",
+    "next: mend the cause, then: cutover retry shop --reason '…'",
+  ]);
+});
+
 test("before the first pass status says that nothing is known, and what to do", () => {
   assert.deepEqual(show(view({})), ["no pass has ended yet, so nothing is known", "next: cutover reconcile --once"]);
 });
@@ -124,4 +160,11 @@ test("a pass exits with its worst outcome, and with 2 when hosts were left out",
   assert.equal(passExitCode([of("rolled-back"), of("stalled")]), 4);
   assert.equal(passExitCode([of("waiting")]), 4);
   assert.equal(passExitCode([of("stuck")]), 4);
+  const resumed = (outcome: "done" | "rolled-back" | "stuck" | undefined) => [{ state: { outcome } }];
+  assert.equal(passExitCode([of("in-sync")], resumed("done")), 0);
+  assert.equal(passExitCode([of("in-sync")], resumed("rolled-back")), 3);
+  assert.equal(passExitCode([], resumed(undefined)), 4, "an open run of a release that git does not have any more");
+  assert.equal(passExitCode([{ ...of("stalled"), error: { exitCode: 5 } }, of("done")]), 5);
+  assert.equal(passExitCode([{ ...of("in-sync"), state: condition("Stalled", "True", "NotRunning") }]), 4, "P7");
+  assert.equal(passExitCode([{ ...of("done"), state: condition("Stalled", "True", "Unreachable") }]), 2);
 });

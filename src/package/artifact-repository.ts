@@ -61,14 +61,13 @@ export function artifactRepository({ store, cacheDirectory }: ArtifactRepository
     return measurePayload(target, maxOutputBytes);
   }
 
-  /** Asked twice at once, it is made once. A failure is not remembered. */
+  /** Asked twice at once, it is made once. Nothing is remembered beyond that: a kept file may be damaged by now (F21). */
   function payload(tree: Digest, codec: Codec): Promise<PayloadFile> {
     const key = `${tree}.${codec}`;
     const running = making.get(key);
     if (running !== undefined) return running;
-    const made = makePayload(tree, codec);
+    const made = makePayload(tree, codec).finally(() => making.delete(key));
     making.set(key, made);
-    made.catch(() => making.delete(key));
     return made;
   }
 

@@ -213,4 +213,12 @@ test("a cached payload that was damaged is made anew, and a failed download is t
     await writeFile(file.path, "damaged");
     assert.deepEqual(await fresh().payload(tree, "zstd"), file);
     assert.deepEqual(await readFile(file.path), good);
+
+    await writeFile(file.path, "damaged while serve runs");
+    assert.deepEqual(await repository.payload(tree, "zstd"), file);
+    assert.deepEqual(await readFile(file.path), good);
+    await rm(file.path);
+    const [one, other] = await Promise.all([repository.payload(tree, "zstd"), repository.payload(tree, "zstd")]);
+    assert.equal(one, other, "asked twice at once, it is made once");
+    assert.deepEqual(await readFile(file.path), good);
   }));

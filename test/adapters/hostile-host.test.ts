@@ -1,9 +1,12 @@
 // What a host can do to the controller by talking: nothing beyond its own outcome (T6, T26). The far side is a real SSH server.
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import type { TaskEvent } from "../../src/model/task.ts";
 import type { Fence } from "../../src/ports.ts";
 import { type Asked, honestly, probeLines, withHostileHosts } from "../support/hostile-host.ts";
+import { withTemporaryDirectory } from "../support/temporary-directory.ts";
 import { until } from "../support/until.ts";
 
 const fence: Fence = { run: "run-1", epoch: 1, holder: "tester" };
@@ -177,6 +180,37 @@ test("a host that never closes its end does not keep the process: the socket is 
     await until("our end to be gone", 5_000, async () => openSockets() < sockets);
     assert.ok(performance.now() - started > 1_000, "it did cling");
   }));
+
+test("a payload of ours that is gone or cut is our error and not the host's: it is said as such, and is tried again (F21)", () =>
+  withTemporaryDirectory((directory) =>
+    withHostileHosts([{ answer: needy }], {}, async (executor, [host]) => {
+      assert.ok(host);
+      const path = join(directory, "payload");
+      const texts = { metadata: "m", signatures: "s", manifest: "f" };
+      const release = { component: "web", version: "1", ...texts };
+      const payload = {
+        path,
+        digest: `sha256:${"a".repeat(64)}`,
+        bytes: 600_000,
+        codec: "zstd",
+        outputBytes: 1,
+      } as const;
+      const delivery = { ...release, release, envelope: "e", envelopeSignature: "s", payload };
+      const send = () => executor.deliver(host, delivery, fence, () => {});
+      await assert.rejects(send(), { code: "payload-missing", disposition: "retry", evidence: /ENOENT/ });
+      await writeFile(path, Buffer.alloc(599_999));
+      await assert.rejects(send(), { code: "payload-missing", disposition: "retry" });
+      await writeFile(path, Buffer.alloc(600_000));
+      await send();
+    }),
+  ));
+
+/** Needs every payload, and takes it. */
+function needy(asked: Asked): void {
+  if (asked.verb === "offer") asked.say("ok", "1", "needed");
+  else if (asked.verb === "have") asked.say("ok", "1", "0");
+  else honestly(asked);
+}
 
 test("the honest host of these tests is one", () =>
   withHostileHosts([{}], {}, async (executor, [host]) => {

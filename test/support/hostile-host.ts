@@ -108,8 +108,9 @@ function serve(channel: ServerChannel, script: HostileScript, name: string): voi
     const lines = (partial + chunk).split("\n");
     partial = lines.pop() ?? "";
     for (const line of lines) {
-      const [id = "", verb = ""] = line.split("\t");
-      if (!/^[0-9]+$/.test(id)) continue; // payload
+      // A payload without a newline stands right before the next request.
+      const [, id = "", verb = ""] = /([0-9]+)\t([a-z]+)(?:\t|$)/.exec(line) ?? [];
+      if (verb === "") continue;
       const say = (...fields: readonly string[]) => channel.write(`${[id, ...fields].join("\t")}\n`);
       (script.answer ?? honestly)({ id, verb, channel, say, flood: (work) => flood(channel, work) });
     }

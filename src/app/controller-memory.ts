@@ -6,13 +6,21 @@ import { decodeTrust, type Trust } from "../model/trust.ts";
 import { makeAppender } from "../run/append.ts";
 import type { Controller } from "./controller.ts";
 
-export const controllerStream = "controller";
+const controllerStream = "controller";
 
 export interface QuarantineEntry {
   readonly component: string;
   readonly version: string;
   readonly tree: string;
   readonly reason: string;
+  readonly evidence: string;
+  readonly at: number;
+}
+
+export interface RefusedCommit {
+  readonly commit: string;
+  readonly code: string;
+  readonly message: string;
   readonly evidence: string;
   readonly at: number;
 }
@@ -24,7 +32,10 @@ export interface ControllerMemory {
   readonly quarantined: ReadonlyMap<string, QuarantineEntry>;
   /** Host → reason; the key `*` holds the whole fleet. */
   readonly holds: ReadonlyMap<string, string>;
-  readonly last: number;
+  /** The newest commit, when it was refused after the accepted one came into force. */
+  readonly refused: RefusedCommit | undefined;
+  /** When an operator asked for another try, by component; the key `*` means all. */
+  readonly retries: ReadonlyMap<string, number>;
 }
 
 /** Reads it afresh: another process may have added a hold a moment ago. */
@@ -32,13 +43,18 @@ export async function recall(controller: Pick<Controller, "journal" | "settings"
   const events = await controller.journal.read(controllerStream);
   const quarantined = new Map<string, QuarantineEntry>();
   const holds = new Map<string, string>();
+  const retries = new Map<string, number>();
   let acceptedCommit: string | undefined;
+  let refused: RefusedCommit | undefined;
   let trust = controller.settings.firstTrust;
   for (const event of events) {
     if (event.kind === "commit-accepted") {
       acceptedCommit = event.commit;
+      refused = undefined;
       trust = decodeTrust(event.trust);
-    } else if (event.kind === "quarantined") quarantined.set(`${event.component}@${event.tree}`, event);
+    } else if (event.kind === "commit-refused") refused = event;
+    else if (event.kind === "retry-asked") retries.set(event.component ?? "*", event.at);
+    else if (event.kind === "quarantined") quarantined.set(`${event.component}@${event.tree}`, event);
     else if (event.kind === "quarantine-lifted") quarantined.delete(`${event.component}@${event.tree}`);
     else if (event.kind === "held") holds.set(event.host ?? "*", `${event.reason} (${event.by})`);
     else if (event.kind === "resumed") {
@@ -46,7 +62,7 @@ export async function recall(controller: Pick<Controller, "journal" | "settings"
       else holds.delete(event.host);
     }
   }
-  return { acceptedCommit, trust, quarantined, holds, last: events.at(-1)?.sequence ?? 0 };
+  return { acceptedCommit, trust, quarantined, holds, refused, retries };
 }
 
 const appendTries = 5;

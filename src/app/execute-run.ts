@@ -1,7 +1,6 @@
 // One run from start, or from where a killed controller left it, to its end.
 import { randomBytes } from "node:crypto";
 import type { Host } from "../model/fleet.ts";
-import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import type { EventBody, JournalEvent, RunId } from "../model/run-event.ts";
 import type { Lease } from "../ports.ts";
@@ -11,8 +10,7 @@ import { initialRunState, type RunState, reduce } from "../run/machine.ts";
 import { replayRun, runStream } from "../run/replay.ts";
 import type { Controller } from "./controller.ts";
 import { remember } from "./controller-memory.ts";
-import type { LoadedVersion } from "./load-published.ts";
-import { makeDeliveries } from "./make-deliveries.ts";
+import { makeDeliveries, type RunSources } from "./make-deliveries.ts";
 
 /** Whoever watches: every journaled event, and bytes on the way (not journaled). */
 export interface RunWatcher {
@@ -28,8 +26,7 @@ export interface RunWatcher {
 export interface RunContext {
   readonly controller: Controller;
   readonly lease: Lease;
-  readonly versions: ReadonlyMap<string, LoadedVersion>;
-  readonly observations: ReadonlyMap<string, Observation>;
+  readonly sources: RunSources;
   readonly watcher: RunWatcher;
   readonly signal: AbortSignal;
 }
@@ -39,13 +36,23 @@ export interface RunResult {
   readonly state: RunState;
 }
 
+export interface PlannedRun {
+  readonly plan: Plan;
+  readonly commit: string;
+  readonly generation: string;
+  readonly fleet: readonly Host[];
+  readonly wayBackOf?: RunId;
+}
+
 /** Journals the plan first, then drives it. */
 export async function startRun(
   context: RunContext,
-  { plan, commit, generation, fleet }: { plan: Plan; commit: string; generation: string; fleet: readonly Host[] },
+  { plan, commit, generation, fleet, wayBackOf }: PlannedRun,
 ): Promise<RunResult> {
   const run = makeRunId(context.controller.clock.now());
-  const planned: EventBody = { kind: "run-planned", commit, generation, plan, epoch: context.lease.epoch, fleet };
+  const { epoch } = context.lease;
+  const back = wayBackOf === undefined ? {} : { wayBackOf };
+  const planned: EventBody = { kind: "run-planned", commit, generation, plan, epoch, fleet, ...back };
   return drive(context, { run, state: initialRunState, last: 0, first: planned });
 }
 
@@ -77,8 +84,7 @@ async function drive(
       controller,
       plan: begun.plan,
       fence,
-      versions: context.versions,
-      observations: context.observations,
+      sources: context.sources,
     }),
     concurrency: controller.settings.concurrency,
     patienceMs: controller.settings.patienceMs,

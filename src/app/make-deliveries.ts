@@ -7,7 +7,7 @@ import type { Task } from "../model/task.ts";
 import { type EnvelopePayload, encodeEnvelope, envelopeNamespace } from "../package/envelope.ts";
 import type { Codec, Delivery, Fence, PayloadFile } from "../ports.ts";
 import type { Controller } from "./controller.ts";
-import type { LoadedVersion } from "./load-published.ts";
+import type { LoadedVersion, WantedVersion } from "./load-published.ts";
 
 /** A host needs hours at worst to fetch its payload; a forgotten envelope is worth nothing the next day. */
 const envelopeLifeSeconds = 24 * 3_600;
@@ -17,15 +17,20 @@ export interface DeliveriesInput {
   readonly controller: Pick<Controller, "artifacts" | "signer" | "clock" | "settings">;
   readonly plan: Plan;
   readonly fence: Fence;
-  readonly versions: ReadonlyMap<string, LoadedVersion>;
-  readonly observations: ReadonlyMap<string, Observation>;
+  readonly sources: RunSources;
+}
+
+/** Asked only when bytes are still to be sent: a run past that needs no artifact repository. */
+export interface RunSources {
+  versionOf(wanted: WantedVersion): Promise<LoadedVersion>;
+  observationOf(host: Host): Promise<Observation>;
 }
 
 /** Returns the delivery for a `distribute` task. Hosts that can unpack the same codec share one envelope. */
 export function makeDeliveries(input: DeliveriesInput): (task: Task, host: Host) => Promise<Delivery> {
   const made = new Map<string, Promise<Delivery>>();
-  return (task, host) => {
-    const codec = codecOf(input.observations.get(host.name));
+  return async (task, host) => {
+    const codec = codecOf(await input.sources.observationOf(host));
     const key = `${task.component}@${task.version} ${codec}`;
     const known = made.get(key);
     if (known) return known;
@@ -38,17 +43,15 @@ export function makeDeliveries(input: DeliveriesInput): (task: Task, host: Host)
 }
 
 /** The best codec that the host says it can unpack (R7). */
-function codecOf(observation: Observation | undefined): Codec {
-  const tools = observation?.kind === "observed" ? observation.facts.tools : [];
+function codecOf(observation: Observation): Codec {
+  const tools = observation.kind === "observed" ? observation.facts.tools : [];
   return tools.includes("zstd") ? "zstd" : tools.includes("xz") ? "xz" : tools.includes("gzip") ? "gzip" : "none";
 }
 
 async function makeDelivery(input: DeliveriesInput, task: Task, codec: Codec): Promise<Delivery> {
   const { controller, fence } = input;
   const { component, version } = task;
-  const loaded = input.versions.get(`${component}@${version}`);
-  if (!loaded) throw new Error(`${component} ${version} was planned without being loaded`);
-  const { release, published } = loaded;
+  const { release, published } = await input.sources.versionOf({ component, version });
   const payload = await controller.artifacts.payload(published.tree, codec);
   const bundlePayload =
     published.bundle === undefined ? undefined : await controller.artifacts.payload(published.bundle, codec);

@@ -1,27 +1,47 @@
 // `cutover plan`: what a pass would do now. Observes, takes no lease, changes nothing.
+import type { CutoverError } from "../errors.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
+import { type BackOff, backOffOf } from "./back-off.ts";
 import type { Controller } from "./controller.ts";
 import { readNewest } from "./read-newest.ts";
 import { contextForRelease, planRelease } from "./release-context.ts";
+import { isReleaseFailure } from "./release-trouble.ts";
 
 export interface PlannedReleases {
   readonly commit: string;
   readonly plans: readonly Plan[];
+  /** Plans that failed before and wait for their next try by `serve`. */
+  readonly backOffs: readonly BackOff[];
+  /** Releases that cannot be planned, and why; the others are. */
+  readonly failed: readonly { readonly release: string; readonly error: CutoverError }[];
+  readonly warnings: readonly Diagnostic[];
   /** Keyed by host; the snapshot that the plans were made from (R65). */
   readonly observations: ReadonlyMap<string, Observation>;
 }
 
 export async function planReleases({ controller }: { readonly controller: Controller }): Promise<PlannedReleases> {
   const { loaded } = await readNewest(controller);
-  const { desired } = loaded;
+  const { desired, warnings } = loaded;
   const plans: Plan[] = [];
+  const backOffs: BackOff[] = [];
+  const failed: { release: string; error: CutoverError }[] = [];
   const observations = new Map<string, Observation>();
   for (const release of desired.releases) {
-    const context = await contextForRelease({ controller, trust: loaded.nextTrust, release, hosts: desired.hosts });
-    for (const [host, observation] of context.observations) observations.set(host, observation);
-    plans.push(await planRelease(controller, { context, release, desired }));
+    try {
+      const context = await contextForRelease({ controller, trust: loaded.nextTrust, release, hosts: desired.hosts });
+      for (const [host, observation] of context.observations) observations.set(host, observation);
+      const plan = await planRelease(controller, { context, release, desired });
+      plans.push(plan);
+      const tries = { release: release.name, planHash: plan.hash, firstRetry: "after-a-pause" } as const;
+      const backOff = plan.changes.length === 0 ? undefined : await backOffOf(controller, tries);
+      if (backOff !== undefined && controller.clock.now() < backOff.nextTryAt) backOffs.push(backOff);
+    } catch (error) {
+      if (!isReleaseFailure(error)) throw error;
+      failed.push({ release: release.name, error });
+    }
   }
   await controller.executor.close();
-  return { commit: desired.commit, plans, observations };
+  return { commit: desired.commit, plans, backOffs, failed, warnings, observations };
 }

@@ -1,10 +1,11 @@
 // Where everything stands, from the journal alone: works beside a running `serve`, and when git or hosts cannot be reached.
 import type { RunOutcome } from "../model/run-event.ts";
-import type { Status } from "../model/status.ts";
+import { type Status, stateOf } from "../model/status.ts";
 import type { JournalPort } from "../ports.ts";
 import { replayRun, runStream } from "../run/replay.ts";
+import { allBackOffs, type BackOff } from "./back-off.ts";
 import type { Controller } from "./controller.ts";
-import { type QuarantineEntry, recall } from "./controller-memory.ts";
+import { type QuarantineEntry, type RefusedCommit, recall } from "./controller-memory.ts";
 import { readStatusStream } from "./publish-status.ts";
 
 export interface StatusReport {
@@ -14,8 +15,12 @@ export interface StatusReport {
   /** A hold without a host holds the whole fleet. */
   readonly holds: readonly { readonly host: string | undefined; readonly reason: string }[];
   readonly lastRun: LastRun | undefined;
+  /** The newest commit, when it was refused. */
+  readonly refused: (RefusedCommit & { readonly inForce: string | undefined }) | undefined;
+  /** Plans that failed and wait for their next try by `serve`. */
+  readonly backOffs: readonly BackOff[];
 }
-export interface LastRun {
+interface LastRun {
   readonly run: string;
   readonly release: string;
   /** Undefined while it is open. */
@@ -26,11 +31,7 @@ export interface LastRun {
   readonly at: number;
 }
 
-export async function readStatus(
-  journal: JournalPort,
-  _clock: Controller["clock"],
-  settings: Controller["settings"],
-): Promise<StatusReport> {
+export async function readStatus(journal: JournalPort, settings: Controller["settings"]): Promise<StatusReport> {
   const memory = await recall({ journal, settings });
   const releases: Status[] = [];
   for (const stream of await journal.streams("status/")) {
@@ -38,7 +39,25 @@ export async function readStatus(
     if (last) releases.push(last);
   }
   const holds = [...memory.holds].map(([host, reason]) => ({ host: host === "*" ? undefined : host, reason }));
-  return { releases, quarantined: [...memory.quarantined.values()], holds, lastRun: await lastRunOf(journal) };
+  const { refused, acceptedCommit: inForce } = memory;
+  // A release whose newest status is about another plan has left its failed one behind.
+  const current = new Set(releases.map(({ release, planHash }) => `${release} ${planHash}`));
+  const backOffs = (await allBackOffs({ journal, settings }, "after-a-pause")).filter(
+    ({ release, planHash }) => current.has(`${release} ${planHash}`) && !isReady(releases, release),
+  );
+  return {
+    releases,
+    quarantined: [...memory.quarantined.values()],
+    holds,
+    lastRun: await lastRunOf(journal),
+    refused: refused && { ...refused, inForce },
+    backOffs,
+  };
+}
+
+function isReady(releases: readonly Status[], name: string): boolean {
+  const status = releases.find(({ release }) => release === name);
+  return status !== undefined && stateOf(status).type === "Ready" && stateOf(status).status === "True";
 }
 
 async function lastRunOf(journal: JournalPort): Promise<LastRun | undefined> {

@@ -1,33 +1,48 @@
 // One pass of the loop: fetch, verify, observe, plan, run, report. Safe to repeat at any time; a pass that finds
 // nothing to do writes nothing to any host (R5).
+import type { CutoverError } from "../errors.ts";
 import type { Desired, DesiredRelease } from "../model/desired.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunOutcome } from "../model/run-event.ts";
-import { encodeTrust } from "../model/trust.ts";
+import { type Condition, stateOf } from "../model/status.ts";
 import type { Lease } from "../ports.ts";
-import { openRuns, replayRun } from "../run/replay.ts";
+import { openRuns } from "../run/replay.ts";
+import { acceptCommit } from "./accept-commit.ts";
+import { type BackOff, backOffOf, type FirstRetry } from "./back-off.ts";
 import type { Controller } from "./controller.ts";
-import { recall, remember } from "./controller-memory.ts";
+import { recall } from "./controller-memory.ts";
 import { keepQuarantines, type RunResult, type RunWatcher, resumeRun, startRun } from "./execute-run.ts";
 import { publishStatus } from "./publish-status.ts";
-import { readNewest } from "./read-newest.ts";
-import { contextForRelease, planRelease, takeSnapshot } from "./release-context.ts";
+import { contextForRelease, planRelease, runSources } from "./release-context.ts";
+import { failedResult, isReleaseFailure, troubleOfBackOff, waitingResult } from "./release-trouble.ts";
+import { publishRunStatus } from "./run-status.ts";
 
 export interface ReleaseResult {
   readonly release: string;
+  /** Without changes when there was none: `error` or `trouble` says why. */
   readonly plan: Plan;
   /** The snapshot that the plan was made from; empty while an older run waits. */
   readonly observations: ReadonlyMap<string, Observation>;
   /** Undefined when there was nothing to run. */
   readonly run: RunResult | undefined;
   readonly outcome: RunOutcome | "in-sync" | "stalled" | "waiting";
+  /** What keeps the release from being worked on, for its status. */
+  readonly trouble?: { readonly reason: string; readonly message: string };
+  /** This very plan has failed before; while it waits for its next try, nothing ran. */
+  readonly backOff?: BackOff;
+  /** This release could not even be planned; the others were. */
+  readonly error?: CutoverError;
+  /** What its status says first, after the hosts were read back. */
+  readonly state?: Condition;
 }
 export interface PassResult {
   readonly commit: string;
   /** Runs that an earlier controller had left open, as they stand now. */
   readonly resumed: readonly RunResult[];
   readonly results: readonly ReleaseResult[];
+  readonly warnings: readonly Diagnostic[];
   /** Set when the status is true but could not be written to git; the next pass writes it. */
   readonly notPublished?: string;
 }
@@ -37,88 +52,105 @@ export interface PassInput {
   readonly lease: Lease;
   readonly watcher: RunWatcher;
   readonly signal: AbortSignal;
+  /** `at-once` unless said otherwise. */
+  readonly firstRetry?: FirstRetry;
 }
 
 /** Finishes what an earlier controller left open, then makes the world look like the newest trusted commit. */
 export async function reconcile(input: PassInput): Promise<PassResult> {
-  const { controller } = input;
+  const { controller, lease } = input;
   const lastRun = (await controller.journal.streams("run/")).at(-1)?.slice("run/".length);
   if (lastRun !== undefined) await keepQuarantines(controller, lastRun);
   const resumed = await resumeOpenRuns(input);
-  const desired = await acceptCommit(controller);
+  const { desired, warnings } = await acceptCommit(controller);
   const stuck = resumed.find(({ state }) => state.outcome === undefined);
   const results = stuck ? describeWaiting(desired, stuck) : await reconcileReleases(input, desired);
-  const { notPublished } = await publishStatus({ controller, lease: input.lease, desired, results });
-  return { commit: desired.commit, resumed, results, ...(notPublished === undefined ? {} : { notPublished }) };
+  // Nothing else reports a release that git does not have any more.
+  const orphan = stuck && !results.some(({ run }) => run === stuck);
+  if (orphan) await publishRunStatus({ controller, lease, run: stuck });
+  const { statuses, notPublished } = await publishStatus({ controller, lease, desired, results });
+  return {
+    commit: desired.commit,
+    resumed,
+    warnings,
+    results: results.map((result) => {
+      const status = statuses.get(result.release);
+      return status === undefined ? result : { ...result, state: stateOf(status) };
+    }),
+    ...(notPublished === undefined ? {} : { notPublished }),
+  };
 }
 
-/** The newest commit, checked against the Trust of the last accepted one; accepting it is journaled before it is used. */
-async function acceptCommit(controller: Controller): Promise<Desired> {
-  const { acceptedCommit, loaded } = await readNewest(controller);
-  const { commit } = loaded.desired;
-  if (acceptedCommit !== commit) {
-    await remember(controller, {
-      kind: "commit-accepted",
-      commit,
-      signer: loaded.signer,
-      trust: encodeTrust(loaded.nextTrust),
-    });
-  }
-  return loaded.desired;
-}
-
-/** An open run goes on with its own plan and fleet, whatever git says by now, and also when git cannot be reached. */
+/**
+ * An open run goes on with its own plan and fleet, whatever git says by now, and also when git, the artifact repository or
+ * other hosts cannot be reached.
+ */
 async function resumeOpenRuns(input: PassInput): Promise<RunResult[]> {
-  const { controller } = input;
+  const { controller, lease } = input;
   const { trust } = await recall(controller);
   const results: RunResult[] = [];
   for (const run of await openRuns(controller.journal)) {
-    const { state } = await replayRun(controller.journal, run);
-    const wanted = (state.plan?.changes ?? []).map(({ component, to }) => ({ component, version: to }));
-    const snapshot = await takeSnapshot({ controller, trust, wanted, hosts: state.fleet });
-    results.push(await resumeRun({ ...input, ...snapshot }, run));
+    const result = await resumeRun({ ...input, sources: runSources({ controller, trust }) }, run);
+    results.push(result);
+    if (result.state.outcome !== undefined) await publishRunStatus({ controller, lease, run: result });
   }
   return results;
 }
 
+/** A run that waits for unknown hosts keeps everything else from starting. */
 async function reconcileReleases(input: PassInput, desired: Desired): Promise<ReleaseResult[]> {
   const results: ReleaseResult[] = [];
-  for (const release of desired.releases) {
+  for (const [index, release] of desired.releases.entries()) {
     input.signal.throwIfAborted();
-    results.push(await reconcileRelease(input, desired, release));
+    const result = await reconcileRelease(input, desired, release);
+    results.push(result);
+    if (result.run === undefined || result.outcome !== "waiting") continue;
+    const { run } = result.run;
+    return [...results, ...desired.releases.slice(index + 1).map(({ name }) => waitingResult(name, run, release.name))];
   }
   return results;
 }
 
 async function reconcileRelease(input: PassInput, desired: Desired, release: DesiredRelease): Promise<ReleaseResult> {
-  const { controller } = input;
-  const { trust } = await recall(controller);
-  const context = await contextForRelease({ controller, trust, release, hosts: desired.hosts });
-  const plan = await planRelease(controller, { context, release, desired });
+  const { controller, firstRetry = "at-once" } = input;
   const { commit, generation, hosts: fleet } = desired;
-  if (plan.changes.length === 0) {
-    return {
-      release: release.name,
-      plan,
-      ...context,
-      run: undefined,
-      outcome: plan.held.length > 0 ? "stalled" : "in-sync",
-    };
+  const { trust } = await recall(controller);
+  let planned: Pick<ReleaseResult, "release" | "plan" | "observations">;
+  let context: Awaited<ReturnType<typeof contextForRelease>>;
+  try {
+    context = await contextForRelease({ controller, trust, release, hosts: fleet });
+    const plan = await planRelease(controller, { context, release, desired });
+    planned = { release: release.name, plan, observations: context.observations };
+  } catch (error) {
+    if (input.signal.aborted || !isReleaseFailure(error)) throw error;
+    return failedResult(release.name, error);
   }
-  const run = await startRun({ ...input, ...context }, { plan, commit, generation, fleet });
-  return { release: release.name, plan, ...context, run, outcome: run.state.outcome ?? "waiting" };
+  const { plan } = planned;
+  if (plan.changes.length === 0)
+    return { ...planned, run: undefined, outcome: plan.held.length > 0 ? "stalled" : "in-sync" };
+  const tries = { release: release.name, planHash: plan.hash, firstRetry };
+  const before = await backOffOf(controller, tries);
+  if (before !== undefined && controller.clock.now() < before.nextTryAt)
+    return { ...planned, run: undefined, outcome: "stalled", backOff: before, trouble: troubleOfBackOff(before) };
+  const sources = runSources({ controller, trust }, context);
+  const run = await startRun({ ...input, sources }, { plan, commit, generation, fleet });
+  const after = await backOffOf(controller, tries);
+  // Only this run's own end counts: one that quarantined a version is held by that, not by a pause.
+  const failed = after?.run === run.run ? after : undefined;
+  return {
+    ...planned,
+    run,
+    outcome: run.state.outcome ?? "waiting",
+    ...(failed === undefined ? {} : { backOff: failed, trouble: troubleOfBackOff(failed) }),
+  };
 }
 
-/** A run that waits for unknown hosts keeps everything else from starting. */
 function describeWaiting(desired: Desired, stuck: RunResult): ReleaseResult[] {
   const plan = stuck.state.plan;
   if (plan === undefined) return [];
-  const named = desired.releases.filter(({ name }) => name === plan.release);
-  return named.map(({ name }) => ({
-    release: name,
-    plan,
-    run: stuck,
-    observations: new Map(),
-    outcome: "waiting" as const,
-  }));
+  return desired.releases.map(({ name }) =>
+    name === plan.release
+      ? { release: name, plan, run: stuck, observations: new Map(), outcome: "waiting" }
+      : waitingResult(name, stuck.run, plan.release),
+  );
 }

@@ -8,7 +8,8 @@ import { observeFleet } from "../observed/observe-fleet.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
-import { type LoadedVersion, loadPublished, type WantedVersion } from "./load-published.ts";
+import { type LoadedVersion, loadPublished, loadVersion, type WantedVersion } from "./load-published.ts";
+import type { RunSources } from "./make-deliveries.ts";
 
 export interface Snapshot {
   readonly versions: ReadonlyMap<string, LoadedVersion>;
@@ -28,6 +29,35 @@ export async function takeSnapshot({ controller, trust, wanted, hosts }: Snapsho
   return { versions, observations };
 }
 
+const nothingKnown: Snapshot = { versions: new Map(), observations: new Map() };
+
+/** What a run sends, from the snapshot it was planned from; without one, loaded and asked when it is first needed. */
+export function runSources(
+  { controller, trust }: Pick<SnapshotInput, "controller" | "trust">,
+  snapshot: Snapshot = nothingKnown,
+): RunSources {
+  const asked = new Map<string, Promise<Observation>>();
+  const ask = async (host: Host): Promise<Observation> => {
+    const observations = await observeFleet({ ...controller, hosts: [host], concurrency: 1 });
+    const observation = observations.get(host.name);
+    if (observation === undefined) throw new Error(`${host.name} was observed without a result`);
+    // A host that did not answer is asked again with the next try.
+    if (observation.kind === "unreachable") asked.delete(host.name);
+    return observation;
+  };
+  return {
+    versionOf: async ({ component, version }) =>
+      snapshot.versions.get(`${component}@${version}`) ?? loadVersion(controller, { component, version, trust }),
+    async observationOf(host) {
+      const known = snapshot.observations.get(host.name) ?? asked.get(host.name);
+      if (known !== undefined) return known;
+      const answer = ask(host);
+      asked.set(host.name, answer);
+      return answer;
+    },
+  };
+}
+
 /** The versions a release asks for, and the hosts it asks them of. */
 export function contextForRelease({
   release,
@@ -45,9 +75,14 @@ interface PlanRequest {
   readonly context: Snapshot;
   readonly release: DesiredRelease;
   readonly desired: Pick<Desired, "hosts" | "generation">;
+  /** `component@tree` of quarantines that this plan passes over: the way back from a version leads through its own tree. */
+  readonly passingOver?: ReadonlySet<string>;
 }
 
-export async function planRelease(controller: Controller, { context, release, desired }: PlanRequest): Promise<Plan> {
+export async function planRelease(
+  controller: Controller,
+  { context, release, desired, passingOver }: PlanRequest,
+): Promise<Plan> {
   const memory = await recall(controller);
   const fleetHold = memory.holds.get("*");
   const holds = fleetHold === undefined ? memory.holds : new Map(desired.hosts.map(({ name }) => [name, fleetHold]));
@@ -57,6 +92,8 @@ export async function planRelease(controller: Controller, { context, release, de
     observations: context.observations,
     published: new Map([...context.versions].map(([key, { published }]) => [key, published])),
     holds,
-    quarantined: new Map([...memory.quarantined].map(([key, entry]) => [key, entry.evidence])),
+    quarantined: new Map(
+      [...memory.quarantined].filter(([key]) => !passingOver?.has(key)).map(([key, entry]) => [key, entry.evidence]),
+    ),
   });
 }

@@ -6,13 +6,14 @@ import type { Plan, PlannedChange } from "../model/plan.ts";
 import type { EventBody, RunId } from "../model/run-event.ts";
 import type { Lease } from "../ports.ts";
 import { makeAppender } from "../run/append.ts";
-import type { RunState } from "../run/machine.ts";
+import { initialRunState, type RunState, reduce } from "../run/machine.ts";
 import { replayRun, runStream } from "../run/replay.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
 import { type RunResult, type RunWatcher, resumeRun, startRun } from "./execute-run.ts";
-import { planRelease, type Snapshot, takeSnapshot } from "./release-context.ts";
+import { planRelease, runSources, type Snapshot, takeSnapshot } from "./release-context.ts";
 import type { OperatorAct } from "./run-control.ts";
+import { publishRunStatus } from "./run-status.ts";
 
 export interface RollBackInput extends OperatorAct {
   readonly controller: Controller;
@@ -23,20 +24,37 @@ export interface RollBackInput extends OperatorAct {
   readonly signal: AbortSignal;
 }
 
-/** Undoes an open run where it stands; puts the previous versions back after a finished one. */
-export async function rollBackRelease(input: RollBackInput): Promise<RunResult> {
+export type RollBackResult = RunResult & {
+  /** Set when the status is true but could not be written to git; the next pass writes it. */
+  readonly notPublished?: string;
+};
+
+/**
+ * Undoes an open run where it stands; puts the previous versions back after a finished one. A way back that was stopped or
+ * got stuck goes on when it is asked for again.
+ */
+export async function rollBackRelease(input: RollBackInput): Promise<RollBackResult> {
+  const { controller, lease, by, reason } = input;
+  const { result, wayBack } = await goBack(input);
+  const said = wayBack ? { wayBack: `rolled back by ${by}: ${reason}` } : {};
+  const notPublished = await publishRunStatus({ controller, lease, run: result, ...said });
+  return { ...result, ...(notPublished === undefined ? {} : { notPublished }) };
+}
+
+async function goBack(input: RollBackInput): Promise<{ result: RunResult; wayBack: boolean }> {
   const { controller } = input;
-  const { run, state, earlier } = await lastRunOf(input);
+  const { run, state, earlier, wayBackOf } = await lastRunOf(input);
   const plan = state.plan;
   if (plan === undefined) throw new Error(`run ${run} has no plan`);
   const bad = plan.changes.filter(({ from, to }) => from !== to);
   const { trust } = await recall(controller);
   if (state.outcome === undefined) {
-    await remember(controller, ...quarantineAll(bad, input));
-    await markRollback(input, run);
-    const wanted = plan.changes.map(({ component, to }) => ({ component, version: to }));
-    const snapshot = await takeSnapshot({ controller, trust, wanted, hosts: state.fleet });
-    return resumeRun({ ...input, ...snapshot }, run);
+    if (wayBackOf === undefined) {
+      await remember(controller, ...quarantineAll(bad, input));
+      await markRollback(input, run);
+    }
+    const result = await resumeRun({ ...input, sources: runSources({ controller, trust }) }, run);
+    return { result, wayBack: wayBackOf !== undefined };
   }
   const candidates = [...bad, ...sameTrees(bad, earlier)];
   const wanted = candidates.flatMap(({ component, from }) =>
@@ -51,32 +69,41 @@ export async function rollBackRelease(input: RollBackInput): Promise<RunResult> 
     context: snapshot,
     release,
     desired: { hosts: state.fleet, generation: state.generation },
+    passingOver: new Set(bad.map(({ component, toTree }) => `${component}@${toTree}`)),
   });
   if (back.changes.length === 0) throw nothingToGoBackTo(plan.release, run);
   // After planning: a version whose tree did not change would stand in the way of its own way back.
   await remember(controller, ...quarantineAll(bad, input));
-  return startRun(
-    { ...input, ...snapshot },
-    { plan: back, commit: state.commit, generation: state.generation, fleet: state.fleet },
-  );
+  const { commit, generation, fleet } = state;
+  const sources = runSources({ controller, trust }, snapshot);
+  const result = await startRun({ ...input, sources }, { plan: back, commit, generation, fleet, wayBackOf: run });
+  return { result, wayBack: true };
 }
 
+/** The newest run that changed something, or that is open. Ended ways back are passed over: what they left undone is still to do. */
 async function lastRunOf({ controller, release }: RollBackInput) {
   const runs = (await controller.journal.streams("run/")).reverse();
   const releases = new Set<string>();
   const earlier: PlannedChange[] = [];
-  let found: { run: RunId; state: RunState } | undefined;
+  let found: { run: RunId; state: RunState; wayBackOf: RunId | undefined } | undefined;
   for (const stream of runs) {
     const run = stream.slice("run/".length);
-    const { state } = await replayRun(controller.journal, run);
+    const events = await controller.journal.read(stream);
+    const state = events.reduce((before, event) => reduce(before, event, run), initialRunState);
     if (state.plan === undefined) continue;
+    const [planned] = events;
+    const wayBackOf = planned?.kind === "run-planned" ? planned.wayBackOf : undefined;
     releases.add(state.plan.release);
     if (found !== undefined && state.plan.release === found.state.plan?.release) earlier.push(...state.plan.changes);
-    if (release === undefined || state.plan.release === release) found ??= { run, state };
+    const moved = wayBackOf === undefined && state.plan.changes.some(({ from, to }) => from !== to);
+    const counts = state.outcome === undefined || moved;
+    if (counts && (release === undefined || state.plan.release === release)) found ??= { run, state, wayBackOf };
   }
   if (found === undefined)
     throw new UsageError(
-      release === undefined ? "There is no run to roll back" : `There is no run of ${release}`,
+      release === undefined
+        ? "There is no run that changed something"
+        : `There is no run of ${release} that changed something`,
       "cutover status",
     );
   if (release === undefined && releases.size > 1)

@@ -70,6 +70,7 @@ function describe(error: unknown): Readonly<Record<string, unknown>> {
 function isWaiting(result: PassResult): boolean {
   return (
     result.notPublished !== undefined ||
+    result.resumed.some(({ state }) => state.outcome !== "done") ||
     result.results.some(({ outcome }) => outcome === "waiting" || outcome === "stalled")
   );
 }
@@ -85,7 +86,8 @@ async function onePass(
   log.info("pass-started", { reason });
   let report: PassReport;
   try {
-    const result = await reconcile({ controller, lease, watcher: input.watcher, signal: input.signal });
+    const { watcher, signal } = input;
+    const result = await reconcile({ controller, lease, watcher, signal, firstRetry: "after-a-pause" });
     report = { kind: "passed", result, durationMs: elapsed() };
     log.info("pass-ended", {
       commit: result.commit,

@@ -8,7 +8,12 @@ interface PlanSize {
 }
 
 /** In sync 0, something would change 2; only left-out hosts, so nothing can change: 4. */
-export function planExitCode(plans: readonly PlanSize[]): ExitCode {
+export function planExitCode(
+  plans: readonly PlanSize[],
+  failed: readonly { readonly exitCode: ExitCode }[] = [],
+): ExitCode {
+  const [worst] = failed.map(({ exitCode }) => exitCode).sort((a, b) => b - a);
+  if (worst !== undefined) return worst;
   if (plans.some(({ changes }) => changes.length > 0)) return ExitCode.changesPending;
   return plans.some(({ held }) => held.length > 0) ? ExitCode.stuck : ExitCode.done;
 }
@@ -16,15 +21,32 @@ export function planExitCode(plans: readonly PlanSize[]): ExitCode {
 interface ReleaseOutcome {
   readonly outcome: "done" | "rolled-back" | "stuck" | "in-sync" | "stalled" | "waiting";
   readonly plan: PlanSize;
+  /** Set when the release could not even be planned. */
+  readonly error?: { readonly exitCode: ExitCode };
+  /** What its status says first, once the hosts were read back. */
+  readonly state?: Pick<Condition, "type" | "status" | "reason">;
+}
+interface RunEnd {
+  readonly state: { readonly outcome: "done" | "rolled-back" | "stuck" | undefined };
 }
 
-/** The worst of all releases; a run that is done but left hosts out is not the whole release yet: 2. */
-export function passExitCode(results: readonly ReleaseOutcome[]): ExitCode {
-  const has = (...outcomes: readonly ReleaseOutcome["outcome"][]) =>
-    results.some(({ outcome }) => outcomes.includes(outcome));
-  if (has("stuck", "stalled", "waiting")) return ExitCode.stuck;
-  if (has("rolled-back")) return ExitCode.rolledBack;
-  return results.some(({ plan }) => plan.held.length > 0) ? ExitCode.changesPending : ExitCode.done;
+/** The worst of all releases and of the runs that were taken up again: the higher the code, the worse. */
+export function passExitCode(results: readonly ReleaseOutcome[], resumed: readonly RunEnd[] = []): ExitCode {
+  const codes = [...results.map(releaseExitCode), ...resumed.map(({ state }) => runExitCode(state.outcome))];
+  return codes.reduce<ExitCode>((worst, code) => (code > worst ? code : worst), ExitCode.done);
+}
+
+/** Reasons that time or an operator's word may end: the rest of the release is as asked. */
+const openReasons: ReadonlySet<string> = new Set(["Held", "Unreachable", "Pending"]);
+
+/** A run that is done but left hosts out is not the whole release yet: 2. One that is read back as broken is not done: 4 (P7). */
+function releaseExitCode({ outcome, plan, error, state }: ReleaseOutcome): ExitCode {
+  if (error !== undefined) return error.exitCode;
+  if (outcome === "rolled-back") return ExitCode.rolledBack;
+  if (outcome !== "done" && outcome !== "in-sync") return ExitCode.stuck;
+  if (plan.held.length > 0) return ExitCode.changesPending;
+  if (state === undefined || (state.type === "Ready" && state.status === "True")) return ExitCode.done;
+  return openReasons.has(state.reason) ? ExitCode.changesPending : ExitCode.stuck;
 }
 
 /** Of one run that an operator started; without an outcome it still waits for hosts. */
@@ -33,8 +55,9 @@ export function runExitCode(outcome: "done" | "rolled-back" | "stuck" | undefine
   return outcome === "rolled-back" ? ExitCode.rolledBack : ExitCode.stuck;
 }
 
-/** By the state of each release. Ready everywhere 0, under way or never tried 2, anything else 4: unknown is never good (P7). */
-export function statusExitCode(states: readonly Condition[]): ExitCode {
+/** By the state of each release. Ready everywhere 0, under way or never tried 2, anything else 4: unknown is never good (P7), nor is a newest commit that was refused. */
+export function statusExitCode(states: readonly Condition[], refused = false): ExitCode {
+  if (refused) return ExitCode.stuck;
   if (states.some(({ type, status }) => status !== "True" || type === "Stalled")) return ExitCode.stuck;
   if (states.length === 0 || states.some(({ type }) => type === "Reconciling")) return ExitCode.changesPending;
   return ExitCode.done;

@@ -38,7 +38,7 @@ export function addReconcile(program: Command, register: Register): void {
         reconcile({ controller, lease, watcher: display, signal: running }),
       );
       display.close();
-      const exitCode = passExitCode(result.results);
+      const exitCode = passExitCode(result.results, result.resumed);
       output.print(renderPass(result));
       output.jsonLine({ kind: "pass", exitCode, ...passDocument(result) });
       return exitCode;

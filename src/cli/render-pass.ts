@@ -1,6 +1,12 @@
 // What one pass came to, release by release, and the same as data. Pure.
+import type { CutoverError } from "../errors.ts";
+import { type Diagnostic, formatDiagnostic } from "../model/diagnostic.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunOutcome } from "../model/run-event.ts";
+import type { Condition } from "../model/status.ts";
+import { foldHosts } from "../status/fold-hosts.ts";
+import { type BackOffView, backOffLines } from "./render-back-off.ts";
+import { renderError, reportError } from "./render-error.ts";
 import { renderPlan } from "./render-plan.ts";
 import { type Line, type Style, styled } from "./text.ts";
 
@@ -8,45 +14,51 @@ import { type Line, type Style, styled } from "./text.ts";
 export interface PassView {
   readonly commit: string;
   readonly resumed: readonly RunView[];
-  readonly results: readonly {
-    readonly release: string;
-    readonly plan: Plan;
-    readonly run: RunView | undefined;
-    readonly outcome: RunOutcome | "in-sync" | "stalled" | "waiting";
-  }[];
+  readonly results: readonly ReleaseView[];
+  readonly warnings: readonly Diagnostic[];
   readonly notPublished?: string;
+}
+
+interface ReleaseView {
+  readonly release: string;
+  readonly plan: Plan;
+  readonly run: RunView | undefined;
+  readonly outcome: RunOutcome | "in-sync" | "stalled" | "waiting";
+  readonly trouble?: { readonly reason: string; readonly message: string };
+  readonly backOff?: BackOffView;
+  readonly error?: CutoverError;
+  readonly state?: Condition;
 }
 
 interface RunView {
   readonly run: string;
-  readonly state: { readonly outcome: RunOutcome | undefined; readonly reason: string };
+  readonly state: {
+    readonly outcome: RunOutcome | undefined;
+    readonly reason: string;
+    readonly plan: Pick<Plan, "release"> | undefined;
+    /** Keyed by `step/host`. */
+    readonly hosts: ReadonlyMap<string, string>;
+  };
 }
 
-type Outcome = PassView["results"][number]["outcome"];
+type Outcome = ReleaseView["outcome"];
 
 const words: Readonly<Record<Outcome, { readonly text: string; readonly style: Style; readonly next?: string }>> = {
   "in-sync": { text: "in sync", style: "good" },
   done: { text: "done", style: "good" },
-  "rolled-back": {
-    text: "rolled back; what failed is quarantined until git asks for something else",
-    style: "warn",
-    next: "cutover status",
-  },
+  "rolled-back": { text: "rolled back", style: "warn", next: "cutover status" },
   stuck: { text: "stuck, a person has to decide", style: "bad", next: "cutover status" },
   stalled: { text: "stalled: everything that should change is left alone", style: "bad", next: "cutover status" },
-  waiting: { text: "waiting for hosts whose outcome nobody knows", style: "bad", next: "cutover host check" },
+  waiting: { text: "waiting for hosts whose outcome nobody knows", style: "bad", next: "cutover status" },
 };
 
-export function renderPass({ commit, results, notPublished }: PassView): Line[] {
-  const lines = results.flatMap(({ release, plan, outcome, run }): Line[] => {
-    const { text, style, next } = words[outcome];
-    return [
-      [styled(`${release}:`, "strong"), " ", styled(text, style), run === undefined ? "" : ` (run ${run.run})`],
-      // A plan that ran was shown by its events; what it left alone was not.
-      ...(plan.held.length === 0 ? [] : renderPlan({ plan: { ...plan, changes: [], steps: [] } }).slice(1, -1)),
-      ...(next === undefined ? [] : [[styled("next:", "accent"), ` ${next}`]]),
-    ];
-  });
+export function renderPass({ commit, resumed, results, warnings, notPublished }: PassView): Line[] {
+  const shown = new Set(results.map(({ run }) => run?.run));
+  const lines = [
+    ...warnings.map(warningLine),
+    ...resumed.filter(({ run }) => !shown.has(run)).flatMap((run) => resumedLines(run, results)),
+    ...results.flatMap(releaseLines),
+  ];
   if (results.length === 0) lines.push(["no release in the repository, nothing to do"]);
   if (notPublished !== undefined) {
     lines.push([styled("status not in git yet:", "warn"), ` ${notPublished}; the next pass writes it`]);
@@ -54,19 +66,99 @@ export function renderPass({ commit, results, notPublished }: PassView): Line[] 
   return [...lines, [styled(`commit ${commit}`, "faint")]];
 }
 
+export function warningLine(warning: Diagnostic): Line {
+  return [styled("warning:", "warn"), ` ${formatDiagnostic(warning)}`];
+}
+
+function releaseLines({ release, plan, outcome, run, trouble, backOff, error, state }: ReleaseView): Line[] {
+  const name = styled(`${release}:`, "strong");
+  if (error !== undefined)
+    return [[name, " ", styled(`stalled (${error.code})`, "bad")], ...renderError(reportError(error))];
+  const { text, style, next } = words[outcome];
+  const head = (said: string, look: Style): Line => [
+    name,
+    " ",
+    styled(said, look),
+    run === undefined ? "" : ` (run ${run.run})`,
+  ];
+  // A plan that ran was shown by its events; what it left alone was not.
+  const held = plan.held.length === 0 ? [] : renderPlan({ plan: { ...plan, changes: [], steps: [] } }).slice(1, -1);
+  if (backOff !== undefined)
+    return [head(run === undefined ? "stalled (backing-off)" : text, style), ...held, ...backOffLines(backOff)];
+  if (run === undefined && trouble !== undefined)
+    return [
+      head(`${outcome} (${trouble.reason})`, style),
+      [`  ${trouble.message}`],
+      nextLine(next ?? "cutover status"),
+    ];
+  if ((outcome === "done" || outcome === "in-sync") && state?.type === "Stalled")
+    return [
+      head(`${text}, but not ready (${state.reason})`, "bad"),
+      [`  ${state.message}`],
+      ...held,
+      nextLine("cutover status"),
+    ];
+  const silent = run === undefined ? [] : unknownLines(run);
+  const why = outcome === "rolled-back" || outcome === "stuck" ? [[`  ${run?.state.reason ?? ""}`]] : [];
+  const kept =
+    outcome === "rolled-back" ? [["  what was shown to be bad is quarantined until git asks for something else"]] : [];
+  return [
+    head(text, style),
+    ...why,
+    ...kept,
+    ...held,
+    ...silent,
+    ...(next === undefined || silent.length > 0 ? [] : [nextLine(next)]),
+  ];
+}
+
+/** A run that an earlier controller left open, and that no release of this pass tells about. */
+function resumedLines(run: RunView, results: readonly ReleaseView[]): Line[] {
+  const { outcome, reason, plan } = run.state;
+  const release = plan?.release ?? "release";
+  const { text, style } = words[outcome ?? "waiting"];
+  const gone = results.some((result) => result.release === release) ? "" : ", which git does not have any more";
+  const lines: Line[] = [
+    [styled(`${release}${gone}:`, "strong"), ` taken up again: `, styled(text, style), ` (run ${run.run})`],
+  ];
+  if (outcome === "stuck" || outcome === "rolled-back") lines.push([`  ${reason}`], nextLine("cutover status"));
+  return [...lines, ...unknownLines(run)];
+}
+
+function unknownLines({ state }: RunView): Line[] {
+  if (state.outcome !== undefined) return [];
+  const unknown = [...state.hosts].filter(([, outcome]) => outcome === "unknown").map(([place]) => place);
+  const hosts = [...new Set(unknown.map((place) => place.slice(place.indexOf("/") + 1)))];
+  const [first] = hosts;
+  if (first === undefined) return [nextLine("cutover status")];
+  return [
+    [`  no word from ${foldHosts(hosts, { ranges: 8 })}; nothing else switches until there is`],
+    nextLine(`cutover host check ${first}`),
+  ];
+}
+
+function nextLine(next: string): Line {
+  return [styled("next:", "accent"), ` ${next}`];
+}
+
 /** Plain data: no maps, and plans by their hash, since the run's own events carry them whole. */
-export function passDocument({ commit, resumed, results, notPublished }: PassView) {
+export function passDocument({ commit, resumed, results, warnings, notPublished }: PassView) {
   const runOf = ({ run, state }: RunView) => ({ run, outcome: state.outcome ?? "waiting", reason: state.reason });
   return {
     commit,
     resumed: resumed.map(runOf),
-    results: results.map(({ release, plan, run, outcome }) => ({
+    results: results.map(({ release, plan, run, outcome, trouble, backOff, error, state }) => ({
       release,
       outcome,
       planHash: plan.hash,
       held: plan.held,
       run: run === undefined ? null : runOf(run),
+      ...(trouble === undefined ? {} : { trouble }),
+      ...(backOff === undefined ? {} : { backOff }),
+      ...(error === undefined ? {} : { error: reportError(error) }),
+      ...(state === undefined ? {} : { state }),
     })),
+    ...(warnings.length === 0 ? {} : { warnings }),
     ...(notPublished === undefined ? {} : { notPublished }),
   };
 }

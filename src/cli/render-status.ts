@@ -1,6 +1,7 @@
 // Where everything stands, for people: each release with its state and reason, each component with hosts folded. Pure.
 import { type Condition, type Status, stateOf, type TargetStatus } from "../model/status.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
+import { type BackOffView, backOffLines } from "./render-back-off.ts";
 import { evidenceLines } from "./render-error.ts";
 import { groupBy } from "./render-plan.ts";
 import { type Cell, tableLines } from "./table.ts";
@@ -31,22 +32,41 @@ export interface LastRunView {
   readonly at: number;
 }
 
+export interface RefusedView {
+  readonly commit: string;
+  readonly code: string;
+  readonly message: string;
+  readonly evidence: string;
+  readonly at: number;
+  readonly inForce: string | undefined;
+}
+
 export interface StatusView {
   readonly releases: readonly Status[];
   readonly quarantined: readonly QuarantineView[];
   readonly holds: readonly HoldView[];
   readonly lastRun: LastRunView | undefined;
+  readonly refused: RefusedView | undefined;
+  readonly backOffs: readonly BackOffView[];
 }
 
 export function renderStatus(view: StatusView): Line[] {
-  const { releases, quarantined, holds, lastRun } = view;
-  if (releases.length === 0 && lastRun === undefined && holds.length === 0 && quarantined.length === 0) {
+  const { releases, quarantined, holds, lastRun, refused, backOffs } = view;
+  if (
+    refused === undefined &&
+    releases.length === 0 &&
+    lastRun === undefined &&
+    holds.length === 0 &&
+    quarantined.length === 0
+  ) {
     return [["no pass has ended yet, so nothing is known"], [styled("next:", "accent"), " cutover reconcile --once"]];
   }
   return [
+    ...(refused === undefined ? [] : refusedLines(refused)),
     ...releases.flatMap((status, index) => [
       ...(index === 0 ? [] : [[]]),
       ...releaseLines(status, currentState(status, lastRun)),
+      ...backOffs.filter(({ release }) => release === status.release).flatMap(backOffLines),
     ]),
     ...quarantined.flatMap(quarantineLines),
     ...holdLines(holds),
@@ -64,6 +84,22 @@ export function currentState(status: Status, lastRun: LastRunView | undefined): 
   return { type: "Ready", status: "Unknown", reason: "Outdated", message };
 }
 
+/** The newest commit is not what runs, and why: whoever pushed it looks here. */
+function refusedLines({ commit, code, message, evidence, at, inForce }: RefusedView): Line[] {
+  const stays = inForce === undefined ? "no commit is in force" : `commit ${inForce.slice(0, 12)} stays in force`;
+  const next = code.startsWith("documents-")
+    ? "cutover validate, then commit and push the correction"
+    : `git show --show-signature ${commit.slice(0, 12)}, then push a commit that is accepted`;
+  return [
+    [
+      styled(`commit ${commit.slice(0, 12)} refused`, "bad"),
+      ` (${code}) since ${formatClock(at)}: ${message}; ${stays}`,
+    ],
+    ...(evidence.trim() === "" ? [] : evidenceLines(evidence, 2, 8)),
+    [styled("next:", "accent"), ` ${next}`],
+  ];
+}
+
 function releaseLines(status: Status, { type, status: holds, reason, message }: Condition): Line[] {
   const state = holds === "True" ? type : holds === "Unknown" ? "Unknown" : `not ${type}`;
   const style: Style = state === "Ready" ? "good" : state === "Reconciling" ? "accent" : "bad";
@@ -75,8 +111,32 @@ function releaseLines(status: Status, { type, status: holds, reason, message }: 
       message === "" ? "" : `: ${message}`,
     ],
     ...targetLines(status.targets),
+    ...nextLines(status, { type, status: holds, reason, message }),
     [styled(`  commit ${status.commit.slice(0, 12)}, as of ${formatClock(status.at)}`, "faint")],
   ];
+}
+
+/** The command for the first thing that is wrong, where nothing below says it. */
+function nextLines({ targets }: Status, { type, status, reason }: Condition): Line[] {
+  const commands: Readonly<Record<string, readonly [TargetStatus["outcome"], string]>> = {
+    NotRunning: ["failed", "cutover host check"],
+    Failed: ["failed", "cutover host check"],
+    Unknown: ["unknown", "cutover host check"],
+    Unreachable: ["unreachable", "cutover host check"],
+    HostUnknown: ["unreachable", "cutover host check"],
+    Drifted: ["drifted", "cutover host check"],
+  };
+  if (type === "Ready" && status === "True") return [];
+  const [outcome, command] = commands[reason] ?? [];
+  const host = targets.find((target) => target.outcome === outcome)?.host;
+  if (command !== undefined) return [[styled("next:", "accent"), ` ${command}${host === undefined ? "" : ` ${host}`}`]];
+  const plain = {
+    Pending: "cutover reconcile --once",
+    RolledBack: "cutover plan",
+    Stuck: "cutover plan",
+    Outdated: "cutover reconcile --once",
+  }[reason];
+  return plain === undefined ? [] : [[styled("next:", "accent"), ` ${plain}`]];
 }
 
 /** One row for all hosts that share component, versions and outcome. */

@@ -5,6 +5,7 @@ import { examples, type Register } from "./command.ts";
 import { openRunHistory } from "./open-run-history.ts";
 import { runExitCode } from "./outcomes.ts";
 import { actorOf, addReason } from "./run-control.ts";
+import { styled } from "./text.ts";
 import { watchRun } from "./watch-run.ts";
 
 export function addRollback(program: Command, register: Register): void {
@@ -30,12 +31,23 @@ export function addRollback(program: Command, register: Register): void {
     const display = watchRun(output, await openRunHistory(controller.journal));
     try {
       const takeOver = options.takeOver === true;
-      const { run, state } = await withLease(controller, { takeOver, signal }, (lease, running) =>
+      const { run, state, notPublished } = await withLease(controller, { takeOver, signal }, (lease, running) =>
         rollBackRelease({ controller, lease, release: args[0], ...actor, watcher: display, signal: running }),
       );
       const { outcome, reason } = state;
       const exitCode = wentBack(outcome) ? ExitCode.done : runExitCode(outcome);
-      output.jsonLine({ kind: "rollback", run, outcome: outcome ?? "waiting", reason, exitCode });
+      if (notPublished !== undefined)
+        output.print([[styled("status not in git yet:", "warn"), ` ${notPublished}; the next pass writes it`]]);
+      if (!wentBack(outcome))
+        output.print([
+          [`${outcome ?? "waiting for hosts that do not answer"}${reason === "" ? "" : `: ${reason}`}`],
+          [
+            styled("next:", "accent"),
+            " cutover status, then the same command again: it goes on where this one stopped",
+          ],
+        ]);
+      const unpublished = notPublished === undefined ? {} : { notPublished };
+      output.jsonLine({ kind: "rollback", run, outcome: outcome ?? "waiting", reason, exitCode, ...unpublished });
       return exitCode;
     } finally {
       display.close();

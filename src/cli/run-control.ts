@@ -25,10 +25,12 @@ export function addHold(program: Command, register: Register): void {
       ),
     );
   register(command, async (context, { args, options }) => {
-    const { holdHost } = await import("../app/run-control.ts");
+    const { holdHost, requireKnownHosts } = await import("../app/run-control.ts");
     const actor = actorOf(options);
     const hosts = chosenHosts(args, options, "hold");
     await withJournal(context, async (memory) => {
+      // All names first: one with a typo holds none of the others.
+      await requireKnownHosts(memory, args);
       for (const host of hosts) await holdHost(memory, { host, ...actor });
     });
     context.output.print(said("on hold", hosts, actor, "cutover resume"));
@@ -60,13 +62,15 @@ export function addResume(program: Command, register: Register): void {
 export function addRetry(program: Command, register: Register): void {
   const command = addReason(program.command("retry"))
     .argument("[component]", "only versions of this component")
-    .summary("Try a quarantined version again")
-    .description("Lift a quarantine, so that the next pass tries the version again")
+    .summary("Try again what failed")
+    .description("Lift a quarantine, and the pause of a plan that failed, so that the next pass tries again")
     .addHelpText("after", examples(["cutover retry shop --reason 'the database was down'", "shop may be tried again"]));
   register(command, async (context, { args, options }) => {
     const { retryVersion } = await import("../app/run-control.ts");
     const actor = actorOf(options);
-    const lifted = await withJournal(context, (memory) => retryVersion(memory, { component: args[0], ...actor }));
+    const { lifted, released } = await withJournal(context, (memory) =>
+      retryVersion(memory, { component: args[0], ...actor }),
+    );
     context.output.print([
       ...lifted.map(
         ({ component, version, reason }): Line => [
@@ -74,9 +78,15 @@ export function addRetry(program: Command, register: Register): void {
           ` quarantine of ${component} ${version} (${reason})`,
         ],
       ),
+      ...released.map(
+        ({ release, run, outcome }): Line => [
+          styled("lifted:", "good"),
+          ` pause of ${release} after run ${run} (${outcome})`,
+        ],
+      ),
       [styled("next:", "accent"), " cutover reconcile --once, or wait for serve's next pass"],
     ]);
-    context.output.document({ lifted, ...actor });
+    context.output.document({ lifted, released, ...actor });
     return ExitCode.done;
   });
 }

@@ -74,6 +74,12 @@ function showPass(output: Output, display: RunDisplay, report: PassReport): void
     display.note(renderError(error));
     return;
   }
-  output.jsonLine({ kind: "pass", ms, exitCode: passExitCode(report.result.results), ...passDocument(report.result) });
-  display.note(renderPass(report.result));
+  const { result } = report;
+  output.jsonLine({
+    kind: "pass",
+    ms,
+    exitCode: passExitCode(result.results, result.resumed),
+    ...passDocument(result),
+  });
+  display.note(renderPass(result));
 }

@@ -31,9 +31,10 @@ export function addStatus(program: Command, register: Register): void {
     try {
       if (options.watch === true) return await watch(context, opened);
       const { view, lines, states } = await readView(opened);
+      const refused = view.refused !== undefined;
       context.output.print(lines);
       context.output.document(view);
-      return statusExitCode(states);
+      return statusExitCode(states, refused);
     } finally {
       await opened.close();
     }
@@ -41,12 +42,12 @@ export function addStatus(program: Command, register: Register): void {
 }
 
 /** Loaded here, since the status model is of no use to any other command. */
-async function readView({ journal, clock, settings }: OpenedJournal) {
+async function readView({ journal, settings }: OpenedJournal) {
   const [{ readStatus }, { currentState, renderStatus }] = await Promise.all([
     import("../app/read-status.ts"),
     import("./render-status.ts"),
   ]);
-  const view = await readStatus(journal, clock, settings);
+  const view = await readStatus(journal, settings);
   return { view, lines: renderStatus(view), states: view.releases.map((status) => currentState(status, view.lastRun)) };
 }
 

@@ -17,6 +17,8 @@ export type EventBody =
       readonly epoch: number;
       /** How the hosts of the plan are reached, so that a run can go on without git. */
       readonly fleet: readonly Host[];
+      /** Set when an operator took that run back: this one is no try to bring what git asks for. */
+      readonly wayBackOf?: RunId;
     }
   | { readonly kind: "run-resumed"; readonly epoch: number }
   | { readonly kind: "step-started"; readonly step: string }
@@ -50,6 +52,23 @@ export type EventBody =
   | { readonly kind: "status-made"; readonly status: Status }
   | { readonly kind: "published"; readonly commit: string }
   | { readonly kind: "commit-accepted"; readonly commit: string; readonly signer: string; readonly trust: string }
+  /** The newest commit of the branch is not used, and why; the accepted one stays in force (F23). */
+  | {
+      readonly kind: "commit-refused";
+      readonly commit: string;
+      readonly code: string;
+      readonly message: string;
+      readonly evidence: string;
+    }
+  /** Host names of an accepted commit, in a stream of their own: `fleet`. */
+  | { readonly kind: "fleet-accepted"; readonly hosts: readonly string[] }
+  /** An operator wants what failed tried again now; without a component, everything. */
+  | {
+      readonly kind: "retry-asked";
+      readonly component: string | undefined;
+      readonly by: string;
+      readonly reason: string;
+    }
   | {
       readonly kind: "quarantined";
       readonly component: string;

@@ -5,10 +5,12 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { withLease } from "../../src/app/controller.ts";
+import { readStatus } from "../../src/app/read-status.ts";
 import { rollBackRelease } from "../../src/app/roll-back.ts";
 import { holdHost, resumeHost, retryVersion } from "../../src/app/run-control.ts";
 import type { Lab } from "../../src/lab/lab.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
+import { stateOf } from "../../src/model/status.ts";
 import { openJournal } from "../../src/wiring.ts";
 import { type AnsweringServices, withAnsweringServices } from "../support/answering-services.ts";
 import { until } from "../support/until.ts";
@@ -30,6 +32,8 @@ test(
       await pass(world, "done");
       await rollBack(world, "done");
       assert.deepEqual(await currents(world), ["1.0.0", "1.0.0"]);
+      assert.deepEqual(await publishedState(world), ["Stalled", "RolledBack"], "said at once, not with the next pass");
+      await assert.rejects(rollBack(world, "done"), { code: "nothing-to-roll-back" });
       await pass(world, "stalled");
       assert.deepEqual(
         await currents(world),
@@ -96,6 +100,65 @@ test(
       await world.push({ "policy.yaml": { ...policy, drift: "heal" } });
       await pass(world, "done");
       assert.deepEqual(await currents(world), ["2.0.0", "2.0.0"]);
+    }),
+);
+
+test(
+  "one release that cannot be planned hides no other; a plan that fails is not tried at every pass; a refused commit is remembered with its reason",
+  { skip: loopbackSkip },
+  () =>
+    withLoopbackLab(1, (lab) => {
+      const contracts = ["base", "web"].map((name) => ({
+        ...document,
+        ...filesOnly,
+        name,
+        root: `/srv/cutover/${name}`,
+      }));
+      return withHome(lab, { contracts, enrolment, retire }, async (world) => {
+        const [base, web] = contracts;
+        assert.ok(base && web);
+        await world.publish(web, "1.0.0", await treeOf(world, "1.0.0"));
+        const release = (name: string, version: string) => ({
+          ...{ apiVersion: "cutover/v1", kind: "Release", name, policy: "default" },
+          components: [{ name, version }],
+        });
+        await world.push({
+          "base.release.yaml": release("base", "9.9.9"),
+          "web.release.yaml": release("web", "1.0.0"),
+        });
+        const { results } = await world.reconcile();
+        assert.deepEqual(
+          results.map(({ release: name, outcome, error, state }) => [name, outcome, error?.code, state?.reason]),
+          [
+            ["base", "stalled", "not-published", "not-published"],
+            ["web", "done", undefined, "Converged"],
+          ],
+        );
+        const impossible = { ...web, needs: { diskMb: 100_000_000 } };
+        await world.publish(impossible, "2.0.0", await treeOf(world, "2.0.0"));
+        await world.push({ "web.yaml": impossible, "web.release.yaml": release("web", "2.0.0") });
+        const outcomes: unknown[] = [];
+        for (const _ of [1, 2, 3]) {
+          const [, result] = (await world.reconcile()).results;
+          outcomes.push([result?.outcome, result?.backOff?.tries, result?.run === undefined, result?.state?.reason]);
+        }
+        assert.deepEqual(outcomes, [
+          ["stuck", 1, false, "backing-off"],
+          ["stuck", 2, false, "backing-off"],
+          ["stalled", 2, true, "backing-off"],
+        ]);
+        const commit = await world.push({ "web.release.yaml": { ...release("web", "2.0.0"), strategie: "rolling" } });
+        await assert.rejects(world.reconcile(), { code: "documents-invalid" });
+        await withMemory(world, async ({ journal, settings }) => {
+          const { refused, backOffs } = await readStatus(journal, settings);
+          assert.deepEqual([refused?.commit, refused?.code], [commit, "documents-invalid"]);
+          assert.match(refused?.evidence ?? "", /strategie/);
+          assert.deepEqual(
+            backOffs.map(({ release: name }) => name),
+            ["web"],
+          );
+        });
+      });
     }),
 );
 
@@ -291,6 +354,19 @@ async function rollBack(world: Home, outcome: string, onEvent: (event: JournalEv
     ),
   );
   assert.equal(state.outcome, outcome, state.reason);
+}
+
+async function publishedState(world: Home): Promise<string[]> {
+  let state: string[] = [];
+  await withMemory(world, async ({ journal, settings }) => {
+    const { releases, lastRun } = await readStatus(journal, settings);
+    const [status] = releases;
+    assert.ok(status);
+    assert.equal(status.run, lastRun?.run);
+    const { type, reason } = stateOf(status);
+    state = [type, reason];
+  });
+  return state;
 }
 
 /** What `current` of `web` names, host by host. */

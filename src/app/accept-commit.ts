@@ -1,0 +1,47 @@
+// Accepting the newest commit, or remembering why it was refused: both are journaled before they count.
+import type { LoadedDesired } from "../desired/load-desired.ts";
+import { encodeTrust } from "../model/trust.ts";
+import type { JournalPort } from "../ports.ts";
+import { makeAppender } from "../run/append.ts";
+import type { Controller } from "./controller.ts";
+import { remember } from "./controller-memory.ts";
+import { readNewest } from "./read-newest.ts";
+
+const fleetStream = "fleet";
+
+/** The newest commit, checked against the Trust of the last accepted one. Throws what `readNewest` throws. */
+export async function acceptCommit(controller: Controller): Promise<LoadedDesired> {
+  const { memory, loaded } = await readNewest(controller, {
+    async onRefused({ commit, error, memory: { refused } }) {
+      if (refused?.commit === commit && refused.code === error.code) return;
+      const { code, message, evidence = "" } = error;
+      await remember(controller, { kind: "commit-refused", commit, code, message, evidence });
+    },
+  });
+  const { commit, hosts } = loaded.desired;
+  if (memory.acceptedCommit !== commit || memory.refused !== undefined) {
+    const trust = encodeTrust(loaded.nextTrust);
+    await remember(controller, { kind: "commit-accepted", commit, signer: loaded.signer, trust });
+  }
+  await keepFleet(
+    controller,
+    hosts.map(({ name }) => name),
+  );
+  return loaded;
+}
+
+/** Host names of the last accepted commit; of the last run when no commit said them; undefined when nobody knows. */
+export async function knownHosts(journal: JournalPort): Promise<readonly string[] | undefined> {
+  const kept = (await journal.read(fleetStream)).at(-1);
+  if (kept?.kind === "fleet-accepted") return kept.hosts;
+  const newest = (await journal.streams("run/")).at(-1);
+  const planned = newest === undefined ? undefined : (await journal.read(newest))[0];
+  return planned?.kind === "run-planned" ? planned.fleet.map(({ name }) => name) : undefined;
+}
+
+async function keepFleet(controller: Pick<Controller, "journal" | "clock">, hosts: readonly string[]): Promise<void> {
+  const kept = (await controller.journal.read(fleetStream)).at(-1);
+  if (kept?.kind === "fleet-accepted" && kept.hosts.join() === hosts.join()) return;
+  const appender = makeAppender({ ...controller, stream: fleetStream, last: kept?.sequence ?? 0 });
+  await appender.append({ kind: "fleet-accepted", hosts });
+}

@@ -1,6 +1,8 @@
 // Strategies restart and exec with a real service: what it serves, and what a client sees meanwhile.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { get } from "node:http";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { alive, type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
@@ -171,6 +173,22 @@ for (const shell of shells) {
           }
         });
         assert.deepEqual(failures(answers), []);
+      }));
+
+    test(`${name}: a cold start that hangs is ended before the way back starts the old version: it never serves late`, () =>
+      withPartsHost(shell, async (host) => {
+        await host.installService("v1");
+        await host.installService("hangs", { neverReady: true }, { "switch.ready-seconds": "1" });
+        await commit(host, "v1");
+        process.kill((await host.pid()) ?? 0, "SIGKILL");
+        assert.equal((await switchTo(host, "hangs")).reason, "not-ready");
+        const hanging = Number(
+          /^pid (\d+)$/m.exec(await readFile(join(host.state, "components/web/process"), "utf8"))?.[1],
+        );
+        assert.ok(await alive(hanging));
+        assert.equal((await host.task("switch", "undo", { version: "hangs", run: "hangs" })).exitCode, 0);
+        assert.equal(await alive(hanging), false);
+        assert.equal(await ask(host.port), "v1");
       }));
 
     test(`${name}: restart starts the new version, takes a crashing one back, and a first install that fails leaves nothing running`, () =>

@@ -68,7 +68,8 @@ exec_swap() { # VERSION: the main process hands over to a new one that runs VERS
 	fi
 	exec_end_strays
 	if ! swap_old_=$(manager_main_pid) || ! swap_born_=$(process_born "$swap_old_"); then
-		manager_start
+		# Cold: what was started before and never got ready goes first, or it gets ready late and serves beside the version we chose.
+		manager_restart
 		return
 	fi
 	swap_tick_=$(clock_tick)

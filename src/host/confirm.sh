@@ -40,6 +40,12 @@ confirm_armed() { # decide it, or fail and say what is true
 		fail 77 same-session "the switch came over this very connection; confirm over a new one"
 	[ -f "$confirm_dir_/armed/switched" ] || [ "$(trial_state "$T_COMPONENT")" != armed ] ||
 		fail 75 switch-incomplete "the switch of this trial has not ended"
+	boot_id
+	if [ "$(trial_get "$T_COMPONENT" boot-id || :)" != "$BOOT_ID" ] && [ "$(trial_state "$T_COMPONENT")" = armed ]; then
+		# Its deadline counts from another boot: how long the host was away is not known, and without systemd nobody took it back.
+		trial_watched "$T_COMPONENT" revert || trial_watch "$T_COMPONENT" revert 0 || :
+		fail 66 deadline-passed "the host was started anew during the trial; it goes back"
+	fi
 	if ! probation_start "$T_COMPONENT" armed; then
 		[ "$(trial_state "$T_COMPONENT")" = armed ] || confirm_lost
 		fail 71 "$WHY" "$EVIDENCE"

@@ -112,6 +112,11 @@ switch_resume() { # the switch of this run was interrupted, or it is done
 		cat "$TRIAL/switched"
 		return 0
 	fi
+	boot_id
+	if [ "$(kv_get "$TRIAL/trial" boot-id || :)" != "$BOOT_ID" ]; then
+		trial_watched "$T_COMPONENT" revert || trial_watch "$T_COMPONENT" revert 0 || fail 71 "$WHY" "$EVIDENCE"
+		fail 66 reverted "the host was started anew during the trial; it goes back"
+	fi
 	worker_mark "$TRIAL" switch
 	if ! trial_watched "$T_COMPONENT" revert; then
 		resume_left_=$((($(kv_get "$TRIAL/trial" deadline) - UPTIME_CS + 99) / 100))

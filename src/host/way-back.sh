@@ -131,6 +131,10 @@ watch_until() { # COMPONENT ID WORD FILE STATES…: wait until FILE's deadline (
 			continue
 		fi
 		[ "$until_is_" = "$until_id_" ] || return 1
+		if [ "$until_file_" = trial ]; then # its deadline is in the clock of the boot that armed it
+			boot_id
+			[ "$(kv_get "$until_path_/trial" boot-id || echo "$BOOT_ID")" = "$BOOT_ID" ] || return 0
+		fi
 		uptime_cs
 		until_left_=$((until_deadline_ - UPTIME_CS))
 		[ "$until_left_" -gt 0 ] || return 0

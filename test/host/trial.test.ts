@@ -144,6 +144,26 @@ for (const shell of shells) {
         assert.equal(await host.current(), "v1");
       }));
 
+    test(`${name}: P8, F14: no confirm and no continued switch after a reboot without a guard; the host goes back instead`, () =>
+      withPartsHost(shell, async (host) => {
+        await twoVersions(host);
+        for (const late of ["confirm", "switch"]) {
+          await switchTo(host, "v2");
+          const [, sleeper] = (await readFile(join(host.state, "components/web/trial/watch-revert"), "utf8")).split(
+            " ",
+          );
+          process.kill(Number(sleeper), "SIGKILL");
+          const armed = join(host.state, "components/web/trial/armed");
+          const record = await readFile(join(armed, "trial"), "utf8");
+          await writeFile(join(armed, "trial"), record.replace(/^boot-id .*/, "boot-id before"));
+          if (late === "switch") await rm(join(armed, "switched"));
+          const refused = await (late === "switch" ? switchTo(host, "v2") : confirm(host, "v2"));
+          assert.match(refused.evidence, /started anew during the trial/);
+          await until("the way back", 4000, async () => (await host.trial()) === "reverted");
+          assert.equal(await host.current(), "v1");
+        }
+      }));
+
     test(`${name}: probation that ends with revert goes back when nobody commits, and a commit ends it`, () =>
       withPartsHost(shell, async (host) => {
         await twoVersions(host, { "probation.seconds": "1", "probation.at-end": "revert" });

@@ -22,6 +22,9 @@ export interface GitResult {
   readonly stderr: string;
 }
 
+/** Git has ended, or was ended: whoever else holds its pipes is waited for no longer. */
+const pipesMs = 2_000;
+
 const fixedOptions: readonly string[] = [
   ["core.hooksPath", "/dev/null"],
   ["core.fsmonitor", "false"],
@@ -71,9 +74,19 @@ export function runGit(request: GitRequest): Promise<GitResult> {
     });
     const chunks: Buffer[] = [];
     let [size, stderr, failure] = [0, "", undefined as unknown];
+    let abandoning: NodeJS.Timeout | undefined;
+    const abandonSoon = () => {
+      abandoning ??= setTimeout(() => {
+        for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy();
+        if (failure === undefined) return; // `close` follows, with the exit code
+        finish();
+        reject(failure);
+      }, pipesMs);
+    };
     const stop = (reason: unknown) => {
       failure ??= reason;
       if (child.pid !== undefined) endGroup(child.pid);
+      abandonSoon();
     };
     const timer = setTimeout(() => stop(timeout(args, deadlineMs)), deadlineMs);
     const onAbort = () => stop(signal?.reason);
@@ -89,11 +102,16 @@ export function runGit(request: GitRequest): Promise<GitResult> {
     child.stdin.on("error", () => undefined); // git may end before it has read everything; its exit code says why
     const finish = () => {
       clearTimeout(timer);
+      clearTimeout(abandoning);
       signal?.removeEventListener("abort", onAbort);
     };
     child.on("error", (error) => {
       finish();
       reject(missingProgram(error));
+    });
+    child.on("exit", () => {
+      clearTimeout(timer);
+      abandonSoon();
     });
     child.on("close", (code) => {
       finish();
@@ -135,7 +153,8 @@ function gitEnvironment(): NodeJS.ProcessEnv {
     GIT_NO_REPLACE_OBJECTS: "1",
     GIT_OPTIONAL_LOCKS: "0",
     GIT_SSH_COMMAND:
-      "ssh -oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout=15 -oForwardAgent=no -oClearAllForwardings=yes",
+      // A kept master connection would outlive git, hold its pipes, and share our login with others.
+      "ssh -oControlMaster=no -oControlPath=none -oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout=15 -oForwardAgent=no -oClearAllForwardings=yes",
     GIT_SSH_VARIANT: "ssh",
     GIT_AUTHOR_NAME: "cutover",
     GIT_AUTHOR_EMAIL: "cutover@localhost",

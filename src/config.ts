@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { validate } from "node-cron";
 import { checkValue } from "./desired/check-value.ts";
 import { parseDocuments } from "./desired/parse-documents.ts";
 import { readYaml } from "./desired/read-yaml.ts";
@@ -67,6 +68,19 @@ export function parseConfig(
   }
   const checked = checkValue({ schema: ConfigFile, yaml, file });
   if (checked.kind === "invalid") throw invalid(file, checked.diagnostics);
+  const { cron } = checked.value;
+  // The schema knows the alphabet only: `99 * * * *` has it, and would never fire.
+  if (cron !== undefined && !validate(cron))
+    throw invalid(file, [
+      {
+        severity: "error",
+        file,
+        ...yaml.place(["cron"], "value"),
+        path: "cron",
+        message: `${cron} is no time`,
+        expected: 'a cron expression such as "*/10 * * * *"',
+      },
+    ]);
   return fromFile(checked.value, { file, hostname });
 }
 
@@ -87,6 +101,16 @@ export async function loadTrust(file: string): Promise<Trust> {
       problems.map(({ message }) => ({ ...base, message })),
     );
   return document;
+}
+
+/** The shared secret of the webhook, undefined when there is none; throws LackingError for a file that is missing or empty. */
+export async function webhookSecret({ webhook }: Config): Promise<string | undefined> {
+  if (webhook === undefined) return undefined;
+  const file = webhook.secretFile;
+  const remedy = `openssl rand -hex 32 >${file}; chmod 600 ${file}; or remove \`webhook:\` from cutover.yaml`;
+  const secret = (await readSettings(file, remedy)).trim();
+  if (secret === "") throw new LackingError(`${file}, the secret of the webhook, is empty`, remedy);
+  return secret;
 }
 
 function fromFile(settings: ConfigFile, { file, hostname }: { file: string; hostname: string }): Config {

@@ -57,24 +57,26 @@ process.exitCode = await runCli(process.argv.slice(2), {
 });
 
 async function openServer(configPath: string): Promise<OpenedServer> {
-  const [{ serveController }, { makePinoLog, openController, triggersOf }] = await Promise.all([
-    import("./server/serve-controller.ts"),
-    wiring(),
-  ]);
+  const [{ serveController }, { makePinoLog, openController, tidyMirror, triggersOf, webhookSecret }] =
+    await Promise.all([import("./server/serve-controller.ts"), wiring()]);
   const { controller, config, close } = await openController(configPath);
-  const { listen, webhook } = config;
+  const secret = await webhookSecret(config).catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   return {
     controller,
     close,
     log: makePinoLog("info"),
-    serve: (input) =>
-      serveController({
-        ...input,
-        controller,
-        listen,
-        triggers: triggersOf(config),
-        webhookSecret: webhook && readFileSync(webhook.secretFile, "utf8").trim(),
-      }),
+    async serve(input) {
+      const { mirror } = config.state;
+      await tidyMirror({ mirror }).then(
+        (tidied) => input.log.info("mirror-tidied", { ...tidied }),
+        (error: unknown) => input.log.warn("mirror-not-tidied", { message: String(error) }),
+      );
+      const triggers = triggersOf(config, (error) => input.log.warn("watch-failed", { message: String(error) }));
+      await serveController({ ...input, controller, listen: config.listen, triggers, webhookSecret: secret });
+    },
   };
 }
 

@@ -22,6 +22,8 @@ import { replayRun } from "./run/replay.ts";
 
 export { localOperatorShell, sshOperatorShell } from "./adapters/operator-shell.ts";
 export { makePinoLog } from "./adapters/pino-log.ts";
+export { tidyMirror } from "./adapters/tidy-mirror.ts";
+export { webhookSecret } from "./config.ts";
 export { readHostScript as hostScript } from "./host/join-host-script.ts";
 
 export interface OpenedController {
@@ -85,10 +87,10 @@ export async function openJournal(
 }
 
 /** What leads to passes: a local repository is watched, any other polled; cron where it is set. */
-export function triggersOf(config: Config): Trigger[] {
+export function triggersOf(config: Config, onTrouble: (error: unknown) => void): Trigger[] {
   const { url, pollSeconds } = config.repository;
   const triggers = [poll(pollSeconds * 1_000)];
-  if (url.startsWith("/")) triggers.push(watchRefs(url));
+  if (url.startsWith("/")) triggers.push(watchRefs(url, onTrouble));
   if (config.cron !== undefined) triggers.push(cron(config.cron));
   return triggers;
 }

@@ -4,17 +4,22 @@ import { watch } from "chokidar";
 import { schedule } from "node-cron";
 import type { Trigger } from "../ports.ts";
 
-/** Fires when a ref of the bare repository at `path` changes, loose or packed. */
-export function watchRefs(path: string): Trigger {
+/** Fires when a ref of the bare repository at `path` changes, loose or packed. A watch that breaks later is told of; polling goes on beside it. */
+export function watchRefs(path: string, onTrouble: (error: unknown) => void): Trigger {
   return async (onHint) => {
     const watcher = watch([join(path, "refs", "heads"), join(path, "packed-refs")], {
       ignoreInitial: true,
       ignored: (file) => file.endsWith(".lock"),
     });
     watcher.on("all", () => onHint("push"));
+    // It stays for good: an error event that nobody listens to would end the process.
+    watcher.on("error", onTrouble);
     await new Promise<void>((resolve, reject) => {
       watcher.once("ready", resolve);
       watcher.once("error", reject);
+    }).catch(async (error: unknown) => {
+      await watcher.close();
+      throw error;
     });
     return () => watcher.close();
   };

@@ -1,7 +1,10 @@
 // cutover.yaml: defaults, paths from the file's own directory, mistakes with line and column.
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig, webhookSecret } from "../../src/config.ts";
+import { withTemporaryDirectory } from "../support/temporary-directory.ts";
 
 const parse = (text: string) => parseConfig(text, { file: "/srv/cutover/cutover.yaml", hostname: "ctl one.example" });
 const evidence = (text: string): string => {
@@ -62,3 +65,25 @@ test("an empty file and two documents are refused", () => {
   assert.match(evidence(""), /found 0 documents, expected exactly one/);
   assert.match(evidence("repository: {url: x}\n---\nrepository: {url: x}\n"), /found 2 documents/);
 });
+
+test("a cron expression that names no time is a mistake with its place, not a crash when serve starts", () => {
+  assert.equal(parse('repository: {url: x}\ncron: "*/10 * * * *"\n').cron, "*/10 * * * *");
+  assert.equal(
+    evidence('repository: {url: x}\ncron: "99 * * * *"\n'),
+    '/srv/cutover/cutover.yaml:2:7 cron: 99 * * * * is no time, expected a cron expression such as "*/10 * * * *"',
+  );
+});
+
+test("a webhook without its secret is named before anything starts", () =>
+  withTemporaryDirectory(async (directory) => {
+    const file = join(directory, "cutover.yaml");
+    const config = (text: string) => parseConfig(text, { file, hostname: "ctl" });
+    const withSecret = config("repository: {url: x}\nwebhook: {secretFile: secret}\n");
+    const lacking = { code: "lacking", exitCode: 69, remedy: /openssl rand -hex 32/ };
+    assert.equal(await webhookSecret(config("repository: {url: x}\n")), undefined);
+    await assert.rejects(webhookSecret(withSecret), { ...lacking, message: /Cannot read .*secret \(ENOENT\)/ });
+    await writeFile(join(directory, "secret"), "\n");
+    await assert.rejects(webhookSecret(withSecret), { ...lacking, message: /is empty/ });
+    await writeFile(join(directory, "secret"), "open sesame\n");
+    assert.equal(await webhookSecret(withSecret), "open sesame");
+  }));

@@ -4,6 +4,7 @@
 
 MAX_GROUP_BYTES=1048576
 MAX_TASKS=1000
+MAX_STEPS=1000
 
 # submit RUN STEP BYTES + payload: stored and durable, then run once. The same step again replies `already` when the payload is identical.
 verb_submit() {
@@ -37,6 +38,10 @@ store_step() {
 		printf 'already\n' >"$SESSION_DIR/stored"
 		return 0
 	fi
+	_steps=$(find "$STATE/runs" -mindepth 2 -maxdepth 2 -path "$STATE/runs/$1/*" 2>/dev/null </dev/null | wc -l)
+	[ "$_steps" -lt "$MAX_STEPS" ] || fail 75 busy "run $1 has $_steps steps on this host already"
+	# Whoever submits without ever committing fills no disk either (P13).
+	[ -d "$STATE/runs/$1" ] || gc_runs "$1" 200
 	make_dir "$STATE/runs/$1"
 	_new=$STATE/runs/$1/.$2.$SESSION_ID
 	mkdir "$_new" "$_new/tasks" || fail 73 cannot-create "cannot create $_new"
@@ -51,8 +56,7 @@ store_step() {
 	uptime_cs
 	printf '%s %s\n' "$UPTIME_CS" "$BOOT_ID" >"$_new/submitted"
 	: >"$_new/events"
-	sync_path "$_new/groups"
-	sync_dir "$_new"
+	sync_path "$_new/groups" "$_new/session" "$_new/fence" "$_new/submitted" "$_new"
 	mv -T "$_new" "$_step" || fail 73 cannot-create "cannot create $_step"
 	sync_dir "$STATE/runs/$1"
 	printf 'started\n' >"$SESSION_DIR/stored"
@@ -61,6 +65,7 @@ store_step() {
 # check_groups FILE: every line is `GROUP TASKID ACTION KIND COMPONENT VERSION [KEY=VALUE…]`, in ascending groups, for this host, of a kind that
 # this host.sh can do. Ends the verb with 64 otherwise; an unknown kind or option is never ignored.
 check_groups() {
+	[ "$(tr -d '\011\012\040-\176' <"$1" | wc -c)" -eq 0 ] || fail 64 bad-request "a byte that is not allowed"
 	_problem=$(awk -F '\t' -v host="$HOST_NAME" -v max="$MAX_TASKS" '
 	function bad(why) { print "line " NR ": " why; exit }
 	NR > max { bad("more than " max " tasks") }
@@ -136,6 +141,7 @@ word_run_step() {
 	lock_wait 8 10 || exit 75
 	[ ! -e "$JOB/started" ] || exit 75
 	: >"$JOB/started"
+	sync_dir "$JOB" # after a power cut, too, it is known that somebody began
 	rm -f "$JOB/fifo"
 	mkfifo "$JOB/fifo"
 	exec 7<>"$JOB/fifo"
@@ -245,6 +251,7 @@ verb_events() {
 	JOB=$STATE/runs/$1/$2
 	[ -d "$JOB" ] || fail 66 no-such-step "run $1 has no step $2 here"
 	exec 4<"$JOB/events"
+	_part=
 	uptime_cs
 	_beat=$UPTIME_CS
 	_look=$UPTIME_CS
@@ -258,10 +265,13 @@ verb_events() {
 			[ ! -e "$JOB/result" ] || _ended=ended
 		fi
 		_seen=
-		while read -r _seq _rest <&4; do
+		while IFS= read -r _line <&4; do
 			_seen=1
-			[ "$_seq" -le "${3:-0}" ] || printf '%s\t+\t%s\t%s\n' "$REQUEST_ID" "$_seq" "$_rest" >&3
+			_line=$_part$_line
+			_part=
+			[ "${_line%%"$TAB"*}" -le "${3:-0}" ] || printf '%s\t+\t%s\n' "$REQUEST_ID" "$_line" >&3
 		done
+		_part=$_part$_line # long evidence is written in pieces: what has no end yet
 		if [ -n "$_ended" ]; then
 			ok "$_ended"
 			return 0
@@ -296,6 +306,6 @@ step_is_lost() {
 # step_back: this task is work ahead of time, and what serves on this host must not wait for it: lower our own priority, where that is possible.
 step_back() {
 	own_pid
-	renice -n 10 -p "$OWN_PID" >/dev/null 2>&1 </dev/null || :
-	! command -v ionice >/dev/null || ionice -c 3 -p "$OWN_PID" >/dev/null 2>&1 </dev/null || :
+	renice -n 10 -p "$OWN_PID" >/dev/null 2>&1 || :
+	! command -v ionice >/dev/null || ionice -c 3 -p "$OWN_PID" >/dev/null 2>&1 || :
 }

@@ -73,7 +73,7 @@ for (const shell of shells) {
           assert.equal(await ask(host.port), "v1");
         });
         assert.deepEqual(failures(answers), []);
-        assert.ok((answers["v1"] ?? 0) > 0 && (answers["v2"] ?? 0) > 0, JSON.stringify(answers));
+        assert.ok((answers.v1 ?? 0) > 0 && (answers.v2 ?? 0) > 0, JSON.stringify(answers));
       }));
 
     test(`${name}: P11: a new version that crashes before it is ready fails the switch, and the old one serves on`, () =>

@@ -164,8 +164,8 @@ for (const shell of shells) {
         const folder = join(host.directory, "cases", `${index}`);
         await mkdir(join(folder, "incoming"), { recursive: true });
         await mkdir(join(folder, "work"));
-        await writeFile(join(folder, "manifest"), offer.documents["manifest"] ?? "");
-        await writeFile(join(folder, "envelope"), offer.documents["envelope"] ?? "");
+        await writeFile(join(folder, "manifest"), offer.documents.manifest ?? "");
+        await writeFile(join(folder, "envelope"), offer.documents.envelope ?? "");
         await writeFile(join(folder, "incoming", sha256(offer.payload)), offer.payload);
       }
       const said = host.evaluate(`

@@ -37,14 +37,14 @@ const cases: readonly Case[] = [
   },
   {
     title: "T10: a release signature of another namespace",
-    forge: ({ documents }, { keys }) => ({ "release.sig": sign(keys.release, "git", documents["release"] ?? "") }),
+    forge: ({ documents }, { keys }) => ({ "release.sig": sign(keys.release, "git", documents.release ?? "") }),
     code: 77,
     reason: "bad-signature",
   },
   {
     title: "T10: an envelope signature used for a release",
     forge: ({ documents }, { keys }) => ({
-      "release.sig": sign(keys.release, "cutover-envelope", documents["release"] ?? ""),
+      "release.sig": sign(keys.release, "cutover-envelope", documents.release ?? ""),
     }),
     code: 77,
     reason: "bad-signature",
@@ -58,7 +58,7 @@ const cases: readonly Case[] = [
   {
     title: "a release changed by one byte after signing",
     forge: ({ documents }) => ({
-      release: (documents["release"] ?? "").replace("deadline.seconds 60", "deadline.seconds 61"),
+      release: (documents.release ?? "").replace("deadline.seconds 60", "deadline.seconds 61"),
     }),
     code: 77,
     reason: "bad-signature",

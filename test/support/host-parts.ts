@@ -12,7 +12,7 @@ import { readHostScript } from "../../src/host/join-host-script.ts";
 const service = fileURLToPath(new URL("fixtures/upgrading-service.mjs", import.meta.url));
 /** The whole host.sh with two more words: `task KIND ACTION` runs one task, `call FUNCTION …` one function. */
 export function hostScriptWithTasks(): string {
-  const more = `case ${"${2-}"} in
+  const more = `case \${2-} in
 	task | call)
 		load_enrolment "$1"
 		SELF=$(readlink -f "$0")
@@ -138,7 +138,7 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
       stdout += text;
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      if (process.env["CUTOVER_TEST_TRACE"]) process.stderr.write(text);
+      if (process.env.CUTOVER_TEST_TRACE) process.stderr.write(text);
     });
     return {
       child,
@@ -205,7 +205,7 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
       if (bundle !== undefined) {
         const hex = createHash("sha256").update(JSON.stringify(bundle)).digest("hex");
         await writeTree(join(state, "bundles", hex), { ...bundle, ".cutover-verified": `sha256:${hex}\n` });
-        lines["bundle"] = `sha256:${hex}`;
+        lines.bundle = `sha256:${hex}`;
       }
       const text = Object.entries(lines).map(
         ([key, value]) =>

@@ -117,7 +117,7 @@ async function makeShared(): Promise<{ keys: Keys; busyBoxPath: string }> {
 }
 
 function which(tool: string): string {
-  const found = (process.env["PATH"] ?? "")
+  const found = (process.env.PATH ?? "")
     .split(delimiter)
     .map((folder) => join(folder, tool))
     .find(existsSync);
@@ -400,7 +400,7 @@ async function layOut({
       const session = await openSession(
         spawn(program, [...before, script, state, "session"], {
           env,
-          stdio: ["pipe", "pipe", process.env["CUTOVER_TEST_TRACE"] ? "inherit" : "ignore"],
+          stdio: ["pipe", "pipe", process.env.CUTOVER_TEST_TRACE ? "inherit" : "ignore"],
         }),
       );
       if (fence !== undefined) {

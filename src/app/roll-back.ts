@@ -35,13 +35,13 @@ export type RollBackResult = RunResult & {
  */
 export async function rollBackRelease(input: RollBackInput): Promise<RollBackResult> {
   const { controller, lease, by, reason } = input;
-  const { result, wayBack } = await goBack(input);
-  const said = wayBack ? { wayBack: `rolled back by ${by}: ${reason}` } : {};
-  const notPublished = await publishRunStatus({ controller, lease, run: result, ...said });
+  const result = await goBack(input);
+  const said = `rolled back by ${by}: ${reason}`;
+  const notPublished = await publishRunStatus({ controller, lease, run: result, said });
   return { ...result, ...(notPublished === undefined ? {} : { notPublished }) };
 }
 
-async function goBack(input: RollBackInput): Promise<{ result: RunResult; wayBack: boolean }> {
+async function goBack(input: RollBackInput): Promise<RunResult> {
   const { controller } = input;
   const { run, state, earlier, wayBackOf } = await lastRunOf(input);
   const plan = state.plan;
@@ -53,8 +53,7 @@ async function goBack(input: RollBackInput): Promise<{ result: RunResult; wayBac
       await remember(controller, ...quarantineAll(bad, input));
       await markRollback(input, run);
     }
-    const result = await resumeRun({ ...input, sources: runSources({ controller, trust }) }, run);
-    return { result, wayBack: wayBackOf !== undefined };
+    return resumeRun({ ...input, sources: runSources({ controller, trust }) }, run);
   }
   const candidates = [...bad, ...sameTrees(bad, earlier)];
   const wanted = candidates.flatMap(({ component, from }) =>
@@ -71,13 +70,12 @@ async function goBack(input: RollBackInput): Promise<{ result: RunResult; wayBac
     desired: { hosts: state.fleet, generation: state.generation },
     passingOver: new Set(bad.map(({ component, toTree }) => `${component}@${toTree}`)),
   });
-  if (back.changes.length === 0) throw nothingToGoBackTo(plan.release, run);
+  if (back.changes.length === 0) throw nothingToGoBackTo(back, run);
   // After planning: a version whose tree did not change would stand in the way of its own way back.
   await remember(controller, ...quarantineAll(bad, input));
   const { commit, generation, fleet } = state;
   const sources = runSources({ controller, trust }, snapshot);
-  const result = await startRun({ ...input, sources }, { plan: back, commit, generation, fleet, wayBackOf: run });
-  return { result, wayBack: true };
+  return startRun({ ...input, sources }, { plan: back, commit, generation, fleet, wayBackOf: run });
 }
 
 /** The newest run that changed something, or that is open. Ended ways back are passed over: what they left undone is still to do. */
@@ -147,11 +145,17 @@ function quarantineAll(changes: readonly PlannedChange[], { by, reason }: Operat
   }));
 }
 
-/** A host that runs something else by now is left alone; one that does not answer stays in, so that the plan names it. */
+/**
+ * A host that runs something else by now is left alone; one that does not answer stays in, so that the plan names it, and so
+ * does one that an earlier way back left on trial or confirmed, not committed.
+ */
 function stillRuns({ host, component, toTree }: PlannedChange, observations: Snapshot["observations"]): boolean {
   const observation = observations.get(host);
   if (observation?.kind !== "observed") return true;
-  return observation.components.some((seen) => seen.component === component && seen.currentTree === toTree);
+  return observation.components.some((seen) => {
+    const halfWay = seen.committedTree === toTree && ["trial", "confirmed", "reverting"].includes(seen.state);
+    return seen.component === component && (seen.currentTree === toTree || halfWay);
+  });
 }
 
 /** What was there before, upper components first: the order of the way there, turned round. */
@@ -187,7 +191,19 @@ const wayBackPolicy: ResolvedPolicy = {
   drift: "heal",
 };
 
-function nothingToGoBackTo(release: string, run: RunId): CutoverError {
+function nothingToGoBackTo({ release, held }: Plan, run: RunId): CutoverError {
+  const [first] = held;
+  if (first !== undefined)
+    return new CutoverError({
+      code: "nothing-can-go-back",
+      message: `Every host that still runs what run ${run} of ${release} installed is left alone`,
+      evidence: held
+        .slice(0, 20)
+        .map(({ host, reason, evidence }) => `${host} ${reason}: ${evidence}`)
+        .join("\n"),
+      impact: "Nothing was changed; a host on trial goes back by itself at its deadline",
+      remedy: `cutover host check ${first.host}, then the same command again`,
+    });
   return new CutoverError({
     code: "nothing-to-roll-back",
     message: `No host still runs what run ${run} of ${release} installed, or there was nothing before it`,

@@ -3,6 +3,7 @@ import type { DesiredRelease } from "../model/desired.ts";
 import type { Plan } from "../model/plan.ts";
 import type { Status } from "../model/status.ts";
 import type { Lease } from "../ports.ts";
+import { runStream } from "../run/replay.ts";
 import type { Controller } from "./controller.ts";
 import type { RunResult } from "./execute-run.ts";
 import { publishStatus, readStatusStream } from "./publish-status.ts";
@@ -11,8 +12,8 @@ export interface RunStatusInput {
   readonly controller: Controller;
   readonly lease: Lease;
   readonly run: RunResult;
-  /** Set for a way back: why, and by whom. Git still asks for what it took back. */
-  readonly wayBack?: string;
+  /** Of a way back: why, and by whom. Git still asks for what it took back. */
+  readonly said?: string;
 }
 
 /** Publishes for the commit that the run was made for. Returns why it could not be pushed; the next pass pushes it then. */
@@ -20,15 +21,17 @@ export async function publishRunStatus({
   controller,
   lease,
   run,
-  wayBack,
+  said = "rolled back by hand",
 }: RunStatusInput): Promise<string | undefined> {
   const { plan, commit, generation, fleet, outcome } = run.state;
   if (plan === undefined) return undefined;
+  const [planned] = await controller.journal.read(runStream(run.run));
+  const isWayBack = planned?.kind === "run-planned" && planned.wayBackOf !== undefined;
   const { last } = await readStatusStream(controller, plan.release);
   const hosts = new Set(fleet.map(({ name }) => name));
   const before = (last?.targets ?? []).filter(({ host }) => hosts.has(host));
-  const release = releaseOf(plan, { before, isWayBack: wayBack !== undefined });
-  const wentBack = wayBack !== undefined && outcome === "done";
+  const release = releaseOf(plan, { before, isWayBack });
+  const wentBack = isWayBack && outcome === "done";
   const { notPublished } = await publishStatus({
     controller,
     lease,
@@ -40,7 +43,7 @@ export async function publishRunStatus({
         observations: new Map(),
         run,
         outcome: outcome === "done" ? (wentBack ? "rolled-back" : "in-sync") : (outcome ?? "waiting"),
-        ...(wentBack ? { trouble: { reason: "RolledBack", message: wayBack } } : {}),
+        ...(wentBack ? { trouble: { reason: "RolledBack", message: said } } : {}),
       },
     ],
   });

@@ -15,7 +15,8 @@ export interface BackOffView {
 }
 
 export function backOffLines({ components, run, outcome, reason, tries, at, nextTryAt }: BackOffView): Line[] {
-  const when = nextTryAt <= at ? "with the next pass" : `after ${formatClock(nextTryAt)}`;
+  const later = `after ${formatClock(nextTryAt)}${tries === 1 ? " by serve, at once by reconcile --once" : ""}`;
+  const when = nextTryAt <= at ? "with the next pass" : later;
   return [
     [
       "  ",

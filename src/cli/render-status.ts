@@ -1,6 +1,6 @@
 // Where everything stands, for people: each release with its state and reason, each component with hosts folded. Pure.
 import { type Condition, type Status, stateOf, type TargetStatus } from "../model/status.ts";
-import { foldHosts } from "../status/fold-hosts.ts";
+import { foldHosts, foldHostsInText } from "../status/fold-hosts.ts";
 import { type BackOffView, backOffLines } from "./render-back-off.ts";
 import { evidenceLines } from "./render-error.ts";
 import { groupBy } from "./render-plan.ts";
@@ -70,7 +70,7 @@ export function renderStatus(view: StatusView): Line[] {
     ]),
     ...quarantined.flatMap(quarantineLines),
     ...holdLines(holds),
-    ...(lastRun === undefined ? [] : [lastRunLine(lastRun)]),
+    ...(lastRun === undefined ? [] : [lastRunLine(lastRun, releases)]),
   ];
 }
 
@@ -184,10 +184,11 @@ function holdLines(holds: readonly HoldView[]): Line[] {
   });
 }
 
-function lastRunLine({ run, release, outcome, reason, startedAt, at }: LastRunView): Line {
+function lastRunLine({ run, release, outcome, reason, startedAt, at }: LastRunView, releases: readonly Status[]): Line {
+  const hosts = new Set(releases.flatMap(({ targets }) => targets.map(({ host }) => host)));
   const spent = formatDuration(at - startedAt);
   const end: Span =
     outcome === undefined ? styled("open", "accent") : styled(outcome, outcome === "done" ? "good" : "bad");
-  const why = reason === "" || outcome === "done" ? "" : `: ${reason}`;
+  const why = reason === "" || outcome === "done" ? "" : `: ${foldHostsInText(reason, hosts)}`;
   return [`last run ${run} of ${release}: `, end, ` after ${spent}, ${formatClock(at)}${why}`];
 }

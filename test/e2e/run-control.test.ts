@@ -52,6 +52,11 @@ test(
       await withMemory(world, (memory) => resumeHost(memory, { host: hosts[1], ...act }));
       await pass(world, "done");
       assert.deepEqual(await currents(world), ["2.0.0", "2.0.0"]);
+      const stopped = rollBack(world, "done", (event) => {
+        if (event.kind === "step-ended" && event.step === "confirm.1") throw new Error("stopped here");
+      });
+      await assert.rejects(stopped, /stopped here/);
+      assert.deepEqual(await currents(world), ["1.0.0", "2.0.0"]);
       await rollBack(world, "done");
       assert.deepEqual(await currents(world), ["1.0.0", "1.0.0"], "also on the host that got it in a run of its own");
       const said = await journalText(world);

@@ -130,13 +130,11 @@ function nextLines({ targets }: Status, { type, status, reason }: Condition): Li
   const [outcome, command] = commands[reason] ?? [];
   const host = targets.find((target) => target.outcome === outcome)?.host;
   if (command !== undefined) return [[styled("next:", "accent"), ` ${command}${host === undefined ? "" : ` ${host}`}`]];
-  const plain = {
-    Pending: "cutover reconcile --once",
-    RolledBack: "cutover plan",
-    Stuck: "cutover plan",
-    Outdated: "cutover reconcile --once",
-  }[reason];
-  return plain === undefined ? [] : [[styled("next:", "accent"), ` ${plain}`]];
+  // These say it further down, each with its own evidence.
+  if (["Quarantined", "Held", "backing-off", "RunOpen"].includes(reason)) return [];
+  // `plan` shows an error of the release whole, with its remedy.
+  const pass = reason === "Pending" || reason === "Outdated";
+  return [[styled("next:", "accent"), pass ? " cutover reconcile --once" : " cutover plan"]];
 }
 
 /** One row for all hosts that share component, versions and outcome. */

@@ -81,7 +81,7 @@ export function padStart(text: string, width: number): string {
   return " ".repeat(Math.max(0, width - textWidth(text))) + text;
 }
 
-export function lineText(line: Line): string {
+function lineText(line: Line): string {
   return line.map(spanText).join("");
 }
 

@@ -6,13 +6,13 @@ interface NameParts {
   readonly suffix: string;
 }
 
-export interface HostRange {
+interface HostRange {
   readonly first: string;
   readonly last: string;
   readonly count: number;
 }
 
-export interface FoldLimit {
+interface FoldLimit {
   /** Ranges that are written out; what is left is counted. */
   readonly ranges: number;
 }
@@ -35,7 +35,7 @@ export function foldHostsInText(text: string, known: ReadonlySet<string>): strin
 }
 
 /** Two neighbours stay two ranges: `web1, web2` is shorter to read than a range. */
-export function hostRanges(names: readonly string[]): HostRange[] {
+function hostRanges(names: readonly string[]): HostRange[] {
   const sorted = [...new Set(names)].sort(compareNaturally);
   const ranges: HostRange[] = [];
   for (let at = 0; at < sorted.length; ) {
@@ -49,7 +49,7 @@ export function hostRanges(names: readonly string[]): HostRange[] {
 }
 
 /** `web2` before `web10`; independent of the machine's locale. */
-export function compareNaturally(a: string, b: string): number {
+function compareNaturally(a: string, b: string): number {
   const [left, right] = [split(a), split(b)];
   if (left.prefix !== right.prefix) return left.prefix < right.prefix ? -1 : 1;
   if (left.suffix !== right.suffix) return left.suffix < right.suffix ? -1 : 1;

@@ -1,0 +1,57 @@
+// What a pass says: nothing that is open, failed or left for later goes unsaid.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { failedResult, waitingResult } from "../../../src/app/release-trouble.ts";
+import { type PassView, passDocument, renderPass } from "../../../src/cli/render-pass.ts";
+import { toText } from "../../../src/cli/text.ts";
+import { CutoverError } from "../../../src/errors.ts";
+
+const commit = "c".repeat(40);
+const show = (view: Partial<PassView>) =>
+  toText(renderPass({ commit, resumed: [], results: [], warnings: [], ...view }), {
+    color: false,
+    width: undefined,
+    overflow: "wrap",
+  });
+const open = {
+  run: "r1",
+  state: {
+    outcome: undefined,
+    reason: "",
+    plan: { release: "shop" },
+    hosts: new Map([["switch.1/web1", "unknown"], ["switch.1/web2", "done"]]),
+  },
+}; // biome-ignore format: one line
+
+test("an open run whose release git does not have any more is told, with the silent host and the next command (P7)", () => {
+  const lines = show({ resumed: [open], results: [waitingResult("other", "r1", "shop")] });
+  assert.deepEqual(lines.slice(0, 3), [
+    "shop, which git does not have any more: taken up again: waiting for hosts whose outcome nobody knows (run r1)",
+    "  no word from web1; nothing else switches until there is",
+    "next: cutover host check web1",
+  ]);
+  assert.ok(lines.includes("other: waiting (RunOpen)"));
+});
+
+test("a resumed run that got stuck says why", () => {
+  const stuck = { run: "r1", state: { ...open.state, outcome: "stuck" as const, reason: "commit failed on web1" } };
+  assert.ok(show({ resumed: [stuck] }).includes("  commit failed on web1"));
+});
+
+test("a release that cannot be planned shows its error whole, as text and as data; warnings come first", () => {
+  const error = new CutoverError({
+    code: "not-published",
+    message: "shop 9 is not published",
+    remedy: "cutover publish",
+  });
+  const warning = { severity: "warning", file: "a.yaml", line: 1, column: 1, path: "", message: "no host" } as const;
+  const results = [failedResult("shop", error)];
+  assert.deepEqual(show({ results, warnings: [warning] }).slice(0, 4), [
+    "warning: a.yaml:1:1: no host",
+    "shop: stalled (not-published)",
+    "error: shop 9 is not published",
+    "next: cutover publish",
+  ]);
+  const [data] = passDocument({ commit, resumed: [], results, warnings: [] }).results;
+  assert.equal(data?.error?.code, "not-published");
+});

@@ -62,8 +62,10 @@ commit_gc() { # remove what nothing can go back to any more; sets GC_REMOVED. Fa
 	GC_REMOVED=0
 	gc_versions || :
 	gc_bundles || :
-	gc_runs || :
+	gc_runs "$commit_run_" 20 || :
 	find "$STATE/incoming" -maxdepth 1 -type f -mmin +1440 -exec rm -f {} + </dev/null 2>/dev/null || :
+	# What a task that was killed left.
+	find "$T_DIR" -maxdepth 1 \( -name '.hook.*' -o -name '.check.*' -o -name '.health.*' -o -name '*.new.*' \) -mmin +1440 -exec rm -rf {} + </dev/null 2>/dev/null || :
 }
 
 gc_kept() { # VERSION: 0 when the component still needs it: current, committed, the one before, on trial, offered
@@ -83,7 +85,8 @@ gc_versions() { # versions of T_COMPONENT that nothing needs, and offers that a 
 	done
 	for gc_path_ in "$ROOT/versions"/*/; do
 		gc_path_=${gc_path_%/}
-		[ -d "$gc_path_" ] || continue
+		# Through a link made by hand we would take the marker of what it points at.
+		[ -d "$gc_path_" ] && [ ! -L "$gc_path_" ] || continue
 		if gc_kept "${gc_path_##*/}"; then continue; fi
 		# The marker goes first: what is half removed is no version any more.
 		rm -f "$gc_path_/.cutover-verified"
@@ -110,15 +113,16 @@ gc_bundles() { # bundles that no built version and no offer names
 	done
 }
 
-gc_runs() { # runs older than the newest twenty, never this one nor one whose trial is open
+gc_runs() { # RUN COUNT: runs older than the newest COUNT, never that one nor one whose trial is open or where somebody works
 	# shellcheck disable=SC2012 # run ids have a strict grammar: no blank, no newline
-	ls -1t "$STATE/runs" 2>/dev/null | tail -n +21 | while read -r gc_run_; do
-		case $gc_run_ in "$commit_run_" | "$T_RUN") continue ;; esac
+	ls -1t "$STATE/runs" 2>/dev/null | tail -n "+$(($2 + 1))" | while read -r gc_run_; do
+		case $gc_run_ in "$1" | "${T_RUN-}") continue ;; esac
 		is_run "$gc_run_" || continue
 		! grep -qsx "run $gc_run_" "$STATE"/components/*/trial/*/trial || continue
 		gc_busy_=
 		for gc_lock_ in "$STATE/runs/$gc_run_"/*/lock; do
-			[ ! -f "$gc_lock_" ] || flock -n "$gc_lock_" true || gc_busy_=yes
+			# A service that a task started may hold the lock of a step that has ended.
+			[ ! -f "$gc_lock_" ] || [ -f "${gc_lock_%/lock}/result" ] || flock -n "$gc_lock_" true || gc_busy_=yes
 		done
 		[ -n "$gc_busy_" ] || remove_tree "$STATE/runs/$gc_run_" || :
 	done

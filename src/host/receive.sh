@@ -1,5 +1,7 @@
 # receive.sh: what comes in. Documents (kept for the session), offers (verified, then stored), payload bytes (resumable, digest-checked).
 
+MAX_MEMORY_MIB=1024
+
 # receive_bytes COUNT: exactly COUNT bytes of the session's stdin to stdout. Status 74 when writing failed, 76 when the stream ended early.
 receive_bytes() {
 	[ "$1" -gt 0 ] || return 0
@@ -129,6 +131,7 @@ check_envelope() {
 	_sizes=$(check_manifest "$O_DIR/doc.manifest" tree) || fail 65 bad-manifest "$_sizes"
 	release_is tree.files "${_sizes% *}" || fail 65 bad-manifest "the manifest has ${_sizes% *} files, the release says $RAW"
 	release_is tree.bytes "${_sizes#* }" || fail 65 bad-manifest "the manifest has ${_sizes#* } bytes, the release says $RAW"
+	check_lengths tree $((${_sizes#* } + $(wc -l <"$O_DIR/doc.manifest") * 16384 + 65536))
 	check_codec tree
 	_given=0
 	for _key in bundle bundle.codec bundle.payload bundle.payload-bytes bundle.output-bytes; do
@@ -144,7 +147,18 @@ check_envelope() {
 	[ "$(file_digest "$O_DIR/doc.bundle-manifest")" = "$BUNDLE" ] || fail 65 manifest-mismatch "the bundle's manifest is not that of $BUNDLE"
 	_sizes=$(check_manifest "$O_DIR/doc.bundle-manifest" bundle) || fail 65 bad-manifest "bundle: $_sizes"
 	release_is bundle.bytes "${_sizes#* }" || fail 65 bad-manifest "the bundle has ${_sizes#* } bytes, the release says ${RAW:-nothing}"
+	check_lengths bundle $((${_sizes#* } + $(wc -l <"$O_DIR/doc.bundle-manifest") * 16384 + 65536))
 	check_codec bundle
+}
+
+# check_lengths tree|bundle LIMIT: the controller signs lengths and the decoder's memory, the release key signed how large the tree is. An archive
+# is no longer than LIMIT (its files, and headers with the longest names), a payload hardly longer than its archive: a stolen controller's
+# key fills neither the disk nor the memory (P13, T13, T29).
+check_lengths() {
+	envelope_value "$1.output-bytes" && [ "$RAW" -le "$2" ] || fail 77 length-not-allowed "$1.output-bytes is $RAW; what the release key signed fits into $2"
+	_limit=$((RAW + RAW / 32 + 65536))
+	envelope_value "$1.payload-bytes" && [ "$RAW" -le "$_limit" ] || fail 77 length-not-allowed "$1.payload-bytes is $RAW; $_limit are enough for that archive"
+	envelope_value memory-mib && [ "$RAW" -le "$MAX_MEMORY_MIB" ] || fail 77 length-not-allowed "memory-mib is $RAW; a decoder may have $MAX_MEMORY_MIB here"
 }
 
 # check_codec tree|bundle: this host can decode it.
@@ -172,7 +186,7 @@ store_offer() {
 		[ ! -f "$O_DIR/doc.$_name" ] || cp "$O_DIR/doc.$_name" "$_new/$_name" || { remove_tree "$_new"; fail 74 write-failed "cannot store the offer"; }
 	done
 	[ -n "$BUNDLE" ] || rm -f "$_new/bundle-manifest"
-	sync_path "$_new"/*
+	sync_path "$_new"/* "$_new"
 	rm -rf "$STATE/offers/$1/.$2.old"
 	[ ! -e "$STATE/offers/$1/$2" ] || mv -T "$STATE/offers/$1/$2" "$STATE/offers/$1/.$2.old"
 	mv -T "$_new" "$STATE/offers/$1/$2"
@@ -209,6 +223,8 @@ verb_put() {
 }
 
 append_payload() {
+	read_epoch
+	[ "$EPOCH" -le "$FENCE_EPOCH" ] || refuse "$3" 75 stale-epoch "epoch $EPOCH is held by $HOLDER, yours is $FENCE_EPOCH"
 	_path=$STATE/incoming/$_hex
 	if [ -f "$_path" ]; then
 		file_size "$_path"

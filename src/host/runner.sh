@@ -38,7 +38,7 @@ store_step() {
 		printf 'already\n' >"$SESSION_DIR/stored"
 		return 0
 	fi
-	_steps=$(find "$STATE/runs" -mindepth 2 -maxdepth 2 -path "$STATE/runs/$1/*" 2>/dev/null </dev/null | wc -l)
+	_steps=$(find "$STATE/runs/$1" -mindepth 1 -maxdepth 1 2>/dev/null </dev/null | wc -l)
 	[ "$_steps" -lt "$MAX_STEPS" ] || fail 75 busy "run $1 has $_steps steps on this host already"
 	# Whoever submits without ever committing fills no disk either (P13).
 	[ -d "$STATE/runs/$1" ] || gc_runs "$1" 200

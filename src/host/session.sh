@@ -4,6 +4,7 @@
 PROTOCOL=1
 MAX_LINE=65536
 MAX_EPOCH_JUMP=1000
+MAX_SESSIONS=64
 
 # fence RUN EPOCH HOLDER: who writes. An epoch below the stored one is refused with the name of its holder, so is a second holder of the same
 # epoch; a jump above 1000 is refused; else it is stored before anything else is done (P5).
@@ -61,11 +62,14 @@ word_session() {
 	REQUEST_COUNT=0
 	trap 'end_session' EXIT
 	trap 'exit 74' HUP INT TERM PIPE
+	tidy_sessions
 	mkdir "$SESSION_DIR" || fail 73 cannot-create "cannot create $SESSION_DIR"
 	# One endless line must not eat the machine's memory.
 	# shellcheck disable=SC3045 # every sh that we run under has it
 	ulimit -S -v 2097152 2>/dev/null || :
 	exec 3>&1 >/dev/null
+	_born=$(process_born $$) || _born=
+	printf '%s %s\n' $$ "$_born" >"$SESSION_DIR/process"
 	printf '0\n' >"$SESSION_DIR/activity"
 	mkfifo "$SESSION_DIR/alive"
 	exec 5<>"$SESSION_DIR/alive"
@@ -73,7 +77,7 @@ word_session() {
 	# A subshell, not a function call with redirections: dash would keep what it redirects open to restore it.
 	(
 		exec </dev/null 2>/dev/null 3>&- 5>&-
-		watchdog $$
+		watchdog $$ "$_born"
 	) &
 	exec 4<&-
 	printf 'cutover-host\t%s\t%s\t%s\t%s\n' "$PROTOCOL" "$HOST_NAME" "$SESSION_ID" "$HOST_SH_VERSION" >&3
@@ -150,7 +154,23 @@ dispatch() {
 	esac
 }
 
-# watchdog PID: ends a session that asked nothing for 600 s (or moved no payload frame to its end), and tidies up after one that was killed. It
+# tidy_sessions: what sessions left that were killed together with their watchdog; more than 64 at a time are refused, for each may keep documents.
+tidy_sessions() {
+	_count=0
+	for _dir in "$STATE/incoming"/.session-*; do
+		[ -d "$_dir" ] || continue
+		# One without a process is just being made, or was left by a power cut.
+		if { read -r _pid _born <"$_dir/process"; } 2>/dev/null; then
+			if same_process "$_pid" "$_born"; then _count=$((_count + 1)); else rm -rf "$_dir"; fi
+		else
+			_count=$((_count + 1))
+			find "$_dir" -maxdepth 0 -mmin +60 -exec rm -rf {} + </dev/null 2>/dev/null || :
+		fi
+	done
+	[ "$_count" -lt "$MAX_SESSIONS" ] || fail 75 busy "$_count sessions are open"
+}
+
+# watchdog PID BORN: ends a session that asked nothing for 600 s (or moved no payload frame to its end), and tidies up after one that was killed. It
 # waits on a FIFO that the session holds open, so that it never outlives it.
 watchdog() {
 	trap - EXIT
@@ -169,7 +189,20 @@ watchdog() {
 			return 0
 		fi
 	done
-	kill -TERM "$1" 2>/dev/null || :
+	same_process "$1" "$2" || { rm -rf "$SESSION_DIR"; return 0; }
+	kill -s TERM "$1" 2>/dev/null || :
+	# A shell looks at signals when its child ends, and the child may wait for bytes that never come (T6).
+	own_pid
+	end_below "$1" "$OWN_PID"
+}
+
+# end_below PID EXCEPT: ends everything that PID started and waits for, but EXCEPT.
+end_below() {
+	for _child in $(cat "/proc/$1/task/$1/children" 2>/dev/null || :); do
+		[ "$_child" != "$2" ] || continue
+		(end_below "$_child" "$2")
+		kill -s TERM "$_child" 2>/dev/null || :
+	done
 }
 
 end_session() {

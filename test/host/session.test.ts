@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parseProbe } from "../../src/host/protocol.ts";
 import { digest, makeOffer, processesOf, sha256, shells, type TestHost, withHost } from "../support/host-session.ts";
+import { until } from "../support/until.ts";
 
 const word = ({ code, reason }: { code: number; reason: string }): string => (code === 0 ? "ok" : `${code} ${reason}`);
 /** No other test sleeps exactly so long: what a killed runner leaves can be told apart. */
@@ -121,6 +122,15 @@ for (const shell of shells) {
       assert.ok(!existsSync(join(host.state, "incoming", `${sha256(other.payload)}.part`)));
       assert.equal(word(await again.request("doc", ["release", "300000"], Buffer.alloc(300_000))), "65 too-long");
       assert.equal(word(await again.request("doc", ["passwd", "1"], "x")), "64 bad-request");
+      const next = makeOffer(host, { version: "v3", payload: Buffer.from("expected too") });
+      await host.offer(again, next);
+      const newer = await host.session({ run: "run-2", epoch: 2, holder: "other" });
+      assert.equal(
+        word(await again.request("put", [digest(next.payload), "0", "1"], "e")),
+        "75 stale-epoch",
+        "P5: who was overtaken writes no byte more",
+      );
+      await newer.end();
       assert.equal(
         word(await again.request("put", [name, "0", "999999999999999"])),
         "76 bad-frame",
@@ -245,6 +255,15 @@ for (const shell of shells) {
       const session = await host.session({});
       const exit = await new Promise((done) => session.child.once("exit", done));
       assert.equal(exit, 74);
+    }));
+
+  test(`${shell.name}: T6: a payload that stops coming ends the session, and nothing of it is left`, () =>
+    withHost(shell, { env: { CUTOVER_IDLE_SECONDS: "1" } }, async (host) => {
+      const session = await host.session({});
+      const ended = new Promise((done) => session.child.once("exit", done));
+      session.raw("9\tdoc\trelease\t100\nhalf of it");
+      await ended;
+      await until("the session's directory to go", 3000, async () => host.leftovers().length === 0);
     }));
 
   test(`${shell.name}: a probe reads the host back and changes nothing`, () =>

@@ -26,6 +26,8 @@ task_build_do() {
 	done
 	make_dir "$WORK/offer"
 	cp "$_offer"/* "$WORK/offer/" || fail 74 write-failed "cannot copy the offer"
+	# Another session may have replaced the offer between two of its files: only what was verified together is built (T4).
+	{ kv_raw "$WORK/offer/envelope" release && [ "$RAW" = "$(file_digest "$WORK/offer/release")" ]; } || fail 75 busy "the offer was replaced meanwhile"
 	build_bundle
 	build_tree
 }
@@ -35,7 +37,10 @@ make_root() {
 	_near=$1
 	until [ -e "$_near" ]; do _near=${_near%/*}; done
 	check_private "$(readlink -f "$_near")"
-	(umask 022 && mkdir -p "$1/versions") || fail 73 cannot-create "cannot create $1/versions"
+	if [ ! -d "$1/versions" ]; then
+		(umask 022 && mkdir -p "$1/versions") || fail 73 cannot-create "cannot create $1/versions"
+		sync_path "$1/versions" "$1" "${1%/*}"
+	fi
 	check_private "$(readlink -f "$1")/versions"
 }
 
@@ -79,24 +84,25 @@ build_bundle() {
 	remove_payload bundle
 }
 
-# keep_release: the verified contract and manifests go to releases/VERSION, before the version itself appears.
+# keep_release: the verified contract and manifests go to releases/VERSION, before the version itself appears. A version that is built keeps
+# a contract at every instant, for it may be the one to go back to: there each file is replaced by itself, the contract last.
 keep_release() {
 	_keep=$T_DIR/releases/$T_VERSION
-	if [ -d "$_keep" ] && cmp -s "$_keep/release" "$WORK/offer/release" && cmp -s "$_keep/release.sig" "$WORK/offer/release.sig"; then
+	if [ -f "$_keep/release" ]; then
+		for _name in bundle-manifest manifest release.sig release; do
+			[ -f "$WORK/offer/$_name" ] || continue
+			cmp -s "$WORK/offer/$_name" "$_keep/$_name" || atomic_write "$_keep/$_name" <"$WORK/offer/$_name"
+		done
 		return 0
 	fi
-	make_dir "$WORK/release"
+	rm -rf "$_keep" "$T_DIR/releases/.$T_VERSION.new"
+	mkdir "$T_DIR/releases/.$T_VERSION.new" || fail 73 cannot-create "cannot create a directory in $T_DIR/releases"
 	for _name in release release.sig manifest bundle-manifest; do
-		[ ! -f "$WORK/offer/$_name" ] || cp "$WORK/offer/$_name" "$WORK/release/$_name" || fail 74 write-failed "cannot keep the release"
+		[ ! -f "$WORK/offer/$_name" ] || cp "$WORK/offer/$_name" "$T_DIR/releases/.$T_VERSION.new/$_name" || fail 74 write-failed "cannot keep the release"
 	done
-	rm -rf "$T_DIR/releases/.$T_VERSION.old" "$T_DIR/releases/.$T_VERSION.new"
-	# WORK may lie on another file system: copy beside the target first, so that the last step is a rename.
-	cp -R "$WORK/release" "$T_DIR/releases/.$T_VERSION.new"
-	sync_path "$T_DIR/releases/.$T_VERSION.new"/*
-	[ ! -e "$_keep" ] || mv -T "$_keep" "$T_DIR/releases/.$T_VERSION.old"
+	sync_path "$T_DIR/releases/.$T_VERSION.new"/* "$T_DIR/releases/.$T_VERSION.new"
 	mv -T "$T_DIR/releases/.$T_VERSION.new" "$_keep"
 	sync_dir "$T_DIR/releases"
-	rm -rf "$T_DIR/releases/.$T_VERSION.old"
 }
 
 # settle TREE FINAL DIGEST: marker, everything on disk, rename, parent on disk.
@@ -292,6 +298,8 @@ task_build_undo() {
 		printf 'nothing to remove\n'
 		return 0
 	fi
+	# Under the lock of switch and way back: neither may point current at what we are about to remove (P1).
+	component_lock "$T_COMPONENT" 10 || fail 75 component-busy "somebody else works on $T_COMPONENT"
 	load_contract "$T_COMPONENT" "$T_VERSION"
 	_current=$(current_version "$ROOT") || _current=
 	_committed=$(kv_get "$T_DIR/committed" version) || _committed=

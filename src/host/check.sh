@@ -27,6 +27,7 @@ task_check_do() {
 
 # disown_version: a damaged version that nobody needs to go on or back to is no version any more, so that the next run builds it anew (F21).
 disown_version() {
+	component_lock "$T_COMPONENT" 2 || return 0
 	for _needed in "$(current_version "$ROOT" || :)" "$(kv_get "$T_DIR/committed" version || :)" $(trial_versions "$T_COMPONENT"); do
 		[ "$_needed" != "$T_VERSION" ] || return 0
 	done

@@ -38,4 +38,22 @@ for (const shell of shells) {
       assert.deepEqual((await host.offer(session, offer)).fields, ["built", "built"]);
       assert.equal(await session.end(), 0);
     }));
+
+  test(`${shell.name}: P1: an amended contract of a built version replaces the old one, which is there until then`, () =>
+    withHost(shell, {}, async (host) => {
+      const session = await host.session({});
+      const built = makeOffer(host);
+      await host.offer(session, built);
+      await host.put(session, built.payload);
+      await host.run(session, "build", [[host.task("build", "v1")]]);
+      const amended = makeOffer(host, { sequence: 2, release: { "deadline.seconds": "61" } });
+      assert.deepEqual((await host.offer(session, amended)).fields, ["built", "none"]);
+      const kept = join(host.state, "components/web/releases/v1");
+      const inode = statSync(kept).ino;
+      const events = await host.run(session, "amend", [[host.task("build", "v1")], [host.task("check", "v1")]]);
+      assert.equal(events.at(-1)?.event.state, "done", JSON.stringify(events));
+      assert.match(readFileSync(join(kept, "release"), "utf8"), /^deadline.seconds 61$/m);
+      assert.equal(statSync(kept).ino, inode, "the directory never went away");
+      await session.end();
+    }));
 }

@@ -78,7 +78,7 @@ export interface Lease {
 
 /** One controller process a state directory: two of them would go by one name, so that the lease could not tell them apart. */
 export interface ProcessLockPort {
-  /** Throws RefusedError `lease-held` that names the other process. Ends with the process, however that ends. */
+  /** Throws RefusedError `serve-running` or `lease-held` that names the other process. Ends with the process, however that ends. */
   acquire(): Promise<{ release(): Promise<void> }>;
 }
 

@@ -66,10 +66,11 @@ function held(note: string): RefusedError {
   const holder = readHolder(note);
   const who = holder ? `${holder.command} (pid ${holder.pid})` : "another process";
   return new RefusedError({
-    code: "lease-held",
+    // A process that serves takes up requests; one that does a single pass is soon over.
+    code: /\bserve\b/.test(holder?.command ?? "") ? "serve-running" : "lease-held",
     message: `${who} is the controller of this state directory`,
     impact: "This one writes nothing; --take-over does not change that, since both would go by one name",
-    remedy: `stop ${who}, or run this through it: it reconciles after every push, and obeys cutover hold, resume and retry`,
+    remedy: `stop ${who}, or run this through it: it reconciles after every push, and obeys cutover hold, resume, retry and rollback`,
   });
 }
 

@@ -6,7 +6,7 @@ import { decodeTrust, type Trust } from "../model/trust.ts";
 import { makeAppender } from "../run/append.ts";
 import type { Controller } from "./controller.ts";
 
-const controllerStream = "controller";
+export const controllerStream = "controller";
 
 export interface QuarantineEntry {
   readonly component: string;

@@ -1,9 +1,12 @@
 // The loop: a hint (push, poll, webhook, cron) leads to one pass; hints during a pass lead to one more.
 import { CutoverError } from "../errors.ts";
-import type { LogPort, Trigger } from "../ports.ts";
+import type { Lease, LogPort, Trigger } from "../ports.ts";
 import { type Controller, withLease } from "./controller.ts";
+import { remember } from "./controller-memory.ts";
 import type { RunWatcher } from "./execute-run.ts";
 import { type PassResult, reconcile } from "./reconcile.ts";
+import { rollBackRelease } from "./roll-back.ts";
+import { openRequests, watchRequests } from "./rollback-requests.ts";
 
 export interface ServeInput {
   readonly controller: Controller;
@@ -29,18 +32,29 @@ export async function serve(input: ServeInput): Promise<void> {
   await withLease(controller, { takeOver, signal, onTrouble }, async (lease, running) => {
     const hints = makeHints();
     const stops = await startAll(input.triggers, hints.give);
+    const over = new AbortController();
+    let pass = new AbortController();
+    const requests = watchRequests(controller, AbortSignal.any([running, over.signal]), () => {
+      pass.abort(new Error("an operator asked for a rollback"));
+      hints.give("rollback");
+    });
     try {
       hints.give("started");
       let retryMs = firstRetryMs;
       while (!running.aborted) {
         const reason = await hints.taken(running);
         if (reason === undefined) break;
-        const report = await onePass({ ...input, signal: running }, lease, reason);
+        await answerRequests({ ...input, signal: running }, lease);
+        pass = new AbortController();
+        const report = await onePass({ ...input, signal: running }, { lease, reason, interrupt: pass.signal });
+        if (report === undefined) continue;
         const retry = report.kind === "failed" ? report.error.disposition !== "stall" : isWaiting(report.result);
         if (retry) hints.giveLater(`again after ${retryMs / 1_000} s`, retryMs);
         retryMs = retry ? Math.min(retryMs * 2, longestRetryMs) : firstRetryMs;
       }
     } finally {
+      over.abort();
+      await requests;
       hints.stop();
       await Promise.all(stops.map((stop) => stop()));
       await controller.executor.close();
@@ -75,18 +89,43 @@ function isWaiting(result: PassResult): boolean {
   );
 }
 
-async function onePass(
-  input: ServeInput,
-  lease: Parameters<typeof reconcile>[0]["lease"],
-  reason: string,
-): Promise<PassReport> {
+/** Goes back where an operator asked for it, before anything new is done; every request gets an answer. */
+async function answerRequests(input: ServeInput, lease: Lease): Promise<void> {
+  const { controller, watcher, signal, log } = input;
+  for (const { sequence: request, release, by, reason } of await openRequests(controller)) {
+    log.info("rollback-requested", { release, by, reason });
+    // The interrupted pass may still have sessions in use; the way back starts with its own.
+    await controller.executor.close();
+    const answer = await rollBackRelease({ controller, lease, release, by, reason, watcher, signal }).then(
+      ({ run, state }) => ({ run, outcome: state.outcome ?? ("waiting" as const), message: state.reason }),
+      (error: unknown) => {
+        if (signal.aborted || !(error instanceof CutoverError) || error.code === "lease-lost") throw error;
+        const message = [error.message, error.evidence].filter(Boolean).join(": ");
+        return { run: undefined, outcome: "refused" as const, message };
+      },
+    );
+    await remember(controller, { kind: "rollback-answered", request, ...answer });
+    log.info("rollback-answered", answer);
+  }
+}
+
+interface PassRequest {
+  readonly lease: Lease;
+  readonly reason: string;
+  /** Ends the pass early, and leaves its run open. */
+  readonly interrupt: AbortSignal;
+}
+
+/** Undefined when the pass was interrupted. */
+async function onePass(input: ServeInput, { lease, reason, interrupt }: PassRequest): Promise<PassReport | undefined> {
   const { controller, log, onPass } = input;
   const started = controller.clock.now();
   const elapsed = () => controller.clock.now() - started;
   log.info("pass-started", { reason });
   let report: PassReport;
   try {
-    const { watcher, signal } = input;
+    const { watcher } = input;
+    const signal = AbortSignal.any([input.signal, interrupt]);
     const result = await reconcile({ controller, lease, watcher, signal, firstRetry: "after-a-pause" });
     report = { kind: "passed", result, durationMs: elapsed() };
     log.info("pass-ended", {
@@ -95,6 +134,7 @@ async function onePass(
       ms: report.durationMs,
     });
   } catch (error) {
+    if (interrupt.aborted && !input.signal.aborted) return undefined;
     if (input.signal.aborted || !(error instanceof CutoverError) || error.code === "lease-lost") throw error;
     report = { kind: "failed", error, durationMs: elapsed() };
     log.error("pass-failed", {

@@ -1,11 +1,12 @@
 // cutover rollback [RELEASE]
 import type { Command } from "commander";
-import { ExitCode } from "../errors.ts";
-import { examples, type Register } from "./command.ts";
+import { CutoverError, ExitCode } from "../errors.ts";
+import { type CommandContext, examples, type Register } from "./command.ts";
 import { openRunHistory } from "./open-run-history.ts";
 import { runExitCode } from "./outcomes.ts";
 import { actorOf, addReason } from "./run-control.ts";
-import { styled } from "./text.ts";
+import type { OpenedController } from "./services.ts";
+import { type Line, styled } from "./text.ts";
 import { watchRun } from "./watch-run.ts";
 
 export function addRollback(program: Command, register: Register): void {
@@ -21,7 +22,8 @@ export function addRollback(program: Command, register: Register): void {
         "previous versions again; git asking for the new ones starts nothing",
       ]),
     );
-  register(command, async ({ output, services, configPath, signal }, { args, options }) => {
+  register(command, async (context, { args, options }) => {
+    const { output, services, configPath, signal } = context;
     const actor = actorOf(options);
     const [{ rollBackRelease }, { withLease }] = await Promise.all([
       import("../app/roll-back.ts"),
@@ -49,11 +51,36 @@ export function addRollback(program: Command, register: Register): void {
       const unpublished = notPublished === undefined ? {} : { notPublished };
       output.jsonLine({ kind: "rollback", run, outcome: outcome ?? "waiting", reason, exitCode, ...unpublished });
       return exitCode;
+    } catch (error) {
+      if (!(error instanceof CutoverError) || error.code !== "serve-running") throw error;
+      return await handOver(context, controller, { release: args[0], ...actor });
     } finally {
       display.close();
       await close();
     }
   });
+}
+
+/** One process works at a time: the one that serves interrupts what it does, goes back, and says how it went. */
+async function handOver(
+  { output, signal }: CommandContext,
+  controller: OpenedController["controller"],
+  act: { readonly release: string | undefined; readonly by: string; readonly reason: string },
+): Promise<ExitCode> {
+  const { awaitAnswer, requestRollback } = await import("../app/rollback-requests.ts");
+  const request = await requestRollback(controller, act);
+  output.print([["handed to the running cutover serve; waiting for its answer (Ctrl-C does not take it back)"]]);
+  const { outcome, run, message } = await awaitAnswer(controller, request, signal);
+  const went = wentBack(outcome);
+  const exitCode = went
+    ? ExitCode.done
+    : outcome === "refused"
+      ? ExitCode.stuck
+      : runExitCode(outcome === "waiting" ? undefined : outcome);
+  const next: readonly Line[] = went ? [] : [[styled("next:", "accent"), " cutover status"]];
+  output.print([[styled(went ? "done:" : `${outcome}:`, went ? "good" : "bad"), ` ${message}`], ...next]);
+  output.jsonLine({ kind: "rollback", run, outcome, reason: message, exitCode });
+  return exitCode;
 }
 
 /** An open run that was told to go back ends `rolled-back`: that is what was asked for. */

@@ -49,6 +49,21 @@ export type EventBody =
       readonly by: string;
     }
   | { readonly kind: "run-ended"; readonly outcome: RunOutcome; readonly reason: string }
+  /** An operator's wish to the controller process that runs; answered by the event below, which names its sequence. */
+  | {
+      readonly kind: "rollback-requested";
+      readonly release: string | undefined;
+      readonly by: string;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: "rollback-answered";
+      readonly request: number;
+      readonly run: RunId | undefined;
+      /** `refused`: nothing was done, `message` says why. */
+      readonly outcome: RunOutcome | "waiting" | "refused";
+      readonly message: string;
+    }
   | { readonly kind: "status-made"; readonly status: Status }
   | { readonly kind: "published"; readonly commit: string }
   | { readonly kind: "commit-accepted"; readonly commit: string; readonly signer: string; readonly trust: string }

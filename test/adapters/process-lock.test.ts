@@ -45,7 +45,7 @@ test("of processes that start at the same moment one gets the lock; when it is k
       const holder = children[said.indexOf("held")];
       assert.ok(holder);
       await assert.rejects(lockAt(directory).acquire(), {
-        code: "lease-held",
+        code: "serve-running",
         message: `cutover serve (pid ${holder.pid}) is the controller of this state directory`,
       });
       const gone = once(holder, "exit");

@@ -1,6 +1,6 @@
 // Strategies restart and exec with a real service: what it serves, and what a client sees meanwhile.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { get } from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -173,6 +173,34 @@ for (const shell of shells) {
           }
         });
         assert.deepEqual(failures(answers), []);
+      }));
+
+    test(`${name}: a successor that shows nothing of its start path is ended when it is late, also when the old process died over it`, () =>
+      withPartsHost(shell, async (host) => {
+        const contract = { "switch.start": "start", "switch.ready-seconds": "1" };
+        const start = { start: '#!/bin/sh\ncd "$(dirname "$(readlink -f "$0")")" && exec ./server.mjs\n' };
+        await host.installService("v1", {}, contract, start);
+        await host.installService("late", { neverReady: true }, contract, start);
+        await commit(host, "v1");
+        const successors = async (): Promise<string[]> => {
+          const found: string[] = [];
+          for (const pid of await readdir("/proc")) {
+            const cwd = /^\d+$/.test(pid) ? await readlink(`/proc/${pid}/cwd`).catch(() => "") : "";
+            if (cwd.startsWith(host.base) && cwd.endsWith("/versions/late") && (await alive(Number(pid))))
+              found.push(pid);
+          }
+          return found;
+        };
+        assert.equal((await switchTo(host, "late")).reason, "not-ready");
+        assert.deepEqual(await successors(), []);
+        assert.equal((await host.task("switch", "undo", { version: "late", run: "late" })).exitCode, 0);
+        const { result } = host.start("switch", "do", { version: "late", run: "again", session: "a" });
+        await until("the successor", 3000, async () => (await successors()).length > 0);
+        process.kill((await host.pid()) ?? 0, "SIGKILL");
+        assert.notEqual((await result).exitCode, 0);
+        assert.deepEqual(await successors(), []);
+        assert.equal((await host.task("switch", "undo", { version: "late", run: "again" })).exitCode, 0);
+        assert.equal(await ask(host.port), "v1");
       }));
 
     test(`${name}: a cold start that hangs is ended before the way back starts the old version: it never serves late`, () =>

@@ -62,6 +62,7 @@ export interface PartsHost {
     version: string,
     behaviour?: Record<string, unknown>,
     contract?: Record<string, string>,
+    tree?: Record<string, string>,
   ): Promise<void>;
   task(kind: string, action: "do" | "undo", call: TaskCall): Promise<TaskResult>;
   /** Starts a task without waiting; the caller kills or awaits it. */
@@ -214,7 +215,7 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
       await writeTree(componentPath(component, "releases", version), { release: text.sort().join("") });
       await writeTree(join(state, "offers", component, version), { release: text.join("") });
     },
-    async installService(version, behaviour = {}, contract = {}) {
+    async installService(version, behaviour = {}, contract = {}, tree = {}) {
       await host.install(version, {
         contract: {
           manager: "process",
@@ -226,6 +227,7 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
           ...contract,
         },
         tree: {
+          ...tree,
           "behaviour.json": JSON.stringify({ version, ...behaviour }),
           "server.mjs": `#!${process.execPath}\n${await readFile(service, "utf8")}`,
         },

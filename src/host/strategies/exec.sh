@@ -1,6 +1,8 @@
 # Strategy `exec`: the running service starts its successor (ROOT/current/<start>) with the listener inherited, and is asked to stop only
 # when that one is ready, so no listener closes and no request is dropped (P11). A successor that dies first leaves the old one serving.
-# TRIAL/hand-over remembers whom we signalled, so that an interrupted hand-over is continued and not doubled.
+# TRIAL/hand-over.VERSION remembers whom we signalled, so that an interrupted hand-over is continued and not doubled.
+# A successor inherits its environment from the process that starts it: CUTOVER_VERSION and the contract's `env` are those of the last cold
+# start, unless the service itself reads them anew. What may change from version to version belongs into the tree (shop: version.json).
 
 exec_prepare() { # nothing to prepare: whether it runs decides between hand-over and cold start
 	:
@@ -78,6 +80,7 @@ exec_swap() { # VERSION: the main process hands over to a new one that runs VERS
 		kv_line pid "$swap_old_"
 		kv_line tick "$swap_tick_"
 	} | atomic_write "$swap_file_" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $swap_file_"; return 1; }
+	for swap_child_ in $(cat "/proc/$swap_old_"/task/*/children 2>/dev/null || :); do exec_name "$swap_child_"; done >"$swap_file_.known" 2>/dev/null || :
 	kill -s "$(kv_get "$CONTRACT" switch.upgrade-signal || echo USR2)" "$swap_old_" 2>/dev/null || :
 	exec_settle "$1"
 }
@@ -123,23 +126,52 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 exec_strays() { # print pids of successors that are not the main process: children of a process that we asked to hand over, started since
 	stray_main_=$(manager_main_pid || :)
 	for stray_file_ in "$TRIAL"/hand-over.*; do
-		case $stray_file_ in *.seen | *.stopping) continue ;; esac
+		case $stray_file_ in *.seen | *.stopping | *.known) continue ;; esac
 		[ -f "$stray_file_" ] || continue
 		stray_old_=$(kv_get "$stray_file_" pid)
 		stray_tick_=$(kv_get "$stray_file_" tick)
-		stray_signalled_=$(cat "/proc/$stray_old_"/task/*/children 2>/dev/null || :)
-		for stray_pid_ in $stray_signalled_; do
+		if same_process "$stray_old_" "$(kv_get "$stray_file_" born)"; then
+			stray_asked_=$(cat "/proc/$stray_old_"/task/*/children 2>/dev/null || :)
+		elif [ -z "$stray_main_" ]; then
+			stray_asked_=$(exec_orphans) # it died over it, and what it started is nobody's child now
+		else
+			stray_asked_=
+		fi
+		for stray_pid_ in $stray_asked_; do
 			stray_born_=$(process_born "$stray_pid_") || continue
 			[ "$stray_born_" -ge "$stray_tick_" ] || continue
-			exec_arguments "$stray_pid_" | grep -qF "$ROOT/current/$(kv_get "$CONTRACT" switch.start || echo .)" || continue
-			# Most start scripts end in exec: from then on nothing but its pid tells that it was started as a successor.
-			grep -qxF "$stray_pid_ $stray_born_" "$stray_file_.seen" 2>/dev/null || echo "$stray_pid_ $stray_born_" >>"$stray_file_.seen"
+			# Most start scripts end in exec: from then on its pid alone tells, so who was seen once is remembered.
+			! grep -qxF "$stray_pid_ $stray_born_" "$stray_file_.seen" 2>/dev/null || continue
+			exec_is_successor "$stray_pid_" || continue
+			echo "$stray_pid_ $stray_born_" >>"$stray_file_.seen"
 		done
 		[ -f "$stray_file_.seen" ] || continue
 		while read -r stray_pid_ stray_born_; do
 			[ "$stray_pid_" != "$stray_main_" ] || continue
 			! same_process "$stray_pid_" "$stray_born_" || echo "$stray_pid_"
 		done <"$stray_file_.seen"
+	done
+}
+
+exec_is_successor() { # PID: a child of the process that hands over (in stray_old_, stray_file_) is one: by its start path, by the version it runs, or because it calls itself what that process calls itself, which no child of it did when it was asked
+	! exec_arguments "$1" | grep -qF "$ROOT/current/$(kv_get "$CONTRACT" switch.start || echo .)" || return 0
+	same_process "$stray_old_" "$(kv_get "$stray_file_" born)" || return 0
+	for successor_path_ in "$(readlink "/proc/$1/exe" 2>/dev/null || :)" "$(readlink "/proc/$1/cwd" 2>/dev/null || :)" $(exec_arguments "$1" | grep '^/' | grep -v '[[:space:]]' || :); do
+		case $successor_path_ in "$ROOT/versions/${stray_file_##*/hand-over.}" | "$ROOT/versions/${stray_file_##*/hand-over.}/"*) return 0 ;; esac
+	done
+	successor_name_=$(exec_name "$1")
+	[ "$successor_name_" = "$(exec_name "$stray_old_")" ] && ! grep -qxF "$successor_name_" "$stray_file_.known" 2>/dev/null
+}
+
+exec_name() { # PID: print what tells its arguments from others
+	exec_arguments "$1" | cksum
+}
+
+exec_orphans() { # print pids of processes that carry our pid file in their environment (manager process: systemd ends such ones itself)
+	[ "$(manager_name)" = process ] || return 0
+	process_files
+	for orphan_ in /proc/[0-9]*; do
+		! { tr '\0' '\n' <"$orphan_/environ"; } 2>/dev/null | grep -qxF "CUTOVER_PID_FILE=$PID_FILE" || echo "${orphan_#/proc/}"
 	done
 }
 

@@ -45,12 +45,15 @@ export function renderError(report: ErrorReport): Line[] {
   return lines;
 }
 
-/** Text from elsewhere, one line each, indented; the end is kept, since that is where programs say why. */
+/** Lines that always stay at the front: a check says there what it found; programs say why at the end. */
+const leadingEvidence = 2;
+
+/** Text from elsewhere, one line each, indented; what does not fit is left out in the middle. */
 export function evidenceLines(evidence: string, indent: number, limit = maxEvidenceLines): Line[] {
   const rows = evidence.replace(/\s+$/, "").split(/\r?\n/);
-  const shown = rows.slice(-limit);
-  const pad = " ".repeat(indent);
-  const lines = shown.map((row): Line => [pad, styled(`| ${row}`, "faint")]);
-  const left = rows.length - shown.length;
-  return left === 0 ? lines : [[pad, styled(`| … ${left} lines before`, "faint")], ...lines];
+  const lead = Math.min(leadingEvidence, limit - 1);
+  const left = rows.length - limit;
+  const shown =
+    left > 0 ? [...rows.slice(0, lead), `… ${left} lines left out`, ...rows.slice(rows.length - limit + lead)] : rows;
+  return shown.map((row): Line => [" ".repeat(indent), styled(`| ${row}`, "faint")]);
 }

@@ -34,12 +34,13 @@ test("a fault of our own says so and how to learn more, without a stack", () => 
   assert.ok(!lines.join("\n").includes("at file:"));
 });
 
-test("long evidence keeps its end and counts the rest; hostile evidence is made visible (T26)", () => {
+test("long evidence keeps what a check found first and what a program said last, and counts the rest; hostile evidence is made visible (T26)", () => {
   const evidence = [...Array.from({ length: 100 }, (_, index) => `line ${index}`), "\u001b]0;owned\u0007last"].join(
     "\n",
   );
   const lines = show(new CutoverError({ code: "unhealthy", message: "web1 failed", evidence }));
   assert.equal(lines.length, 1 + 1 + 24);
-  assert.equal(lines[1], "  | … 77 lines before");
+  assert.equal(lines[1], "  | line 0");
+  assert.equal(lines[3], "  | … 77 lines left out");
   assert.equal(lines.at(-1), "  | \\u{1b}]0;owned\\u{7}last");
 });

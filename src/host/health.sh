@@ -115,13 +115,20 @@ http_pick_client() { # set HTTP_CLIENT to curl, wget or bash, whichever this hos
 http_get() { # URL SECONDS: set HTTP_STATUS (000: no answer); the body's start, or the client's message, goes to HEALTH_DIR/reply
 	: >"$HEALTH_DIR/reply"
 	HTTP_STATUS=000
+	# A body without an end must not fill the disk: writing fails at the limit, and the client still tells the status.
+	HTTP_STATUS=$(trap '' XFSZ; ulimit -f 256; http_ask "$@") || :
+	case $HTTP_STATUS in [1-5][0-9][0-9]) ;; *) HTTP_STATUS=000 ;; esac
+	[ -s "$HEALTH_DIR/reply" ] || tail -n 2 "$HEALTH_DIR/said" >"$HEALTH_DIR/reply" 2>/dev/null || :
+}
+
+http_ask() { # URL SECONDS: print the status, with HTTP_CLIENT
 	case $HTTP_CLIENT in
 		curl)
-			HTTP_STATUS=$(curl -sS --noproxy '*' --max-time "$2" --max-filesize 65536 -o "$HEALTH_DIR/reply" -w '%{http_code}' -- "$1" </dev/null 2>"$HEALTH_DIR/said") || :
+			curl -sS --noproxy '*' --max-time "$2" --max-filesize 65536 -o "$HEALTH_DIR/reply" -w '%{http_code}' -- "$1" </dev/null 2>"$HEALTH_DIR/said" || :
 			;;
 		wget)
 			timeout "$2" "$(tool_path wget)" -S -O "$HEALTH_DIR/reply" "$1" </dev/null >"$HEALTH_DIR/said" 2>&1 || :
-			HTTP_STATUS=$(sed -n 's/.*HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$HEALTH_DIR/said" | head -n 1) # a redirect is no 2xx, here as with curl
+			sed -n 's/.*HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$HEALTH_DIR/said" | head -n 1 # a redirect is no 2xx, here as with curl
 			;;
 		bash)
 			http_rest_=${1#http://}
@@ -131,12 +138,10 @@ http_get() { # URL SECONDS: set HTTP_STATUS (000: no answer); the body's start, 
 			# shellcheck disable=SC2016 # bash expands its own arguments
 			timeout "$2" bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n" "$3" "$4" >&3 && head -c 65536 <&3' \
 				bash "${http_at_%:*}" "$http_port_" "${http_path_:-/}" "$http_at_" </dev/null >"$HEALTH_DIR/raw" 2>"$HEALTH_DIR/said" || :
-			HTTP_STATUS=$(sed -n '1s/^HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$HEALTH_DIR/raw")
+			sed -n '1s/^HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$HEALTH_DIR/raw"
 			sed '1,/^.\{0,1\}$/d' "$HEALTH_DIR/raw" >"$HEALTH_DIR/reply"
 			;;
 	esac
-	case $HTTP_STATUS in [1-5][0-9][0-9]) ;; *) HTTP_STATUS=000 ;; esac
-	[ -s "$HEALTH_DIR/reply" ] || tail -n 2 "$HEALTH_DIR/said" >"$HEALTH_DIR/reply" 2>/dev/null || :
 }
 
 health_tcp() { # something accepts at the address and port within the time
@@ -175,10 +180,10 @@ tcp_connects() { # ADDRESS PORT: 0 when a connection is accepted
 health_unit() { # the unit is active within the time
 	unit_=$(kv_get "$CONTRACT" "$HEALTH.unit")
 	has_tool systemctl || { WHY=no-systemd EVIDENCE="systemctl is not on this host"; return 1; }
-	until systemctl is-active --quiet "$unit_" </dev/null 2>/dev/null; do
+	until systemd_ask is-active --quiet "$unit_"; do
 		uptime_cs
 		if [ "$UPTIME_CS" -ge "$HEALTH_BY" ]; then
-			EVIDENCE="$unit_ is $(systemctl is-active "$unit_" </dev/null 2>&1 || :)"
+			EVIDENCE="$unit_ is $(systemd_ask is-active "$unit_" || :)"
 			return 1
 		fi
 		nap 0.2

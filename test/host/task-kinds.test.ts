@@ -13,6 +13,7 @@ import {
   utimes,
   writeFile,
 } from "node:fs/promises";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
@@ -171,6 +172,28 @@ for (const shell of shells) {
         assert.equal(await readFile(join(host.base, "drained"), "utf8"), "drained\n");
         assert.equal((await host.task("drain", "undo", { version: "v1" })).exitCode, 0);
         assert.ok(await missing(join(host.base, "drained")));
+      }));
+
+    test(`${name}: a reply without an end is judged by its status, and neither kept nor waited for`, () =>
+      withPartsHost(shell, async (host) => {
+        const server = createServer((_request, reply) => {
+          const more = (): void => {
+            while (!reply.destroyed && reply.write(Buffer.alloc(65_536, "x")));
+          };
+          reply.on("drain", more).on("error", () => {});
+          more();
+        }).listen(host.port, "127.0.0.1");
+        try {
+          const check = { "health.0.kind": "http", "health.0.url": `http://127.0.0.1:${host.port}/` };
+          await host.install("v1", { contract: check });
+          const began = performance.now();
+          const { evidence } = await host.task("health", "do", { version: "v1" });
+          assert.match(evidence, /healthy: http 1 samples, 0 failed/);
+          assert.ok(performance.now() - began < 8_000, "the client's whole time was waited for");
+        } finally {
+          server.close();
+          server.closeAllConnections();
+        }
       }));
 
     test(`${name}: a health executable judges by its exit code`, () =>

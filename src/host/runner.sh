@@ -118,7 +118,7 @@ start_runner() {
 	_log=$STATE/runs/$1/$2/runner.log
 	if [ "$MODE" = system ] && [ -d /run/systemd/system ] && has_tool systemd-run; then
 		# shellcheck disable=SC2086 # SELF_SHELL may be two words
-		systemd-run --collect --quiet --property=KillMode=process --property=Type=exec --setenv=PATH="$PATH" --setenv=LC_ALL=C \
+		timeout -k 2 20 systemd-run --collect --quiet --property=KillMode=process --property=Type=exec --setenv=PATH="$PATH" --setenv=LC_ALL=C \
 			$SELF_SHELL "$SELF" "$STATE" run-step "$1" "$2" </dev/null >>"$_log" 2>&1 3>&- 4>&- 5>&- 9>&- || fail 71 cannot-start "systemd-run: $(tail -c 500 "$_log")"
 	else
 		# The session's memory limit is not for services that a task starts.

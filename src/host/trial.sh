@@ -132,10 +132,10 @@ trial_watch() { # COMPONENT revert|probation SECONDS: start what calls that entr
 	watch_copy_=$watch_dir_/host-$watch_id_.sh
 	if has_systemd; then
 		# shellcheck disable=SC2046 # the shell may be two words
-		EVIDENCE=$(systemd-run --quiet --collect --unit="cutover-$2-$watch_id_" --on-active="${3}s" --timer-property=AccuracySec=100ms \
+		EVIDENCE=$(timeout -k 2 20 systemd-run --quiet --collect --unit="cutover-$2-$watch_id_" --on-active="${3}s" --timer-property=AccuracySec=100ms \
 			--property=Type=oneshot --property=TimeoutStartSec=infinity --property=KillMode=process --setenv=PATH="$PATH" --setenv=LC_ALL=C \
 			$(own_shell) "$watch_copy_" "$STATE" "$2" "$1" "$watch_id_" </dev/null 2>&1 3>&- 6>&- 7>&- 8>&- 9>&-) || return 1
-		systemctl is-active --quiet "cutover-$2-$watch_id_.timer" </dev/null
+		trial_watched "$1" "$2" # the timer, or with hardly any time left already what it calls
 		return
 	fi
 	rm -f "$watch_dir_/watch-$2"
@@ -159,7 +159,7 @@ trial_watch() { # COMPONENT revert|probation SECONDS: start what calls that entr
 trial_unwatch() { # COMPONENT ID: stop the timers of a trial that is decided; only tidying
 	if has_systemd; then
 		for unwatch_ in revert probation; do
-			systemctl stop "cutover-$unwatch_-$2.timer" </dev/null >/dev/null 2>&1 || :
+			systemd_ask stop "cutover-$unwatch_-$2.timer" >/dev/null || :
 		done
 		return 0
 	fi
@@ -180,8 +180,11 @@ trial_unwatch_word() { # COMPONENT ID WORD: end the sleeper that waits to call W
 trial_watched() { # COMPONENT revert|probation: 0 while something waits for the deadline
 	watched_id_=$(trial_get "$1" id) || return 1
 	if has_systemd; then
-		systemctl is-active --quiet "cutover-$2-$watched_id_.timer" </dev/null || systemctl is-active --quiet "cutover-$2-$watched_id_.service" </dev/null
-		return
+		# Its service is `activating` as long as it waits or goes back.
+		for watched_ in $(systemd_ask show -p ActiveState --value "cutover-$2-$watched_id_.timer" "cutover-$2-$watched_id_.service"); do
+			case $watched_ in active | activating | reloading) return 0 ;; esac
+		done
+		return 1
 	fi
 	{ read -r watched_is_ watched_pid_ watched_born_ <"$(trial_dir "$1")/watch-$2"; } 2>/dev/null || return 1
 	[ "$watched_is_" = "$watched_id_" ] && same_process "$watched_pid_" "$watched_born_"
@@ -210,5 +213,5 @@ trial_enable_guard() { # system mode: the boot guard is installed and enabled, e
 		END
 		chmod 644 "$guard_unit_" && systemd_call daemon-reload || return 1
 	fi
-	systemctl is-enabled --quiet cutover-guard.service </dev/null 2>/dev/null || systemd_call enable cutover-guard.service
+	systemd_ask is-enabled --quiet cutover-guard.service || systemd_call enable cutover-guard.service
 }

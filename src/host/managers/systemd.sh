@@ -17,15 +17,19 @@ systemd_call() { # VERB UNITS…: systemctl with a bound, without our locks; WHY
 	return 1
 }
 
+systemd_ask() { # VERB…: the same for questions whose answer is on stdout: systemd that does not answer must not hold up a way back (P8)
+	timeout -k 2 10 systemctl "$@" </dev/null 2>/dev/null 3>&- 6>&- 7>&- 8>&- 9>&-
+}
+
 systemd_invocations() { # UNITS…: print what tells one start of the units from the next
-	systemctl show -p InvocationID --value "$@" </dev/null 2>/dev/null | tr '\n' ' '
+	systemd_ask show -p InvocationID --value "$@" | tr '\n' ' '
 }
 
 systemd_queue() { # VERB UNITS…: reset-failed and queue the job; remembers the invocations before it
 	queue_verb_=$1
 	shift
 	[ $# -gt 0 ] || { WHY=no-units EVIDENCE="the contract names no unit to $queue_verb_"; return 1; }
-	systemctl reset-failed "$@" </dev/null >/dev/null 2>&1 || :
+	systemd_ask reset-failed "$@" >/dev/null || :
 	SYSTEMD_WATCHED=$*
 	SYSTEMD_BEFORE=
 	[ "$queue_verb_" != restart ] || SYSTEMD_BEFORE=$(systemd_invocations "$@")
@@ -50,7 +54,7 @@ systemd_stop() { # stop all units and wait
 systemd_main_pid() { # print MainPID of the first unit
 	main_unit_=$(systemd_units service | head -n 1)
 	[ -n "$main_unit_" ] || return 1
-	main_pid_=$(systemctl show -p MainPID --value "$main_unit_" </dev/null 2>/dev/null) || return 1
+	main_pid_=$(systemd_ask show -p MainPID --value "$main_unit_") || return 1
 	[ "${main_pid_:-0}" -gt 0 ] 2>/dev/null || return 1
 	echo "$main_pid_"
 }
@@ -60,14 +64,14 @@ systemd_is_active() { # every unit active
 	set -- $(systemd_units)
 	[ $# -gt 0 ] || return 1
 	for active_unit_ in "$@"; do
-		systemctl is-active --quiet "$active_unit_" </dev/null 2>/dev/null || return 1
+		systemd_ask is-active --quiet "$active_unit_" || return 1
 	done
 }
 
 systemd_condition() { # print ready when every watched unit is active, no job is queued and a restart was a new start; failed when one is failed
 	# shellcheck disable=SC2046,SC2086
 	set -- ${SYSTEMD_WATCHED:-$(systemd_units)}
-	condition_=$(systemctl show -p ActiveState -p Job "$@" </dev/null 2>/dev/null) || { echo pending; return 0; }
+	condition_=$(systemd_ask show -p ActiveState -p Job "$@") || { echo pending; return 0; }
 	case $condition_ in
 		*Job=[1-9]*) echo pending ;;
 		*ActiveState=failed*) echo failed ;;
@@ -84,8 +88,8 @@ systemd_condition() { # print ready when every watched unit is active, no job is
 
 systemd_status_evidence() { # state of each unit and its last log lines
 	for evidence_unit_ in $(systemd_units); do
-		systemctl show -p Id,ActiveState,SubState,Result,ExecMainStatus,NRestarts,MainPID "$evidence_unit_" </dev/null 2>/dev/null | tr '\n' ' '
+		systemd_ask show -p Id,ActiveState,SubState,Result,ExecMainStatus,NRestarts,MainPID "$evidence_unit_" | tr '\n' ' '
 		echo
-		journalctl --no-pager -q -o cat -n 15 -u "$evidence_unit_" </dev/null 2>/dev/null | tail -c 1500
+		timeout -k 1 5 journalctl --no-pager -q -o cat -n 15 -u "$evidence_unit_" </dev/null 2>/dev/null | tail -c 1500
 	done
 }

@@ -148,7 +148,7 @@ write_trust() {
 write_host_sh() {
 	_root=$E_STATE/host
 	if [ -f "$_root/current/host.sh" ] && [ "$E_REPLACE" != yes ]; then return 0; fi
-	if [ -f "$_root/current/host.sh" ] && [ "$(printf '%s\n' "$E_HOST_SH" | sha256sum)" = "$(sha256sum <"$_root/current/host.sh")" ]; then return 0; fi
+	if [ -f "$_root/current/.cutover-verified" ] && [ "$(printf '%s\n' "$E_HOST_SH" | sha256sum)" = "$(sha256sum <"$_root/current/host.sh")" ]; then return 0; fi
 	put_dir "$_root/versions" 755
 	_final=$_root/versions/$E_HOST_SH_VERSION
 	_new=$_root/.building-enrolment
@@ -163,8 +163,16 @@ write_host_sh() {
 	printf '%s\n' "$_tree" >"$_new/.cutover-verified"
 	chmod 755 "$_new"
 	sync -f "$_new" 2>/dev/null || sync
-	[ ! -e "$_final" ] || rm -rf "$_final"
-	mv -T "$_new" "$_final" || die 73 "cannot create $_final"
+	if [ "$(readlink "$_root/current" || :)" = "versions/$E_HOST_SH_VERSION" ]; then
+		# Another text of the version that is current: file by file, so that at no instant there is no host.sh (P1). Without its marker in between.
+		rm -f "$_final/.cutover-verified"
+		mv -fT "$_new/host.sh" "$_final/host.sh" && { sync "$_final" 2>/dev/null || sync; } && mv -fT "$_new/.cutover-verified" "$_final/.cutover-verified" || die 73 "cannot replace $_final"
+		rm -rf "$_new"
+	else
+		[ ! -e "$_final" ] || rm -rf "$_final"
+		mv -T "$_new" "$_final" || die 73 "cannot create $_final"
+	fi
+	sync "$_final" "$_root/versions" 2>/dev/null || sync # before current names it
 	rm -f "$_root/.current.new"
 	{ ln -s "versions/$E_HOST_SH_VERSION" "$_root/.current.new" && mv -T "$_root/.current.new" "$_root/current"; } || die 73 "cannot point $_root/current at it"
 	sync "$_root" 2>/dev/null || sync

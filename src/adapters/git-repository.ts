@@ -154,7 +154,8 @@ function notTrusted(commit: string, evidence: string): RefusedError {
     message: `Commit ${commit.slice(0, 12)} is not signed by a trusted signer`,
     evidence,
     impact: "The release that was accepted last stays in force",
-    remedy: `git commit --amend --no-edit -S, then push; or let an admin add the signer to the Trust document`,
+    remedy:
+      "git commit --allow-empty -S -m 'Sign the release', then push; or let an admin add the signer to the Trust document",
   });
 }
 

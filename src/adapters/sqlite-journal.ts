@@ -4,7 +4,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { type Generated, Kysely, SqliteDialect } from "kysely";
-import { CutoverError, ExitCode } from "../errors.ts";
+import { CutoverError, ExitCode, LackingError } from "../errors.ts";
 import type { JournalEvent } from "../model/run-event.ts";
 import type { JournalPort } from "../ports.ts";
 
@@ -14,8 +14,7 @@ interface Tables {
 
 /** Opens the journal at `path`, and makes it when it is not there. A sequence that is not the next one of its stream is refused (`journal-taken`): a second writer fails. */
 export function openSqliteJournal(path: string): JournalPort {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const database = new DatabaseSync(path, { timeout: 5_000 });
+  const database = openDatabase(path);
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
   database.exec(
     "CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, stream TEXT NOT NULL, sequence INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL, UNIQUE (stream, sequence)) STRICT",
@@ -68,6 +67,22 @@ export function openSqliteJournal(path: string): JournalPort {
 
 function closeOnce(database: DatabaseSync): void {
   if (database.isOpen) database.close();
+}
+
+function openDatabase(path: string): DatabaseSync {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const database = new DatabaseSync(path, { timeout: 5_000 });
+    // Opening a file that cannot be written succeeds; the first write would not.
+    database.exec("BEGIN IMMEDIATE; ROLLBACK");
+    return database;
+  } catch (cause) {
+    throw new LackingError(
+      `Cannot open the journal ${path}`,
+      `ls -ld ${dirname(path)} ${path}; df -h ${dirname(path)}`,
+      cause,
+    );
+  }
 }
 
 /** Kysely speaks better-sqlite3's dialect of JavaScript; node:sqlite differs in two places. */

@@ -6,10 +6,10 @@ import type { EventBody, JournalEvent, RunId } from "../model/run-event.ts";
 import type { Lease } from "../ports.ts";
 import { makeAppender } from "../run/append.ts";
 import { driveRun } from "../run/drive-run.ts";
-import { initialRunState, type RunState, reduce } from "../run/machine.ts";
+import { initialRunState, leaveOutHeld, type RunState, reduce } from "../run/machine.ts";
 import { replayRun, runStream } from "../run/replay.ts";
 import type { Controller } from "./controller.ts";
-import { remember } from "./controller-memory.ts";
+import { recall, remember } from "./controller-memory.ts";
 import { makeDeliveries, type RunSources } from "./make-deliveries.ts";
 
 /** Whoever watches: every journaled event, and bytes on the way (not journaled). */
@@ -58,8 +58,16 @@ export async function startRun(
 
 /** Takes up a run that the journal shows without an end. */
 export async function resumeRun(context: RunContext, run: RunId): Promise<RunResult> {
-  const { state, last } = await replayRun(context.controller.journal, run);
-  return drive(context, { run, state, last, first: { kind: "run-resumed", epoch: context.lease.epoch } });
+  const { journal, clock } = context.controller;
+  const { state, last } = await replayRun(journal, run);
+  const { holds } = await recall(context.controller);
+  // A machine that will never answer again must not keep a run open for ever: `cutover hold` lets the run go on without it.
+  const leftOut = leaveOutHeld(state, holds);
+  const events = await makeAppender({ journal, clock, stream: runStream(run), last }).append(...leftOut);
+  for (const event of events) context.watcher.onEvent(event);
+  const onward = leftOut.reduce((before, event) => reduce(before, event, run), state);
+  const first: EventBody = { kind: "run-resumed", epoch: context.lease.epoch };
+  return drive(context, { run, state: onward, last: last + leftOut.length, first });
 }
 
 async function drive(

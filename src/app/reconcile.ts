@@ -1,51 +1,19 @@
 // One pass of the loop: fetch, verify, observe, plan, run, report. Safe to repeat at any time; a pass that finds
 // nothing to do writes nothing to any host (R5).
-import type { CutoverError } from "../errors.ts";
 import type { Desired, DesiredRelease } from "../model/desired.ts";
-import type { Diagnostic } from "../model/diagnostic.ts";
-import type { Observation } from "../model/observation.ts";
-import type { Plan } from "../model/plan.ts";
-import type { RunOutcome } from "../model/run-event.ts";
-import { type Condition, stateOf } from "../model/status.ts";
+import { stateOf } from "../model/status.ts";
 import type { Lease } from "../ports.ts";
 import { openRuns } from "../run/replay.ts";
 import { acceptCommit } from "./accept-commit.ts";
-import { type BackOff, backOffOf, type FirstRetry } from "./back-off.ts";
+import { backOffOf, type FirstRetry } from "./back-off.ts";
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
 import { keepQuarantines, type RunResult, type RunWatcher, resumeRun, startRun } from "./execute-run.ts";
+import type { PassResult, ReleaseResult } from "./pass-result.ts";
 import { publishStatus } from "./publish-status.ts";
 import { contextForRelease, planRelease, runSources } from "./release-context.ts";
 import { failedResult, isReleaseFailure, troubleOfBackOff, waitingResult } from "./release-trouble.ts";
 import { publishRunStatus } from "./run-status.ts";
-
-export interface ReleaseResult {
-  readonly release: string;
-  /** Without changes when there was none: `error` or `trouble` says why. */
-  readonly plan: Plan;
-  /** The snapshot that the plan was made from; empty while an older run waits. */
-  readonly observations: ReadonlyMap<string, Observation>;
-  /** Undefined when there was nothing to run. */
-  readonly run: RunResult | undefined;
-  readonly outcome: RunOutcome | "in-sync" | "stalled" | "waiting";
-  /** What keeps the release from being worked on, for its status. */
-  readonly trouble?: { readonly reason: string; readonly message: string };
-  /** This very plan has failed before; while it waits for its next try, nothing ran. */
-  readonly backOff?: BackOff;
-  /** This release could not even be planned; the others were. */
-  readonly error?: CutoverError;
-  /** What its status says first, after the hosts were read back. */
-  readonly state?: Condition;
-}
-export interface PassResult {
-  readonly commit: string;
-  /** Runs that an earlier controller had left open, as they stand now. */
-  readonly resumed: readonly RunResult[];
-  readonly results: readonly ReleaseResult[];
-  readonly warnings: readonly Diagnostic[];
-  /** Set when the status is true but could not be written to git; the next pass writes it. */
-  readonly notPublished?: string;
-}
 
 export interface PassInput {
   readonly controller: Controller;

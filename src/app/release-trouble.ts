@@ -3,7 +3,7 @@ import { CutoverError } from "../errors.ts";
 import { digestOf } from "../model/digest.ts";
 import type { Plan } from "../model/plan.ts";
 import type { BackOff } from "./back-off.ts";
-import type { ReleaseResult } from "./reconcile.ts";
+import type { ReleaseResult } from "./pass-result.ts";
 
 /** An error of this release alone; a lost lease or a journal that cannot be written end the whole pass. */
 export function isReleaseFailure(error: unknown): error is CutoverError {

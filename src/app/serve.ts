@@ -4,7 +4,8 @@ import type { Lease, LogPort, Trigger } from "../ports.ts";
 import { type Controller, withLease } from "./controller.ts";
 import { remember } from "./controller-memory.ts";
 import type { RunWatcher } from "./execute-run.ts";
-import { type PassResult, reconcile } from "./reconcile.ts";
+import type { PassResult } from "./pass-result.ts";
+import { reconcile } from "./reconcile.ts";
 import { rollBackRelease } from "./roll-back.ts";
 import { openRequests, watchRequests } from "./rollback-requests.ts";
 

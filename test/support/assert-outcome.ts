@@ -1,6 +1,6 @@
 // What came out of a pass, with the failed tasks' own words when it is not what the test expects.
 import assert from "node:assert/strict";
-import type { PassResult } from "../../src/app/reconcile.ts";
+import type { PassResult } from "../../src/app/pass-result.ts";
 
 /** Outcomes of the newest commit's releases; a run that an earlier controller left open counts as the first one. */
 export function assertOutcomes(result: PassResult, ...expected: readonly string[]): void {

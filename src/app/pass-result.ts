@@ -1,0 +1,38 @@
+// What one pass found and did, release by release: read by status, the command line, metrics and the loop itself.
+import type { CutoverError } from "../errors.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
+import type { Observation } from "../model/observation.ts";
+import type { Plan } from "../model/plan.ts";
+import type { RunOutcome } from "../model/run-event.ts";
+import type { Condition } from "../model/status.ts";
+import type { BackOff } from "./back-off.ts";
+import type { RunResult } from "./execute-run.ts";
+
+export interface ReleaseResult {
+  readonly release: string;
+  /** Without changes when there was none: `error` or `trouble` says why. */
+  readonly plan: Plan;
+  /** The snapshot that the plan was made from; empty while an older run waits. */
+  readonly observations: ReadonlyMap<string, Observation>;
+  /** Undefined when there was nothing to run. */
+  readonly run: RunResult | undefined;
+  readonly outcome: RunOutcome | "in-sync" | "stalled" | "waiting";
+  /** What keeps the release from being worked on, for its status. */
+  readonly trouble?: { readonly reason: string; readonly message: string };
+  /** This very plan has failed before; while it waits for its next try, nothing ran. */
+  readonly backOff?: BackOff;
+  /** This release could not even be planned; the others were. */
+  readonly error?: CutoverError;
+  /** What its status says first, after the hosts were read back. */
+  readonly state?: Condition;
+}
+
+export interface PassResult {
+  readonly commit: string;
+  /** Runs that an earlier controller had left open, as they stand now. */
+  readonly resumed: readonly RunResult[];
+  readonly results: readonly ReleaseResult[];
+  readonly warnings: readonly Diagnostic[];
+  /** Set when the status is true but could not be written to git; the next pass writes it. */
+  readonly notPublished?: string;
+}

@@ -10,8 +10,7 @@ task_check_do() {
 	WORK=$(mktemp -d "$T_DIR/.check.XXXXXX") || fail 73 cannot-create "cannot create a directory in $T_DIR"
 	trap 'remove_tree "$WORK"' EXIT
 	trap 'exit 71' HUP INT TERM
-	check_trust
-	verify_signature "$CONTRACT" "$CONTRACT.sig" "$STATE/trust/release_signers" release cutover-release "$THRESHOLD" "$WORK"
+	check_contract "$WORK"
 	verify_version "$T_COMPONENT" "$T_VERSION" "$WORK" || {
 		disown_version
 		fail 65 verify-failed "$PROBLEM"

@@ -43,10 +43,20 @@ hook_task() { # NAME do|undo SECONDS: a whole task of it; ends the task on failu
 	esac
 }
 
+hook_trusted() { # end the task when today's keys do not stand behind a contract that this host never committed to; what it committed to it must be able to end
+	[ "$(kv_get "$T_DIR/committed" version || :)" != "$T_VERSION" ] || return 0
+	hook_proof_=$(mktemp -d "$T_DIR/.check.XXXXXX") || fail 73 cannot-create "cannot create a directory in $T_DIR"
+	trap 'remove_tree "$hook_proof_"' EXIT
+	check_contract "$hook_proof_"
+	remove_tree "$hook_proof_"
+	trap - EXIT
+}
+
 task_hook_do() { # run task NAME's do
 	load_contract "$T_COMPONENT" "$T_VERSION"
 	hook_name_=$(task_option name) || fail 64 bad-request "hook needs name="
 	is_task_name "$hook_name_" || fail 64 bad-request "not a task name"
+	hook_trusted
 	hook_task "$hook_name_" "do" "$(contract_number "task.$hook_name_.seconds" 300)"
 }
 
@@ -71,6 +81,8 @@ drain_task() { # do|undo: the contract's drain task, within drain.seconds; none 
 }
 
 task_drain_do() { # take the component out of service
+	load_contract "$T_COMPONENT" "$T_VERSION"
+	hook_trusted
 	drain_task "do"
 }
 

@@ -89,6 +89,15 @@ switch_above_floor() { # end the task when T_VERSION's sequence is below the hos
 	[ "$sequence_" -ge "${floor_##* }" ] || fail 77 below-floor "sequence $sequence_ is below the floor ${floor_##* } of this host"
 }
 
+switch_trusted() { # end the task when today's keys do not stand behind T_VERSION, or others can write where current is
+	check_private "$(readlink -f "$ROOT")/versions"
+	switch_proof_=$(mktemp -d "$T_DIR/.check.XXXXXX") || fail 73 cannot-create "cannot create a directory in $T_DIR"
+	trap 'remove_tree "$switch_proof_"' EXIT
+	check_contract "$switch_proof_"
+	remove_tree "$switch_proof_"
+	trap - EXIT
+}
+
 switch_begin() { # arm a new trial and switch
 	FROM=
 	if ! FROM=$(current_version "$ROOT"); then
@@ -100,6 +109,7 @@ switch_begin() { # arm a new trial and switch
 		return 0
 	fi
 	[ -z "$FROM" ] || tree_of_version "$T_COMPONENT" "$FROM" >/dev/null || fail 65 current-incomplete "$FROM, the way back, is not a verified version"
+	switch_trusted
 	strategy_call prepare || fail 69 "$WHY" "$EVIDENCE"
 	trial_arm "${FROM:--}" "$TO" "$SWITCH_DEADLINE" || fail 71 "$WHY" "$EVIDENCE"
 	switch_go

@@ -69,6 +69,13 @@ verify_signature() {
 	[ "$_count" -ge "$6" ] || fail 77 bad-signature "$_count of $6 needed $4 keys signed ${1##*/}: $_said"
 }
 
+# check_contract WORKDIR: the kept contract of a built version still is signed by keys that are trusted today. Whoever leaves out `check` must
+# not get at what a key signed that was revoked since (T7, P13). Needs load_contract.
+check_contract() {
+	check_trust
+	verify_signature "$CONTRACT" "$CONTRACT.sig" "$STATE/trust/release_signers" release cutover-release "$THRESHOLD" "$1"
+}
+
 # check_text FILE: sorted unique ASCII `key value` lines, canonical encoding, within the size cap. Status 1 and PROBLEM otherwise.
 check_text() {
 	file_size "$1"
@@ -275,6 +282,7 @@ check_root() {
 }
 
 # check_backup_path ROOT PATH: below a base, and not what must never be put back: versions, current, our own state. Else 77 backup-not-allowed.
+# The directory that holds it is private, or whoever may write there puts a link in the way of what root restores (T11): else 78.
 check_backup_path() {
 	is_abs_path "$2" || fail 65 bad-release "backup path is not canonical"
 	within_bases "$2" || fail 77 backup-not-allowed "$2 is not below a base directory of this host: $REFUSED"
@@ -282,6 +290,9 @@ check_backup_path() {
 		case $2/ in "$_own"/*) fail 77 backup-not-allowed "$2 is inside $_own" ;; esac
 		case $_own/ in "$2"/*) fail 77 backup-not-allowed "$2 holds $_own" ;; esac
 	done
+	_near=${2%/*}
+	until [ -e "$_near" ]; do _near=${_near%/*}; done
+	check_private "$(readlink -f "$_near")"
 }
 
 # within_bases PATH: strictly below an enrolled base, its nearest existing parent really there and private, and apart from STATE.

@@ -316,10 +316,15 @@ for (const shell of shells) {
       assert.equal(await answer([release]), "bad-signature");
       assert.equal(await answer([release, release]), "bad-signature");
       assert.equal(await answer([release, release2]), "ok");
+      await host.put(session, makeOffer(host, { releaseKeys: [release, release2] }).payload);
+      assert.equal((await host.run(session, "build", [[host.task("build", "v1")]])).at(-1)?.event.state, "done");
       const { readFile } = await import("node:fs/promises");
       await writeFile(join(host.state, "trust/revoked"), await readFile(`${release2}.pub`), { mode: 0o600 });
       assert.equal(await answer([release, release2]), "bad-signature");
+      const switched = (await host.run(session, "switch", [[host.task("switch", "v1")]])).at(-1)?.event;
+      assert.equal(switched?.reason, "bad-signature", "what is built is not switched to either, also without a check");
       await session.end();
+      assert.deepEqual(host.leftovers(), []);
     }));
 
   test(`${shell.name}: T8, T9: without trust files, with threshold 0, or when others can write them, nothing is accepted`, () =>

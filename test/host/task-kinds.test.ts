@@ -110,6 +110,11 @@ for (const shell of shells) {
           const refused = await host.task("backup", "do", { version: "v1" });
           assert.equal(refused.exitCode, 77, `${path}: ${refused.reason}`);
         }
+        await mkdir(join(host.base, "open"));
+        await chmod(join(host.base, "open"), 0o777);
+        await host.install("v1", { contract: { "backup.0": join(host.base, "open/data") } });
+        const open = await host.task("backup", "do", { version: "v1" });
+        assert.equal(open.reason, "unsafe-permissions", "T11: others could put a link in its way");
         await symlink("/etc", join(host.base, "out"));
         await host.install("v1", { contract: { "backup.0": join(host.base, "out/hostname") } });
         assert.equal((await host.task("backup", "do", { version: "v1" })).exitCode, 77);

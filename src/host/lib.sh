@@ -1,5 +1,5 @@
 #!/bin/sh
-# host.sh: the far side of cutover. Joined from src/host/*.sh in the order lib, trust, receive, build, probe, check, runner, …, session, main.
+# host.sh: the far side of cutover. Joined from src/host/*.sh in the order lib, trust, grammar, receive, build, probe, check, runner, …, session, main.
 # lib.sh: what every part stands on: results, fields, key-value files, clocks, durable writes, locks, limited children.
 #
 # Globals set by main: STATE HOST_NAME ADDRESS MODE(system|user) SELF(path of this script) BASES_FILE=enrolment.

@@ -1,4 +1,5 @@
 // cutover lab up | down | demo
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
@@ -49,6 +50,7 @@ function addUp(lab: Command, register: Register): void {
     const started = await startLab(context, options);
     const { output, signal } = context;
     try {
+      await writeKnownHosts(started);
       output.print([
         [styled(started.id, "strong"), ` ${counted(started.hosts.length, "host")} in ${started.directory}`],
         ...hostLines(started),
@@ -83,19 +85,29 @@ function addDown(lab: Command, register: Register): void {
 }
 
 /** Where the host is, and the command that enrols it. */
-function hostLines({ kind, operatorKey, hosts }: Lab): Line[] {
+function hostLines({ kind, directory, operatorKey, hosts }: Lab): Line[] {
   return hosts.flatMap((host): Line[] => {
     const local = ["--local", "--user", host.user, "--state", host.stateDirectory, "--prefix", host.prefix];
     const options =
       kind === "loopback"
         ? [...local, "--authorized-keys", host.authorizedKeysFile, "--host-key", `'${host.hostKeys[0] ?? ""}'`]
-        : ["--operator-key", operatorKey ?? ""];
+        : ["--operator-key", operatorKey ?? "", "--known-hosts", knownHostsOf(directory)];
     const where = ["--address", host.address, "--port", String(host.port), "--base", host.baseDirectory];
     return [
       [styled(host.name, "strong"), `  ${host.user}@${host.address}:${host.port}`],
       [styled(`  cutover host enrol ${[host.name, ...where, ...options].join(" ")}`, "faint")],
     ];
   });
+}
+
+const knownHostsOf = (directory: string): string => join(directory, "known_hosts");
+
+/** What the printed command needs: the operator has never talked to these machines before. */
+async function writeKnownHosts({ directory, hosts }: Lab): Promise<void> {
+  const lines = hosts.flatMap(({ address, port, hostKeys }) =>
+    hostKeys.map((key) => `${port === 22 ? address : `[${address}]:${port}`} ${key}\n`),
+  );
+  await writeFile(knownHostsOf(directory), lines.join(""));
 }
 
 async function startLab({ output }: CommandContext, options: Options) {

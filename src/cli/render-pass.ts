@@ -101,7 +101,9 @@ function releaseLines({ release, plan, outcome, run, trouble, backOff, error, st
   const silent = run === undefined ? [] : unknownLines(run);
   const why = outcome === "rolled-back" || outcome === "stuck" ? [[`  ${run?.state.reason ?? ""}`]] : [];
   const kept =
-    outcome === "rolled-back" ? [["  what was shown to be bad is quarantined until git asks for something else"]] : [];
+    outcome === "rolled-back"
+      ? [["  what was shown to be bad is quarantined: it is not tried again until cutover retry lifts that"]]
+      : [];
   return [
     head(text, style),
     ...why,

@@ -128,7 +128,12 @@ function heldLines(held: readonly Held[]): Line[] {
       : groupBy(held, ({ reason, component, evidence }) => [reason, component, evidence].join("\0"));
   const rows = groups.map((group): Cell[] => {
     const [{ reason, component, evidence }] = group;
-    return [heldWords[reason], { text: foldHosts(hostsOf(group)) }, { text: component ?? "" }, { text: evidence }];
+    return [
+      heldWords[reason],
+      { text: foldHosts(hostsOf(group)) },
+      { text: component ?? "" },
+      { text: firstLine(evidence) },
+    ];
   });
   return [[styled("left alone", "warn")], ...tableLines(["why", "host", "component", "evidence"], rows)];
 }
@@ -147,4 +152,9 @@ export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): [T,
     else groups.set(key, [item]);
   }
   return [...groups.values()];
+}
+
+/** A table has one line a row; the whole evidence is in `cutover status`. */
+function firstLine(evidence: string): string {
+  return evidence.split("\n", 1)[0]?.trimEnd() ?? "";
 }

@@ -33,7 +33,9 @@ export function addHold(program: Command, register: Register): void {
       await requireKnownHosts(memory, args);
       for (const host of hosts) await holdHost(memory, { host, ...actor });
     });
-    context.output.print(said("on hold", hosts, actor, "cutover resume"));
+    context.output.print(
+      said("on hold", hosts, actor, `cutover resume ${args.length === 0 ? "--all" : args.join(" ")} --reason …`),
+    );
     context.output.document({ held: hosts.map((host) => host ?? "*"), ...actor });
     return ExitCode.done;
   });

@@ -16,40 +16,30 @@ export interface ServeControllerInput extends ServeInput {
 export async function serveController(input: ServeControllerInput): Promise<void> {
   const metrics = makeMetrics();
   let lastPass: { at: number; failed: boolean; code: string | undefined } | undefined;
-  let hint: (reason: string) => void = () => {};
-  const webhook: ServeInput["triggers"][number] = async (onHint) => {
-    hint = onHint;
-    return async () => {};
+  // A trigger like the others: it starts once the lease is ours, so a second `serve` is told who holds it, not that a port is taken.
+  const http: ServeInput["triggers"][number] = async (onHint) => {
+    const app = makeHttpApp({ metrics, webhookSecret: input.webhookSecret, onHint, lastPass: () => lastPass });
+    const server = await startHttp(app.fetch, input.listen);
+    input.log.info("listening", { address: server.address, port: server.port });
+    return () => server.close();
   };
-  const app = makeHttpApp({
-    metrics,
-    webhookSecret: input.webhookSecret,
-    onHint: (reason) => hint(reason),
-    lastPass: () => lastPass,
+  await serve({
+    ...input,
+    triggers: [...input.triggers, http],
+    watcher: {
+      onBytes: input.watcher.onBytes,
+      onEvent(event) {
+        metrics.observeEvent(event);
+        input.watcher.onEvent(event);
+      },
+    },
+    onPass(report) {
+      metrics.observePass(report);
+      const code = report.kind === "failed" ? report.error.code : undefined;
+      lastPass = { at: input.controller.clock.now(), failed: report.kind === "failed", code };
+      input.onPass(report);
+    },
   });
-  const server = await startHttp(app.fetch, input.listen);
-  input.log.info("listening", { address: server.address, port: server.port });
-  try {
-    await serve({
-      ...input,
-      triggers: [...input.triggers, webhook],
-      watcher: {
-        onBytes: input.watcher.onBytes,
-        onEvent(event) {
-          metrics.observeEvent(event);
-          input.watcher.onEvent(event);
-        },
-      },
-      onPass(report) {
-        metrics.observePass(report);
-        const code = report.kind === "failed" ? report.error.code : undefined;
-        lastPass = { at: input.controller.clock.now(), failed: report.kind === "failed", code };
-        input.onPass(report);
-      },
-    });
-  } finally {
-    await server.close();
-  }
 }
 
 interface HttpServer {

@@ -150,6 +150,7 @@ function versionOf(text: string | undefined): string | null {
   return text !== undefined && Version.safeParse(text).success ? text : null;
 }
 
+/** One line: a check says in its first what it found; the rest is in the quarantine's evidence and in the journal. */
 function detailOf(text: string): string {
-  return text.slice(0, 500).toWellFormed();
+  return (text.split("\n", 1)[0] ?? "").trimEnd().slice(0, 500).toWellFormed();
 }

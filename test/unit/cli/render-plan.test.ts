@@ -85,7 +85,9 @@ test("in sync, pending and nothing but left-out hosts are three exit codes: 0, 2
 
 test("evidence from a host cannot forge lines, colours or a title (T26)", () => {
   const plan = planOf({ components: { shop: { hosts: ["web1"] } } });
-  const held = [{ host: "web2", component: "shop", reason: "drifted" as const, evidence: "x\u001b[32mall good\nforged" }];
+  const held = [
+    { host: "web2", component: "shop", reason: "drifted" as const, evidence: "x\u001b[32mall good\nforged" },
+  ];
   const lines = show({ ...plan, held });
   assert.ok(lines.some((line) => line.endsWith("x\\u{1b}[32mall good")));
   assert.ok(!lines.some((line) => line.includes("forged")));

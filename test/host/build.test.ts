@@ -1,6 +1,6 @@
 // From an offer to a built version, and every way in which that is refused.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { makeOffer, shells, withHost } from "../support/host-session.ts";
@@ -36,6 +36,22 @@ for (const shell of shells) {
       assert.equal(statSync(join(version, "bin/app")).mode & 0o7777, 0o755);
       assert.ok(!existsSync(join(host.root, "current")));
       assert.deepEqual((await host.offer(session, offer)).fields, ["built", "built"]);
+      assert.equal(await session.end(), 0);
+    }));
+
+  test(`${shell.name}: a file in the place of versions/ fails the build with 73, and stays as it was`, () =>
+    withHost(shell, {}, async (host) => {
+      const session = await host.session({});
+      const offer = makeOffer(host);
+      await host.offer(session, offer);
+      await host.put(session, offer.payload);
+      mkdirSync(host.root, { recursive: true, mode: 0o755 });
+      writeFileSync(join(host.root, "versions"), "somebody's");
+      const events = await host.run(session, "build", [[host.task("build", "v1")]]);
+      const { event } = events.at(-1) ?? assert.fail("no event");
+      assert.deepEqual([event.state, event.exitCode, event.reason], ["failed", 73, "cannot-create"]);
+      assert.deepEqual(readdirSync(host.root), ["versions"]);
+      assert.equal(readFileSync(join(host.root, "versions"), "utf8"), "somebody's");
       assert.equal(await session.end(), 0);
     }));
 

@@ -99,10 +99,39 @@ export interface PayloadFile {
   /** `sha256:…` of the file. */
   readonly digest: string;
   readonly bytes: number;
-  readonly codec: Codec;
-  /** Size of the unpacked tar stream. */
+  /** `patch`: a container of package/patch, to be applied to `base`; else a packed tar. */
+  readonly codec: Codec | "patch";
+  /** Size of the unpacked tar stream; of a patch the most that one stage decodes to, index and groups together. */
   readonly outputBytes: number;
+  /** Tree digest that a patch starts from. */
+  readonly base?: string;
+  /** MiB that a patch's decoders need at most; absent for a full payload. */
+  readonly memoryMib?: number;
 }
+
+/** Which decoders a patch may use; a host needs all of them. */
+export type PatchVariant = "zstd" | "zstd-bsdiff";
+
+/** A patch that lies in the artifact repository, as the signed list of its target tree names it. */
+export interface PublishedPatch {
+  readonly from: string;
+  readonly variant: PatchVariant;
+  readonly digest: string;
+  readonly bytes: number;
+  readonly outputBytes: number;
+  readonly memoryMib: number;
+}
+
+/** What can be sent to reach one tree. Signed by release keys (namespace `cutover-transfers`). */
+export interface TransferList {
+  readonly tree: string;
+  /** Bytes of the full payload (zstd). */
+  readonly fullBytes: number;
+  readonly patches: readonly PublishedPatch[];
+}
+
+/** Bytes done of bytes to do, for whoever watches. `done` may pass a `total` that was estimated. */
+export type OnProgress = (progress: { readonly what: string; readonly done: number; readonly total: number }) => void;
 
 /** Reads an artifact repository: a directory, or the same over http(s). */
 export interface ArtifactRepositoryPort {
@@ -112,6 +141,20 @@ export interface ArtifactRepositoryPort {
   payload(tree: string, codec: Codec): Promise<PayloadFile>;
   /** Published versions of a component, newest sequence first. */
   versions(component: string): Promise<string[]>;
+  /** The signed list of what leads to a tree, text and signatures as they are (the caller verifies); undefined when there is none. */
+  transfers(tree: string): Promise<{ readonly text: string; readonly signatures: string } | undefined>;
+  /** A published patch to `to`, digest-checked and cached. Throws `artifact-incomplete`, `artifact-corrupt`. */
+  patch(to: string, patch: PublishedPatch): Promise<PayloadFile>;
+  /** Makes the patch of a pair that nobody published, from both full artifacts, and keeps it; asked twice at once, it is made once. */
+  makePatch(pair: {
+    readonly from: string;
+    readonly to: string;
+    readonly variant: PatchVariant;
+    readonly onProgress?: OnProgress;
+    readonly signal?: AbortSignal;
+  }): Promise<PayloadFile>;
+  /** One payload out of several patches, each from where the one before ends. */
+  chain(stages: readonly { readonly patch: PayloadFile; readonly to: string }[]): Promise<PayloadFile>;
 }
 
 /** Where an artifact repository keeps its bytes: a directory, or the same over http(s). Paths are those of package/layout.ts. */

@@ -58,4 +58,12 @@ export type Observation =
       readonly at: number;
       readonly code: string;
       readonly message: string;
+      /** What the last trusted status said of its components, when there is one: for intent and review, never for acting. */
+      readonly lastKnown?: LastKnown;
     };
+
+/** State from a signed note, with the time it was read back from the host. */
+export interface LastKnown {
+  readonly at: number;
+  readonly components: readonly Pick<ObservedComponent, "component" | "current" | "currentTree">[];
+}

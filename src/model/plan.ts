@@ -46,6 +46,25 @@ export interface Held {
   readonly evidence: string;
 }
 
+/**
+ * How one version step reaches the hosts that share it, and what that costs. An estimate for people and for the choice at
+ * delivery; no decision, so the plan hash does not cover it.
+ */
+export interface PlannedTransfer {
+  readonly component: string;
+  readonly from: string | undefined;
+  readonly to: string;
+  readonly hosts: readonly string[];
+  /** `present`: built there already, nothing is sent. */
+  readonly path: "direct" | "chain" | "full" | "present";
+  /** Versions that a chain leads through, between `from` and `to`. */
+  readonly via: readonly string[];
+  /** Undefined while nobody has made it: the bytes are known once it is made. */
+  readonly bytesPerHost: number | undefined;
+  /** One sentence: what was compared, and why this one. */
+  readonly why: string;
+}
+
 export type RollbackPolicy = "auto" | "release" | "manual";
 
 export interface Plan {
@@ -53,6 +72,8 @@ export interface Plan {
   readonly changes: readonly PlannedChange[];
   readonly steps: readonly Step[];
   readonly held: readonly Held[];
+  /** Absent in plans that were made without an artifact repository. */
+  readonly transfers?: readonly PlannedTransfer[];
   readonly rollbackPolicy: RollbackPolicy;
   /** Hosts that may be unhealthy or unknown before nothing more switches. */
   readonly failureBudget: number;

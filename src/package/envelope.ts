@@ -12,29 +12,35 @@ const count = z.int().min(0).max(999_999_999_999_999); // hosts take 15 digits
 const EnvelopePayload = z.strictObject({
   /** Digest of the unpacked tree's manifest. */
   digest: Digest,
-  codec: z.enum(["zstd", "xz", "gzip", "none"]),
+  /** `patch` for a tree only, together with a base. */
+  codec: z.enum(["zstd", "xz", "gzip", "none", "patch"]),
   /** Digest and length of the compressed bytes. */
   payload: Digest,
   payloadBytes: count,
-  /** Cap on the bytes of the unpacked tar stream. */
+  /** Cap on the bytes of the unpacked tar stream; of a patch, on what one stage decodes to. */
   outputBytes: count,
 });
 export type EnvelopePayload = z.infer<typeof EnvelopePayload>;
 
-export const Envelope = z.strictObject({
-  component: ComponentName,
-  version: Version,
-  epoch: count,
-  run: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
-  /** Seconds since 1970. */
-  expires: count,
-  hosts: z.array(HostName).min(1),
-  memoryMib: z.int().min(16).max(1_048_576),
-  /** SHA-256 of the release metadata text. */
-  release: Digest,
-  tree: EnvelopePayload,
-  bundle: EnvelopePayload.optional(),
-});
+export const Envelope = z
+  .strictObject({
+    component: ComponentName,
+    version: Version,
+    epoch: count,
+    run: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
+    /** Seconds since 1970. */
+    expires: count,
+    hosts: z.array(HostName).min(1),
+    memoryMib: z.int().min(16).max(1_048_576),
+    /** SHA-256 of the release metadata text. */
+    release: Digest,
+    /** Tree that a patch starts from; undefined for a full payload. */
+    base: Digest.optional(),
+    tree: EnvelopePayload,
+    bundle: EnvelopePayload.optional(),
+  })
+  .refine(({ base, tree }) => (base === undefined) === (tree.codec !== "patch"), "a patch and its base come together")
+  .refine(({ bundle }) => bundle?.codec !== "patch", "a bundle is sent whole");
 export type Envelope = z.infer<typeof Envelope>;
 
 const format = "cutover-envelope/1";
@@ -42,10 +48,11 @@ const number = /^(0|[1-9][0-9]{0,14})$/;
 
 /** The exact text to sign. Hosts are a set: their order does not matter. */
 export function encodeEnvelope(envelope: Envelope): string {
-  const { component, version, epoch, run, expires, hosts, memoryMib, release, tree, bundle } = Envelope.parse(envelope);
+  const { component, version, epoch, run, expires, hosts, memoryMib, release, base, tree, bundle } =
+    Envelope.parse(envelope);
   return encodeKeyValues([
     ["format", format],
-    ["base", "none"],
+    ["base", base ?? "none"],
     ["component", component],
     ["version", version],
     ["epoch", `${epoch}`],
@@ -85,6 +92,7 @@ function readEnvelope(entries: readonly KeyValue[], text: string): Envelope {
     hosts: entries.flatMap(([key, value]) => (key === "host" ? [value] : [])),
     memoryMib: numberOf(values, "memory-mib"),
     release: values.get("release"),
+    ...(values.get("base") === "none" ? {} : { base: values.get("base") }),
     tree: readPayload(values, "tree"),
     ...(values.has("bundle") ? { bundle: readPayload(values, "bundle") } : {}),
   });

@@ -71,6 +71,16 @@ check_machine() {
 		free_mb "$ROOT"
 		[ "${FREE_MB:-0}" -ge "$_wanted" ] || lacks "${FREE_MB:-0} MB free below $ROOT, $_wanted needed"
 	fi
+	if _wanted=$(kv_get "$CONTRACT" needs.memory-mb); then
+		memory_mb
+		[ "$MEMORY_MB" -ge "$_wanted" ] || lacks "memory $MEMORY_MB MB found, $_wanted needed"
+	fi
+}
+
+# memory_mb: all memory of the machine in MEMORY_MB, not what is free just now: the version that goes makes room for the one that comes.
+memory_mb() {
+	MEMORY_MB=$(awk '$1 == "MemTotal:" { printf "%d", $2 / 1024; exit }' /proc/meminfo 2>/dev/null) || :
+	MEMORY_MB=${MEMORY_MB:-0}
 }
 
 # has_library NAME: the loader's cache knows it, or it lies in a usual place or in the tree itself.

@@ -124,6 +124,8 @@ needs.kernel dotted
 needs.glibc dotted
 needs.library.# library
 needs.disk-mb number
+needs.memory-mb number
+needs.component.NAME ([0-9A-Za-z.+~=-]|%2[0A]|%3[CE]|%5E|%7C)+
 needs.port.# number
 probation.seconds number
 probation.at-end stay|revert'

@@ -226,8 +226,10 @@ export interface ExecutorPort {
 /** Append-only memory of the controller. `append` returns only when the events are on disk (F2). */
 export interface JournalPort {
   append(events: readonly JournalEvent[]): Promise<void>;
-  /** All events of a stream in order. */
-  read(stream: string): Promise<JournalEvent[]>;
+  /** Events of a stream in order: all, or those of some kinds only (a run of 10,000 hosts has hundreds of thousands). */
+  read(stream: string, kinds?: readonly JournalEvent["kind"][]): Promise<JournalEvent[]>;
+  /** The newest event of a stream, undefined when there is none. */
+  newest(stream: string): Promise<JournalEvent | undefined>;
   /** Streams in order of their first event; `prefix` selects, e.g. `run/`. */
   streams(prefix: string): Promise<string[]>;
   close(): Promise<void>;
@@ -247,3 +249,33 @@ export interface LogPort {
 export type OperatorShell = (
   script: string,
 ) => Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }>;
+
+/**
+ * Where pull requests (merge requests) of the release repository live. Every call may be repeated: it looks before it writes.
+ * Throws `forge-refused` (401, 403, 404 … with the remedy), `forge-unreachable` (retry); never with the token in it (P15).
+ */
+export interface ForgePort {
+  /** For messages: which forge, which repository; no credentials. */
+  readonly name: string;
+  /** The one comment of ours that starts with `marker`: made where there is none, else replaced. `body` starts with `marker`. */
+  upsertComment(input: { readonly pull: number; readonly marker: string; readonly body: string }): Promise<{
+    readonly change: "created" | "updated" | "unchanged";
+    readonly url: string;
+  }>;
+  setStatus(commit: string, status: CommitStatus): Promise<void>;
+  /** Address of the open pull request from `branch` to `base`; one that is there already gets this title and body. */
+  openPull(input: {
+    readonly branch: string;
+    readonly base: string;
+    readonly title: string;
+    readonly body: string;
+  }): Promise<string>;
+}
+export interface CommitStatus {
+  readonly state: "success" | "failure" | "pending";
+  /** `cutover/plan` */
+  readonly context: string;
+  /** One line; a forge cuts it where it must. */
+  readonly description: string;
+  readonly targetUrl?: string;
+}

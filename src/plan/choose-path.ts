@@ -1,0 +1,151 @@
+// How one version reaches one host: a direct patch, a chain of patches, or the full artifact; the fewest bytes win. Pure.
+import { formatBytes } from "../model/format-bytes.ts";
+
+/** Which decoders a patch needs; `zstd-bsdiff` needs both. */
+export type PatchKind = "zstd" | "zstd-bsdiff";
+
+/** A patch that leads from one tree to another and can be had: published and signed for, or made already. */
+export interface PatchHop {
+  readonly from: string;
+  readonly to: string;
+  readonly variant: PatchKind;
+  readonly bytes: number;
+  /** What its decoders need at most. */
+  readonly memoryMib: number;
+}
+
+export interface PathInput {
+  /** Tree that is wanted. */
+  readonly target: string;
+  /** True when the host has the target built already. */
+  readonly built: boolean;
+  /** Trees that the host has built, the one in use first: patches can start from each of them. */
+  readonly bases: readonly string[];
+  /** What the host can decode; empty when it takes full artifacts only. */
+  readonly variants: readonly PatchKind[];
+  /** Whatever leads to the target, directly or through other trees. */
+  readonly hops: readonly PatchHop[];
+  /** Compressed bytes of the full artifact, undefined while nobody knows them; `size` is what it unpacks to. */
+  readonly full: { readonly bytes: number | undefined; readonly size: number };
+  /** Whether the controller can make the patch from this base by itself. */
+  readonly canMake: (base: string) => boolean;
+  /** How people call a tree: its version. */
+  readonly nameOf: (tree: string) => string;
+  /** What else was seen and has to be said, such as a list of patches that nobody trusted signed. */
+  readonly remarks?: readonly string[];
+}
+
+export type ChosenPath = {
+  /** What the host receives; undefined while nobody has made it. */
+  readonly bytes: number | undefined;
+  /** What was compared, the choice first. */
+  readonly why: string;
+} & (
+  | { readonly kind: "present" | "full" }
+  /** `hop` is undefined for a patch that is still to be made. */
+  | { readonly kind: "direct"; readonly base: string; readonly hop: PatchHop | undefined }
+  | { readonly kind: "chain"; readonly base: string; readonly hops: readonly PatchHop[] }
+);
+
+export const longestChain = 3;
+/** A full artifact up to here is sent whole: making a patch would cost more than it saves. */
+export const worthPatchingBytes = 64 * 1024;
+/** Hosts let no decoder have more. */
+export const mostMemoryMib = 1024;
+
+interface Candidate {
+  readonly path: ChosenPath;
+  readonly bytes: number;
+  readonly words: string;
+}
+
+/**
+ * The fewest bytes win; equal ones prefer direct, then full. A direct patch that is still to be made is the choice until its
+ * size is known: ask again with it as a hop, or without `canMake` when it could not be made.
+ */
+export function choosePath(input: PathInput): ChosenPath {
+  if (input.built) return { kind: "present", bytes: 0, why: "built there already" };
+  const usable = input.hops.filter(({ variant, memoryMib }) => input.variants.includes(variant) && memoryMib <= mostMemoryMib); // biome-ignore format: one line
+  const direct = directPatch(input, usable);
+  const chain = shortestChain(input, usable);
+  const full = fullArtifact(input.full);
+  const ranked = [direct, full, chain].flatMap((each) => each ?? []).sort((a, b) => a.bytes - b.bytes); // stable: ties keep this order
+  const [best = full] = ranked;
+  const compared = ranked.map(({ words }) => words);
+  const why = [...compared, ...whyNoPatch(input, { direct, chain }), ...(input.remarks ?? [])].join("; ");
+  return { ...best.path, why };
+}
+
+function fullArtifact({ bytes }: PathInput["full"]): Candidate {
+  return {
+    path: { kind: "full", bytes, why: "" },
+    bytes: bytes ?? Number.MAX_SAFE_INTEGER,
+    words: bytes === undefined ? "full artifact" : `full ${formatBytes(bytes)}`,
+  };
+}
+
+function directPatch(input: PathInput, usable: readonly PatchHop[]): Candidate | undefined {
+  const hop = smallest(usable.filter(({ from, to }) => to === input.target && input.bases.includes(from)));
+  if (hop !== undefined)
+    return {
+      path: { kind: "direct", base: hop.from, hop, bytes: hop.bytes, why: "" },
+      bytes: hop.bytes,
+      words: `direct patch ${formatBytes(hop.bytes)}`,
+    };
+  const base = isWorthMaking(input) ? input.bases.find((each) => input.canMake(each)) : undefined;
+  if (base === undefined) return undefined;
+  const words = `direct patch from ${input.nameOf(base)}, made before it is sent`;
+  return { path: { kind: "direct", base, hop: undefined, bytes: undefined, why: "" }, bytes: -1, words };
+}
+
+function isWorthMaking({ full, variants }: PathInput): boolean {
+  return variants.length > 0 && (full.bytes ?? full.size) > worthPatchingBytes;
+}
+
+/** Two or three hops with the fewest bytes in all, from whichever base. Lists are short: every way is looked at. */
+function shortestChain(input: PathInput, usable: readonly PatchHop[]): Candidate | undefined {
+  let best: { readonly hops: readonly PatchHop[]; readonly bytes: number } | undefined;
+  const bases = new Set(input.bases);
+  const walk = (to: string, later: readonly PatchHop[], bytes: number): void => {
+    for (const hop of cheapestPairs(usable.filter((each) => each.to === to))) {
+      if (hop.from === input.target || later.some((each) => each.to === hop.from)) continue;
+      const hops = [hop, ...later];
+      const sum = bytes + hop.bytes;
+      if (best !== undefined && sum >= best.bytes) continue;
+      if (bases.has(hop.from) && hops.length > 1) best = { hops, bytes: sum };
+      else if (hops.length < longestChain) walk(hop.from, hops, sum);
+    }
+  };
+  walk(input.target, [], 0);
+  if (best === undefined) return undefined;
+  const { hops, bytes } = best;
+  const via = hops.slice(1).map(({ from }) => input.nameOf(from));
+  return {
+    path: { kind: "chain", base: hops[0]?.from ?? "", hops, bytes, why: "" },
+    bytes,
+    words: `chain via ${via.join(" and ")} ${formatBytes(bytes)}`,
+  };
+}
+
+/** One pair may be published for several sets of decoders. */
+function cheapestPairs(hops: readonly PatchHop[]): PatchHop[] {
+  const pairs = Map.groupBy(hops, ({ from }) => from);
+  return [...pairs.values()].flatMap((same) => smallest(same) ?? []);
+}
+
+/** The first of the smallest. */
+function smallest(hops: readonly PatchHop[]): PatchHop | undefined {
+  return hops.reduce<PatchHop | undefined>(
+    (least, hop) => (least && least.bytes <= hop.bytes ? least : hop),
+    undefined,
+  );
+}
+
+/** Why nothing but the full artifact came into question. */
+function whyNoPatch(input: PathInput, found: { readonly direct: unknown; readonly chain: unknown }): string[] {
+  if (found.direct !== undefined || found.chain !== undefined) return [];
+  if (input.bases.length === 0) return ["there is no version on the host that a patch could start from"];
+  if (input.variants.length === 0) return ["the host has no zstd that applies patches"];
+  if ((input.full.bytes ?? input.full.size) <= worthPatchingBytes) return ["too small to be worth a patch"];
+  return ["no patch leads there from what the host has"];
+}

@@ -1,5 +1,7 @@
 // A plan whose runs fail without showing any version to be bad is not tried at every poll for ever: the pauses between its
 // tries grow, until the plan is another one or an operator asks for a try. Derived from the journal's runs alone.
+import { canonicalJson, digestOf } from "../model/digest.ts";
+import type { Plan } from "../model/plan.ts";
 import type { RunId, RunOutcome } from "../model/run-event.ts";
 import type { Controller } from "./controller.ts";
 import { type ControllerMemory, recall } from "./controller-memory.ts";
@@ -25,14 +27,18 @@ const pauseMinutes = [1, 5, 15, 60];
 /** As far back as tries are counted. */
 const newestRuns = 50;
 
-type FailedRun = Omit<BackOff, "tries" | "nextTryAt">;
+type FailedRun = Omit<BackOff, "tries" | "nextTryAt"> & {
+  /** What it set out to move: a plan of the same hash may move less, when a host is held for example. */
+  readonly moves: string;
+};
 
 /** Tries of this very plan that failed since the last good run, and since an operator asked for one; undefined when none did. */
 export async function backOffOf(
   controller: Pick<Controller, "journal" | "settings">,
-  { release, planHash, firstRetry }: { release: string; planHash: string; firstRetry: FirstRetry },
+  { plan, firstRetry }: { plan: Plan; firstRetry: FirstRetry },
 ): Promise<BackOff | undefined> {
-  const found = (await failedRuns(controller, release)).filter((run) => run.planHash === planHash);
+  const moves = movesOf(plan);
+  const found = (await failedRuns(controller, plan.release)).filter((run) => run.moves === moves);
   return fromRuns(found, firstRetry);
 }
 
@@ -46,14 +52,15 @@ export async function allBackOffs(
   return releases.flatMap((release) => {
     const [newest, ...older] = runs.filter((run) => run.release === release);
     if (newest === undefined) return [];
-    return fromRuns([newest, ...older.filter(({ planHash }) => planHash === newest.planHash)], firstRetry) ?? [];
+    return fromRuns([newest, ...older.filter(({ moves }) => moves === newest.moves)], firstRetry) ?? [];
   });
 }
 
 function fromRuns(runs: readonly FailedRun[], firstRetry: FirstRetry): BackOff | undefined {
   const [newest] = runs;
   if (newest === undefined) return undefined;
-  return { ...newest, tries: runs.length, nextTryAt: newest.at + pauseMs(runs.length, firstRetry) };
+  const { moves: _, ...run } = newest;
+  return { ...run, tries: runs.length, nextTryAt: newest.at + pauseMs(runs.length, firstRetry) };
 }
 
 /** Exported for its test: 1, 5, 15, 60, 60 … minutes. */
@@ -85,6 +92,7 @@ async function failedRuns(
       found.push({
         release: plan.release,
         planHash: plan.hash,
+        moves: movesOf(plan),
         components,
         run: stream.slice("run/".length),
         outcome,
@@ -94,6 +102,12 @@ async function failedRuns(
     if (release !== undefined && over.has(release)) break;
   }
   return found;
+}
+
+function movesOf({ hash, changes }: Plan): string {
+  return digestOf(
+    canonicalJson([hash, ...changes.map(({ host, component, from }) => [host, component, from ?? null])]),
+  );
 }
 
 function wasAskedAgain({ retries }: ControllerMemory, components: readonly string[], at: number): boolean {

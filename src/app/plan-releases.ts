@@ -34,7 +34,7 @@ export async function planReleases({ controller }: { readonly controller: Contro
       for (const [host, observation] of context.observations) observations.set(host, observation);
       const plan = await planRelease(controller, { context, release, desired });
       plans.push(plan);
-      const tries = { release: release.name, planHash: plan.hash, firstRetry: "after-a-pause" } as const;
+      const tries = { plan, firstRetry: "after-a-pause" } as const;
       const backOff = plan.changes.length === 0 ? undefined : await backOffOf(controller, tries);
       if (backOff !== undefined && controller.clock.now() < backOff.nextTryAt) backOffs.push(backOff);
     } catch (error) {

@@ -96,7 +96,7 @@ async function reconcileRelease(input: PassInput, desired: Desired, release: Des
   const { plan } = planned;
   if (plan.changes.length === 0)
     return { ...planned, run: undefined, outcome: plan.held.length > 0 ? "stalled" : "in-sync" };
-  const tries = { release: release.name, planHash: plan.hash, firstRetry };
+  const tries = { plan, firstRetry };
   const before = await backOffOf(controller, tries);
   if (before !== undefined && controller.clock.now() < before.nextTryAt)
     return { ...planned, run: undefined, outcome: "stalled", backOff: before, trouble: troubleOfBackOff(before) };

@@ -44,6 +44,7 @@ function nothingPlanned(release: string): Pick<ReleaseResult, "release" | "plan"
   const plan: Plan = {
     release,
     changes: [],
+    waiting: [],
     steps: [],
     held: [],
     rollbackPolicy: "manual",

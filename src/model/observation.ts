@@ -62,8 +62,11 @@ export type Observation =
       readonly lastKnown?: LastKnown;
     };
 
-/** State from a signed note, with the time it was read back from the host. */
+/** State from our journal or a signed note, with the time it was read back from the host. `current` is what it ran then. */
 export interface LastKnown {
   readonly at: number;
-  readonly components: readonly Pick<ObservedComponent, "component" | "current" | "currentTree">[];
+  readonly components: readonly LastKnownComponent[];
 }
+
+export type LastKnownComponent = Pick<ObservedComponent, "component" | "current" | "currentTree"> &
+  Partial<Pick<ObservedComponent, "committed" | "committedTree">>;

@@ -18,6 +18,11 @@ export interface PlannedChange {
   readonly deadlineSeconds: number;
   /** What P8 can promise here; `process` managers lose it across a reboot and the plan says so. */
   readonly revertsAfterReboot: boolean;
+  /**
+   * Where the change starts by intent, when that is not what runs now: the committed version below a trial that only waits
+   * for its commit, or below a drift that is healed.
+   */
+  readonly intended?: { readonly from: string | undefined; readonly fromTree: Digest | undefined };
 }
 
 /** Work of one host within a step; the whole list is handed over in one message. */
@@ -70,6 +75,8 @@ export type RollbackPolicy = "auto" | "release" | "manual";
 export interface Plan {
   readonly release: string;
   readonly changes: readonly PlannedChange[];
+  /** Meant as well, and not done now: its host is held, on trial or unreachable, or the release is quarantined. */
+  readonly waiting: readonly PlannedChange[];
   readonly steps: readonly Step[];
   readonly held: readonly Held[];
   /** Absent in plans that were made without an artifact repository. */
@@ -77,6 +84,6 @@ export interface Plan {
   readonly rollbackPolicy: RollbackPolicy;
   /** Hosts that may be unhealthy or unknown before nothing more switches. */
   readonly failureBudget: number;
-  /** SHA-256 over the decisions only (DESIGN section 6). */
+  /** SHA-256 over the decisions for all hosts, those that wait included (DESIGN section 6). */
   readonly hash: Digest;
 }

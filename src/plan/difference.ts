@@ -1,6 +1,6 @@
 // Desired minus observed: what has to change, and what is left alone with the reason. Pure.
 import type { DesiredRelease } from "../model/desired.ts";
-import type { HostVersionState, Observation, ObservedComponent } from "../model/observation.ts";
+import type { HostVersionState, LastKnownComponent, Observation, ObservedComponent } from "../model/observation.ts";
 import type { Held, PlannedChange } from "../model/plan.ts";
 import type { PublishedVersion } from "../model/published-version.ts";
 
@@ -17,30 +17,35 @@ export interface DifferenceInput {
 
 export interface Difference {
   readonly changes: readonly PlannedChange[];
+  /** Meant as well, and not done now: `held` says why. `from` is what was committed last. */
+  readonly waiting: readonly PlannedChange[];
   readonly held: readonly Held[];
 }
 
 /**
- * Changes and held parts, both sorted by host, then component. A release that asks for a quarantined tree
+ * Changes, waiting ones and held parts, each sorted by host, then component. A release that asks for a quarantined tree
  * changes nothing at all (P16): half of a release was never reviewed. A host with one part held is left alone whole:
  * what depends on that part would move without it.
  */
 export function computeDifference(input: DifferenceInput): Difference {
-  const changes: PlannedChange[] = [];
-  const held: Held[] = [];
+  const verdicts: Verdict[] = [];
   for (const component of input.release.components) {
     for (const target of component.targets) {
       const version = publishedVersion(input.published, component.name, target.version);
-      const verdict = compare(input, target.host, version);
-      if (verdict === undefined) continue;
-      if ("reason" in verdict) held.push(verdict);
-      else changes.push(verdict);
+      verdicts.push(compare(input, target.host, version));
     }
   }
+  const held = verdicts.flatMap((verdict) => verdict.held ?? []);
   const stalled = held.some((entry) => entry.reason === "quarantined");
   const heldHosts = new Set(held.map((entry) => entry.host));
-  const free = stalled ? [] : changes.filter((change) => !heldHosts.has(change.host));
-  return { changes: free.sort(byHostThenComponent), held: dedupe(held).sort(byHostThenComponent) };
+  const isFree = ({ host }: PlannedChange) => !stalled && !heldHosts.has(host);
+  const changes = verdicts.flatMap(({ change }) => (change !== undefined && isFree(change) ? change : []));
+  const waiting = verdicts.flatMap(({ intended }) => (intended !== undefined && !isFree(intended) ? intended : []));
+  return {
+    changes: changes.sort(byHostThenComponent),
+    waiting: waiting.sort(byHostThenComponent),
+    held: dedupe(held).sort(byHostThenComponent),
+  };
 }
 
 export function publishedVersion(
@@ -56,46 +61,61 @@ export function publishedVersion(
 /** States in which a version runs that nobody has committed yet. */
 const unfinishedStates: ReadonlySet<HostVersionState> = new Set(["trial", "confirmed", "reverting"]);
 
-function compare(input: DifferenceInput, host: string, wanted: PublishedVersion): PlannedChange | Held | undefined {
-  const component = wanted.component;
+interface Verdict {
+  readonly held?: Held;
+  /** What can be done now. */
+  readonly change?: PlannedChange;
+  /** What git means for this host, starting at what was committed there last. */
+  readonly intended?: PlannedChange;
+}
+
+function compare(input: DifferenceInput, host: string, wanted: PublishedVersion): Verdict {
+  const { component, version: to, tree: toTree, strategy, deadlineSeconds } = wanted;
   const observation = input.observations.get(host);
-  const seen =
-    observation?.kind === "observed"
-      ? observation.components.find((entry) => entry.component === component)
-      : undefined;
-  const settled =
-    seen?.current === wanted.version && seen.currentTree === wanted.tree && !unfinishedStates.has(seen.state);
-  const quarantine = input.quarantined.get(`${component}@${wanted.tree}`);
+  const isComponent = (entry: { component: string }) => entry.component === component;
+  const seen = observation?.kind === "observed" ? observation.components.find(isComponent) : undefined;
+  const known =
+    seen ?? (observation?.kind === "unreachable" ? observation.lastKnown?.components.find(isComponent) : undefined);
+  const facts = observation?.kind === "observed" ? observation.facts : undefined;
+  const revertsAfterReboot = facts?.mode === "system" && facts.systemd;
+  const committed = lastCommitted(known);
+  const base = { host, component, to, toTree, strategy, deadlineSeconds, revertsAfterReboot };
+  const same = committed.from === to && committed.fromTree === toTree;
+  const intent: Pick<Verdict, "intended"> = same ? {} : { intended: { ...base, ...committed } };
+  const leave = (held: Pick<Held, "reason" | "evidence">, part: string | undefined): Verdict => {
+    return { ...intent, held: { host, component: part, ...held } };
+  };
+  const settled = seen?.current === to && seen.currentTree === toTree && !unfinishedStates.has(seen.state);
+  const quarantine = input.quarantined.get(`${component}@${toTree}`);
   // Before everything else: a host that cannot be seen must not let the rest of a bad release through.
-  if (quarantine !== undefined && !settled) return { host, component, reason: "quarantined", evidence: quarantine };
+  if (quarantine !== undefined && !settled) return leave({ reason: "quarantined", evidence: quarantine }, component);
   const hold = input.holds.get(host);
-  if (hold !== undefined) return { host, component: undefined, reason: "held", evidence: hold };
-  if (observation?.kind !== "observed") {
-    return { host, component: undefined, reason: "unreachable", evidence: observation?.message ?? "not observed" };
-  }
+  if (hold !== undefined) return leave({ reason: "held", evidence: hold }, undefined);
+  if (observation?.kind !== "observed")
+    return leave({ reason: "unreachable", evidence: observation?.message ?? "not observed" }, undefined);
   if (seen?.state === "trial" || seen?.state === "reverting") {
-    return {
-      host,
-      component,
-      reason: "in-trial",
-      evidence: `${seen.trial?.to ?? "?"} is on trial for run ${seen.trial?.run ?? "?"}`,
-    };
+    const evidence = `${seen.trial?.to ?? "?"} is on trial for run ${seen.trial?.run ?? "?"}`;
+    return leave({ reason: "in-trial", evidence }, component);
   }
   const drift = seen && driftOf(seen);
   if (drift !== undefined && input.release.policy.drift === "report")
-    return { host, component, reason: "drifted", evidence: drift };
-  if (settled) return undefined;
-  return {
-    host,
-    component,
-    from: seen?.current,
-    fromTree: seen?.currentTree,
-    to: wanted.version,
-    toTree: wanted.tree,
-    strategy: wanted.strategy,
-    deadlineSeconds: wanted.deadlineSeconds,
-    revertsAfterReboot: observation.facts.mode === "system" && observation.facts.systemd,
-  };
+    return leave({ reason: "drifted", evidence: drift }, component);
+  if (settled) return {};
+  const now = { from: seen?.current, fromTree: seen?.currentTree };
+  const elsewhere = now.from !== committed.from || now.fromTree !== committed.fromTree;
+  return { ...intent, change: { ...base, ...now, ...(elsewhere ? { intended: committed } : {}) } };
+}
+
+/** Where a change starts by intent: trials and drift are steps beside the way, which a review does not depend on. */
+function lastCommitted(
+  known: LastKnownComponent | ObservedComponent | undefined,
+): Pick<PlannedChange, "from" | "fromTree"> {
+  if (known === undefined) return { from: undefined, fromTree: undefined };
+  const { current, currentTree, committed, committedTree } = known;
+  if (committed !== undefined)
+    return { from: committed, fromTree: committedTree ?? (committed === current ? currentTree : undefined) };
+  if ("state" in known && unfinishedStates.has(known.state)) return { from: known.trial?.from, fromTree: undefined };
+  return { from: current, fromTree: currentTree };
 }
 
 /** What someone changed behind our back, in words; undefined when nothing did (R6). A trial moves `current` legitimately. */
@@ -106,7 +126,7 @@ export function driftOf(seen: ObservedComponent): string | undefined {
   return `current is ${seen.current ?? "missing"}, but ${seen.committed} was committed last`;
 }
 
-function byHostThenComponent(a: { host: string; component: string | undefined }, b: typeof a): number {
+export function byHostThenComponent(a: { host: string; component: string | undefined }, b: typeof a): number {
   return compareText(a.host, b.host) || compareText(a.component ?? "", b.component ?? "");
 }
 

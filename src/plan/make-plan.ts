@@ -1,11 +1,11 @@
 // The planner: difference → ordered tasks. Same inputs, byte-identical plan (P12). Pure.
 import type { DesiredRelease } from "../model/desired.ts";
-import { canonicalJson, digestOf } from "../model/digest.ts";
 import type { HostWork, Plan, PlannedChange, Step } from "../model/plan.ts";
 import { batchHosts } from "./batch-hosts.ts";
 import { compareText, computeDifference, type DifferenceInput, publishedVersion } from "./difference.ts";
 import { commitTask, isCommitOnly, makeTask, switchGroups } from "./host-tasks.ts";
-import { orderStacks, topologicalOrder } from "./order-stacks.ts";
+import { orderStacks, type Stack, topologicalOrder } from "./order-stacks.ts";
+import { planHash } from "./plan-hash.ts";
 
 export type PlanInput = DifferenceInput & {
   /** Digest of the desired documents; part of the hash, unlike the commit. */
@@ -13,24 +13,27 @@ export type PlanInput = DifferenceInput & {
 };
 
 export function makePlan(input: PlanInput): Plan {
-  const { release } = input;
-  const { changes, held } = computeDifference(input);
-  const decisions = {
+  const { release, generation, published } = input;
+  const { changes, waiting, held } = computeDifference(input);
+  const layers = orderStacks(release.components);
+  return {
     release: release.name,
     changes,
-    steps: makeSteps(input, changes),
+    waiting,
+    steps: makeSteps(input, { changes, layers }),
+    held,
     rollbackPolicy: release.rollbackPolicy,
     failureBudget: release.policy.failureBudget,
+    hash: planHash({ plan: { changes, waiting }, release, generation, layers, published }),
   };
-  return { ...decisions, held, hash: planHash({ ...decisions, generation: input.generation, policy: release.policy }) };
 }
 
-/** Covers decisions only: time, bytes, commit, run and epoch stay outside, so that a reviewed plan keeps its hash. */
-function planHash(decisions: unknown): Plan["hash"] {
-  return digestOf(canonicalJson(decisions));
+interface Ordered {
+  readonly changes: readonly PlannedChange[];
+  readonly layers: readonly (readonly Stack[])[];
 }
 
-function makeSteps(input: PlanInput, changes: readonly PlannedChange[]): Step[] {
+function makeSteps(input: PlanInput, { changes, layers }: Ordered): Step[] {
   if (changes.length === 0) return [];
   const moving = changes.filter((change) => !isCommitOnly(change));
   const order = topologicalOrder(input.release.components);
@@ -39,10 +42,7 @@ function makeSteps(input: PlanInput, changes: readonly PlannedChange[]): Step[] 
   const sorted = [...changes].sort((a, b) => rankOf(a) - rankOf(b));
   return [
     ...aheadSteps(moving),
-    ...switchSteps(
-      input,
-      sorted.filter((change) => !isCommitOnly(change)),
-    ),
+    ...switchSteps(input, { changes: sorted.filter((change) => !isCommitOnly(change)), layers }),
     step("commit", {
       phase: "commit",
       work: workOf(sorted, (mine) => [
@@ -70,9 +70,9 @@ function aheadSteps(moving: readonly PlannedChange[]): Step[] {
   ];
 }
 
-function switchSteps(input: PlanInput, moving: readonly PlannedChange[]): Step[] {
+function switchSteps(input: PlanInput, { changes: moving, layers }: Ordered): Step[] {
   const steps: Step[] = [];
-  for (const layer of orderStacks(input.release.components)) {
+  for (const layer of layers) {
     for (const batch of batchesOf(layer.flat(), moving, input.release)) {
       const number = steps.length / 2 + 1;
       const work = workOf(batch, (mine) =>
@@ -97,7 +97,8 @@ function batchesOf(
   moving: readonly PlannedChange[],
   release: DesiredRelease,
 ): PlannedChange[][] {
-  const byHost = groupByHost(moving.filter((change) => components.includes(change.component)));
+  const members = new Set(components);
+  const byHost = groupByHost(moving.filter((change) => members.has(change.component)));
   const batches = batchHosts([...byHost.keys()], release.policy);
   return batches.map((batch) => batch.flatMap((host) => byHost.get(host) ?? []));
 }

@@ -29,6 +29,7 @@ export function largePlan({ hosts, batchSize }: { readonly hosts: number; readon
       ...switches,
       step("commit", "commit", names),
     ],
+    waiting: [],
     held: [],
     rollbackPolicy: "auto",
     failureBudget: 0,

@@ -29,7 +29,7 @@ async function ran(memory: Memory, run: string, end: EventBody, ...before: Event
   await memory.clock.sleep(1_000);
 }
 const stuck: EventBody = { kind: "run-ended", outcome: "stuck", reason: "check failed on web1" };
-const asked = { release: plan.release, planHash: plan.hash, firstRetry: "after-a-pause" } as const;
+const asked = { plan, firstRetry: "after-a-pause" } as const;
 
 test("pauses are 1, 5, 15 and 60 minutes; a person's first retry needs none", () => {
   assert.deepEqual([1, 2, 3, 4, 9].map((tries) => pauseMs(tries, "after-a-pause") / minute), [1, 5, 15, 60, 60]); // biome-ignore format: one line
@@ -47,7 +47,9 @@ test("tries of the same plan are counted; another plan, a good run or a retry st
   const backOff = await backOffOf(memory, asked);
   assert.deepEqual([backOff?.tries, backOff?.run, backOff?.outcome], [2, "r2", "rolled-back"]);
   assert.equal((backOff?.nextTryAt ?? 0) - (backOff?.at ?? 0), 5 * minute);
-  assert.equal(await backOffOf(memory, { ...asked, planHash: "sha256:other" }), undefined);
+  assert.equal(await backOffOf(memory, { ...asked, plan: { ...plan, hash: "sha256:other" } }), undefined);
+  const less = { ...plan, changes: plan.changes.slice(1), waiting: plan.changes.slice(0, 1) };
+  assert.equal(await backOffOf(memory, { ...asked, plan: less }), undefined, "a hold leaves the hash, and moves less");
   await assert.rejects(retryVersion(memory, { component: "db", ...act }), /Nothing of db/);
   const { released } = await retryVersion(memory, { component: "web", ...act });
   assert.deepEqual(released.map(({ run }) => run), ["r2"]); // biome-ignore format: one line

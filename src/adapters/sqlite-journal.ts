@@ -3,7 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { type Generated, Kysely, SqliteDialect } from "kysely";
+import { type Generated, Kysely, SqliteDialect, sql } from "kysely";
 import { CutoverError, ExitCode, LackingError } from "../errors.ts";
 import type { JournalEvent } from "../model/run-event.ts";
 import type { JournalPort } from "../ports.ts";
@@ -26,26 +26,34 @@ export function openSqliteJournal(path: string): JournalPort {
   return {
     async append(events) {
       if (events.length === 0) return;
-      await db
-        .insertInto("event")
-        .values(
-          events.map(({ stream, sequence, at, ...body }) => ({ stream, sequence, at, body: JSON.stringify(body) })),
-        )
-        .execute()
-        .catch((cause: unknown) => {
-          throw journalError(path, cause);
-        });
+      const rows = events.map(({ stream, sequence, at, ...body }) => ({
+        stream,
+        sequence,
+        at,
+        body: JSON.stringify(body),
+      }));
+      try {
+        if (rows.length <= rowsAStatement) await db.insertInto("event").values(rows).execute();
+        else await db.transaction().execute((all) => insertInParts(all, rows));
+      } catch (cause) {
+        throw journalError(path, cause);
+      }
     },
-    async read(stream) {
-      const rows = await db
+    async read(stream, kinds) {
+      const all = db.selectFrom("event").select(["sequence", "at", "body"]).where("stream", "=", stream);
+      const some = kinds === undefined ? all : all.where(kindOf, "in", kinds);
+      const rows = await some.orderBy("sequence").execute();
+      return rows.map((row) => eventOf(stream, row));
+    },
+    async newest(stream) {
+      const row = await db
         .selectFrom("event")
         .select(["sequence", "at", "body"])
         .where("stream", "=", stream)
-        .orderBy("sequence")
-        .execute();
-      return rows.map(
-        (row) => ({ ...JSON.parse(row.body), stream, sequence: row.sequence, at: row.at }) as JournalEvent,
-      );
+        .orderBy("sequence", "desc")
+        .limit(1)
+        .executeTakeFirst();
+      return row && eventOf(stream, row);
     },
     async streams(prefix) {
       const rows = await db
@@ -63,6 +71,25 @@ export function openSqliteJournal(path: string): JournalPort {
       closeOnce(database); // Kysely leaves alone what it never used
     },
   };
+}
+
+type Row = Omit<Tables["event"], "id">;
+
+/** SQLite takes 32,766 parameters a statement, four a row. */
+const rowsAStatement = 8_000;
+
+async function insertInParts(db: Kysely<Tables>, rows: readonly Row[]): Promise<void> {
+  for (let at = 0; at < rows.length; at += rowsAStatement)
+    await db
+      .insertInto("event")
+      .values(rows.slice(at, at + rowsAStatement))
+      .execute();
+}
+
+const kindOf = sql<string>`json_extract(body, '$.kind')`;
+
+function eventOf(stream: string, { sequence, at, body }: Omit<Row, "stream">): JournalEvent {
+  return { ...JSON.parse(body), stream, sequence, at } as JournalEvent;
 }
 
 function closeOnce(database: DatabaseSync): void {

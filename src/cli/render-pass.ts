@@ -37,7 +37,7 @@ interface RunView {
     readonly reason: string;
     readonly plan: Pick<Plan, "release"> | undefined;
     /** Keyed by `step/host`. */
-    readonly hosts: ReadonlyMap<string, string>;
+    readonly hosts: Iterable<readonly [string, string]>;
   };
 }
 

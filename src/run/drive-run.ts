@@ -1,10 +1,10 @@
 // The driver: asks the machine what to do, does it, and feeds back what happened. It decides nothing by itself.
 import pMap from "p-map";
 import type { Host } from "../model/fleet.ts";
-import type { HostWork } from "../model/plan.ts";
+import type { HostWork, Step } from "../model/plan.ts";
 import type { EventBody, JournalEvent } from "../model/run-event.ts";
 import type { Appender } from "./append.ts";
-import { type BadVersion, decide, type Effect, type RunState, reduce } from "./machine.ts";
+import { type BadVersion, decide, type Effect, isStillToRun, type RunState, reduce } from "./machine.ts";
 import { type HostStepContext, runHostStep } from "./run-host-step.ts";
 
 export interface DriveInput extends Omit<HostStepContext, "record"> {
@@ -32,7 +32,11 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
       input.onEvent(event);
     }
   };
-  const driving: Driving = { input, context: { ...input, record, signal }, next: () => decide(state) };
+  const driving: Driving = {
+    input,
+    context: { ...input, record, signal },
+    stillToRun: (step, host) => isStillToRun(state, step, host),
+  };
   try {
     for (let effect = decide(state), waited = false; effect !== undefined; effect = decide(state)) {
       input.signal.throwIfAborted();
@@ -55,15 +59,16 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
 interface Driving {
   readonly input: DriveInput;
   readonly context: HostStepContext;
-  readonly next: () => Effect | undefined;
+  readonly stillToRun: (step: Step, host: string) => boolean;
 }
 
-async function perform({ input, context, next }: Driving, effect: Exclude<Effect, { kind: "wait" }>): Promise<unknown> {
+async function perform(driving: Driving, effect: Exclude<Effect, { kind: "wait" }>): Promise<unknown> {
+  const { input, context } = driving;
   switch (effect.kind) {
     case "start-step":
       return context.record({ kind: "step-started", step: effect.step.id });
     case "run-step":
-      return runHosts({ input, context, next }, effect);
+      return runHosts(driving, effect);
     case "leave-out":
       return context.record(
         ...effect.hosts.map((host) => ({
@@ -98,16 +103,16 @@ function quarantines(bad: readonly BadVersion[]): EventBody[] {
 
 /** The machine is asked again as each host's turn comes: others may have failed since the step began. */
 async function runHosts(
-  { input, context, next }: Driving,
+  { input, context, stillToRun }: Driving,
   { kind, step, hosts }: Extract<Effect, { kind: "run-step" | "wait" }>,
 ): Promise<void> {
-  const work = step.work.filter(({ host }) => hosts.includes(host));
+  const named = new Set(hosts);
+  const work = step.work.filter(({ host }) => named.has(host));
   // Proof of contact over a new connection: a kept one would only show that the old session still lives.
   if (step.phase === "confirm") await Promise.all(work.map(({ host }) => input.executor.close(hostOf(input, host))));
   const runOne = async (mine: HostWork) => {
-    const now = next();
-    const leftOut = kind === "run-step" && !(now?.kind === "run-step" && now.hosts.includes(mine.host));
-    if (!leftOut) await runHostStep(context, step, mine, hostOf(input, mine.host));
+    if (kind === "wait" || stillToRun(step, mine.host))
+      await runHostStep(context, step, mine, hostOf(input, mine.host));
   };
   await pMap(work, runOne, { concurrency: input.concurrency, signal: input.signal });
 }

@@ -1,5 +1,7 @@
 // The run as a pure machine: events in, state out, and from the state alone what to do next. Crash recovery is
-// replaying the journal through `reduce` and asking `decide` again.
+// replaying the journal through `reduce` and asking `decide` again. Collections are persistent: an event costs the same
+// whether the run has ten hosts or ten thousand.
+import { Map as KeptMap, Set as KeptSet } from "immutable";
 import type { Host } from "../model/fleet.ts";
 import type { Plan, Step } from "../model/plan.ts";
 import type { EventBody, RunOutcome } from "../model/run-event.ts";
@@ -19,17 +21,21 @@ export interface RunState {
   readonly commit: string;
   readonly generation: string;
   readonly fleet: readonly Host[];
-  readonly tasks: ReadonlyMap<string, TaskRecord>;
+  readonly tasks: KeptMap<string, TaskRecord>;
   /** Keyed by `step/host`. */
-  readonly hosts: ReadonlyMap<string, HostOutcome>;
+  readonly hosts: KeptMap<string, HostOutcome>;
+  /** Hosts of a step whose newest outcome is not `done`, keyed by step. */
+  readonly notDone: KeptMap<string, KeptSet<string>>;
   /** Keyed by `step/host`: the host has the task list of the step, so any of it may have run. */
-  readonly submitted: ReadonlySet<string>;
+  readonly submitted: KeptSet<string>;
   /** Hosts that the run goes on without. */
-  readonly leftOut: ReadonlySet<string>;
-  readonly startedSteps: ReadonlySet<string>;
-  readonly endedSteps: ReadonlySet<string>;
+  readonly leftOut: KeptSet<string>;
+  readonly startedSteps: KeptSet<string>;
+  readonly endedSteps: KeptSet<string>;
+  /** How many of the steps in force, from the first one on, have ended. */
+  readonly position: number;
   readonly rollback: { readonly steps: readonly Step[]; readonly reason: string; readonly by: string } | undefined;
-  readonly quarantined: ReadonlySet<string>;
+  readonly quarantined: KeptSet<string>;
   readonly outcome: RunOutcome | undefined;
   readonly reason: string;
 }
@@ -71,14 +77,16 @@ export const initialRunState: RunState = {
   commit: "",
   generation: "",
   fleet: [],
-  tasks: new Map(),
-  hosts: new Map(),
-  submitted: new Set(),
-  leftOut: new Set(),
-  startedSteps: new Set(),
-  endedSteps: new Set(),
+  tasks: KeptMap(),
+  hosts: KeptMap(),
+  notDone: KeptMap(),
+  submitted: KeptSet(),
+  leftOut: KeptSet(),
+  startedSteps: KeptSet(),
+  endedSteps: KeptSet(),
+  position: 0,
   rollback: undefined,
-  quarantined: new Set(),
+  quarantined: KeptSet(),
   outcome: undefined,
   reason: "",
 };
@@ -95,21 +103,23 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
         fleet: event.fleet,
       };
     case "step-started":
-      return { ...state, startedSteps: new Set(state.startedSteps).add(event.step) };
+      return { ...state, startedSteps: state.startedSteps.add(event.step) };
     case "submitted":
-      return { ...state, submitted: new Set(state.submitted).add(`${event.step}/${event.host}`) };
+      return { ...state, submitted: state.submitted.add(`${event.step}/${event.host}`) };
     case "task":
       return { ...state, tasks: withTask(state, event) };
     case "host-ended":
-      return { ...state, hosts: new Map(state.hosts).set(`${event.step}/${event.host}`, event.outcome) };
+      return withHostEnded(state, event);
     case "host-left-out":
-      return { ...state, leftOut: new Set(state.leftOut).add(event.host) };
+      return { ...state, leftOut: state.leftOut.add(event.host) };
     case "step-ended":
-      return { ...state, endedSteps: new Set(state.endedSteps).add(event.step) };
-    case "rollback-started":
-      return { ...state, rollback: { steps: rollbackSteps(state, event, run), reason: event.reason, by: event.by } };
+      return advanced({ ...state, endedSteps: state.endedSteps.add(event.step) });
+    case "rollback-started": {
+      const rollback = { steps: rollbackSteps(state, event, run), reason: event.reason, by: event.by };
+      return advanced({ ...state, rollback, position: 0 });
+    }
     case "quarantined":
-      return { ...state, quarantined: new Set(state.quarantined).add(`${event.component}@${event.tree}`) };
+      return { ...state, quarantined: state.quarantined.add(`${event.component}@${event.tree}`) };
     case "run-ended":
       return { ...state, outcome: event.outcome, reason: event.reason };
     default:
@@ -122,15 +132,35 @@ function withTask(state: RunState, { event }: Extract<EventBody, { kind: "task" 
   // An undo that never ran leaves the task as it was: a drained host stays to be undrained by the rollback.
   if (event.action === "undo" && event.state === "skipped") return state.tasks;
   const reached: TaskState = event.action === "undo" && event.state === "done" ? "undone" : event.state;
-  return new Map(state.tasks).set(event.task, { state: reached, reason, evidence, durationMs });
+  return state.tasks.set(event.task, { state: reached, reason, evidence, durationMs });
+}
+
+function withHostEnded(state: RunState, event: Extract<EventBody, { kind: "host-ended" }>): RunState {
+  const { step, host, outcome } = event;
+  const before = state.notDone.get(step) ?? KeptSet<string>();
+  const notDone = state.notDone.set(step, outcome === "done" ? before.delete(host) : before.add(host));
+  return { ...state, notDone, hosts: state.hosts.set(`${step}/${host}`, outcome) };
+}
+
+/** The steps in force: those of the plan, or of the way back once there is one. */
+function stepsOf({ plan, rollback }: RunState): readonly Step[] {
+  return rollback?.steps ?? plan?.steps ?? [];
+}
+
+function advanced(state: RunState): RunState {
+  const steps = stepsOf(state);
+  let position = state.position;
+  for (let step = steps[position]; step !== undefined && state.endedSteps.has(step.id); step = steps[position])
+    position += 1;
+  return { ...state, position };
 }
 
 /** What to do next, from the state alone; undefined when the run has ended. */
 export function decide(state: RunState): Effect | undefined {
   if (state.plan === undefined || state.outcome !== undefined) return undefined;
-  const rollback = state.rollback;
-  if (rollback) return decideIn(state, rollback.steps) ?? end("rolled-back", rollback.reason);
-  return decideIn(state, state.plan.steps) ?? decideEnd(state);
+  const step = stepsOf(state)[state.position];
+  if (step !== undefined) return decideIn(state, step);
+  return state.rollback ? end("rolled-back", state.rollback.reason) : decideEnd(state);
 }
 
 /** Done means every host (P10); the others may well be done, but the run is not. */
@@ -144,15 +174,12 @@ function end(outcome: RunOutcome, reason: string, bad: readonly BadVersion[] = [
 }
 
 /** Past the failure budget, hosts of a switch step that did not take it yet are left out, also within a batch (P9). */
-function decideIn(state: RunState, steps: readonly Step[]): Effect | undefined {
-  const step = steps.find((candidate) => !state.endedSteps.has(candidate.id));
-  if (step === undefined) return undefined;
+function decideIn(state: RunState, step: Step): Effect {
   if (!state.startedSteps.has(step.id)) return { kind: "start-step", step };
   const outcomes = step.work
     .filter(({ host }) => !state.leftOut.has(host))
     .map(({ host }) => ({ host, outcome: state.hosts.get(`${step.id}/${host}`) }));
-  const bad = outcomes.filter(({ outcome }) => outcome === "failed" || outcome === "unknown");
-  const spent = step.phase === "switch" && !state.rollback && bad.length > (state.plan?.failureBudget ?? 0);
+  const spent = isBudgetSpent(state, step);
   const open = outcomes
     .filter(({ host, outcome }) => outcome === undefined && (!spent || state.submitted.has(`${step.id}/${host}`)))
     .map(({ host }) => host);
@@ -162,6 +189,30 @@ function decideIn(state: RunState, steps: readonly Step[]): Effect | undefined {
   if (failed.length > 0) return decideFailure(state, step, failed);
   if (unknown.length > 0) return decideSilence(state, step, { silent: unknown, all: outcomes.length });
   return { kind: "end-step", step, soakSeconds: step.soakSeconds };
+}
+
+/**
+ * Whether `decide` would still name this host of this step in a `run-step`. Costs the same however many hosts the step has:
+ * the driver asks for each of them.
+ */
+export function isStillToRun(state: RunState, step: Step, host: string): boolean {
+  const place = `${step.id}/${host}`;
+  return (
+    state.plan !== undefined &&
+    state.outcome === undefined &&
+    stepsOf(state)[state.position]?.id === step.id &&
+    state.startedSteps.has(step.id) &&
+    !state.leftOut.has(host) &&
+    !state.hosts.has(place) &&
+    (!isBudgetSpent(state, step) || state.submitted.has(place))
+  );
+}
+
+/** So many hosts of this switch failed or fell silent that no further one may begin. */
+function isBudgetSpent(state: RunState, step: Step): boolean {
+  if (step.phase !== "switch" || state.rollback !== undefined) return false;
+  const bad = state.notDone.get(step.id)?.count((host) => !state.leftOut.has(host)) ?? 0;
+  return bad > (state.plan?.failureBudget ?? 0);
 }
 
 /** When nobody answers, the trouble is likely on our side of the wire: then the run waits, whatever the budget says. */
@@ -210,11 +261,10 @@ const badnessReasons: ReadonlySet<string> = new Set([
 
 function badVersions(state: RunState, step: Step): BadVersion[] {
   const bad = new Map<string, BadVersion>();
+  const changes = new Map(state.plan?.changes.map((change) => [`${change.host}/${change.component}`, change]));
   for (const task of step.work.flatMap((work) => work.groups.flat())) {
     const record = state.tasks.get(task.id);
-    const change = state.plan?.changes.find(
-      (candidate) => candidate.host === task.host && candidate.component === task.component,
-    );
+    const change = changes.get(`${task.host}/${task.component}`);
     if (!change || record?.state !== "failed" || !badnessReasons.has(record.reason)) continue;
     const { component, to: version, toTree: tree } = change;
     bad.set(`${component}@${tree}`, {
@@ -233,21 +283,28 @@ function rollbackSteps(state: RunState, event: Extract<EventBody, { kind: "rollb
     (step) => step.phase === "switch" && state.startedSteps.has(step.id),
   );
   const steps = event.scope === "release" ? switched : switched.slice(-1);
+  const places = placesOf(steps);
   return makeRollback({
     steps,
     run,
     reason: event.by === "cutover" ? "failed" : "operator",
-    stateOf: (task: Task) => state.tasks.get(task.id)?.state ?? startedState(state, task),
+    stateOf: (task: Task) => state.tasks.get(task.id)?.state ?? startedState(state, places.get(placeKey(task)) ?? ""),
   });
 }
 
+const placeKey = ({ id, action }: Pick<Task, "id" | "action">): string => `${id} ${action}`;
+
+/** Task → `step/host` of the first step that holds it. */
+function placesOf(steps: readonly Step[]): Map<string, string> {
+  const places = new Map<string, string>();
+  for (const step of steps)
+    for (const { groups } of step.work)
+      for (const task of groups.flat())
+        if (!places.has(placeKey(task))) places.set(placeKey(task), `${step.id}/${task.host}`);
+  return places;
+}
+
 /** A task nobody reported on may have run, unless its host ended without ever taking the step: unknown is a state of its own (P7). */
-function startedState(state: RunState, task: Task): TaskState {
-  const step = state.plan?.steps.find((candidate) =>
-    candidate.work.some((work) =>
-      work.groups.flat().some(({ id, action }) => id === task.id && action === task.action),
-    ),
-  );
-  const place = `${step?.id ?? ""}/${task.host}`;
+function startedState(state: RunState, place: string): TaskState {
   return state.hosts.get(place) === "failed" && !state.submitted.has(place) ? "pending" : "unknown";
 }

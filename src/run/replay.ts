@@ -23,6 +23,8 @@ export async function openRuns(journal: JournalPort): Promise<string[]> {
   const open: string[] = [];
   for (const stream of (await journal.streams("run/")).slice(-newestRuns)) {
     const run = stream.slice("run/".length);
+    // Nothing comes after a run's end: one row tells, and the thousands before it stay unread.
+    if ((await journal.newest(stream))?.kind === "run-ended") continue;
     const { state } = await replayRun(journal, run);
     if (state.plan !== undefined && state.outcome === undefined) open.push(run);
   }

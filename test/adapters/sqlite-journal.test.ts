@@ -46,6 +46,26 @@ test("what was acknowledged is there after reopening, exactly (F2)", () =>
     assert.deepEqual(await open().read("run/a"), events);
   }));
 
+test("the newest event, and those of some kinds, are read without the others", () =>
+  withJournalFile(async (_path, open) => {
+    const end = { kind: "run-ended", outcome: "done", reason: "", stream: "run/a", sequence: 3, at: 1_003 } as const;
+    const journal = open();
+    await journal.append([event("run/a", 1), event("run/a", 2), end, event("run/b", 1)]);
+    assert.deepEqual(await journal.newest("run/a"), end);
+    assert.equal(await journal.newest("run/c"), undefined);
+    assert.deepEqual(await journal.read("run/a", ["run-ended", "quarantined"]), [end]);
+  }));
+
+test("an append of more events than one statement takes is kept whole or not at all", () =>
+  withJournalFile(async (_path, open) => {
+    const events = Array.from({ length: 9_000 }, (_, index) => event("run/a", index + 1));
+    const journal = open();
+    await assert.rejects(journal.append([...events.slice(0, -1), event("run/a", 9_500)]), taken);
+    assert.equal((await journal.read("run/a")).length, 0);
+    await journal.append(events);
+    assert.equal((await journal.read("run/a")).length, 9_000);
+  }));
+
 test("what was acknowledged survives a kill of the process (F2)", () =>
   withJournalFile(async (path, open) => {
     const child = writer(path, { holds: true });

@@ -26,18 +26,24 @@ export function sleptClock(): Clock {
 /** Keeps events as text, and refuses a gap or a repeat. */
 export function memoryJournal(): JournalPort & { readonly kept: JournalEvent[] } {
   const kept: JournalEvent[] = [];
-  const of = (stream: string) => kept.filter((event) => event.stream === stream);
+  const streams = new Map<string, JournalEvent[]>();
+  const of = (stream: string) => streams.get(stream) ?? [];
   return {
     kept,
     async append(events) {
       for (const event of events) {
-        if (event.sequence !== of(event.stream).length + 1)
+        const before = of(event.stream);
+        if (event.sequence !== before.length + 1)
           throw new CutoverError({ code: "journal-taken", message: `sequence ${event.sequence}` });
-        kept.push(JSON.parse(JSON.stringify(event)) as JournalEvent);
+        const copy = JSON.parse(JSON.stringify(event)) as JournalEvent;
+        kept.push(copy);
+        before.push(copy);
+        streams.set(event.stream, before);
       }
     },
-    read: async (stream) => of(stream),
-    streams: async (prefix) => [...new Set(kept.map(({ stream }) => stream))].filter((name) => name.startsWith(prefix)),
+    read: async (stream, kinds) => of(stream).filter(({ kind }) => kinds?.includes(kind) ?? true),
+    newest: async (stream) => of(stream).at(-1),
+    streams: async (prefix) => [...streams.keys()].filter((name) => name.startsWith(prefix)),
     close: async () => undefined,
   };
 }

@@ -6,7 +6,15 @@ import type { Plan, Step } from "../../../src/model/plan.ts";
 import type { EventBody } from "../../../src/model/run-event.ts";
 import type { Task, TaskEvent } from "../../../src/model/task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
-import { decide, type Effect, initialRunState, leaveOutHeld, type RunState, reduce } from "../../../src/run/machine.ts";
+import {
+  decide,
+  type Effect,
+  initialRunState,
+  isStillToRun,
+  leaveOutHeld,
+  type RunState,
+  reduce,
+} from "../../../src/run/machine.ts";
 import { planInput, type World } from "../../support/plan-input.ts";
 
 const run = "r1";
@@ -119,6 +127,25 @@ test("replaying the journal up to any event, with its newest event twice, gives 
       assert.deepEqual(decide(replay(twice)), decide(replay(prefix)));
       assert.deepEqual(replay(JSON.parse(JSON.stringify(prefix))), replay(prefix), "also after a way through JSON");
     }),
+  );
+});
+
+test("asked for one host, the machine says what it says of all of them (P9)", () => {
+  fc.assert(
+    fc.property(reports, policies, fc.nat(2), (list, policy, failureBudget) => {
+      const made = { ...planWith(policy), failureBudget };
+      let state = initialRunState;
+      for (const event of play(made, from(list)).events) {
+        state = reduce(state, event, run);
+        const effect = decide(state);
+        const named = effect?.kind === "run-step" ? effect.hosts.map((host) => `${effect.step.id}/${host}`) : [];
+        const places = [...made.steps, ...(state.rollback?.steps ?? [])].flatMap((step) =>
+          step.work.flatMap(({ host }) => (isStillToRun(state, step, host) ? [`${step.id}/${host}`] : [])),
+        );
+        assert.deepEqual(places, named);
+      }
+    }),
+    { numRuns: 40 },
   );
 });
 

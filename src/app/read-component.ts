@@ -1,11 +1,12 @@
 // The component file that `publish` is given: one Component document, checked like any document of a release repository.
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { parseDocuments } from "../desired/parse-documents.ts";
+import { type ParsedDocument, parseDocuments } from "../desired/parse-documents.ts";
+import { rangeProblem } from "../desired/ranges.ts";
 import { maxYamlBytes } from "../desired/screen-yaml.ts";
 import { CutoverError, ExitCode, UsageError } from "../errors.ts";
 import type { Component } from "../model/component.ts";
-import { formatDiagnostic } from "../model/diagnostic.ts";
+import { type Diagnostic, formatDiagnostic, formatPath } from "../model/diagnostic.ts";
 
 export interface ComponentFile {
   readonly component: Component;
@@ -22,7 +23,7 @@ export async function readComponent(path: string): Promise<ComponentFile> {
   const { documents, diagnostics } = parseDocuments([{ path, text: await readFile(path, "utf8") }]);
   const components = documents.flatMap(({ document }) => (document.kind === "Component" ? [document] : []));
   const [component] = components;
-  const errors = diagnostics.filter(({ severity }) => severity === "error");
+  const errors = [...diagnostics, ...documents.flatMap(needProblems)].filter(({ severity }) => severity === "error");
   if (errors.length > 0 || components.length !== 1 || component === undefined) {
     throw new CutoverError({
       code: "document-invalid",
@@ -36,4 +37,15 @@ export async function readComponent(path: string): Promise<ComponentFile> {
   const tasks = join(dirname(path), "tasks");
   const hasTasks = (await stat(tasks).catch(() => undefined))?.isDirectory() === true;
   return { component, bundleDirectory: hasTasks && component.tasks.length > 0 ? tasks : undefined };
+}
+
+/** Ranges that semver cannot read: signed, they would refuse every host. */
+function needProblems({ file, document, yaml }: ParsedDocument): Diagnostic[] {
+  if (document.kind !== "Component") return [];
+  return Object.entries(document.needs.components).flatMap(([name, range]): Diagnostic[] => {
+    const problem = rangeProblem(range);
+    const path = ["needs", "components", name];
+    if (problem === undefined) return [];
+    return [{ severity: "error", file, ...yaml.place(path, "value"), path: formatPath(path), ...problem }];
+  });
 }

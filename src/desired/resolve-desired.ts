@@ -8,6 +8,7 @@ import type { Host } from "../model/fleet.ts";
 import { builtInPolicy, type Policy, resolvePolicy } from "../model/policy.ts";
 import { builtInProcedure, checkProcedure, type Procedure } from "../model/procedure.ts";
 import { checkTrust, type Trust } from "../model/trust.ts";
+import { reportNeedRanges, reportNeeds } from "./component-needs.ts";
 import { nearest } from "./nearest.ts";
 import type { ParsedDocument } from "./parse-documents.ts";
 import { type Report, resolveRelease } from "./resolve-release.ts";
@@ -59,6 +60,7 @@ export function resolveDesired({ commit, documents, blobs }: ResolveRequest): Re
     return { name: parsed.document.name, components, rollbackPolicy: parsed.document.rollback_policy, policy };
   });
   refuseConflicts(byKind.Release, releases, reportOn);
+  refuseBrokenNeeds(byKind, releases, reportOn);
 
   const trust = byKind.Trust[0]?.document as Trust | undefined;
   for (const parsed of byKind.Trust) {
@@ -172,6 +174,25 @@ function refuseConflicts(
       }
       for (const { host } of component.targets) owners.set(`${host}/${component.name}`, release.name);
     }
+  }
+}
+
+/** Needs between components that these documents break by themselves, and ranges in them that nobody can read (R54). */
+function refuseBrokenNeeds(
+  byKind: Record<DocumentKind, readonly ParsedDocument[]>,
+  releases: readonly DesiredRelease[],
+  reportOn: (parsed: ParsedDocument) => Report,
+): void {
+  const contracts = byKind.Component.map(({ document }) => document as Component);
+  const known = [
+    ...contracts.map(({ name }) => name),
+    ...releases.flatMap(({ components }) => components.map(({ name }) => name)),
+  ];
+  for (const parsed of byKind.Component) reportNeedRanges(parsed.document as Component, known, reportOn(parsed));
+  for (const [index, parsed] of byKind.Release.entries()) {
+    const resolved = releases[index];
+    if (parsed.document.kind !== "Release" || resolved === undefined) continue;
+    reportNeeds({ release: parsed.document, resolved, releases, contracts, report: reportOn(parsed) });
   }
 }
 

@@ -4,6 +4,7 @@ import { quotable } from "../model/diagnostic.ts";
 import type { Host } from "../model/fleet.ts";
 import type { Release, ReleaseComponent, Selector } from "../model/release.ts";
 import { nearest } from "./nearest.ts";
+import { slotProblems } from "./ranges.ts";
 
 /** Files a finding at a path of the document. */
 export type Report = (
@@ -35,6 +36,7 @@ export function resolveRelease(input: {
     }
   }
   reportCycles(release.components, report);
+  reportSlots(release.components, report);
   return release.components.map((component, index) => {
     return {
       name: component.name,
@@ -78,6 +80,17 @@ function resolveTargets(input: {
 /** The first selector that matches counts. */
 function versionFor(host: Host, component: ReleaseComponent): string {
   return component.selectors.find(({ match }) => matches(host, match))?.version ?? component.version;
+}
+
+/** Versions and ranges that contradict themselves, and ranges that nobody has pinned yet (R66). */
+function reportSlots(components: readonly ReleaseComponent[], report: Report): void {
+  for (const [index, component] of components.entries()) {
+    for (const { field, words } of slotProblems(component)) report(["components", index, field], words);
+    for (const [place, selector] of component.selectors.entries()) {
+      const path = ["components", index, "selectors", place] as const;
+      for (const { field, words } of slotProblems(selector)) report([...path, field], words);
+    }
+  }
 }
 
 function matches(host: Host, match: Selector["match"]): boolean {

@@ -14,6 +14,7 @@ import {
 } from "./contract-values.ts";
 import { HealthCheck } from "./health-check.ts";
 import { ComponentName } from "./names.ts";
+import { VersionRange } from "./version-range.ts";
 
 export const Switch = z
   .strictObject({
@@ -69,7 +70,12 @@ export const Needs = z
       .max(64)
       .default([]),
     diskMb: z.int().min(0).max(100_000_000).optional().describe("Free space below the root, beside the tree itself"),
+    memoryMb: z.int().min(1).max(100_000_000).optional().describe("Memory of the machine, as MemTotal says"),
     ports: z.array(z.int().min(1).max(65_535)).max(64).default([]).describe("Must be free, or already ours"),
+    components: z
+      .record(ComponentName, VersionRange)
+      .default({})
+      .describe("Other components on the same host and the versions of them that this one works with"),
   })
   .meta({ id: "Needs", description: "What a host must have, checked before anything is touched" });
 

@@ -64,11 +64,13 @@ function taskIssues({ tasks, health, drain }: Component): Issue[] {
 const systemPlaces = ["/boot", "/dev", "/etc", "/proc", "/root", "/run", "/sys"];
 const secretPlaces = ["/boot", "/dev", "/proc", "/root", "/sys"];
 
+const maxNeededComponents = 64;
+
 function inside(path: string, place: string): boolean {
   return `${path}/`.startsWith(`${place}/`);
 }
 
-function valueIssues({ env, backup, root, needs }: Component): Issue[] {
+function valueIssues({ name: component, env, backup, root, needs }: Component): Issue[] {
   const issues: Issue[] = [];
   for (const [name, value] of Object.entries(env)) {
     const problem = environmentProblem(name);
@@ -84,6 +86,10 @@ function valueIssues({ env, backup, root, needs }: Component): Issue[] {
       issues.push(["versions are immutable and are not backed up", "backup", index]);
     }
   });
+  if (Object.hasOwn(needs.components, component))
+    issues.push([`${component} cannot need itself`, "needs", "components", component]);
+  if (Object.keys(needs.components).length > maxNeededComponents)
+    issues.push([`more than ${maxNeededComponents} components are needed`, "needs", "components"]);
   return [
     ...issues,
     ...repeated(backup, ["backup"]),

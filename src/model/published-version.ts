@@ -15,4 +15,6 @@ export interface PublishedVersion {
   readonly hasDrain: boolean;
   readonly hasBackup: boolean;
   readonly hasHealth: boolean;
+  /** Other components that must be on the same host, and in which range of versions; absent when it needs none. */
+  readonly needsComponents?: Readonly<Record<string, string>>;
 }

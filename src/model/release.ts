@@ -1,6 +1,11 @@
 // Release: which version of which component shall run, in what order it is reached, and how to go back.
 import { z } from "zod";
-import { ComponentName, Version } from "./names.ts";
+import { ComponentName } from "./names.ts";
+import { VersionOrRange, VersionRange } from "./version-range.ts";
+
+const Range = VersionRange.optional().describe(
+  "Within it `cutover propose` offers the newest published version, as a commit to review",
+);
 
 /** Names of releases, policies and procedures: they reach file names, run ids and notes. */
 export const DocumentName = z
@@ -15,7 +20,8 @@ export const Selector = z
       .record(z.string(), z.string())
       .refine((labels) => Object.keys(labels).length > 0, "at least one label")
       .meta({ minProperties: 1, description: "Labels that a host must carry, all of them" }),
-    version: Version,
+    version: VersionOrRange,
+    range: Range,
   })
   .meta({
     id: "Selector",
@@ -26,7 +32,8 @@ export type Selector = z.infer<typeof Selector>;
 export const ReleaseComponent = z
   .strictObject({
     name: ComponentName,
-    version: Version,
+    version: VersionOrRange,
+    range: Range,
     depends_on: z
       .array(ComponentName)
       .max(200)

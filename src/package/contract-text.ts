@@ -25,6 +25,7 @@ export function contractEntries(contract: Component): KeyValue[] {
     ["needs.kernel", needs.kernel],
     ["needs.glibc", needs.glibc],
     ["needs.disk-mb", needs.diskMb],
+    ["needs.memory-mb", needs.memoryMb],
     ["probation.seconds", probation?.seconds],
     ["probation.at-end", probation?.atEnd],
     ...numbered("unit", contract.units),
@@ -34,6 +35,7 @@ export function contractEntries(contract: Component): KeyValue[] {
     ...numbered("needs.arch", needs.arch),
     ...numbered("needs.library", needs.libraries),
     ...numbered("needs.port", needs.ports),
+    ...Object.entries(needs.components).map(([name, range]): [string, string] => [`needs.component.${name}`, range]),
     ...contract.health.flatMap((check, index) => healthEntries(`health.${index + 1}`, check)),
     ...contract.tasks.flatMap((task): [string, string | number | undefined][] => [
       [`task.${task.name}.do`, task.do],
@@ -78,7 +80,9 @@ export function readContract(component: string, values: Values): Raw {
       glibc: values.get("needs.glibc"),
       libraries: list(values, "needs.library"),
       diskMb: integer(values, "needs.disk-mb"),
+      memoryMb: integer(values, "needs.memory-mb"),
       ports: list(values, "needs.port").map(Number),
+      components: neededComponents(values),
     }),
     ...(values.has("probation.seconds")
       ? { probation: { seconds: integer(values, "probation.seconds"), atEnd: values.get("probation.at-end") } }
@@ -142,6 +146,12 @@ function readTasks(values: Values): Raw[] {
       scope: values.get(`task.${name}.scope`),
     }),
   );
+}
+
+function neededComponents(values: Values): Record<string, string> {
+  const prefix = "needs.component.";
+  const named = [...values].filter(([key]) => key.startsWith(prefix));
+  return Object.fromEntries(named.map(([key, range]) => [key.slice(prefix.length), range]));
 }
 
 function numbered(prefix: string, items: readonly (string | number)[]): [string, string | number][] {

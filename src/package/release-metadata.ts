@@ -80,6 +80,7 @@ export function parseReleaseMetadata(text: string): ReleaseMetadata {
 
 /** What a planner needs to know, and nothing else. */
 export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): PublishedVersion {
+  const needed = contract.needs.components;
   return {
     component: metadata.component,
     version: metadata.version,
@@ -93,6 +94,7 @@ export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): Pu
     hasDrain: contract.drain !== undefined,
     hasBackup: contract.backup.length > 0,
     hasHealth: contract.health.length > 0,
+    ...(Object.keys(needed).length === 0 ? {} : { needsComponents: needed }),
   };
 }
 

@@ -172,3 +172,54 @@ test("the same documents resolve to the same value (P12)", () => {
   const release = 'components: [{name: shop, version: "2"}, {name: cache, version: "1"}]';
   assert.equal(JSON.stringify(resolve(shopFleet, release)), JSON.stringify(resolve(shopFleet, release)));
 });
+
+const ranged = (version: string, more = "") => `components:\n  - name: shop\n    version: ${version}\n${more}`;
+
+test("a version that is a range is an error that says how it is pinned (R66)", () => {
+  assert.deepEqual(findings(shopFleet, ranged('">=1.2 <2"')), [
+    '1.yaml:3:14 components[0].version: not pinned yet: ">=1.2 <2" is a range, and `cutover propose` writes the version',
+  ]);
+  assert.deepEqual(findings(shopFleet, ranged('"1.3.0"', '    range: ">=1.2 <2"\n')), []);
+});
+
+test("what semver cannot read as a range, and versions that no range takes, are named where they stand (R66)", () => {
+  assert.deepEqual(findings(shopFleet, ranged('"1.3.0"', '    range: "=>1.2"\n')), [
+    '1.yaml:4:12 components[0].range: "=>1.2" is not a range that semver can read, expected such as ">=1.2 <2", did you mean ">=1.2"?',
+  ]);
+  assert.deepEqual(findings(shopFleet, ranged("r7", '    range: "^1"\n')), [
+    "1.yaml:3:14 components[0].version: r7 is no semantic version, so no range ever takes it, expected a version such as 1.2.3, or no range",
+  ]);
+  assert.deepEqual(findings(shopFleet, ranged('"2.0.0"', '    range: "^1"\n')), [
+    '1.yaml:3:14 components[0].version: 2.0.0 is outside of its range "^1", expected one within it',
+  ]);
+  assert.deepEqual(findings(shopFleet, ranged('">=1 <2"', '    range: "^1"\n')), [
+    '1.yaml:3:14 components[0].version: ">=1 <2" is a second range beside `range`, expected one version',
+  ]);
+  const selector = '    selectors: [{match: {role: control}, version: "1.0.0", range: "~2"}]\n';
+  assert.deepEqual(findings(shopFleet, ranged('"1.3.0"', selector)), [
+    '1.yaml:4:51 components[0].selectors[0].version: 1.0.0 is outside of its range "~2", expected one within it',
+  ]);
+});
+
+const api = (needs: string) =>
+  `apiVersion: cutover/v1\nkind: Component\nname: shop\nroot: /srv/shop\nneeds:\n  components:\n    ${needs}\n`;
+
+test("a release that breaks a component's need for another on the same host is refused where it does, by host (R54)", () => {
+  const release = (cache: string) =>
+    `components:\n  - {name: shop, version: "2"}\n  - {name: cache, version: ${cache}}\n`;
+  const fits = findings(shopFleet, api('cache: ">=7 <8"'), release('"7.2.0"'));
+  assert.deepEqual(fits, [], "web2 has no cache by these documents: what runs there is asked when planning");
+  assert.deepEqual(findings(shopFleet, api('cache: ">=7 <8"'), release('"6.2.1"')), [
+    '2.yaml:3:28 components[1].version: shop 2 needs cache ">=7 <8" on the same host, and 6.2.1 is wanted there (web1)',
+  ]);
+});
+
+test("a need that semver cannot read, or for a component that is spelt otherwise, is named in the Component (R54)", () => {
+  assert.deepEqual(findings(shopFleet, api('cache: "7.x.y"'), 'components: [{name: shop, version: "2"}]'), [
+    '1.yaml:7:12 needs.components.cache: "7.x.y" is not a range that semver can read, expected such as ">=1.2 <2"',
+  ]);
+  const both = 'components: [{name: shop, version: "2"}, {name: cache, version: "7.0.0"}]';
+  assert.deepEqual(findings(shopFleet, api('cach: "7"'), both), [
+    "1.yaml:7:11 needs.components.cach: no document knows a component cach, did you mean cache?",
+  ]);
+});

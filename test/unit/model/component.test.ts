@@ -16,7 +16,7 @@ test("four lines are a component: everything else has a default", () => {
   assert.equal(component.switch.strategy, "none");
   assert.equal(component.switch.upgradeSignal, "USR2");
   assert.equal(component.deadlineSeconds, 120);
-  assert.deepEqual(component.needs, { arch: [], libraries: [], ports: [] });
+  assert.deepEqual(component.needs, { arch: [], libraries: [], ports: [], components: {} });
 });
 
 test("the schema gives editors a JSON Schema with documentation", () => {
@@ -69,6 +69,8 @@ const refused: readonly [why: string, document: object, at: RegExp][] = [
   ["a unit that looks like an option", { manager: "systemd", units: ["--now.service"] }, /^units\.0: /],
   ["a URL with another scheme", { health: [{ kind: "http", url: "file:///etc/passwd" }] }, /^health\.0\.url: /],
   ["a URL with credentials", { health: [{ kind: "http", url: "http://a:b@self/" }] }, /^health\.0\.url: /],
+  ["a need for itself", { needs: { components: { web: ">=1" } } }, /^needs\.components\.web: /],
+  ["a need for a shell", { needs: { components: { api: "$(touch x)" } } }, /^needs\.components\.api: /],
   ["a field that nobody knows", { shell: "rm -rf /" }, /^: /],
 ];
 for (const [why, document, at] of refused) {

@@ -37,7 +37,9 @@ const contract = Component.parse({
     glibc: "2.31",
     libraries: ["libssl.so.3"],
     diskMb: 10,
+    memoryMb: 2048,
     ports: [80, 443],
+    components: { cache: ">=7 <8 || ^9.1", database: "1.2.x" },
   },
   probation: { seconds: 60, atEnd: "revert" },
 });
@@ -128,6 +130,7 @@ test("a planner gets what it needs and nothing else", () => {
       hasDrain: true,
       hasBackup: true,
       hasHealth: true,
+      needsComponents: { cache: ">=7 <8 || ^9.1", database: "1.2.x" },
     },
   });
 });

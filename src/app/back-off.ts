@@ -78,7 +78,7 @@ async function failedRuns(
   const over = new Set<string>();
   const found: FailedRun[] = [];
   for (const stream of (await controller.journal.streams("run/")).slice(-newestRuns).reverse()) {
-    const events = await controller.journal.read(stream);
+    const events = await controller.journal.read(stream, ["run-planned", "run-ended", "quarantined"]);
     const [planned] = events;
     if (planned?.kind !== "run-planned" || planned.wayBackOf !== undefined) continue;
     const { plan } = planned;

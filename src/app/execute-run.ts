@@ -106,7 +106,9 @@ async function drive(
 
 /** Quarantines outlive the run: they are copied to the controller's own stream. Repeating it adds nothing. */
 export async function keepQuarantines(controller: Pick<Controller, "journal" | "clock">, run: RunId): Promise<void> {
-  const found = (await controller.journal.read(runStream(run))).filter((event) => event.kind === "quarantined");
+  const found = (await controller.journal.read(runStream(run), ["quarantined"])).filter(
+    (event) => event.kind === "quarantined",
+  );
   const known = new Set(
     (await controller.journal.read("controller")).flatMap((event) =>
       event.kind === "quarantined" ? [`${event.component}@${event.tree}@${event.run ?? ""}`] : [],

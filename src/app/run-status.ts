@@ -25,7 +25,7 @@ export async function publishRunStatus({
 }: RunStatusInput): Promise<string | undefined> {
   const { plan, commit, generation, fleet, outcome } = run.state;
   if (plan === undefined) return undefined;
-  const [planned] = await controller.journal.read(runStream(run.run));
+  const [planned] = await controller.journal.read(runStream(run.run), ["run-planned"]);
   const isWayBack = planned?.kind === "run-planned" && planned.wayBackOf !== undefined;
   const { last } = await readStatusStream(controller, plan.release);
   const hosts = new Set(fleet.map(({ name }) => name));

@@ -118,7 +118,8 @@ export function makeSshExecutor({
       });
     },
     async close(host) {
-      const entries = [...kept].filter(([name]) => host === undefined || name === host.name);
+      const one = host && kept.get(host.name);
+      const entries = host === undefined ? [...kept] : one === undefined ? [] : [[host.name, one] as const];
       await Promise.all(
         entries.map(async ([name, entry]) => {
           kept.delete(name);

@@ -37,6 +37,10 @@ export interface ReleaseRepositoryPort {
   verifySignature(commit: string, signers: readonly CommitSigner[]): Promise<{ readonly signer: string }>;
   /** Resolves a branch, tag or commit name from the mirror to a commit id; throws `no-such-ref`. */
   resolve(ref: string): Promise<string>;
+  /** The message of a commit. Signed with it: trust it as far as `verifySignature` trusts the commit. */
+  message(commit: string): Promise<string>;
+  /** The commit and its first parents, newest first, at most `limit`. */
+  history(commit: string, limit: number): Promise<string[]>;
   /** True when `ancestor` is reachable from `commit` (a rewritten history is reported, never followed blindly). */
   isAncestor(ancestor: string, commit: string): Promise<boolean>;
 }
@@ -52,6 +56,8 @@ export interface NotesPort {
   publish(commit: string, note: string): Promise<void>;
   /** The note text of a commit as the remote has it, undefined when there is none. */
   read(commit: string): Promise<string | undefined>;
+  /** Notes of these commits in their order, from one look at the remote; stops when `visit` returns true. */
+  find(commits: readonly string[], visit: (commit: string, note: string) => Promise<boolean>): Promise<void>;
 }
 
 /** The right to write, held in refs/cutover/lease of the release remote. */
@@ -170,6 +176,35 @@ export interface ArtifactStorePort {
   upload(path: string, source: string): Promise<void>;
 }
 
+/** Programs that encode what differs between two files. */
+export type PatchTool = "zstd" | "bsdiff";
+
+/** Runs the encoders of patches. Every call has a deadline and leaves no file behind when it fails. */
+export interface PatchToolPort {
+  /** Which of them are installed here; asked once. */
+  installed(): Promise<readonly PatchTool[]>;
+  /** Packs `input` into the new file `output`, against `reference` if there is one. The same bytes in give the same bytes out. Throws `patch-tool-failed`. */
+  zstd(input: {
+    readonly input: string;
+    readonly output: string;
+    readonly reference?: string;
+    /** 1 to 22. */
+    readonly level: number;
+    /** A decoder needs this many bytes as a power of two, beside the reference. */
+    readonly windowLog: number;
+    /** Bytes of `input` read so far. */
+    readonly onRead?: (bytes: number) => void;
+    readonly signal?: AbortSignal;
+  }): Promise<void>;
+  /** What `bspatch` turns `reference` into `input` with. Throws `patch-tool-failed`. */
+  bsdiff(input: {
+    readonly reference: string;
+    readonly input: string;
+    readonly output: string;
+    readonly signal?: AbortSignal;
+  }): Promise<void>;
+}
+
 /** OpenSSH signatures over exact bytes. */
 export interface SignerPort {
   /** Armored SSHSIG. */
@@ -207,14 +242,18 @@ export interface Delivery {
   readonly envelopeSignature: string;
   readonly payload: PayloadFile;
   readonly bundlePayload?: PayloadFile;
+  /** What was compared when this payload was chosen, for the record. */
+  readonly why?: string;
 }
+
+export type OnBytes = (sent: number, there: number) => void;
 
 /** Acts on targets. SSH now; Kubernetes and the simulator later. */
 export interface ExecutorPort {
   /** Facts and state, changing nothing. Throws HostUnreachableError, RefusedError `host-key-changed`. */
   probe(host: Host): Promise<Observation>;
-  /** Verified documents and payload bytes on the host, resumable; resolves when everything is there. Reports bytes as they are acknowledged. */
-  deliver(host: Host, delivery: Delivery, fence: Fence, onBytes: (sent: number) => void): Promise<void>;
+  /** Verified documents and payload bytes on the host, resumable; resolves when everything is there. Reports bytes as they go: sent by this call, and on the host by now, earlier calls included. */
+  deliver(host: Host, delivery: Delivery, fence: Fence, onBytes: OnBytes): Promise<void>;
   /** Hands all groups of a step over in one message; safe to repeat with the same run and step. Resolves when the host has journaled them, not when they are done. */
   submit(host: Host, step: string, groups: readonly TaskGroup[], fence: Fence): Promise<void>;
   /** Every event of a step on this host, also those from before a lost connection. Ends when the step has ended; throws HostUnreachableError when the link is lost, RefusedError `step-lost` when the host has no result and nobody runs it. `withinMs` bounds the whole listening, whatever the host says meanwhile; leaving early costs the connection. */

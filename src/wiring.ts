@@ -5,6 +5,7 @@ import { artifactHttp } from "./adapters/artifact-http.ts";
 import { gitLease } from "./adapters/git-lease.ts";
 import { gitNotes } from "./adapters/git-notes.ts";
 import { gitRepository } from "./adapters/git-repository.ts";
+import { patchTools } from "./adapters/patch-tools.ts";
 import { processLock } from "./adapters/process-lock.ts";
 import { openSqliteJournal } from "./adapters/sqlite-journal.ts";
 import type { LinkTimes } from "./adapters/ssh/connect.ts";
@@ -63,7 +64,11 @@ export async function openController(
     notes: gitNotes(remote),
     lease: gitLease({ ...remote, knownEpoch: () => epoch }),
     processLock: processLock({ path: config.state.lock, command: `cutover ${process.argv.slice(2).join(" ")}` }),
-    artifacts: artifactRepository({ store: storeOf(config.artifacts), cacheDirectory: config.state.cache }),
+    artifacts: artifactRepository({
+      store: storeOf(config.artifacts),
+      cacheDirectory: config.state.cache,
+      tools: patchTools(),
+    }),
     signer,
     executor,
   };

@@ -1,6 +1,7 @@
 // Where things lie in an artifact repository. The same paths in a directory and behind an http(s) URL. Pure.
 import { CutoverError } from "../errors.ts";
 import type { Digest } from "../model/names.ts";
+import type { PatchVariant } from "../ports.ts";
 
 const versionLine = /^(0|[1-9][0-9]{0,14}) ([A-Za-z0-9][A-Za-z0-9._+-]{0,63})$/;
 
@@ -22,6 +23,18 @@ export function manifestPath(tree: Digest): string {
 
 export function payloadPath(tree: Digest): string {
   return `trees/${hexOf(tree)}/full.tar.zst`;
+}
+
+export function transfersPath(tree: Digest): string {
+  return `trees/${hexOf(tree)}/transfers`;
+}
+
+export function transferSignaturesPath(tree: Digest): string {
+  return `trees/${hexOf(tree)}/transfers.sig`;
+}
+
+export function patchPath({ from, to, variant }: { from: Digest; to: Digest; variant: PatchVariant }): string {
+  return `trees/${hexOf(to)}/patches/${hexOf(from)}.${variant}`;
 }
 
 export function hexOf(digest: Digest): string {

@@ -1,26 +1,40 @@
-// Payload files on local disk, each with a note of its digest and sizes beside it. A file that no longer matches its note is made anew.
+// Payload files on local disk, each with a note of its digest and sizes beside it. A file that no longer matches its note is made
+// anew (F21), and what was not used for longest goes when there is too much.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { z } from "zod";
-import { encodeKeyValues, parseKeyValues } from "../model/key-values.ts";
+import { encodeKeyValues, type KeyValue, parseKeyValues } from "../model/key-values.ts";
 import { Digest } from "../model/names.ts";
-import type { Codec, PayloadFile } from "../ports.ts";
+import type { PayloadFile } from "../ports.ts";
 
-const Note = z.object({ digest: Digest, bytes: z.coerce.number().int(), outputBytes: z.coerce.number().int() });
+const size = z.coerce.number().int().min(0);
+const Note = z.object({
+  digest: Digest,
+  bytes: size,
+  "output-bytes": size,
+  base: Digest.optional(),
+  "memory-mib": size.optional(),
+});
+
+/** A day: as long as an envelope lives, so that what a run sends stays until it has ended. */
+const restMs = 24 * 3_600_000;
+export const maxCacheBytes = 8 * 1024 ** 3;
 
 /** The payload at `path`: what an earlier call made when it is still intact, else what `make` makes there. */
 export async function cachedPayload(
   path: string,
-  codec: Codec,
+  codec: PayloadFile["codec"],
   make: () => Promise<PayloadFile>,
 ): Promise<PayloadFile> {
-  const kept = await intact(path, codec);
+  const kept = await intactPayload(path, codec);
   if (kept !== undefined) return kept;
   await rm(path, { force: true });
   try {
     const made = await make();
     await remember(made);
+    await trimCache(dirname(path), { maxBytes: maxCacheBytes, now: Date.now() });
     return made;
   } catch (error) {
     await rm(path, { force: true });
@@ -28,31 +42,59 @@ export async function cachedPayload(
   }
 }
 
-async function intact(path: string, codec: Codec): Promise<PayloadFile | undefined> {
+/** What is kept at `path`, undefined when there is nothing or it was damaged. */
+export async function intactPayload(path: string, codec: PayloadFile["codec"]): Promise<PayloadFile | undefined> {
   try {
-    const note = Note.parse(Object.fromEntries(parseKeyValues(await readFile(`${path}.note`, "utf8")).map(camelCase)));
-    return (await digestOfFile(path)) === note.digest ? { path, codec, ...note } : undefined;
+    const note = Note.parse(Object.fromEntries(parseKeyValues(await readFile(`${path}.note`, "utf8"))));
+    if ((await digestOfFile(path)) !== note.digest) return undefined;
+    const now = new Date();
+    await utimes(path, now, now); // the order in which files go
+    const { digest, bytes, base, "output-bytes": outputBytes, "memory-mib": memoryMib } = note;
+    return {
+      ...{ path, codec, digest, bytes, outputBytes },
+      ...(base === undefined ? {} : { base }),
+      ...(memoryMib === undefined ? {} : { memoryMib }),
+    };
   } catch {
     return undefined; // no note, no file, or a broken one: all mean that it has to be made
   }
 }
 
-async function remember({ path, digest, bytes, outputBytes }: PayloadFile): Promise<void> {
-  const note = encodeKeyValues([
+/** Removes the payloads that were not used for longest until the rest fits; those of the last day stay in any case. */
+export async function trimCache(
+  directory: string,
+  { maxBytes, now }: { readonly maxBytes: number; readonly now: number },
+): Promise<void> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith(".note")).map((name) => name.slice(0, -5));
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const stats = await stat(join(directory, name)).catch(() => undefined);
+      return { path: join(directory, name), bytes: stats?.size ?? 0, usedAt: stats?.mtimeMs ?? 0 };
+    }),
+  );
+  let total = found.reduce((sum, { bytes }) => sum + bytes, 0);
+  for (const { path, bytes, usedAt } of found.sort((a, b) => a.usedAt - b.usedAt)) {
+    if (total <= maxBytes || now - usedAt < restMs) return;
+    await rm(path, { force: true });
+    await rm(`${path}.note`, { force: true });
+    total -= bytes;
+  }
+}
+
+async function remember({ path, digest, bytes, outputBytes, base, memoryMib }: PayloadFile): Promise<void> {
+  const entries: KeyValue[] = [
     ["digest", digest],
     ["bytes", `${bytes}`],
     ["output-bytes", `${outputBytes}`],
-  ]);
-  await writeFile(`${path}.note.part`, note);
+  ];
+  if (base !== undefined) entries.push(["base", base]);
+  if (memoryMib !== undefined) entries.push(["memory-mib", `${memoryMib}`]);
+  await writeFile(`${path}.note.part`, encodeKeyValues(entries));
   await rename(`${path}.note.part`, `${path}.note`);
 }
 
-async function digestOfFile(path: string): Promise<string> {
+export async function digestOfFile(path: string): Promise<string> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path)) hash.update(chunk);
   return `sha256:${hash.digest("hex")}`;
-}
-
-function camelCase([key, value]: readonly [string, string]): [string, string] {
-  return [key === "output-bytes" ? "outputBytes" : key, value];
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { artifactHttp } from "../../src/adapters/artifact-http.ts";
+import { patchTools } from "../../src/adapters/patch-tools.ts";
 import { artifactRepository } from "../../src/package/artifact-repository.ts";
 import { manifestPath, payloadPath } from "../../src/package/layout.ts";
 import { parseReleaseMetadata } from "../../src/package/release-metadata.ts";
@@ -73,7 +74,11 @@ test("what was published to a directory is the same over http, payload in anothe
       component: { tasks: [{ name: "check", do: "check" }] },
     });
     await withServer(serving(publishing.storeDirectory), async (url, folder) => {
-      const repository = artifactRepository({ store: artifactHttp({ url }), cacheDirectory: join(folder, "cache") });
+      const repository = artifactRepository({
+        store: artifactHttp({ url }),
+        cacheDirectory: join(folder, "cache"),
+        tools: patchTools(),
+      });
       const release = await repository.release("web", "1.0.0+a");
       assert.deepEqual(release, await publishing.repository.release("web", "1.0.0+a"));
       assert.deepEqual(await repository.versions("web"), ["1.0.0+a"]);
@@ -198,7 +203,7 @@ test("a cached payload that was damaged is made anew, and a failed download is t
   withPublishing(async (publishing) => {
     const { tree } = await publishing.publish({ version: "1.0" });
     const cacheDirectory = join(publishing.folder, "other-cache");
-    const fresh = () => artifactRepository({ store: publishing.store, cacheDirectory });
+    const fresh = () => artifactRepository({ store: publishing.store, cacheDirectory, tools: patchTools() });
     const stored = join(publishing.storeDirectory, payloadPath(tree));
     const good = await readFile(stored);
 

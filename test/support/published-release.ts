@@ -3,6 +3,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { artifactDirectory } from "../../src/adapters/artifact-directory.ts";
+import { patchTools } from "../../src/adapters/patch-tools.ts";
 import { sshKeygenKeyMaker, sshKeygenSigner } from "../../src/adapters/ssh-keygen.ts";
 import { generateKeys, type KeyPair } from "../../src/app/keys.ts";
 import { type PublishInput, type PublishResult, publish } from "../../src/app/publish.ts";
@@ -80,7 +81,7 @@ export async function makePublishing(folder: string): Promise<Publishing> {
   const storeDirectory = join(folder, "artifacts");
   const store = artifactDirectory(storeDirectory);
   const signer = sshKeygenSigner();
-  const repository = artifactRepository({ store, cacheDirectory: join(folder, "cache") });
+  const repository = artifactRepository({ store, cacheDirectory: join(folder, "cache"), tools: patchTools() });
   return {
     ...{ folder, releaseKey, secondReleaseKey, controllerKey, storeDirectory, store, repository, signer },
     async publish({ version, files = defaultFiles(version), bundle, component, options }) {

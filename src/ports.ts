@@ -60,6 +60,32 @@ export interface NotesPort {
   find(commits: readonly string[], visit: (commit: string, note: string) => Promise<boolean>): Promise<void>;
 }
 
+/** Proposes commits in the release remote: a branch of ours, never the one that is followed. Nothing is checked out. */
+export interface CommitWriterPort {
+  /** The tree of `parent` with these files' texts replaced, as a commit by `cutover` in the mirror; no ref moves. Throws `no-such-file` for a file that `parent` has not. */
+  write(request: {
+    readonly parent: string;
+    readonly files: readonly { readonly path: string; readonly text: string }[];
+    readonly message: string;
+    /** Milliseconds since the epoch, the commit's date. */
+    readonly at: number;
+  }): Promise<{ readonly commit: string; readonly tree: string }>;
+  /** A branch as the last fetch found it; undefined when the remote has none. */
+  tip(branch: string): Promise<BranchTip | undefined>;
+  /** Compare-and-swap: moves the branch only while it is `expected` (undefined: not there). Throws `git-push-refused`. */
+  push(change: {
+    readonly branch: string;
+    readonly commit: string;
+    readonly expected: string | undefined;
+  }): Promise<"pushed" | "contended">;
+}
+export interface BranchTip {
+  readonly commit: string;
+  readonly tree: string;
+  /** Made by `cutover` on one parent: nobody has added anything since. */
+  readonly ours: boolean;
+}
+
 /** The right to write, held in refs/cutover/lease of the release remote. */
 export interface LeasePort {
   /** Compare-and-swap. Throws RefusedError `lease-held` (names holder and age) unless it is ours, expired, or `takeOver` is set. Every acquisition raises the epoch by one. */

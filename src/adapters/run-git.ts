@@ -13,6 +13,10 @@ export interface GitRequest {
   readonly maxOutputBytes?: number;
   /** Largest file that git may write: a pack from outside cannot fill the disk. */
   readonly maxFileBytes?: number;
+  /** An index of one's own, for calls that build a tree; a bare repository has none. */
+  readonly indexFile?: string;
+  /** Seconds since the epoch, for calls that make a commit; now, when it is left out. */
+  readonly commitDate?: number;
 }
 
 export interface GitResult {
@@ -67,7 +71,7 @@ export function runGit(request: GitRequest): Promise<GitResult> {
   const argv = [...limits, "--", "git", ...fixedOptions, `--git-dir=${repository}`, ...args];
   return new Promise((resolve, reject) => {
     const child = spawn("prlimit", argv, {
-      env: gitEnvironment(),
+      env: { ...gitEnvironment(), ...requestEnvironment(request) },
       cwd: "/",
       detached: true,
       stdio: ["pipe", "pipe", "pipe"],
@@ -160,6 +164,14 @@ function gitEnvironment(): NodeJS.ProcessEnv {
     GIT_AUTHOR_EMAIL: "cutover@localhost",
     GIT_COMMITTER_NAME: "cutover",
     GIT_COMMITTER_EMAIL: "cutover@localhost",
+  };
+}
+
+function requestEnvironment({ indexFile, commitDate }: GitRequest): NodeJS.ProcessEnv {
+  const date = `${commitDate} +0000`;
+  return {
+    ...(indexFile === undefined ? {} : { GIT_INDEX_FILE: indexFile }),
+    ...(commitDate === undefined ? {} : { GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date }),
   };
 }
 

@@ -16,11 +16,13 @@ import {
 import { expectGit, runGit } from "./run-git.ts";
 
 const notesRef = "refs/notes/cutover";
-const maxNoteBytes = 8 * 1024 * 1024;
+const maxNoteBytes = 64 * 1024 * 1024;
 
 export interface GitNotesOptions extends GitRemote {
   /** Lost races until `notes-contended` is thrown; 24 unless said otherwise. */
   readonly attempts?: number;
+  /** `mirror` is somebody's own repository: its notes are read as they were fetched last. */
+  readonly readOnly?: boolean;
 }
 
 export function gitNotes(options: GitNotesOptions): NotesPort {
@@ -41,12 +43,29 @@ export function gitNotes(options: GitNotesOptions): NotesPort {
     },
     async read(commit) {
       await openMirror(options);
-      return withLocalRef(options.mirror, async (local) => {
-        const tip = await fetchRef(options, { from: notesRef, to: local });
-        return tip === undefined ? undefined : readNote(options.mirror, { local, commit: checked(commit) });
+      return withNotes(options, (local) => readNote(options.mirror, { local, commit: checked(commit) }));
+    },
+    async find(commits, visit) {
+      await openMirror(options);
+      await withNotes(options, async (local) => {
+        const listed = await expectGit({ repository: options.mirror, args: ["notes", `--ref=${local}`, "list"] });
+        const noted = new Set(listed.split("\n").map((line) => line.slice(line.indexOf(" ") + 1)));
+        for (const commit of commits.filter((each) => noted.has(each))) {
+          const note = await readNote(options.mirror, { local, commit });
+          if (note !== undefined && (await visit(commit, note))) return;
+        }
       });
     },
   };
+}
+
+/** Undefined when there are no notes at all. */
+async function withNotes<T>(options: GitNotesOptions, work: (local: string) => Promise<T>): Promise<T | undefined> {
+  if (options.readOnly) return (await localRef(options.mirror, notesRef)) === undefined ? undefined : work(notesRef);
+  return withLocalRef(options.mirror, async (local) => {
+    const tip = await fetchRef(options, { from: notesRef, to: local });
+    return tip === undefined ? undefined : work(local);
+  });
 }
 
 /** One round: take what the remote has, append, push. False when somebody else was first. */

@@ -6,7 +6,7 @@ import type { CommitSigner, Head, ReleaseRepositoryPort, RepositoryFile, SignerP
 import { splitSignedCommit } from "./git-commit-signature.ts";
 import { type GitRemote, isObjectId, limitsOf, localRef, openMirror, remoteUnreachable } from "./git-mirror.ts";
 import { listFiles, readObjects } from "./git-objects.ts";
-import { runGit } from "./run-git.ts";
+import { expectGit, runGit } from "./run-git.ts";
 import { sshKeygenSigner } from "./ssh-keygen.ts";
 
 export interface GitRepositoryOptions extends GitRemote {
@@ -15,6 +15,8 @@ export interface GitRepositoryOptions extends GitRemote {
   /** A pack from outside may have this size at most; 1 GiB unless said otherwise. */
   readonly maxPackBytes?: number;
   readonly signer?: SignerPort;
+  /** `mirror` is somebody's own repository, such as a clone in CI: it is read as it is, and nothing is fetched into it. */
+  readonly readOnly?: boolean;
 }
 
 const maxFileBytes = 256 * 1024;
@@ -28,7 +30,7 @@ export function gitRepository(options: GitRepositoryOptions): ReleaseRepositoryP
   return {
     fetch() {
       // Callers at the same moment share one fetch: git would make the second one wait for the lock, or fail.
-      fetching ??= fetchHead(options, branch).finally(() => {
+      fetching ??= (options.readOnly ? headOf(options, branch) : fetchHead(options, branch)).finally(() => {
         fetching = undefined;
       });
       return fetching;
@@ -64,16 +66,24 @@ export function gitRepository(options: GitRepositoryOptions): ReleaseRepositoryP
     },
     async resolve(ref) {
       await openMirror(options);
-      const names = isObjectId(ref)
-        ? [ref]
-        : refNameProblem(ref) === undefined
-          ? [`refs/heads/${ref}`, `refs/tags/${ref}`, ...(ref.startsWith("refs/") ? [ref] : [])]
-          : [];
-      for (const name of names) {
+      for (const name of placesOf(ref)) {
         const commit = await localRef(mirror, `${name}^{commit}`);
         if (commit !== undefined) return commit;
       }
       throw noSuchRef(ref);
+    },
+    async message(commit) {
+      const raw = (await readObjects(mirror, [checkedId(commit)], maxCommitBytes)).get(commit);
+      const text = raw?.type === "commit" ? raw.content.toString("utf8") : "";
+      const end = text.indexOf("\n\n");
+      return end === -1 ? "" : text.slice(end + 2);
+    },
+    async history(commit, limit) {
+      const listed = await expectGit({
+        repository: mirror,
+        args: ["rev-list", "--first-parent", `--max-count=${limit}`, checkedId(commit), "--"],
+      });
+      return listed.split("\n").filter(isObjectId);
     },
     async isAncestor(ancestor, commit) {
       // The mirror holds the whole history of `commit`: what it does not hold cannot be part of that history.
@@ -114,9 +124,26 @@ async function fetchHead(options: GitRepositoryOptions, branch: string): Promise
     if (attempt === 3 || !/cannot lock ref|\.lock/i.test(result.stderr)) throw remoteUnreachable(url, result.stderr);
     await new Promise((resolve) => setTimeout(resolve, 100 * attempt + Math.random() * 100));
   }
-  const commit = await localRef(mirror, `${branch}^{commit}`);
-  if (commit === undefined) throw branchMissing(branch, url);
-  return { commit, ref: branch };
+  return headOf(options, branch);
+}
+
+async function headOf({ mirror, url, readOnly }: GitRepositoryOptions, branch: string): Promise<Head> {
+  // A clone knows the branch that is followed by what it fetched last.
+  const remote = `refs/remotes/origin/${branch.replace(/^refs\/heads\//, "")}`;
+  for (const name of readOnly ? [remote, branch] : [branch]) {
+    const commit = await localRef(mirror, `${name}^{commit}`);
+    if (commit !== undefined) return { commit, ref: branch };
+  }
+  throw branchMissing(branch, url);
+}
+
+/** Where a name may stand, in the order in which it is looked for; also names that a clone has and a mirror has not. */
+function placesOf(ref: string): string[] {
+  if (isObjectId(ref) || /^[0-9a-f]{7,39}$/.test(ref))
+    return [`refs/heads/${ref}`, `refs/tags/${ref}`, ref].slice(isObjectId(ref) ? 2 : 0);
+  if (refNameProblem(ref) !== undefined) return [];
+  if (ref === "HEAD" || ref.startsWith("refs/")) return [ref];
+  return [`refs/heads/${ref}`, `refs/tags/${ref}`, `refs/remotes/${ref}`, `refs/remotes/origin/${ref}`];
 }
 
 function fullRef(ref: string): string {

@@ -30,7 +30,13 @@ export async function planReleases({ controller }: { readonly controller: Contro
   const observations = new Map<string, Observation>();
   for (const release of desired.releases) {
     try {
-      const context = await contextForRelease({ controller, trust: loaded.nextTrust, release, hosts: desired.hosts });
+      const context = await contextForRelease({
+        controller,
+        trust: loaded.nextTrust,
+        release,
+        hosts: desired.hosts,
+        commit: desired.commit,
+      });
       for (const [host, observation] of context.observations) observations.set(host, observation);
       const plan = await planRelease(controller, { context, release, desired });
       plans.push(plan);

@@ -4,6 +4,7 @@ import type { Desired, DesiredRelease } from "../model/desired.ts";
 import type { Host } from "../model/fleet.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
+import type { JournalEvent } from "../model/run-event.ts";
 import { Status } from "../model/status.ts";
 import { observeFleet } from "../observed/observe-fleet.ts";
 import type { Lease } from "../ports.ts";
@@ -14,6 +15,7 @@ import { encodeNote, noteNamespace, notePayload } from "../status/note-codec.ts"
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
 import type { RunResult } from "./execute-run.ts";
+import { timingsOf } from "./status-timings.ts";
 
 const statusStream = (release: string): string => `status/${release}`;
 
@@ -139,7 +141,8 @@ async function statusOf(
       : result.observations;
   const { quarantined } = await recall(controller);
   const { run } = result;
-  const times = run === undefined ? undefined : await switchTimes(controller, run.run);
+  const events = run === undefined ? [] : await controller.journal.read(runStream(run.run));
+  const times = switchTimes(events);
   return makeStatus({
     release,
     commit: desired.commit,
@@ -151,8 +154,9 @@ async function statusOf(
     trouble: result.trouble,
     task: (id) => {
       const task = run?.state.tasks.get(id);
-      return task && { ...task, at: times?.get(id) };
+      return task && { ...task, at: times.get(id) };
     },
+    timings: timingsOf(events),
     observations,
     quarantined: [...quarantined.values()].map(({ component, version, tree, reason, evidence }) => ({
       component,
@@ -174,9 +178,9 @@ function observeRelease(controller: Controller, release: DesiredRelease, fleet: 
 }
 
 /** When each switch of the run, or its undoing, was heard to be done. */
-async function switchTimes({ journal }: Pick<Controller, "journal">, run: string): Promise<Map<string, number>> {
+function switchTimes(events: readonly JournalEvent[]): Map<string, number> {
   const times = new Map<string, number>();
-  for (const event of await journal.read(runStream(run)))
+  for (const event of events)
     if (event.kind === "task" && event.event.state === "done" && event.event.task.endsWith("/switch"))
       times.set(event.event.task, event.at);
   return times;

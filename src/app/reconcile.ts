@@ -86,7 +86,7 @@ async function reconcileRelease(input: PassInput, desired: Desired, release: Des
   let planned: Pick<ReleaseResult, "release" | "plan" | "observations">;
   let context: Awaited<ReturnType<typeof contextForRelease>>;
   try {
-    context = await contextForRelease({ controller, trust, release, hosts: fleet });
+    context = await contextForRelease({ controller, trust, release, hosts: fleet, commit });
     const plan = await planRelease(controller, { context, release, desired });
     planned = { release: release.name, plan, observations: context.observations };
   } catch (error) {

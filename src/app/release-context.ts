@@ -8,6 +8,7 @@ import { observeFleet } from "../observed/observe-fleet.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
+import { withLastKnown } from "./last-known.ts";
 import { type LoadedVersion, loadPublished, loadVersion, type WantedVersion } from "./load-published.ts";
 import type { RunSources } from "./make-deliveries.ts";
 
@@ -58,17 +59,26 @@ export function runSources(
   };
 }
 
-/** The versions a release asks for, and the hosts it asks them of. */
-export function contextForRelease({
+/** The versions a release asks for, and the hosts it asks them of; for those that do not answer, what was known last. */
+export async function contextForRelease({
   release,
   hosts,
+  commit,
   ...rest
-}: Pick<SnapshotInput, "controller" | "trust" | "hosts"> & { readonly release: DesiredRelease }): Promise<Snapshot> {
+}: Pick<SnapshotInput, "controller" | "trust" | "hosts"> & {
+  readonly release: DesiredRelease;
+  /** Its notes and those before it are asked where our journal is silent. */
+  readonly commit: string;
+}): Promise<Snapshot> {
   const wanted = release.components.flatMap(({ name, targets }) =>
     targets.map(({ host, version }) => ({ host, component: name, version })),
   );
   const names = new Set(wanted.map(({ host }) => host));
-  return takeSnapshot({ ...rest, wanted, hosts: hosts.filter(({ name }) => names.has(name)) });
+  const snapshot = await takeSnapshot({ ...rest, wanted, hosts: hosts.filter(({ name }) => names.has(name)) });
+  const { observations } = snapshot;
+  const { controllerKeys } = rest.trust;
+  const known = { release: release.name, observations, commit, controllerKeys };
+  return { ...snapshot, observations: await withLastKnown(rest.controller, known) };
 }
 
 interface PlanRequest {

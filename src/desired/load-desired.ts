@@ -43,26 +43,40 @@ export async function loadDesired(repository: ReleaseRepositoryPort, request: Lo
   if (accepted !== undefined && !(await repository.isAncestor(accepted, commit)))
     throw historyRewritten(accepted, commit);
   // 3. What does it say?
+  const { trust: said, ...documents } = await readDesired(repository, { commit, directory });
+  if (documents.desired.releases.length === 0) throw nothingReleased(commit, directory);
+  // 4. May this signer change whom we trust?
+  const nextTrust = said ?? trust;
+  if (!mayChangeTrust({ from: trust, to: nextTrust, signer })) throw trustChangeRefused(commit, signer);
+  return { ...documents, signer, nextTrust };
+}
+
+/** What a commit says, whoever signed it: on its own it is for a review only. Throws `documents-missing`, `documents-invalid`. */
+export async function readDesired(
+  repository: Pick<ReleaseRepositoryPort, "files">,
+  { commit, directory }: Pick<LoadRequest, "commit" | "directory">,
+): Promise<Omit<LoadedDesired, "signer" | "nextTrust"> & { readonly trust: Trust | undefined }> {
   const files = await repository.files(commit, directory);
   if (files.length === 0) throw documentsMissing(commit, directory);
   const parsed = parseDocuments(files);
   if (parsed.diagnostics.length > 0) throw documentsInvalid(commit, parsed.diagnostics);
   const resolution = resolveDesired({ commit, documents: parsed.documents, blobs: files.map(({ blob }) => blob) });
   if (resolution.desired === undefined) throw documentsInvalid(commit, resolution.diagnostics);
-  if (resolution.desired.releases.length === 0) throw nothingReleased(commit, directory);
-  // 4. May this signer change whom we trust?
-  const nextTrust = resolution.trust ?? trust;
-  const admin = trust.commitSigners.some(({ name, roles }) => name === signer && roles.includes("admin"));
-  if (!admin && encodeTrust(nextTrust) !== encodeTrust(trust)) throw trustChangeRefused(commit, signer);
+  const { desired, trust, procedure, components, diagnostics: warnings } = resolution;
   return {
-    desired: resolution.desired,
-    signer,
-    nextTrust,
-    procedure: resolution.procedure,
-    components: resolution.components,
+    desired,
+    trust,
+    procedure,
+    components,
     documents: files.map(({ path, blob }) => ({ path, blob })),
-    warnings: resolution.diagnostics,
+    warnings,
   };
+}
+
+/** Only an admin changes whom we trust. */
+export function mayChangeTrust({ from, to, signer }: { from: Trust; to: Trust; signer: string }): boolean {
+  const admin = from.commitSigners.some(({ name, roles }) => name === signer && roles.includes("admin"));
+  return admin || encodeTrust(to) === encodeTrust(from);
 }
 
 async function verifyCommit(

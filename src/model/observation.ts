@@ -68,5 +68,7 @@ export interface LastKnown {
   readonly components: readonly LastKnownComponent[];
 }
 
-export type LastKnownComponent = Pick<ObservedComponent, "component" | "current" | "currentTree"> &
-  Partial<Pick<ObservedComponent, "committed" | "committedTree">>;
+export type LastKnownComponent = Pick<
+  ObservedComponent,
+  "component" | "current" | "currentTree" | "committed" | "committedTree"
+>;

@@ -1,6 +1,6 @@
 // Status: the published summary of one release. Goes into git notes and onto pages; never read back to decide what runs (T33).
 import { z } from "zod";
-import { ComponentName, HostName, Version } from "./names.ts";
+import { ComponentName, Digest, HostName, Version } from "./names.ts";
 
 const Millis = z.int().min(0).describe("Milliseconds since the epoch");
 /** Characters of a message, and entries of the list of quarantines: longer ones are cut before they are published. */
@@ -43,6 +43,11 @@ export const TargetStatus = z
       "unknown",
     ]),
     detail: Text.optional(),
+    /** What was committed last, where that is something else than what it runs: a trial, or drift. Null: nothing. */
+    committed: Version.nullable().optional(),
+    /** Trees of both, where they are not those that `trees` names for these versions. */
+    tree: Digest.optional(),
+    committedTree: Digest.optional(),
   })
   .meta({ id: "TargetStatus", description: "One component on one host, read back from the host" });
 export type TargetStatus = z.infer<typeof TargetStatus>;
@@ -51,6 +56,35 @@ export const QuarantinedVersion = z
   .strictObject({ component: ComponentName, version: Version, tree: z.string().max(80), reason: Text })
   .meta({ id: "QuarantinedVersion", description: "Shown to be bad, and not tried again (P16)" });
 export type QuarantinedVersion = z.infer<typeof QuarantinedVersion>;
+
+export const VersionTree = z
+  .strictObject({ component: ComponentName, version: Version, tree: Digest })
+  .meta({ id: "VersionTree", description: "Which tree a version of a component is" });
+export type VersionTree = z.infer<typeof VersionTree>;
+
+export const SharedFacts = z
+  .strictObject({
+    tools: z.array(z.string().max(64)).max(100).describe("Programs that these hosts have, sorted"),
+    revertsAfterReboot: z.boolean().describe("Whether a reboot during a trial leads back there (P8)"),
+    hosts: z.array(HostName).max(100_000),
+  })
+  .meta({ id: "SharedFacts", description: "What a plan may rely on, for all hosts that have it in common" });
+export type SharedFacts = z.infer<typeof SharedFacts>;
+
+const Duration = z.number().min(0).max(1e12).describe("Milliseconds, the median over the hosts");
+export const ComponentTiming = z
+  .strictObject({
+    component: ComponentName,
+    buildMs: Duration,
+    bytesPerSecond: z.number().min(0).max(1e15).optional().describe("While a payload was sent, a host"),
+    switchMs: Duration.describe("Drain, backup, switch, health and undrain together"),
+    confirmMs: Duration,
+    hosts: z.int().min(1).max(100_000).describe("How many hosts the medians are of"),
+    runs: z.int().min(1).max(1_000_000),
+    at: Millis.describe("When that run ended"),
+  })
+  .meta({ id: "ComponentTiming", description: "How long the last run that changed this component took, a host" });
+export type ComponentTiming = z.infer<typeof ComponentTiming>;
 
 export const Status = z
   .strictObject({
@@ -62,6 +96,9 @@ export const Status = z
     run: Word.nullable(),
     conditions: z.array(Condition).max(3),
     targets: z.array(TargetStatus).max(100_000),
+    trees: z.array(VersionTree).max(100_000).optional(),
+    facts: z.array(SharedFacts).max(10_000).optional(),
+    timings: z.array(ComponentTiming).max(1_000).optional(),
     quarantined: z.array(QuarantinedVersion).max(maxQuarantined),
     at: Millis,
     holder: Word,

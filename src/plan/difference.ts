@@ -114,7 +114,8 @@ function lastCommitted(
   const { current, currentTree, committed, committedTree } = known;
   if (committed !== undefined)
     return { from: committed, fromTree: committedTree ?? (committed === current ? currentTree : undefined) };
-  if ("state" in known && unfinishedStates.has(known.state)) return { from: known.trial?.from, fromTree: undefined };
+  if (!("state" in known)) return { from: undefined, fromTree: undefined };
+  if (unfinishedStates.has(known.state)) return { from: known.trial?.from, fromTree: undefined };
   return { from: current, fromTree: currentTree };
 }
 

@@ -4,9 +4,18 @@ import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunOutcome } from "../model/run-event.ts";
 import type { TargetStatus } from "../model/status.ts";
-import { type Condition, maxQuarantined, maxText, type QuarantinedVersion, type Status } from "../model/status.ts";
+import {
+  type ComponentTiming,
+  type Condition,
+  maxQuarantined,
+  maxText,
+  type QuarantinedVersion,
+  type Status,
+} from "../model/status.ts";
 import { foldHostsInText } from "./fold-hosts.ts";
-import { type TaskFound, targetStatus } from "./target-status.ts";
+import { sharedFacts } from "./shared-facts.ts";
+import { withTrees } from "./status-trees.ts";
+import { type TaskFound, targetStatuses } from "./target-status.ts";
 
 export interface StatusInput {
   readonly release: DesiredRelease;
@@ -21,6 +30,8 @@ export interface StatusInput {
   readonly trouble?: { readonly reason: string; readonly message: string } | undefined;
   /** What the run heard of a task, undefined when it never started. */
   readonly task: (id: string) => TaskFound | undefined;
+  /** How long the run took, for the components that it changed. */
+  readonly timings?: readonly ComponentTiming[];
   /** Read back after the run. */
   readonly observations: ReadonlyMap<string, Observation>;
   readonly quarantined: readonly QuarantinedVersion[];
@@ -33,19 +44,31 @@ export interface StatusInput {
 
 /** Whatever hosts and runs say fits the schema: words that are none become null, long texts are cut. */
 export function makeStatus(input: StatusInput): Status {
-  const targets = input.release.components.flatMap(({ name, targets }) =>
-    targets.map(({ host, version }) => targetStatus(input, { host, component: name, wanted: version })),
+  const status = targetStatuses(input);
+  const found = input.release.components.flatMap(({ name, targets }) =>
+    targets.map(({ host, version }) => status({ host, component: name, wanted: version })),
   );
+  const { targets, trees } = withTrees(found, input.observations, input.previous);
+  const facts = sharedFacts(
+    targets.map(({ host }) => host),
+    input.observations,
+    input.previous,
+  );
+  const timings = mergeTimings(input.timings ?? [], input.previous?.timings ?? []);
   const components = new Set(input.release.components.map(({ name }) => name));
   return {
     format: "cutover-status/1",
     release: input.release.name,
     commit: input.commit,
     generation: input.generation,
-    planHash: input.plan.changes.length > 0 ? input.plan.hash : (input.previous?.planHash ?? null),
+    planHash:
+      input.plan.changes.length + input.plan.waiting.length > 0 ? input.plan.hash : (input.previous?.planHash ?? null),
     run: input.run ?? input.previous?.run ?? null,
     conditions: conditionsOf(input, targets),
     targets,
+    ...(trees.length === 0 ? {} : { trees }),
+    ...(facts.length === 0 ? {} : { facts }),
+    ...(timings.length === 0 ? {} : { timings }),
     quarantined: input.quarantined
       .filter(({ component }) => components.has(component))
       .slice(-maxQuarantined)
@@ -56,9 +79,18 @@ export function makeStatus(input: StatusInput): Status {
   };
 }
 
+/** Of each component the newest run that changed it. */
+function mergeTimings(fresh: readonly ComponentTiming[], before: readonly ComponentTiming[]): ComponentTiming[] {
+  const merged = new Map([...before, ...fresh].map((timing) => [timing.component, timing]));
+  return [...merged.values()].sort((a, b) => (a.component < b.component ? -1 : 1));
+}
+
 /** Two statuses that say the same, whenever and by whichever run they were made: nothing to publish again. */
 export function saysTheSame(a: Status, b: Status): boolean {
-  const essence = ({ at: _at, epoch: _epoch, holder: _holder, run: _run, ...rest }: Status) => JSON.stringify(rest);
+  const essence = (status: Status) => {
+    const { at: _at, epoch: _epoch, holder: _holder, run: _run, facts: _facts, timings: _timings, ...rest } = status;
+    return JSON.stringify(rest);
+  };
   return essence(a) === essence(b);
 }
 

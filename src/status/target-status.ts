@@ -1,7 +1,7 @@
 // One component on one host: what was asked, what the run did, and what the host was read back doing. Pure.
 import { Version } from "../model/names.ts";
 import type { Observation, ObservedComponent } from "../model/observation.ts";
-import type { Plan, PlannedChange } from "../model/plan.ts";
+import type { Held, Plan, PlannedChange } from "../model/plan.ts";
 import type { Status, TargetStatus } from "../model/status.ts";
 import type { TaskState } from "../model/task.ts";
 
@@ -29,11 +29,31 @@ interface Target {
 }
 type Verdict = Pick<TargetStatus, "outcome"> & { readonly detail?: string | undefined };
 
-export function targetStatus(input: TargetInput, target: Target): TargetStatus {
+interface Indexed extends TargetInput {
+  /** Keyed by `host/component`. */
+  readonly before: ReadonlyMap<string, TargetStatus>;
+  readonly changes: ReadonlyMap<string, PlannedChange>;
+  /** Keyed by host. */
+  readonly held: ReadonlyMap<string, readonly Held[]>;
+}
+
+/** Looks each target up in maps: a fleet has tens of thousands of them. */
+export function targetStatuses(input: TargetInput): (target: Target) => TargetStatus {
+  const placeOf = ({ host, component }: Omit<Target, "wanted">) => `${host}/${component}`;
+  const indexed: Indexed = {
+    ...input,
+    before: new Map((input.previous?.targets ?? []).map((entry) => [placeOf(entry), entry])),
+    changes: new Map(input.plan.changes.map((change) => [placeOf(change), change])),
+    held: Map.groupBy(input.plan.held, ({ host }) => host),
+  };
+  return (target) => targetStatus(indexed, target);
+}
+
+function targetStatus(input: Indexed, target: Target): TargetStatus {
   const { host, component, wanted } = target;
   const observation = input.observations.get(host);
-  const before = input.previous?.targets.find((entry) => entry.host === host && entry.component === component);
-  const change = input.plan.changes.find((entry) => entry.host === host && entry.component === component);
+  const before = input.before.get(`${host}/${component}`);
+  const change = input.changes.get(`${host}/${component}`);
   const base = { host, component, wanted, from: versionOf(change?.from) };
   if (observation?.kind !== "observed") {
     // The last known version and its time stay; the outcome says that nobody knows whether they still hold (P7).
@@ -58,13 +78,11 @@ interface Seen {
   readonly before: TargetStatus | undefined;
 }
 
-function verdictOf(input: TargetInput, { target, seen, change, before }: Seen): Verdict {
+function verdictOf(input: Indexed, { target, seen, change, before }: Seen): Verdict {
   const { host, component, wanted } = target;
   const strange = seen?.current !== undefined && versionOf(seen.current) === null;
   const where = strange ? `current is ${seen.current}: it points outside versions/` : undefined;
-  const held = input.plan.held.find(
-    (entry) => entry.host === host && (entry.component === undefined || entry.component === component),
-  );
+  const held = input.held.get(host)?.find((entry) => entry.component === undefined || entry.component === component);
   if (held) {
     const detail = where === undefined ? held.evidence : `${where}; ${held.evidence}`;
     return { outcome: held.reason === "in-trial" ? "pending" : held.reason, detail };

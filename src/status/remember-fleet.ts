@@ -1,0 +1,111 @@
+// From published statuses back to what a planner may start from: a preview of the fleet, as old as the statuses are. Pure.
+import type { HostFacts, LastKnownComponent, Observation, ObservedComponent } from "../model/observation.ts";
+import type { Status, TargetStatus } from "../model/status.ts";
+import { lastKnownOf } from "./status-trees.ts";
+
+export interface RememberedFleet {
+  /** One a host; a host that no status names has nothing installed. */
+  readonly observations: ReadonlyMap<string, Observation>;
+  /** Hosts that were on hold, with the reason. */
+  readonly holds: ReadonlyMap<string, string>;
+  /** Keyed by `component@tree`. */
+  readonly quarantined: ReadonlyMap<string, string>;
+  /** Oldest of the statuses that named one of these hosts; undefined when none did. */
+  readonly observedAt: number | undefined;
+}
+
+interface Told {
+  readonly status: Status;
+  readonly target: TargetStatus;
+  readonly known: LastKnownComponent;
+}
+
+/** A component that moved to another release is told by two statuses: the newer one counts. */
+export function rememberFleet(statuses: readonly Status[], hosts: Iterable<string>): RememberedFleet {
+  const oldestFirst = [...statuses].sort((a, b) => a.at - b.at);
+  const told = new Map<string, Map<string, Told>>();
+  const facts = new Map<string, Pick<HostFacts, "tools" | "mode" | "systemd">>();
+  for (const status of oldestFirst) {
+    const known = lastKnownOf(status);
+    for (const target of status.targets) {
+      const mine = told.get(target.host) ?? new Map<string, Told>();
+      told.set(target.host, mine.set(target.component, { status, target, known: known(target) }));
+    }
+    for (const { hosts: names, tools, revertsAfterReboot } of status.facts ?? [])
+      for (const name of names)
+        facts.set(name, { tools, mode: revertsAfterReboot ? "system" : "user", systemd: revertsAfterReboot });
+  }
+  const observations = new Map<string, Observation>();
+  const holds = new Map<string, string>();
+  let observedAt: number | undefined;
+  for (const host of hosts) {
+    const parts = [...(told.get(host)?.values() ?? [])];
+    const at = parts.reduce((newest, { status }) => Math.max(newest, status.at), 0);
+    if (parts.length > 0) observedAt = Math.min(observedAt ?? at, at);
+    const held = parts.find(({ target }) => target.outcome === "held");
+    if (held !== undefined) holds.set(host, held.target.detail ?? "on hold");
+    observations.set(host, observationOf({ host, at, parts, facts: facts.get(host) }));
+  }
+  return { observations, holds, quarantined: quarantinesOf(oldestFirst), observedAt };
+}
+
+interface HostInput {
+  readonly host: string;
+  readonly at: number;
+  readonly parts: readonly Told[];
+  readonly facts: Pick<HostFacts, "tools" | "mode" | "systemd"> | undefined;
+}
+
+function observationOf({ host, at, parts, facts }: HostInput): Observation {
+  const silent = parts.find(({ target }) => target.outcome === "unreachable");
+  if (silent !== undefined) {
+    const message = silent.target.detail ?? "did not answer";
+    const lastKnown = { at, components: parts.map(({ known }) => known) };
+    return { kind: "unreachable", host, at, code: "host-unreachable", message, lastKnown };
+  }
+  const unknown = { arch: "", kernel: "", glibc: undefined, bootId: "", epoch: 0, hostScript: "" };
+  const { tools, mode, systemd } = facts ?? { tools: [], mode: "user" as const, systemd: false };
+  return {
+    kind: "observed",
+    host,
+    at,
+    facts: { ...unknown, tools, mode, systemd },
+    components: parts.map(componentOf),
+  };
+}
+
+function componentOf({ status, target, known }: Told): ObservedComponent {
+  const { current, currentTree, committed, committedTree } = known;
+  const elsewhere = committed !== current || committedTree !== currentTree;
+  const state = current === undefined ? "none" : !elsewhere ? "committed" : unsettled(target.outcome);
+  return {
+    ...known,
+    state,
+    trial:
+      state === "trial"
+        ? { from: committed, to: current ?? "?", run: status.run ?? "?", reason: undefined }
+        : undefined,
+    built: [],
+    sequence: 0,
+    floor: 0,
+    active: undefined,
+    pid: undefined,
+  };
+}
+
+/** Why a host runs something else than it committed. */
+function unsettled(outcome: TargetStatus["outcome"]): ObservedComponent["state"] {
+  if (outcome === "drifted") return "committed";
+  return outcome === "pending" ? "trial" : "confirmed";
+}
+
+function quarantinesOf(statuses: readonly Status[]): Map<string, string> {
+  // Each status lists what is quarantined now, for its own components: the newest word on a component counts.
+  const perComponent = new Map<string, [string, string][]>();
+  for (const { targets, quarantined } of statuses) {
+    for (const { component } of targets) perComponent.set(component, []);
+    for (const { component, tree, reason } of quarantined)
+      perComponent.set(component, [...(perComponent.get(component) ?? []), [`${component}@${tree}`, reason]]);
+  }
+  return new Map([...perComponent.values()].flat());
+}

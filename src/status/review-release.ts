@@ -1,0 +1,216 @@
+// One release within the comment: what must be seen first, then the table, the picture, what is left alone, the approval. Pure.
+import { formatBytes } from "../model/format-bytes.ts";
+import type { Held } from "../model/plan.ts";
+import type { ReleaseReview, RiskItem } from "../model/review.ts";
+import { foldHosts } from "./fold-hosts.ts";
+import { alert, code, details, prose, table } from "./markdown-text.ts";
+import { intendedChanges, totalBytes, transferBytes, type VersionStep, versionSteps } from "./review-facts.ts";
+import { reviewMermaid } from "./review-mermaid.ts";
+import { counted, formatCount, formatDuration } from "./units.ts";
+
+/** How much is shown; a comment that does not fit is made again with less. */
+export interface Detail {
+  /** Ranges of host names in one list. */
+  readonly ranges: number;
+  /** Rows of a table that nobody has to read whole. */
+  readonly rows: number;
+  /** Characters of one foreign sentence. */
+  readonly characters: number;
+}
+
+export function releaseLines(review: ReleaseReview, detail: Detail): string[] {
+  const { release, plan, risks, stateProblem } = review;
+  const steps = versionSteps(review);
+  const mermaid = reviewMermaid({ plan, changes: intendedChanges(plan) });
+  const picture = mermaid.length === 0 ? [] : ["```mermaid", ...mermaid, "```"];
+  const parts = [
+    [`### Release ${code(release)}`],
+    stateProblem === undefined
+      ? []
+      : alert("WARNING", [`**The state of the hosts is not verified**: ${prose(stateProblem, detail.characters)}`]),
+    riskLines(risks, detail),
+    steps.length === 0 ? ["No host has to change."] : table(columns, stepRows(steps, review, detail)),
+    impactLines(steps, review),
+    picture,
+    ...heldParts(plan.held, detail),
+    details("How the bytes get there, and where the times come from", whyLines(steps, detail)),
+    approvalLines(review),
+  ];
+  return parts.filter((part) => part.length > 0).flatMap((part) => [...part, ""]);
+}
+
+/** What cannot be taken back, or may hurt, stands open above everything else of its release. */
+function riskLines(risks: readonly RiskItem[], detail: Detail): string[] {
+  const box = (kind: RiskItem["kind"]) =>
+    risks
+      .filter((risk) => risk.kind === kind)
+      .map((risk) => {
+        const where = risk.hosts.length === 0 ? "" : ` (${hostList(risk.hosts, detail.ranges)})`;
+        return `- **${code(risk.component)}** ${code(risk.reason)}: ${prose(risk.text, detail.characters)}${where}`;
+      });
+  const [irreversible, risky] = [box("irreversible"), box("risky")];
+  const blocks = [
+    irreversible.length === 0 ? [] : alert("CAUTION", ["**Cannot be taken back**", "", ...irreversible]),
+    risky.length === 0 ? [] : alert("WARNING", ["**Risky**", "", ...risky]),
+  ].filter((block) => block.length > 0);
+  return blocks.flatMap((block, index) => (index === 0 ? block : ["", ...block]));
+}
+
+const columns = ["component", "from → to", "path", "hosts", "batches", "bytes", "time", "undo"];
+
+/** One row a component; a second one where some of its hosts come from, or go to, another version. */
+function stepRows(steps: readonly VersionStep[], review: ReleaseReview, detail: Detail): string[][] {
+  const byComponent = Map.groupBy(steps, ({ component }) => component);
+  return [...byComponent].flatMap(([component, mine]) => {
+    const shown = mine
+      .slice(0, detail.rows)
+      .map((step, index) => [
+        index === 0 ? `**${code(component)}**` : "",
+        `${step.from === undefined ? "none" : code(step.from)} → ${code(step.to)}`,
+        pathCell(step),
+        `${hostList(step.hosts, Math.min(2, detail.ranges))}${step.waiting > 0 ? ` (${formatCount(step.waiting)} not today)` : ""}`,
+        batchCell(step.batches),
+        bytesCell(step),
+        step.estimate?.seconds === undefined ? "not known" : formatDuration(step.estimate.seconds * 1_000),
+        undoCell(step, review),
+      ]);
+    const left = mine.slice(shown.length);
+    const hosts = left.reduce((sum, step) => sum + step.hosts.length, 0);
+    const more = ["", `${formatCount(left.length)} more version steps`, "", counted(hosts, "host"), "", "", "", ""];
+    return left.length === 0 ? shown : [...shown, more];
+  });
+}
+
+function pathCell({ transfers, commitOnly }: VersionStep): string {
+  if (commitOnly) return "commit only";
+  const words = transfers.map(({ path, via }) => {
+    if (path === "present") return "already there";
+    if (path === "full") return "full artifact";
+    return path === "direct" ? "patch" : `chain over ${via.map((version) => code(version)).join(", ")}`;
+  });
+  return [...new Set(words)].join(", ") || "not known";
+}
+
+function batchCell(batches: readonly number[]): string {
+  const [first, last] = [batches[0], batches.at(-1)];
+  if (first === undefined || last === undefined) return "";
+  if (first === last) return `1 (no. ${first})`;
+  return `${formatCount(batches.length)} (no. ${first} to ${last})`;
+}
+
+function bytesCell({ transfers, commitOnly }: VersionStep): string {
+  if (commitOnly) return "";
+  if (transfers.length === 0) return "not known";
+  const parts = transfers.map((transfer) => {
+    const total = transferBytes(transfer);
+    if (total === undefined) return "not known yet";
+    if (total === 0 || transfer.hosts.length === 1) return formatBytes(total);
+    return `${formatBytes(transfer.bytesPerHost ?? 0)} × ${formatCount(transfer.hosts.length)} = ${formatBytes(total)}`;
+  });
+  return [...new Set(parts)].slice(0, 3).join(", ");
+}
+
+function undoCell(step: VersionStep, { risks, plan }: ReleaseReview): string {
+  if (step.commitOnly) return "none: the version runs already";
+  const back =
+    step.from === undefined ? "stopped and unlinked: nothing was there before" : `back to ${code(step.from)}`;
+  const restored = step.restoresBackup ? ", backup restored" : "";
+  const alone = `; alone after ${formatDuration(step.deadlineSeconds * 1_000)} without confirm`;
+  const byHand = plan.rollbackPolicy === "manual" ? "; a failed batch waits for a person" : "";
+  const torn = risks.some(({ kind, component }) => kind === "irreversible" && component === step.component);
+  return `${torn ? "**not whole, see above**: " : ""}${back}${restored}${alone}${byHand}`;
+}
+
+function impactLines(steps: readonly VersionStep[], { plan, totalHosts, risks }: ReleaseReview): string[] {
+  if (steps.length === 0) return [];
+  const sizes = plan.steps.filter(({ phase }) => phase === "switch").map(({ work }) => work.length);
+  const hosts = new Set(steps.flatMap((step) => step.hosts)).size;
+  const named = (reason: string) => [
+    ...new Set(risks.filter((risk) => risk.reason === reason).map((risk) => risk.component)),
+  ];
+  const drops = named("drops-requests");
+  const stays = named("not-across-reboot");
+  const irreversible = risks.filter(({ kind }) => kind === "irreversible").length;
+  const bytes = totalBytes(steps);
+  const largest = sizes.reduce((most, size) => Math.max(most, size), 0);
+  return [
+    "**Impact**",
+    "",
+    `- Hosts: ${formatCount(hosts)} of ${formatCount(Math.max(hosts, totalHosts))}; first ${formatCount(sizes[0] ?? 0)}, never more than ${formatCount(largest)} at once; ${plan.failureBudget === 0 ? "none" : formatCount(plan.failureBudget)} may fall silent`,
+    `- Requests: ${drops.length === 0 ? "no step is known to drop any" : `dropped by ${drops.map((name) => code(name)).join(", ")}`}`,
+    `- Irreversible: ${irreversible === 0 ? "nothing named" : `**${counted(irreversible, "item")}, above**`}`,
+    ...(stays.length === 0
+      ? []
+      : [
+          `- Reboot during the trial: leaves the new version of ${stays.map((name) => code(name)).join(", ")} in place`,
+        ]),
+    `- Bytes to send: ${bytes === undefined ? "not known yet" : formatBytes(bytes)}`,
+  ];
+}
+
+const heldTitles: readonly (readonly [string, readonly Held["reason"][], string])[] = [
+  ["Drift", ["drifted"], "changed by hand; left alone, never overwritten silently"],
+  ["Unreachable", ["unreachable"], "caught up when they answer"],
+  ["Held back", ["held", "in-trial", "quarantined"], "left alone until that is over"],
+];
+
+function heldParts(held: readonly Held[], detail: Detail): string[][] {
+  return heldTitles.map(([title, reasons, meaning]) => {
+    const mine = held.filter(({ reason }) => reasons.includes(reason));
+    if (mine.length === 0) return [];
+    const names = mine.map(({ host }) => host);
+    const groups = [
+      ...Map.groupBy(mine, ({ reason, component, evidence }) =>
+        [reason, component ?? "", evidence].join("\0"),
+      ).values(),
+    ];
+    const rows = groups.slice(0, detail.rows).flatMap((group) => {
+      const [first] = group;
+      if (first === undefined) return [];
+      const list = hostList(
+        group.map(({ host }) => host),
+        detail.ranges,
+      );
+      const component = first.component === undefined ? "all" : code(first.component);
+      return [[code(first.reason), list, component, code(first.evidence, detail.characters)]];
+    });
+    const evidence = table(["why", "hosts", "component", "evidence"], rows);
+    const left = groups.length - rows.length;
+    if (left > 0) evidence.push("", `${formatCount(left)} more pieces of evidence: \`cutover plan\` shows all.`);
+    const count = new Set(names).size;
+    return [
+      `**${title}: ${counted(count, "host")}** (${meaning}): ${code(foldHosts(names, { ranges: detail.ranges }), 600)}`,
+      "",
+      ...(rows.length > 3 ? details(`Evidence of ${counted(count, "host")}`, evidence) : evidence),
+    ];
+  });
+}
+
+function whyLines(steps: readonly VersionStep[], detail: Detail): string[] {
+  const lines = steps.flatMap(({ component, from, to, transfers, estimate }) => {
+    const step = `${code(component)} ${from === undefined ? "none" : code(from)} → ${code(to)}`;
+    const time = estimate === undefined ? [] : [`time: ${prose(estimate.basis, detail.characters)}`];
+    return [...transfers.map(({ why }) => `bytes: ${prose(why, detail.characters)}`), ...time].map(
+      (text) => `- ${step}, ${text}`,
+    );
+  });
+  const shown = lines.slice(0, detail.rows);
+  return lines.length > shown.length ? [...shown, `- … and ${formatCount(lines.length - shown.length)} more`] : shown;
+}
+
+function approvalLines({ approval, plan }: ReleaseReview): string[] {
+  if (approval === "merge") return [`Plan ${code(plan.hash)}: merging is the approval.`];
+  return [
+    `**Approval by plan hash**: it runs only when the message of the merge commit ends with this line:`,
+    "",
+    "```text",
+    `Cutover-Plan: ${/^sha256:[0-9a-f]{64}$/.test(plan.hash) ? plan.hash : "this plan has no valid hash"}`,
+    "```",
+  ];
+}
+
+function hostList(names: readonly string[], ranges: number): string {
+  const count = new Set(names).size;
+  const list = code(foldHosts(names, { ranges }), 600);
+  return count === 1 ? list : `${formatCount(count)}: ${list}`;
+}

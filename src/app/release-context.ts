@@ -6,6 +6,7 @@ import type { Plan } from "../model/plan.ts";
 import type { Trust } from "../model/trust.ts";
 import { observeFleet } from "../observed/observe-fleet.ts";
 import { makePlan } from "../plan/make-plan.ts";
+import { refuseBrokenNeeds } from "./check-needs.ts";
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
 import { withLastKnown } from "./last-known.ts";
@@ -84,7 +85,8 @@ export async function contextForRelease({
 interface PlanRequest {
   readonly context: Snapshot;
   readonly release: DesiredRelease;
-  readonly desired: Pick<Desired, "hosts" | "generation">;
+  /** With its releases, needs between components are checked; a way back is not held up by them. */
+  readonly desired: Pick<Desired, "hosts" | "generation"> & Partial<Pick<Desired, "releases">>;
   /** `component@tree` of quarantines that this plan passes over: the way back from a version leads through its own tree. */
   readonly passingOver?: ReadonlySet<string>;
 }
@@ -93,14 +95,18 @@ export async function planRelease(
   controller: Controller,
   { context, release, desired, passingOver }: PlanRequest,
 ): Promise<Plan> {
+  const { observations, versions } = context;
+  const published = new Map([...versions].map(([key, version]) => [key, version.published]));
+  const { releases } = desired;
+  if (releases !== undefined) refuseBrokenNeeds({ release, releases, published, observations });
   const memory = await recall(controller);
   const fleetHold = memory.holds.get("*");
   const holds = fleetHold === undefined ? memory.holds : new Map(desired.hosts.map(({ name }) => [name, fleetHold]));
   return makePlan({
     release,
     generation: desired.generation,
-    observations: context.observations,
-    published: new Map([...context.versions].map(([key, { published }]) => [key, published])),
+    observations,
+    published,
     holds,
     quarantined: new Map(
       [...memory.quarantined].filter(([key]) => !passingOver?.has(key)).map(([key, entry]) => [key, entry.evidence]),

@@ -26,6 +26,8 @@ export interface SystemdHostRequest {
   readonly directory: string;
   readonly base: string;
   readonly operatorPublicKey: string;
+  /** All hosts of the lab, for its /etc/hosts: there is no name server. */
+  readonly neighbours: readonly { readonly name: string; readonly address: string }[];
 }
 
 /** Writes the host's own files over the base image; nothing runs until `boot`. */
@@ -126,7 +128,8 @@ export async function makeSystemdHost(request: SystemdHostRequest): Promise<LabH
 }
 
 /** Identity and access of this one host, in the upper layer; returns its public host key. */
-async function writeOwnFiles({ name, address, directory, operatorPublicKey }: SystemdHostRequest): Promise<string> {
+async function writeOwnFiles(request: SystemdHostRequest): Promise<string> {
+  const { name, directory, operatorPublicKey, neighbours } = request;
   for (const part of ["upper", "work", "root"]) await mkdir(join(directory, part), { recursive: true, mode: 0o755 });
   const upper = (path: string) => join(directory, "upper", path);
   await mkdir(upper(BASE), { recursive: true, mode: 0o755 });
@@ -134,7 +137,8 @@ async function writeOwnFiles({ name, address, directory, operatorPublicKey }: Sy
   await mkdir(upper("root/.ssh"), { recursive: true, mode: 0o700 });
   await writeFile(upper("etc/machine-id"), `${randomBytes(16).toString("hex")}\n`, { mode: 0o444 });
   await writeFile(upper("etc/hostname"), `${name}\n`);
-  await writeFile(upper("etc/hosts"), `127.0.0.1 localhost\n${address} ${name}\n`);
+  const named = neighbours.map((neighbour) => `${neighbour.address} ${neighbour.name}\n`);
+  await writeFile(upper("etc/hosts"), `127.0.0.1 localhost\n${named.join("")}`);
   await writeFile(upper("root/.ssh/authorized_keys"), `${operatorPublicKey}\n`, { mode: 0o600 });
   const key = upper("etc/ssh/ssh_host_ed25519_key");
   await mustRun(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", key]);

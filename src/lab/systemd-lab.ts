@@ -54,13 +54,14 @@ export async function startSystemdLab(request: LabRequest & { readonly say?: (li
     const operatorKey = join(directory, "operator");
     await mustRun(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab-operator", "-f", operatorKey]);
     const operatorPublicKey = (await readFile(`${operatorKey}.pub`, "utf8")).trim();
+    const neighbours = names.map((name, index) => ({ name, address: hostAddress(network, index) }));
     const hosts = await Promise.all(
-      names.map(async (name, index) => {
+      neighbours.map(async ({ name, address }, index) => {
         await addHostNetwork(network, index);
         const own = join(directory, name);
         await mkdir(own, { mode: 0o755 });
-        const place = { address: hostAddress(network, index), namespace: hostNamespace(bridge, index) };
-        return makeSystemdHost({ name, ...place, directory: own, base, operatorPublicKey });
+        const place = { name, address, namespace: hostNamespace(bridge, index), directory: own };
+        return makeSystemdHost({ ...place, base, operatorPublicKey, neighbours });
       }),
     );
     for (let index = 0; index < hosts.length; index += BOOTS_AT_ONCE) {

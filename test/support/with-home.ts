@@ -32,9 +32,9 @@ export interface Home {
   readonly config: string;
   /** Scratch space of this world. */
   readonly directory: string;
-  /** Publishes a directory as a version of the component. */
-  publish(contract: Contract, version: string, tree: string): Promise<void>;
-  /** Writes the documents, commits them signed, pushes; returns the commit. Keys are file names below releases/. */
+  /** Publishes a directory as a version of the component, with the executables of its tasks from `bundle`. */
+  publish(contract: Contract, version: string, tree: string, bundle?: string): Promise<void>;
+  /** Writes the documents, or texts as they are, commits them signed, pushes; returns the commit. Keys are file names below releases/. */
   push(documents: Readonly<Record<string, unknown>>, message?: string): Promise<string>;
   /** A release that wants `component` in this version on every host. */
   pushVersion(component: string, version: string, overrides?: Readonly<Record<string, unknown>>): Promise<string>;
@@ -44,7 +44,7 @@ export interface Home {
 }
 
 export interface HomeRequest {
-  /** The contract of each component; all hosts have all of them. */
+  /** The contract of each component; all hosts have all of them, unless their enrolment says otherwise. */
   readonly contracts: readonly Contract[];
   /** Components that hosts have without a document, such as cutover-host. */
   readonly others?: readonly string[];
@@ -57,7 +57,9 @@ export interface HomeRequest {
   readonly retire: (host: LabHost) => Promise<void>;
 }
 
-export type HostEnrolment = Omit<EnrolInput, "components" | "trust" | "controllerSshKey">;
+/** Without components of its own a host has all that the world has. */
+export type HostEnrolment = Omit<EnrolInput, "components" | "trust" | "controllerSshKey"> &
+  Partial<Pick<EnrolInput, "components">>;
 
 export async function withHome<T>(lab: Lab, request: HomeRequest, body: (home: Home) => Promise<T>): Promise<T> {
   return withTemporaryDirectory(async (directory) => {
@@ -96,7 +98,7 @@ function makeHome(lab: Lab, directory: string, always: OpenOptions): Home {
     home,
     config,
     directory,
-    async publish(contract, version, tree) {
+    async publish(contract, version, tree, bundle) {
       await publish({
         directory: tree,
         component: Component.parse(contract),
@@ -106,11 +108,12 @@ function makeHome(lab: Lab, directory: string, always: OpenOptions): Home {
         signer,
         now: Date.now(),
         zstdLevel: 1,
+        ...(bundle === undefined ? {} : { bundleDirectory: bundle }),
       });
     },
     async push(documents, message = "A release") {
       for (const [name, value] of Object.entries(documents))
-        await writeFile(join(work, "releases", name), stringify(value));
+        await writeFile(join(work, "releases", name), typeof value === "string" ? value : stringify(value));
       await git("add", "--all");
       await git("commit", "--quiet", "--allow-empty", "--message", message);
       await git("push", "--quiet", "origin", "HEAD:main");
@@ -144,8 +147,8 @@ async function enrol(home: string, components: readonly string[], enrolment: Hos
   const read = async (name: string) =>
     (await readFile(join(home, "keys", `${name}.pub`), "utf8")).trim().split(" ").slice(0, 2).join(" ");
   const { entry } = await enrolHost({
-    ...enrolment,
     components,
+    ...enrolment,
     trust: { releaseKeys: [await read("release")], threshold: 1, controllerKeys: [await read("envelope")] },
     controllerSshKey: await read("controller"),
   });

@@ -5,7 +5,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import type { Lab } from "../../src/lab/lab.ts";
+import type { Lab, LabRequest } from "../../src/lab/lab.ts";
 import { startLoopbackLab } from "../../src/lab/loopback-lab.ts";
 import { startSystemdLab } from "../../src/lab/systemd-lab.ts";
 import { takeDownLabs } from "../../src/lab/take-down.ts";
@@ -28,7 +28,7 @@ export async function withLoopbackLab<T>(hosts: number, body: (lab: Lab) => Prom
 }
 
 /** The same with the file's systemd lab; use it with `{ skip: systemdSkip }`. The first on a machine builds the base image. */
-export async function withSystemdLab<T>(hosts: number, body: (lab: Lab) => Promise<T>): Promise<T> {
+export async function withSystemdLab<T>(hosts: LabRequest["hosts"], body: (lab: Lab) => Promise<T>): Promise<T> {
   return body(
     await sharedLab(`systemd ${hosts}`, async () => startSystemdLab({ directory: await labDirectory(), hosts })),
   );

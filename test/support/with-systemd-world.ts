@@ -12,8 +12,17 @@ export interface SystemdWorldRequest {
   /** Unit files by name; the operator puts them on every host and enables those with an [Install] section. */
   readonly units: Readonly<Record<string, string>>;
   readonly others?: readonly string[];
+  /** What a host is for; without it every host has all components and units. */
+  readonly place?: (host: LabHost) => Place;
   readonly policy?: Readonly<Record<string, unknown>>;
   readonly open?: OpenOptions;
+}
+
+export interface Place {
+  readonly components: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  /** Names of units. */
+  readonly units: readonly string[];
 }
 
 export const systemState = "/var/lib/cutover";
@@ -27,6 +36,10 @@ export async function withSystemdWorld<T>(
   body: (home: Home) => Promise<T>,
 ): Promise<T> {
   const { contracts, units, others = [], policy = {}, open = {} } = request;
+  const unitsOf = (host: LabHost) => {
+    const names = request.place?.(host).units ?? Object.keys(units);
+    return Object.fromEntries(names.map((name) => [name, units[name] ?? ""]));
+  };
   return withHome(
     lab,
     {
@@ -35,10 +48,15 @@ export async function withSystemdWorld<T>(
       policy: { batchSize: 1, ...policy },
       open: { ...nearHosts, ...open },
       enrolment: async (host, directory) => {
-        await install(host, units);
-        return enrolmentOf(lab, host, directory);
+        await install(host, unitsOf(host));
+        const { components, labels } = request.place?.(host) ?? {};
+        const place = {
+          ...(components === undefined ? {} : { components }),
+          ...(labels === undefined ? {} : { labels }),
+        };
+        return { ...(await enrolmentOf(lab, host, directory)), ...place };
       },
-      retire: (host) => retire(host, Object.keys(units)),
+      retire: (host) => retire(host, Object.keys(unitsOf(host))),
     },
     async (home) => {
       for (const host of lab.hosts) {

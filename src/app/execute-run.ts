@@ -3,8 +3,9 @@ import { randomBytes } from "node:crypto";
 import type { Host } from "../model/fleet.ts";
 import type { Plan } from "../model/plan.ts";
 import type { EventBody, JournalEvent, RunId } from "../model/run-event.ts";
-import type { Lease } from "../ports.ts";
+import type { Lease, OnProgress } from "../ports.ts";
 import { makeAppender } from "../run/append.ts";
+import type { BytesSent } from "../run/deliver-task.ts";
 import { driveRun } from "../run/drive-run.ts";
 import { initialRunState, leaveOutHeld, type RunState, reduce } from "../run/machine.ts";
 import { replayRun, runStream } from "../run/replay.ts";
@@ -12,15 +13,11 @@ import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
 import { makeDeliveries, type RunSources } from "./make-deliveries.ts";
 
-/** Whoever watches: every journaled event, and bytes on the way (not journaled). */
+/** Whoever watches: every journaled event, and (not journaled) bytes on the way and patches that are being made. */
 export interface RunWatcher {
   onEvent(event: JournalEvent): void;
-  onBytes(progress: {
-    readonly host: string;
-    readonly component: string;
-    readonly sent: number;
-    readonly total: number;
-  }): void;
+  onBytes(progress: BytesSent): void;
+  onMaking?: OnProgress;
 }
 
 export interface RunContext {
@@ -93,11 +90,13 @@ async function drive(
       plan: begun.plan,
       fence,
       sources: context.sources,
+      onMaking: (progress) => watcher.onMaking?.(progress),
+      signal: context.signal,
     }),
     concurrency: controller.settings.concurrency,
     patienceMs: controller.settings.patienceMs,
     onEvent: watcher.onEvent,
-    onBytes: (host, component, sent, total) => watcher.onBytes({ host, component, sent, total }),
+    onBytes: watcher.onBytes,
     signal: context.signal,
   });
   await keepQuarantines(controller, run);

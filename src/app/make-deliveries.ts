@@ -1,96 +1,67 @@
-// What goes to hosts, and the envelope that binds it to them: made once per version and codec, shared by all hosts.
-import { digestOf } from "../model/digest.ts";
+// What goes to hosts: made once for all that get the same, whether that is a patch, a chain of patches or the full artifact.
 import type { Host } from "../model/fleet.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import type { Task } from "../model/task.ts";
-import { type EnvelopePayload, encodeEnvelope, envelopeNamespace } from "../package/envelope.ts";
-import type { Codec, Delivery, Fence, PayloadFile } from "../ports.ts";
+import type { Delivery, Fence, OnProgress } from "../ports.ts";
 import type { Controller } from "./controller.ts";
+import { type FoundPayload, findPayload, type PayloadSources } from "./find-payload.ts";
 import type { LoadedVersion, WantedVersion } from "./load-published.ts";
-
-/** A host needs hours at worst to fetch its payload; a forgotten envelope is worth nothing the next day. */
-const envelopeLifeSeconds = 24 * 3_600;
-const decoderMemoryMib = 256;
+import { signDelivery } from "./sign-delivery.ts";
+import { codecOf, type HostView, makeTransferBook, once, type TransferBookInput } from "./transfer-book.ts";
 
 export interface DeliveriesInput {
   readonly controller: Pick<Controller, "artifacts" | "signer" | "clock" | "settings">;
   readonly plan: Plan;
   readonly fence: Fence;
   readonly sources: RunSources;
+  /** Patches that nobody published are made here, which takes a while. */
+  readonly onMaking: OnProgress;
+  readonly signal: AbortSignal;
 }
 
 /** Asked only when bytes are still to be sent: a run past that needs no artifact repository. */
 export interface RunSources {
   versionOf(wanted: WantedVersion): Promise<LoadedVersion>;
   observationOf(host: Host): Promise<Observation>;
+  /** Whose signatures make a list of patches count. */
+  readonly trust: TransferBookInput["trust"];
 }
 
-/** Returns the delivery for a `distribute` task. Hosts that can unpack the same codec share one envelope. */
-export function makeDeliveries(input: DeliveriesInput): (task: Task, host: Host) => Promise<Delivery> {
-  const made = new Map<string, Promise<Delivery>>();
-  return async (task, host) => {
-    const codec = codecOf(await input.sources.observationOf(host));
-    const key = `${task.component}@${task.version} ${codec}`;
-    const known = made.get(key);
-    if (known) return known;
-    const delivery = makeDelivery(input, task, codec);
-    made.set(key, delivery);
-    // The next host, or the next try, asks an artifact repository that failed again.
-    delivery.catch(() => made.delete(key));
-    return delivery;
+/** Returns the delivery for a `distribute` task; `refused` is the host's word for refusing a patch: it gets the full artifact then. */
+export function makeDeliveries(
+  input: DeliveriesInput,
+): (task: Task, host: Host, refused?: string) => Promise<Delivery> {
+  const { controller, sources, onMaking, signal } = input;
+  const book = makeTransferBook({ controller, trust: sources.trust, versionOf: sources.versionOf });
+  const { artifacts } = controller;
+  const payloads: PayloadSources = { artifacts, book, making: new Map(), onMaking, signal };
+  const found = new Map<string, Promise<FoundPayload>>();
+  const signed = new Map<string, Promise<Delivery>>();
+  // The next host, or the next try, asks an artifact repository that failed again.
+  return async ({ component, version }, host, refused) => {
+    const wanted = { component, version };
+    const observation = await sources.observationOf(host);
+    const view = refused === undefined ? await book.viewOf(wanted, observation) : wholeView(refused, observation);
+    const loaded = await sources.versionOf(wanted);
+    const request = { wanted, tree: loaded.published.tree, view };
+    const { payload, why } = await once(found, JSON.stringify([wanted, view]), () => findPayload(payloads, request));
+    return once(signed, `${component}@${version} ${payload.digest} ${view.codec}`, async () => {
+      const { bundle } = loaded.published;
+      const bundlePayload = bundle === undefined ? undefined : await artifacts.payload(bundle, view.codec);
+      const hosts = input.plan.changes
+        .filter((change) => change.component === component && change.to === version)
+        .map((change) => change.host);
+      const said = refused === undefined ? why : `full artifact, since the host refused a patch: ${refused}`;
+      const { fence } = input;
+      return signDelivery({ controller, fence, version: loaded, hosts, payload, bundlePayload, why: said });
+    });
   };
 }
 
-/** The best codec that the host says it can unpack (R7). */
-function codecOf(observation: Observation): Codec {
+/** Full artifacts only. A host that could not run a decoder is not sent what needs the same one. */
+function wholeView(refused: string, observation: Observation): HostView {
   const tools = observation.kind === "observed" ? observation.facts.tools : [];
-  return tools.includes("zstd") ? "zstd" : tools.includes("xz") ? "xz" : tools.includes("gzip") ? "gzip" : "none";
-}
-
-async function makeDelivery(input: DeliveriesInput, task: Task, codec: Codec): Promise<Delivery> {
-  const { controller, fence } = input;
-  const { component, version } = task;
-  const { release, published } = await input.sources.versionOf({ component, version });
-  const payload = await controller.artifacts.payload(published.tree, codec);
-  const bundlePayload =
-    published.bundle === undefined ? undefined : await controller.artifacts.payload(published.bundle, codec);
-  const envelope = encodeEnvelope({
-    component,
-    version,
-    epoch: fence.epoch,
-    run: fence.run,
-    expires: Math.floor(controller.clock.now() / 1_000) + envelopeLifeSeconds,
-    hosts: input.plan.changes
-      .filter((change) => change.component === component && change.to === version)
-      .map((change) => change.host),
-    memoryMib: decoderMemoryMib,
-    release: digestOf(release.metadata),
-    tree: envelopePayload(published.tree, payload),
-    ...(published.bundle && bundlePayload ? { bundle: envelopePayload(published.bundle, bundlePayload) } : {}),
-  });
-  const envelopeSignature = await controller.signer.sign({
-    keyPath: controller.settings.envelopeKeyPath,
-    namespace: envelopeNamespace,
-    data: envelope,
-  });
-  return {
-    component,
-    version,
-    release,
-    envelope,
-    envelopeSignature,
-    payload,
-    ...(bundlePayload ? { bundlePayload } : {}),
-  };
-}
-
-function envelopePayload(digest: EnvelopePayload["digest"], file: PayloadFile): EnvelopePayload {
-  return {
-    digest,
-    codec: file.codec,
-    payload: file.digest as EnvelopePayload["payload"],
-    payloadBytes: file.bytes,
-    outputBytes: file.outputBytes,
-  };
+  const usable = refused === "no-codec" ? tools.filter((tool) => tool !== "zstd") : tools;
+  return { codec: codecOf(usable), variants: [], built: false, bases: [] };
 }

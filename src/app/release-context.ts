@@ -48,6 +48,7 @@ export function runSources(
     return observation;
   };
   return {
+    trust,
     versionOf: async ({ component, version }) =>
       snapshot.versions.get(`${component}@${version}`) ?? loadVersion(controller, { component, version, trust }),
     async observationOf(host) {

@@ -29,6 +29,18 @@ export type EventBody =
       readonly component: string;
       readonly bytes: number;
       readonly ms: number;
+      /** Tree that a patch starts from; absent when the full artifact was sent. */
+      readonly base?: string;
+    }
+  /** The host would not build a version from the patch, and says why; it gets the full artifact in the same step. */
+  | {
+      readonly kind: "patch-refused";
+      readonly step: string;
+      readonly host: string;
+      readonly component: string;
+      readonly version: string;
+      readonly reason: string;
+      readonly evidence: string;
     }
   | { readonly kind: "submitted"; readonly step: string; readonly host: string }
   | { readonly kind: "task"; readonly step: string; readonly host: string; readonly event: TaskEvent }

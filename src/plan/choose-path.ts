@@ -14,7 +14,7 @@ export interface PatchHop {
   readonly memoryMib: number;
 }
 
-export interface PathInput {
+export interface PathInput<Hop extends PatchHop = PatchHop> {
   /** Tree that is wanted. */
   readonly target: string;
   /** True when the host has the target built already. */
@@ -24,7 +24,7 @@ export interface PathInput {
   /** What the host can decode; empty when it takes full artifacts only. */
   readonly variants: readonly PatchKind[];
   /** Whatever leads to the target, directly or through other trees. */
-  readonly hops: readonly PatchHop[];
+  readonly hops: readonly Hop[];
   /** Compressed bytes of the full artifact, undefined while nobody knows them; `size` is what it unpacks to. */
   readonly full: { readonly bytes: number | undefined; readonly size: number };
   /** Whether the controller can make the patch from this base by itself. */
@@ -35,16 +35,17 @@ export interface PathInput {
   readonly remarks?: readonly string[];
 }
 
-export type ChosenPath = {
+export type ChosenPath<Hop extends PatchHop = PatchHop> = {
   /** What the host receives; undefined while nobody has made it. */
   readonly bytes: number | undefined;
   /** What was compared, the choice first. */
   readonly why: string;
 } & (
-  | { readonly kind: "present" | "full" }
+  | { readonly kind: "present" }
+  | { readonly kind: "full" }
   /** `hop` is undefined for a patch that is still to be made. */
-  | { readonly kind: "direct"; readonly base: string; readonly hop: PatchHop | undefined }
-  | { readonly kind: "chain"; readonly base: string; readonly hops: readonly PatchHop[] }
+  | { readonly kind: "direct"; readonly base: string; readonly hop: Hop | undefined }
+  | { readonly kind: "chain"; readonly base: string; readonly hops: readonly Hop[] }
 );
 
 export const longestChain = 3;
@@ -53,8 +54,8 @@ export const worthPatchingBytes = 64 * 1024;
 /** Hosts let no decoder have more. */
 export const mostMemoryMib = 1024;
 
-interface Candidate {
-  readonly path: ChosenPath;
+interface Candidate<Hop extends PatchHop> {
+  readonly path: ChosenPath<Hop>;
   readonly bytes: number;
   readonly words: string;
 }
@@ -63,12 +64,12 @@ interface Candidate {
  * The fewest bytes win; equal ones prefer direct, then full. A direct patch that is still to be made is the choice until its
  * size is known: ask again with it as a hop, or without `canMake` when it could not be made.
  */
-export function choosePath(input: PathInput): ChosenPath {
+export function choosePath<Hop extends PatchHop>(input: PathInput<Hop>): ChosenPath<Hop> {
   if (input.built) return { kind: "present", bytes: 0, why: "built there already" };
   const usable = input.hops.filter(({ variant, memoryMib }) => input.variants.includes(variant) && memoryMib <= mostMemoryMib); // biome-ignore format: one line
   const direct = directPatch(input, usable);
   const chain = shortestChain(input, usable);
-  const full = fullArtifact(input.full);
+  const full = fullArtifact<Hop>(input.full);
   const ranked = [direct, full, chain].flatMap((each) => each ?? []).sort((a, b) => a.bytes - b.bytes); // stable: ties keep this order
   const [best = full] = ranked;
   const compared = ranked.map(({ words }) => words);
@@ -76,7 +77,7 @@ export function choosePath(input: PathInput): ChosenPath {
   return { ...best.path, why };
 }
 
-function fullArtifact({ bytes }: PathInput["full"]): Candidate {
+function fullArtifact<Hop extends PatchHop>({ bytes }: PathInput["full"]): Candidate<Hop> {
   return {
     path: { kind: "full", bytes, why: "" },
     bytes: bytes ?? Number.MAX_SAFE_INTEGER,
@@ -84,7 +85,7 @@ function fullArtifact({ bytes }: PathInput["full"]): Candidate {
   };
 }
 
-function directPatch(input: PathInput, usable: readonly PatchHop[]): Candidate | undefined {
+function directPatch<Hop extends PatchHop>(input: PathInput<Hop>, usable: readonly Hop[]): Candidate<Hop> | undefined {
   const hop = smallest(usable.filter(({ from, to }) => to === input.target && input.bases.includes(from)));
   if (hop !== undefined)
     return {
@@ -103,10 +104,13 @@ function isWorthMaking({ full, variants }: PathInput): boolean {
 }
 
 /** Two or three hops with the fewest bytes in all, from whichever base. Lists are short: every way is looked at. */
-function shortestChain(input: PathInput, usable: readonly PatchHop[]): Candidate | undefined {
-  let best: { readonly hops: readonly PatchHop[]; readonly bytes: number } | undefined;
+function shortestChain<Hop extends PatchHop>(
+  input: PathInput<Hop>,
+  usable: readonly Hop[],
+): Candidate<Hop> | undefined {
+  let best: { readonly hops: readonly Hop[]; readonly bytes: number } | undefined;
   const bases = new Set(input.bases);
-  const walk = (to: string, later: readonly PatchHop[], bytes: number): void => {
+  const walk = (to: string, later: readonly Hop[], bytes: number): void => {
     for (const hop of cheapestPairs(usable.filter((each) => each.to === to))) {
       if (hop.from === input.target || later.some((each) => each.to === hop.from)) continue;
       const hops = [hop, ...later];
@@ -128,17 +132,14 @@ function shortestChain(input: PathInput, usable: readonly PatchHop[]): Candidate
 }
 
 /** One pair may be published for several sets of decoders. */
-function cheapestPairs(hops: readonly PatchHop[]): PatchHop[] {
+function cheapestPairs<Hop extends PatchHop>(hops: readonly Hop[]): Hop[] {
   const pairs = Map.groupBy(hops, ({ from }) => from);
   return [...pairs.values()].flatMap((same) => smallest(same) ?? []);
 }
 
 /** The first of the smallest. */
-function smallest(hops: readonly PatchHop[]): PatchHop | undefined {
-  return hops.reduce<PatchHop | undefined>(
-    (least, hop) => (least && least.bytes <= hop.bytes ? least : hop),
-    undefined,
-  );
+function smallest<Hop extends PatchHop>(hops: readonly Hop[]): Hop | undefined {
+  return hops.reduce<Hop | undefined>((least, hop) => (least && least.bytes <= hop.bytes ? least : hop), undefined);
 }
 
 /** Why nothing but the full artifact came into question. */

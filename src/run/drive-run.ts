@@ -4,10 +4,10 @@ import type { Host } from "../model/fleet.ts";
 import type { HostWork, Step } from "../model/plan.ts";
 import type { EventBody, JournalEvent } from "../model/run-event.ts";
 import type { Appender } from "./append.ts";
-import { type BadVersion, decide, type Effect, isStillToRun, type RunState, reduce } from "./machine.ts";
+import { type BadVersion, decide, type Effect, isStillToRun, patchOf, type RunState, reduce } from "./machine.ts";
 import { type HostStepContext, runHostStep } from "./run-host-step.ts";
 
-export interface DriveInput extends Omit<HostStepContext, "record"> {
+export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf"> {
   readonly state: RunState;
   readonly appender: Appender;
   readonly hosts: ReadonlyMap<string, Host>;
@@ -34,7 +34,7 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
   };
   const driving: Driving = {
     input,
-    context: { ...input, record, signal },
+    context: { ...input, record, signal, patchOf: (place) => patchOf(state, place) },
     stillToRun: (step, host) => isStillToRun(state, step, host),
   };
   try {

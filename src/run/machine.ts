@@ -28,6 +28,8 @@ export interface RunState {
   readonly notDone: KeptMap<string, KeptSet<string>>;
   /** Keyed by `step/host`: the host has the task list of the step, so any of it may have run. */
   readonly submitted: KeptSet<string>;
+  /** What became of patches, keyed by `step/host/component`: the word with which the host refused it, empty while it has not. */
+  readonly patches: KeptMap<string, string>;
   /** Hosts that the run goes on without. */
   readonly leftOut: KeptSet<string>;
   readonly startedSteps: KeptSet<string>;
@@ -81,6 +83,7 @@ export const initialRunState: RunState = {
   hosts: KeptMap(),
   notDone: KeptMap(),
   submitted: KeptSet(),
+  patches: KeptMap(),
   leftOut: KeptSet(),
   startedSteps: KeptSet(),
   endedSteps: KeptSet(),
@@ -106,6 +109,10 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
       return { ...state, startedSteps: state.startedSteps.add(event.step) };
     case "submitted":
       return { ...state, submitted: state.submitted.add(`${event.step}/${event.host}`) };
+    case "delivered":
+      return event.base === undefined ? state : withPatch(state, event, "");
+    case "patch-refused":
+      return withPatch(state, event, event.reason);
     case "task":
       return { ...state, tasks: withTask(state, event) };
     case "host-ended":
@@ -125,6 +132,21 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
     default:
       return state;
   }
+}
+
+interface PatchPlace {
+  readonly step: string;
+  readonly host: string;
+  readonly component: string;
+}
+
+function withPatch(state: RunState, { step, host, component }: PatchPlace, refused: string): RunState {
+  return { ...state, patches: state.patches.set(`${step}/${host}/${component}`, refused) };
+}
+
+/** The word with which a host refused a patch that it was sent in this step, empty when it has not; undefined when it was sent none. */
+export function patchOf({ patches }: RunState, { step, host, component }: PatchPlace): string | undefined {
+  return patches.get(`${step}/${host}/${component}`);
 }
 
 function withTask(state: RunState, { event }: Extract<EventBody, { kind: "task" }>): RunState["tasks"] {

@@ -2,27 +2,14 @@
 // until the patience ends; then the outcome is unknown, which is never success and never retried blindly (P7).
 import { CutoverError, RefusedError } from "../errors.ts";
 import type { Host } from "../model/fleet.ts";
-import type { HostWork, Step } from "../model/plan.ts";
-import type { EventBody } from "../model/run-event.ts";
+import type { HostWork, Step, TaskGroup } from "../model/plan.ts";
 import type { Task, TaskEvent } from "../model/task.ts";
-import type { Clock, Delivery, ExecutorPort, Fence } from "../ports.ts";
+import { type DeliverContext, deliverTask, isPatchRefusal } from "./deliver-task.ts";
 import type { HostOutcome } from "./machine.ts";
+import { isPassing, type Patience, staleEpoch, withPatience } from "./with-patience.ts";
 
-export interface HostStepContext {
-  readonly executor: ExecutorPort;
-  readonly clock: Clock;
-  readonly fence: Fence;
-  readonly deliveryFor: (task: Task, host: Host) => Promise<Delivery>;
-  readonly record: (...events: readonly EventBody[]) => Promise<unknown>;
-  /** Not journaled: only for whoever watches. */
-  readonly onBytes: (host: string, component: string, sent: number, total: number) => void;
-  /** How long a host that cannot be reached is asked again before its outcome is unknown; anything new from it starts the time afresh. */
-  readonly patienceMs: number;
-  readonly signal: AbortSignal;
-}
-
-const firstRetryMs = 200;
-const longestRetryMs = 5_000;
+/** `patienceMs`: how long a host that cannot be reached is asked again before its outcome is unknown. */
+export type HostStepContext = DeliverContext & Patience;
 
 /** Does the step or takes up what an earlier controller began; every part of it is idempotent (P6). Records all that happens, the outcome last. */
 export async function runHostStep(
@@ -45,14 +32,6 @@ export async function runHostStep(
   return result.outcome;
 }
 
-/** The host's word for: somebody with a higher epoch writes here. */
-const staleEpoch = "stale-epoch";
-
-/** What may be over by itself: a lost link, an artifact repository that does not answer, a host that is busy. No verdict on anything (P7). */
-function isPassing(error: unknown): boolean {
-  return error instanceof CutoverError && error.disposition !== "stall" && error.code !== staleEpoch;
-}
-
 /** The run is not over, it is only not ours any more (P5): whoever holds the lease goes on from what the hosts say. */
 function leaseTaken(host: Host, cause: CutoverError): CutoverError {
   return new RefusedError({
@@ -73,31 +52,84 @@ interface Attempt {
   readonly heard: Set<string>;
 }
 
+/**
+ * A host that refuses to build from a patch gets the full artifact and the same tasks again, as a step of its own there. Its
+ * first story is heard to the end before that, also by a controller that takes the step up later: it says all that was refused.
+ */
 async function attempt(
   context: HostStepContext,
   { step, work, host, heard }: Attempt,
 ): Promise<{ outcome: HostOutcome; evidence: string }> {
-  const tasks = work.groups.flat();
-  for (const task of tasks.filter(({ kind }) => kind === "distribute"))
-    await deliver(context, { step, task, host, heard });
+  const distribute = work.groups.flat().filter(({ kind }) => kind === "distribute");
+  for (const task of distribute) await deliverTask(context, { step: step.id, task, host, heard });
   const groups = work.groups
     .map((group) => group.filter(({ kind }) => kind !== "distribute"))
     .filter((group) => group.length > 0);
   if (groups.length === 0) return { outcome: "done", evidence: "" };
-  await context.executor.submit(host, step.id, groups, context.fence);
-  await context.record({ kind: "submitted", step: step.id, host: host.name });
+  const first = await perform(context, { step: step.id, submission: step.id, groups, host, heard });
+  const refused = distribute.filter(({ component }) => first.refused.has(component));
+  if (refused.length === 0) return outcomeOf(groups.flat(), first.ended);
+  for (const task of refused) await deliverTask(context, { step: step.id, task, host, heard });
+  const second = await perform(context, { step: step.id, submission: `${step.id}.full`, groups, host, heard });
+  return outcomeOf(groups.flat(), second.ended);
+}
+
+interface Submission {
+  readonly step: string;
+  /** What the host knows the tasks by. */
+  readonly submission: string;
+  readonly groups: readonly TaskGroup[];
+  readonly host: Host;
+  readonly heard: Set<string>;
+}
+
+async function perform(
+  context: HostStepContext,
+  { step, submission, groups, host, heard }: Submission,
+): Promise<{ readonly ended: ReadonlyMap<string, TaskEvent>; readonly refused: ReadonlySet<string> }> {
+  const tasks = new Map(groups.flat().map((task) => [`${task.id} ${task.action}`, task]));
   const ended = new Map<string, TaskEvent>();
-  for await (const event of context.executor.events(host, step.id, context.fence)) {
-    if (!tasks.some(({ id, action }) => id === event.task && action === event.action)) throw foreignTask(host, event);
-    const key = `${event.task} ${event.action} ${event.state}`;
-    if (!heard.has(key)) await context.record({ kind: "task", step: step.id, host: host.name, event });
-    heard.add(key);
+  const refused = new Set<string>();
+  await context.executor.submit(host, submission, groups, context.fence);
+  await context.record({ kind: "submitted", step, host: host.name });
+  for await (const event of context.executor.events(host, submission, context.fence)) {
+    const task = tasks.get(`${event.task} ${event.action}`);
+    if (task === undefined) throw foreignTask(host, event);
     if (event.state !== "running") ended.set(`${event.task} ${event.action}`, event);
+    const key = `${submission} ${event.task} ${event.action} ${event.state}`;
+    const isNew = !heard.has(key);
+    heard.add(key);
+    if (submission === step && isRefusedPatch(context, { step, task, event })) {
+      refused.add(task.component);
+      await recordRefusal(context, { step, task, event });
+    } else if (isNew) await context.record({ kind: "task", step, host: host.name, event });
   }
-  return outcomeOf(
-    tasks.filter(({ kind }) => kind !== "distribute"),
-    ended,
+  return { ended, refused };
+}
+
+interface TaskReport {
+  readonly step: string;
+  readonly task: Task;
+  readonly event: TaskEvent;
+}
+
+/** The journal says what was sent, also to a controller that did not send it. */
+function isRefusedPatch(context: HostStepContext, { step, task, event }: TaskReport): boolean {
+  const { host, component, kind } = task;
+  return (
+    kind === "build" &&
+    event.state === "failed" &&
+    isPatchRefusal(event.reason) &&
+    context.patchOf({ step, host, component }) !== undefined
   );
+}
+
+/** Once: a host tells its story from the start every time. No verdict on the version, so no failed task. */
+async function recordRefusal(context: HostStepContext, { step, task, event }: TaskReport): Promise<void> {
+  const { host, component, version } = task;
+  if (context.patchOf({ step, host, component }) !== "") return;
+  const { reason, evidence } = event;
+  await context.record({ kind: "patch-refused", step, host, component, version, reason, evidence });
 }
 
 /** A host speaks for its own tasks only: its word on another's would be taken for that host's state. */
@@ -124,64 +156,4 @@ function outcomeOf(
   if (missing.length > 0)
     return { outcome: "failed", evidence: `no result for ${missing.map(({ id }) => id).join(", ")}` };
   return { outcome: "done", evidence: "" };
-}
-
-async function deliver(
-  context: HostStepContext,
-  { step, task, host, heard }: Pick<Attempt, "step" | "host" | "heard"> & { readonly task: Task },
-): Promise<void> {
-  const base = { task: task.id, action: "do" as const, exitCode: 0, evidence: "" };
-  const report = (event: TaskEvent) => context.record({ kind: "task", step: step.id, host: host.name, event });
-  const delivery = await context.deliveryFor(task, host);
-  const total = delivery.payload.bytes + (delivery.bundlePayload?.bytes ?? 0);
-  const started = context.clock.now();
-  let bytes = 0;
-  await report({ ...base, state: "running", durationMs: 0, reason: "started" });
-  try {
-    await context.executor.deliver(host, delivery, context.fence, (sent) => {
-      bytes = sent;
-      heard.add(`${task.id} MiB ${Math.floor(sent / 2 ** 20)}`);
-      context.onBytes(host.name, task.component, sent, total);
-    });
-  } catch (error) {
-    if (error instanceof CutoverError && !isPassing(error) && error.code !== staleEpoch) {
-      await report({
-        ...base,
-        state: "failed",
-        durationMs: context.clock.now() - started,
-        exitCode: 1,
-        reason: error.code,
-        evidence: error.evidence ?? error.message,
-      });
-    }
-    throw error;
-  }
-  const ms = context.clock.now() - started;
-  await context.record({ kind: "delivered", step: step.id, host: host.name, component: task.component, bytes, ms });
-  await report({ ...base, state: "done", durationMs: ms, reason: "delivered", evidence: `${bytes} bytes` });
-}
-
-/**
- * Tries again what may be over by itself, with growing pauses, for at most the patience since it began. Other errors pass.
- * `heard` grows with what is new from the host: each loss after that has the whole patience, and a step has an end of news.
- */
-async function withPatience<T>(
-  context: HostStepContext,
-  heard: ReadonlySet<string>,
-  action: () => Promise<T>,
-): Promise<T> {
-  let lost: { readonly at: number; readonly heard: number } | undefined;
-  for (let pauseMs = firstRetryMs; ; pauseMs = Math.min(pauseMs * 2, longestRetryMs)) {
-    try {
-      return await action();
-    } catch (error) {
-      if (!isPassing(error)) throw error;
-      if (lost?.heard !== heard.size) {
-        lost = { at: context.clock.now(), heard: heard.size };
-        pauseMs = firstRetryMs;
-      }
-      if (context.clock.now() + pauseMs >= lost.at + context.patienceMs) throw error;
-      await context.clock.sleep(pauseMs, context.signal);
-    }
-  }
 }

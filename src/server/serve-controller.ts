@@ -27,7 +27,7 @@ export async function serveController(input: ServeControllerInput): Promise<void
     ...input,
     triggers: [...input.triggers, http],
     watcher: {
-      onBytes: input.watcher.onBytes,
+      ...input.watcher,
       onEvent(event) {
         metrics.observeEvent(event);
         input.watcher.onEvent(event);

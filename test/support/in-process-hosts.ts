@@ -55,7 +55,7 @@ export function inProcessHosts(script: HostScript = {}): InProcessHosts {
       hosts.script.onEffect?.(`deliver ${host.name}`);
       link(host, "deliver", "distribute");
       fence(host, by);
-      onBytes(delivery.payload.bytes);
+      onBytes(delivery.payload.bytes, delivery.payload.bytes);
     },
     async submit(host, step, groups, by) {
       hosts.script.onEffect?.(`submit ${host.name} ${step}`);

@@ -2,7 +2,7 @@
 import { CutoverError, HostRefusedError, HostUnreachableError, RefusedError } from "../../errors.ts";
 import { encodeGroups, parseProbe } from "../../host/protocol.ts";
 import type { Host } from "../../model/fleet.ts";
-import type { Clock, Delivery, ExecutorPort, Fence } from "../../ports.ts";
+import type { Clock, Delivery, ExecutorPort, Fence, OnBytes } from "../../ports.ts";
 import { type LinkTimes, openSshChannel, patientLink } from "./connect.ts";
 import { putPayload, receiveDeadlineMs, receiveSilenceMs } from "./put-payload.ts";
 import { readEvents } from "./read-events.ts";
@@ -144,14 +144,15 @@ function checkIdentity(session: SessionClient, host: Host): SessionClient {
   });
 }
 
-async function deliver(session: SessionClient, delivery: Delivery, onBytes: (sent: number) => void): Promise<void> {
+async function deliver(session: SessionClient, delivery: Delivery, onBytes: OnBytes): Promise<void> {
   const { release } = delivery;
   const documents: [string, string | undefined][] = [
     ["release", release.metadata],
     ["release.sig", release.signatures],
     ["envelope", delivery.envelope],
     ["envelope.sig", delivery.envelopeSignature],
-    ["manifest", release.manifest],
+    // The host composes a patch's manifest itself, from the base's.
+    ["manifest", delivery.payload.codec === "patch" ? undefined : release.manifest],
     ["bundle-manifest", release.bundleManifest],
   ];
   for (const [name, text] of documents) {
@@ -166,11 +167,18 @@ async function deliver(session: SessionClient, delivery: Delivery, onBytes: (sen
     silenceMs: receiveSilenceMs,
     deadlineMs: receiveDeadlineMs,
   });
+  const needed = [
+    ...(tree === "needed" ? [delivery.payload] : []),
+    ...(bundle === "needed" && delivery.bundlePayload ? [delivery.bundlePayload] : []),
+  ];
   let sent = 0;
-  const count = (bytes: number) => {
-    sent += bytes;
-    onBytes(sent);
-  };
-  if (tree === "needed") await putPayload(session, delivery.payload, count);
-  if (bundle === "needed" && delivery.bundlePayload) await putPayload(session, delivery.bundlePayload, count);
+  let complete = 0;
+  for (const file of needed) {
+    const before = sent;
+    await putPayload(session, file, (sentOfIt, there) => {
+      sent = before + sentOfIt;
+      onBytes(sent, complete + there);
+    });
+    complete += file.bytes;
+  }
 }

@@ -25,6 +25,7 @@ async function switchHost(script: HostScript, patienceMs = 10_000) {
       clock,
       fence: { run: "r1", epoch: 1, holder: "c" },
       deliveryFor: () => Promise.reject(new Error("a switch moves no data")),
+      patchOf: () => undefined,
       record: async (...events) => recorded.push(...events),
       onBytes: () => undefined,
       patienceMs,

@@ -1,0 +1,110 @@
+// From the choice of a path to the bytes: a published patch is fetched, a missing one is made, a chain is put together. What
+// cannot be had is crossed out and the choice made again, down to the full artifact.
+import { CutoverError } from "../errors.ts";
+import type { ChosenPath } from "../plan/choose-path.ts";
+import type { ArtifactRepositoryPort, OnProgress, PayloadFile } from "../ports.ts";
+import type { WantedVersion } from "./load-published.ts";
+import { type HostView, type KnownPatch, once, type TransferBook } from "./transfer-book.ts";
+
+export interface PayloadSources {
+  readonly artifacts: ArtifactRepositoryPort;
+  readonly book: TransferBook;
+  /** Patches under way, by pair of trees: hosts that need the same one wait for it together. */
+  readonly making: Map<string, Promise<void>>;
+  readonly onMaking: OnProgress;
+  readonly signal: AbortSignal;
+}
+
+export interface FoundPayload {
+  readonly payload: PayloadFile;
+  /** What was compared, for the record. */
+  readonly why: string;
+}
+
+interface Request {
+  readonly wanted: WantedVersion;
+  readonly tree: string;
+  readonly view: HostView;
+}
+
+/** Every round has the payload or crosses one patch out. */
+const mostRounds = 12;
+
+export async function findPayload(sources: PayloadSources, request: Request): Promise<FoundPayload> {
+  for (let round = 1; round <= mostRounds; round += 1) {
+    const path = await sources.book.pathTo(request.wanted, request.view);
+    const payload = await payloadOf(sources, request, path);
+    if (payload !== undefined) return { payload, why: path.why };
+  }
+  return { payload: await fullPayload(sources, request), why: "no patch could be had" };
+}
+
+/** Undefined when the path has changed what is known, so that the choice is to be made again. */
+async function payloadOf(
+  sources: PayloadSources,
+  request: Request,
+  path: ChosenPath<KnownPatch>,
+): Promise<PayloadFile | undefined> {
+  if (path.kind === "full" || path.kind === "present") return fullPayload(sources, request);
+  if (path.kind === "direct" && path.hop === undefined) {
+    const pair = { from: path.base, to: request.tree };
+    await once(sources.making, `${pair.from} ${pair.to}`, () => makeMissing(sources, request, pair));
+    return undefined;
+  }
+  const hops = path.kind === "chain" ? path.hops : path.hop === undefined ? [] : [path.hop];
+  const stages: { patch: PayloadFile; to: string }[] = [];
+  for (const hop of hops) {
+    const patch = await fetchPatch(sources, hop);
+    if (patch === undefined) return undefined;
+    stages.push({ patch, to: hop.to });
+  }
+  const [only] = stages;
+  const payload = stages.length === 1 ? only?.patch : await sources.artifacts.chain(stages);
+  return payload && { ...payload, base: path.base };
+}
+
+function fullPayload({ artifacts }: PayloadSources, { tree, view }: Request): Promise<PayloadFile> {
+  return artifacts.payload(tree, view.codec);
+}
+
+async function fetchPatch({ artifacts, book }: PayloadSources, hop: KnownPatch): Promise<PayloadFile | undefined> {
+  if ("made" in hop) return hop.made;
+  return orCrossedOut(book, hop, () => artifacts.patch(hop.to, hop.published));
+}
+
+/** The full artifact's size is known from then on, too: it is compared with what was made. */
+async function makeMissing(
+  { artifacts, book, onMaking, signal }: PayloadSources,
+  { wanted, view }: Request,
+  pair: { readonly from: string; readonly to: string },
+): Promise<void> {
+  const what = `patch ${wanted.component} ${book.nameOf(pair.from)} → ${wanted.version}`;
+  await orCrossedOut(book, pair, async () => {
+    // Any host that applies patches at all can use this variant, so that it is made once for all of them.
+    const made = await artifacts.makePatch({
+      ...pair,
+      variant: "zstd",
+      onProgress: ({ done, total }) => onMaking({ what, done, total }),
+      signal,
+    });
+    const { bytes } = await artifacts.payload(pair.to, view.codec);
+    book.addFull(pair.to, { codec: view.codec, bytes });
+    book.addMade({ ...pair, variant: "zstd", bytes: made.bytes, memoryMib: made.memoryMib ?? 0, made });
+  });
+}
+
+/** What may be over by itself is tried again by whoever waits for it; anything else is no reason to send nothing. */
+async function orCrossedOut<T>(
+  book: TransferBook,
+  pair: { readonly from: string; readonly to: string },
+  get: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await get();
+  } catch (error) {
+    if (!(error instanceof CutoverError) || error.disposition !== "stall") throw error;
+    const evidence = error.evidence === undefined ? "" : `: ${error.evidence.split("\n", 1)[0]}`;
+    book.crossOut(pair, `the patch from ${book.nameOf(pair.from)} cannot be had: ${error.message}${evidence}`);
+    return undefined;
+  }
+}

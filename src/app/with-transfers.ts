@@ -1,0 +1,61 @@
+// How each version of a plan would reach its hosts, and what that costs on the wire: for whoever reads the plan. Decides
+// nothing: the choice is made again when bytes are sent.
+import { CutoverError } from "../errors.ts";
+import type { Observation } from "../model/observation.ts";
+import type { Plan, PlannedChange, PlannedTransfer } from "../model/plan.ts";
+import type { ChosenPath } from "../plan/choose-path.ts";
+import { isCommitOnly } from "../plan/host-tasks.ts";
+import { type KnownPatch, makeTransferBook, type TransferBook, type TransferBookInput } from "./transfer-book.ts";
+
+export interface WithTransfersInput extends TransferBookInput {
+  readonly observations: ReadonlyMap<string, Observation>;
+}
+
+/** The plan with `transfers`, one for all hosts that get the same; its hash stays. A host that is only committed gets nothing. */
+export async function withTransfers(plan: Plan, { observations, ...input }: WithTransfersInput): Promise<Plan> {
+  const book = makeTransferBook(input);
+  const chosen = new Map<string, Promise<ChosenPath<KnownPatch>>>();
+  const groups = new Map<string, PlannedTransfer & { readonly hosts: string[] }>();
+  for (const change of plan.changes.filter((each) => !isCommitOnly(each))) {
+    const path = await pathOf({ book, chosen, change, observation: observations.get(change.host) });
+    if (path === undefined) continue;
+    const transfer = transferOf(change, path, book);
+    const key = JSON.stringify({ ...transfer, hosts: [] });
+    const known = groups.get(key);
+    if (known) known.hosts.push(change.host);
+    else groups.set(key, transfer);
+  }
+  return { ...plan, transfers: [...groups.values()] };
+}
+
+interface PathRequest {
+  readonly book: TransferBook;
+  readonly chosen: Map<string, Promise<ChosenPath<KnownPatch>>>;
+  readonly change: PlannedChange;
+  readonly observation: Observation | undefined;
+}
+
+/** Undefined when an artifact repository that went away would have to be asked: a plan does not fail for its prices. */
+async function pathOf({ book, chosen, change, observation }: PathRequest): Promise<ChosenPath<KnownPatch> | undefined> {
+  if (observation?.kind !== "observed") return undefined;
+  const wanted = { component: change.component, version: change.to };
+  try {
+    const view = await book.viewOf(wanted, observation);
+    const key = JSON.stringify([wanted, view]);
+    const known = chosen.get(key) ?? book.pathTo(wanted, view);
+    chosen.set(key, known);
+    return await known;
+  } catch (error) {
+    if (!(error instanceof CutoverError)) throw error;
+    return undefined;
+  }
+}
+
+function transferOf(
+  { host, component, from, to }: PlannedChange,
+  path: ChosenPath<KnownPatch>,
+  book: TransferBook,
+): PlannedTransfer & { readonly hosts: string[] } {
+  const via = path.kind === "chain" ? path.hops.slice(1).map((hop) => book.nameOf(hop.from)) : [];
+  return { component, from, to, hosts: [host], path: path.kind, via, bytesPerHost: path.bytes, why: path.why };
+}

@@ -1,0 +1,43 @@
+// What may be over by itself is tried again, with growing pauses; anything else passes at once.
+import { CutoverError } from "../errors.ts";
+import type { Clock } from "../ports.ts";
+
+export interface Patience {
+  readonly clock: Clock;
+  /** How long after a loss it is tried again; anything new starts the time afresh. */
+  readonly patienceMs: number;
+  readonly signal: AbortSignal;
+}
+
+const firstRetryMs = 200;
+const longestRetryMs = 5_000;
+
+/** The host's word for: somebody with a higher epoch writes here. */
+export const staleEpoch = "stale-epoch";
+
+/** A lost link, an artifact repository that does not answer, a host that is busy: no verdict on anything (P7). */
+export function isPassing(error: unknown): boolean {
+  return error instanceof CutoverError && error.disposition !== "stall" && error.code !== staleEpoch;
+}
+
+/** `heard` grows with what is new from the host: each loss after that has the whole patience, and a step has an end of news. */
+export async function withPatience<T>(
+  { clock, patienceMs, signal }: Patience,
+  heard: ReadonlySet<string>,
+  action: () => Promise<T>,
+): Promise<T> {
+  let lost: { readonly at: number; readonly heard: number } | undefined;
+  for (let pauseMs = firstRetryMs; ; pauseMs = Math.min(pauseMs * 2, longestRetryMs)) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      if (lost?.heard !== heard.size) {
+        lost = { at: clock.now(), heard: heard.size };
+        pauseMs = firstRetryMs;
+      }
+      if (clock.now() + pauseMs >= lost.at + patienceMs) throw error;
+      await clock.sleep(pauseMs, signal);
+    }
+  }
+}

@@ -29,6 +29,7 @@ const wiring = () => import("./wiring.ts");
 const services: Services = {
   version: versionOf(readFileSync(new URL("../package.json", import.meta.url), "utf8")),
   openController: async (configPath) => (await wiring()).openController(configPath),
+  openProfiledController: async (configPath) => (await wiring()).openProfiledController(configPath),
   openServer,
   openJournal: async (configPath) => (await wiring()).openJournal(configPath),
   async operatorShell(operator) {
@@ -59,13 +60,14 @@ process.exitCode = await runCli(process.argv.slice(2), {
 async function openServer(configPath: string): Promise<OpenedServer> {
   const [{ serveController }, { makePinoLog, openController, tidyMirror, triggersOf, webhookSecret }] =
     await Promise.all([import("./server/serve-controller.ts"), wiring()]);
-  const { controller, config, close } = await openController(configPath);
+  const { controller, commitWriter, config, close } = await openController(configPath);
   const secret = await webhookSecret(config).catch(async (error: unknown) => {
     await close();
     throw error;
   });
   return {
     controller,
+    commitWriter,
     close,
     log: makePinoLog("info"),
     async serve(input) {

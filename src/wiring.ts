@@ -2,11 +2,13 @@
 import { readFileSync } from "node:fs";
 import { artifactDirectory } from "./adapters/artifact-directory.ts";
 import { artifactHttp } from "./adapters/artifact-http.ts";
+import { gitCommitWriter } from "./adapters/git-commit-writer.ts";
 import { gitLease } from "./adapters/git-lease.ts";
 import { gitNotes } from "./adapters/git-notes.ts";
 import { gitRepository } from "./adapters/git-repository.ts";
 import { patchTools } from "./adapters/patch-tools.ts";
 import { processLock } from "./adapters/process-lock.ts";
+import type { RecordedProfile } from "./adapters/profile/record-profile.ts";
 import { openSqliteJournal } from "./adapters/sqlite-journal.ts";
 import type { LinkTimes } from "./adapters/ssh/connect.ts";
 import { readPrivateKey } from "./adapters/ssh/read-private-key.ts";
@@ -18,8 +20,7 @@ import type { Controller, ControllerSettings } from "./app/controller.ts";
 import { type Config, loadConfig, loadTrust } from "./config.ts";
 import { LackingError } from "./errors.ts";
 import { artifactRepository } from "./package/artifact-repository.ts";
-import type { ArtifactStorePort, JournalPort, Trigger } from "./ports.ts";
-import { replayRun } from "./run/replay.ts";
+import type { ArtifactStorePort, CommitWriterPort, JournalPort, Trigger } from "./ports.ts";
 
 export { localOperatorShell, sshOperatorShell } from "./adapters/operator-shell.ts";
 export { makePinoLog } from "./adapters/pino-log.ts";
@@ -29,6 +30,7 @@ export { readHostScript as hostScript } from "./host/join-host-script.ts";
 
 export interface OpenedController {
   readonly controller: Controller;
+  readonly commitWriter: CommitWriterPort;
   readonly config: Config;
   close(): Promise<void>;
 }
@@ -39,6 +41,8 @@ export interface OpenOptions {
   /** How long a silent host is asked again before its outcome is unknown. */
   readonly patienceMs?: number;
   readonly link?: Partial<LinkTimes>;
+  /** Stands a timer in the place of every port; the ports themselves without it. */
+  readonly timed?: <P extends object>(name: string, port: P) => P;
 }
 
 const hostsAtOnce = 100;
@@ -47,39 +51,57 @@ const longPatienceMs = 90_000;
 /** Reads cutover.yaml and connects everything it names. Nothing is contacted yet. */
 export async function openController(
   configPath: string,
-  { wrapJournal = (journal) => journal, patienceMs = longPatienceMs, link = {} }: OpenOptions = {},
+  {
+    wrapJournal = (journal) => journal,
+    patienceMs = longPatienceMs,
+    link = {},
+    timed = (_name, port) => port,
+  }: OpenOptions = {},
 ): Promise<OpenedController> {
   const config = await loadConfig(configPath);
   const settings = { ...(await settingsOf(config)), patienceMs };
   const privateKey = readPrivateKey(config.keys.ssh);
-  const journal = wrapJournal(openSqliteJournal(config.state.journal));
+  const journal = timed("journal", wrapJournal(openSqliteJournal(config.state.journal)));
   const remote = { url: config.repository.url, mirror: config.state.mirror };
   const epoch = await highestEpoch(journal);
-  const executor = makeSshExecutor({ privateKey, clock: systemClock, link });
+  const executor = timed("executor", makeSshExecutor({ privateKey, clock: systemClock, link }));
   const controller: Controller = {
     settings,
     clock: systemClock,
     journal,
-    repository: gitRepository({ ...remote, ref: config.repository.ref, signer }),
-    notes: gitNotes(remote),
-    lease: gitLease({ ...remote, knownEpoch: () => epoch }),
+    repository: timed("repository", gitRepository({ ...remote, ref: config.repository.ref, signer })),
+    notes: timed("notes", gitNotes(remote)),
+    lease: timed("lease", gitLease({ ...remote, knownEpoch: () => epoch })),
     processLock: processLock({ path: config.state.lock, command: `cutover ${process.argv.slice(2).join(" ")}` }),
-    artifacts: artifactRepository({
-      store: storeOf(config.artifacts),
-      cacheDirectory: config.state.cache,
-      tools: patchTools(),
-    }),
-    signer,
+    artifacts: timed(
+      "artifacts",
+      artifactRepository({
+        store: timed("artifact store", storeOf(config.artifacts)),
+        cacheDirectory: config.state.cache,
+        tools: timed("patch tools", patchTools()),
+      }),
+    ),
+    signer: timed("signer", signer),
     executor,
   };
   return {
     controller,
+    commitWriter: gitCommitWriter(remote),
     config,
     async close() {
       await executor.close();
       await journal.close();
     },
   };
+}
+
+/** The same, with every outside call timed and this process sampled until `recorded` is asked for. */
+export async function openProfiledController(
+  configPath: string,
+): Promise<OpenedController & { recorded(): Promise<RecordedProfile> }> {
+  const { startProfile } = await import("./adapters/profile/record-profile.ts");
+  const recorder = await startProfile();
+  return { ...(await openController(configPath, { timed: recorder.timed })), recorded: recorder.stop };
 }
 
 /** For commands that work beside a running `serve`: no git, no host. */
@@ -135,5 +157,6 @@ function publicKeyOf(keyPath: string): string {
 /** A lease ref that somebody deleted must not lead back below an epoch that hosts have seen. */
 async function highestEpoch(journal: JournalPort): Promise<number> {
   const last = (await journal.streams("run/")).at(-1);
-  return last === undefined ? 0 : (await replayRun(journal, last.slice("run/".length))).epoch;
+  const taken = last === undefined ? [] : await journal.read(last, ["run-planned", "run-resumed"]);
+  return taken.reduce((highest, event) => Math.max(highest, "epoch" in event ? event.epoch : 0), 0);
 }

@@ -2,15 +2,29 @@
 import type { Controller } from "../app/controller.ts";
 import type { enrolHost } from "../app/enrol-host.ts";
 import type { generateKeys } from "../app/keys.ts";
+import type { propose } from "../app/propose.ts";
 import type { publish } from "../app/publish.ts";
 import type { serve } from "../app/serve.ts";
+import type { CallTimes, CpuProfile, ProcessTimes } from "../model/profile.ts";
 
 type PublishInput = Parameters<typeof publish>[0];
 type KeyMaker = Parameters<typeof generateKeys>[0]["keyMaker"];
 
 export interface OpenedController {
   readonly controller: Controller;
+  /** Only `propose` writes commits. */
+  readonly commitWriter: Parameters<typeof propose>[0]["writer"];
   close(): Promise<void>;
+}
+
+/** Everything that it calls outside is timed, and the process is sampled, from the opening on. */
+export interface ProfiledController extends OpenedController {
+  /** Ends the recording. Call it once. */
+  recorded(): Promise<{
+    readonly process: ProcessTimes;
+    readonly calls: readonly CallTimes[];
+    readonly cpuProfile: CpuProfile;
+  }>;
 }
 
 type ServeInput = Parameters<typeof serve>[0];
@@ -50,6 +64,7 @@ export type Operator =
 export interface Services {
   readonly version: string;
   openController(configPath: string): Promise<OpenedController>;
+  openProfiledController(configPath: string): Promise<ProfiledController>;
   openServer(configPath: string): Promise<OpenedServer>;
   openJournal(configPath: string): Promise<OpenedJournal>;
   operatorShell(operator: Operator): Promise<OperatorShell>;

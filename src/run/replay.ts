@@ -4,15 +4,14 @@ import { initialRunState, type RunState, reduce } from "./machine.ts";
 
 export const runStream = (run: string): string => `run/${run}`;
 
-/** The state after every event in the journal, the last sequence for the appender, the highest epoch it ran under. */
+/** The state after every event in the journal, and the last sequence for the appender. */
 export async function replayRun(
   journal: JournalPort,
   run: string,
-): Promise<{ readonly state: RunState; readonly last: number; readonly epoch: number }> {
+): Promise<{ readonly state: RunState; readonly last: number }> {
   const events = await journal.read(runStream(run));
   const state = events.reduce((before, event) => reduce(before, event, run), initialRunState);
-  const epoch = events.reduce((highest, event) => Math.max(highest, "epoch" in event ? event.epoch : 0), 0);
-  return { state, last: events.at(-1)?.sequence ?? 0, epoch };
+  return { state, last: events.at(-1)?.sequence ?? 0 };
 }
 
 /** An open run keeps newer ones from starting, so it is among the newest. */

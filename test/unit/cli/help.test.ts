@@ -8,6 +8,7 @@ const unused = () => Promise.reject(new TypeError("this command needs nothing fr
 const services: Services = {
   version: "1.2.3",
   openController: unused,
+  openProfiledController: unused,
   openServer: unused,
   openJournal: unused,
   operatorShell: unused,
@@ -43,6 +44,7 @@ const commands = [
   ["host", "list"],
   ["validate"],
   ["publish"],
+  ["propose"],
   ["plan"],
   ["reconcile"],
   ["serve"],

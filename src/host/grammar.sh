@@ -21,7 +21,8 @@ GRAMMAR='
 function bad(why) { print "line " NR ": " why; failed = 1; exit }
 function value_problem(type, v,   w) {
 	if (type == "number") return v !~ /^(0|[1-9][0-9]*)$/ || length(v) > 15
-	if (type == "digest") return v !~ /^sha256:[0-9a-f]+$/ || length(v) != 71
+	if (type == "base" && v == "none") return 0
+	if (type == "digest" || type == "base") return v !~ /^sha256:[0-9a-f]+$/ || length(v) != 71
 	if (type == "component" || type == "task") return v !~ /^[a-z][a-z0-9-]*$/ || length(v) > 63
 	if (type == "version") return v !~ /^[A-Za-z0-9][A-Za-z0-9._+-]*$/ || length(v) > 64
 	if (type == "host") return v !~ /^[a-z0-9][a-z0-9.-]*$/ || length(v) > 63
@@ -132,7 +133,7 @@ probation.at-end stay|revert'
 
 ENVELOPE_RULES='
 !format cutover-envelope/1
-!base none
+!base base
 !component component
 !version version
 !epoch number
@@ -142,7 +143,7 @@ ENVELOPE_RULES='
 !memory-mib number
 !release digest
 !tree digest
-!tree.codec zstd|xz|gzip|none
+!tree.codec zstd|xz|gzip|none|patch
 !tree.payload digest
 !tree.payload-bytes number
 !tree.output-bytes number

@@ -1,7 +1,22 @@
 // host.sh is kept as parts by concern and published as one file. This joins them, always in the same order.
 import { readdirSync, readFileSync } from "node:fs";
 
-const before = ["lib", "trust", "grammar", "receive", "build", "probe", "check", "runner"].map((name) => `${name}.sh`);
+const before = [
+  ...[
+    "lib",
+    "key-values",
+    "trust",
+    "grammar",
+    "receive",
+    "build",
+    "unpack",
+    "patch",
+    "patch-index",
+    "lay-tree",
+    "verify-tree",
+  ],
+  ...["probe", "check", "runner"],
+].map((name) => `${name}.sh`);
 const after = ["session.sh", "main.sh"];
 /** Scripts of their own, which enrolment writes beside host.sh. */
 const apart = ["stub.sh", "enter.sh", "enrol.sh"];

@@ -19,9 +19,10 @@ verb_probe() {
 	uptime_cs
 	data uptime-seconds "$((UPTIME_CS / 100))"
 	if [ -d /run/systemd/system ]; then data systemd yes; else data systemd no; fi
-	for _tool in zstd xz gzip curl wget bash setsid systemd-run; do
+	for _tool in zstd xz gzip bspatch curl wget bash setsid systemd-run; do
 		if has_tool "$_tool"; then data "tool.$_tool" yes; else data "tool.$_tool" no; fi
 	done
+	if has_zstd_patch; then data tool.zstd-patch yes; else data tool.zstd-patch no; fi
 	_number=0
 	_bases=$(kv_set "$STATE/enrolment" base)
 	while read -r _base; do

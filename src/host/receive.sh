@@ -44,7 +44,7 @@ verb_offer() {
 	need_fence 0
 	O_DIR=$SESSION_DIR
 	check_trust
-	for _name in release release.sig envelope envelope.sig manifest; do
+	for _name in release release.sig envelope envelope.sig; do
 		[ -f "$O_DIR/doc.$_name" ] || fail 66 document-missing "$_name was not sent"
 	done
 	verify_signature "$O_DIR/doc.release" "$O_DIR/doc.release.sig" "$STATE/trust/release_signers" release cutover-release "$THRESHOLD" "$O_DIR"
@@ -127,12 +127,7 @@ check_envelope() {
 	_digest=$(file_digest "$O_DIR/doc.release")
 	envelope_is release "$_digest" || fail 77 envelope-mismatch "the envelope binds another release text"
 	envelope_is tree "$TREE" || fail 77 envelope-mismatch "the envelope binds tree $RAW"
-	[ "$(file_digest "$O_DIR/doc.manifest")" = "$TREE" ] || fail 65 manifest-mismatch "the manifest is not that of $TREE"
-	_sizes=$(check_manifest "$O_DIR/doc.manifest" tree) || fail 65 bad-manifest "$_sizes"
-	release_is tree.files "${_sizes% *}" || fail 65 bad-manifest "the manifest has ${_sizes% *} files, the release says $RAW"
-	release_is tree.bytes "${_sizes#* }" || fail 65 bad-manifest "the manifest has ${_sizes#* } bytes, the release says $RAW"
-	check_lengths tree $((${_sizes#* } + $(wc -l <"$O_DIR/doc.manifest") * 16384 + 65536))
-	check_codec tree
+	check_tree
 	_given=0
 	for _key in bundle bundle.codec bundle.payload bundle.payload-bytes bundle.output-bytes; do
 		! envelope_value "$_key" || _given=$((_given + 1))
@@ -151,13 +146,33 @@ check_envelope() {
 	check_codec bundle
 }
 
-# check_lengths tree|bundle LIMIT: the controller signs lengths and the decoder's memory, the release key signed how large the tree is. An archive
+# check_tree: the manifest is the signed tree's and holds what the release says; of a patch, which sends none, that is compared when it is
+# applied (patch.sh). A stage of a patch may lead over a larger tree than the signed one, and has an index: four times it and 65 MiB are allowed.
+check_tree() {
+	if envelope_is tree.codec patch; then
+		! envelope_is base none || fail 65 bad-envelope "a patch without a base"
+		release_value tree.bytes
+		_most=$((RAW * 4 + 68157440))
+		check_lengths tree "$_most" "$_most"
+		return 0
+	fi
+	envelope_is base none || fail 65 bad-envelope "a base, but no patch"
+	[ -f "$O_DIR/doc.manifest" ] || fail 66 document-missing "manifest was not sent"
+	[ "$(file_digest "$O_DIR/doc.manifest")" = "$TREE" ] || fail 65 manifest-mismatch "the manifest is not that of $TREE"
+	_sizes=$(check_manifest "$O_DIR/doc.manifest" tree) || fail 65 bad-manifest "$_sizes"
+	release_is tree.files "${_sizes% *}" || fail 65 bad-manifest "the manifest has ${_sizes% *} files, the release says $RAW"
+	release_is tree.bytes "${_sizes#* }" || fail 65 bad-manifest "the manifest has ${_sizes#* } bytes, the release says $RAW"
+	check_lengths tree $((${_sizes#* } + $(wc -l <"$O_DIR/doc.manifest") * 16384 + 65536))
+	check_codec tree
+}
+
+# check_lengths tree|bundle LIMIT [PAYLOAD-LIMIT]: the controller signs lengths and the decoder's memory, the release key signed how large the tree is. An archive
 # is no longer than LIMIT (its files, and headers with the longest names), a payload hardly longer than its archive: a stolen controller's
 # key fills neither the disk nor the memory (P13, T13, T29).
 check_lengths() {
 	envelope_value "$1.output-bytes" && [ "$RAW" -le "$2" ] || fail 77 length-not-allowed "$1.output-bytes is $RAW; what the release key signed fits into $2"
-	_limit=$((RAW + RAW / 32 + 65536))
-	envelope_value "$1.payload-bytes" && [ "$RAW" -le "$_limit" ] || fail 77 length-not-allowed "$1.payload-bytes is $RAW; $_limit are enough for that archive"
+	_limit=${3:-$((RAW + RAW / 32 + 65536))}
+	envelope_value "$1.payload-bytes" && [ "$RAW" -le "$_limit" ] || fail 77 length-not-allowed "$1.payload-bytes is $RAW; $_limit are enough for that"
 	envelope_value memory-mib && [ "$RAW" -le "$MAX_MEMORY_MIB" ] || fail 77 length-not-allowed "memory-mib is $RAW; a decoder may have $MAX_MEMORY_MIB here"
 }
 
@@ -186,6 +201,7 @@ store_offer() {
 		[ ! -f "$O_DIR/doc.$_name" ] || cp "$O_DIR/doc.$_name" "$_new/$_name" || { remove_tree "$_new"; fail 74 write-failed "cannot store the offer"; }
 	done
 	[ -n "$BUNDLE" ] || rm -f "$_new/bundle-manifest"
+	! envelope_is tree.codec patch || rm -f "$_new/manifest" # an earlier offer of the session may have sent one
 	sync_path "$_new"/* "$_new"
 	rm -rf "$STATE/offers/$1/.$2.old"
 	[ ! -e "$STATE/offers/$1/$2" ] || mv -T "$STATE/offers/$1/$2" "$STATE/offers/$1/.$2.old"

@@ -104,7 +104,8 @@ async function makeShared(): Promise<{ keys: Keys; busyBoxPath: string }> {
   for (const applet of applets.filter((one) => !["xz", "flock"].includes(one)))
     await symlink(busyBox, join(busyBoxPath, applet));
   // Debian leaves flock out of its BusyBox; others have it.
-  for (const tool of ["ssh-keygen", "zstd", "xz", "flock"]) await symlink(which(tool), join(busyBoxPath, tool));
+  for (const tool of ["ssh-keygen", "zstd", "xz", "bspatch", "flock"])
+    await symlink(which(tool), join(busyBoxPath, tool));
   return {
     keys: {
       release: make("release"),
@@ -142,7 +143,7 @@ const signatures = new Map<string, string>();
 
 export interface TreeEntry {
   readonly path: string;
-  readonly content?: string;
+  readonly content?: string | Buffer;
   readonly mode?: number;
   readonly link?: string;
   readonly directory?: true;
@@ -182,6 +183,8 @@ export interface OfferInput {
   readonly tar?: Buffer;
   readonly payload?: Buffer;
   readonly codec?: string;
+  /** Tree digest that a payload of codec `patch` starts from; then no manifest is sent. */
+  readonly base?: string;
   readonly release?: Readonly<Record<string, string | undefined>>;
   readonly envelope?: Readonly<Record<string, string | undefined>>;
   readonly hosts?: readonly string[];
@@ -241,7 +244,7 @@ export function makeOffer(host: Pick<TestHost, "root" | "keys">, input: OfferInp
   const envelope = text(
     {
       format: "cutover-envelope/1",
-      base: "none",
+      base: input.base ?? "none",
       component,
       version,
       epoch: "1",
@@ -276,7 +279,7 @@ export function makeOffer(host: Pick<TestHost, "root" | "keys">, input: OfferInp
     documents: {
       release,
       envelope,
-      manifest,
+      ...(input.base === undefined ? { manifest } : {}),
       "release.sig": input.unsigned ? "" : releaseKeys.map((key) => sign(key, "cutover-release", release)).join(""),
       "envelope.sig": input.unsigned ? "" : sign(controllerKey, "cutover-envelope", envelope),
       ...(bundleManifest === undefined ? {} : { "bundle-manifest": bundleManifest }),

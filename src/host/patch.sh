@@ -1,0 +1,175 @@
+# patch.sh: payloads of codec `patch`. A tree that is built here and one or more stages make the tree of the offer. Each stage leads from a tree to
+# a tree: header line, index (patch-index.sh), blobs. Bytes are decoded into numbered files first; their digests and the old manifest make the new
+# manifest; only when its digest is the signed one is a path of the patch used for anything (lay-tree.sh). Whatever is wrong ends the build with
+# a word that tells the controller to send the full artifact instead:
+#   base-missing base-damaged patch-corrupt verify-failed output-too-long no-codec decoder-failed
+
+MAX_INDEX_BYTES=67108864
+MAX_STAGES=16
+
+# apply_patch OFFER WORKDIR: the payload of OFFER/envelope becomes WORKDIR/tree and OFFER/manifest.
+apply_patch() {
+	open_payload tree "$1/envelope"
+	kv_raw "$1/envelope" base
+	find_base "$RAW"
+	choose_link "$2"
+	file_size "$PAYLOAD"
+	_length=$SIZE
+	_at=0
+	_stages=0
+	STAGE_TO=
+	while [ "$STAGE_TO" != - ]; do
+		_stages=$((_stages + 1))
+		[ "$_stages" -le "$MAX_STAGES" ] || fail 65 patch-corrupt "more than $MAX_STAGES stages"
+		make_dir "$2/stage/new"
+		read_stage "$2/stage"
+		decode_groups "$2/stage"
+		compose_manifest "$2/stage"
+		[ "$STAGE_TO" != - ] || check_counts "$1/release"
+		lay_tree "$2/stage" "$2/tree.new"
+		# The next stage starts where this one ended.
+		remove_tree "$2/from"
+		[ ! -d "$2/tree" ] || mv -T "$2/tree" "$2/from"
+		mv -T "$2/tree.new" "$2/tree"
+		mv -fT "$2/stage/manifest" "$1/manifest"
+		remove_tree "$2/stage"
+		FROM_DIR=$2/tree
+		FROM_MANIFEST=$1/manifest
+	done
+	remove_tree "$2/from"
+	[ "$_at" -eq "$_length" ] || fail 65 patch-corrupt "$((_length - _at)) bytes follow the last stage"
+	verify_tree "$2/tree" "$1/manifest" "$2" || fail 65 verify-failed "$PROBLEM"
+}
+
+# find_base DIGEST: sets FROM_DIR and FROM_MANIFEST to a built version of the component with that tree.
+find_base() {
+	FROM_DIR=
+	for _release in "$T_DIR"/releases/*/release; do
+		{ kv_raw "$_release" tree && [ "$RAW" = "$1" ]; } || continue
+		_version=${_release%/release}
+		_version=${_version##*/}
+		[ "$(tree_of_version "$T_COMPONENT" "$_version")" = "$1" ] || continue
+		kv_raw "$_release" root && unfield "$RAW" && place "$T_COMPONENT" "$VALUE" && FROM_DIR=$PLACED/versions/$_version
+		FROM_MANIFEST=${_release%/release}/manifest
+	done
+	[ -n "$FROM_DIR" ] || fail 66 base-missing "no built version of $T_COMPONENT has the tree $1"
+	[ "$(file_digest "$FROM_MANIFEST")" = "$1" ] || fail 65 base-damaged "the stored manifest of $1 is damaged"
+}
+
+# slice OFFSET BYTES FILE: that part of the payload.
+slice() {
+	dd bs=65536 iflag=fullblock,skip_bytes,count_bytes skip="$1" count="$2" of="$3" <"$PAYLOAD" 2>/dev/null || fail 74 write-failed "cannot write $3"
+}
+
+# read_stage STAGE: the stage at _at; header and index. Sets STAGE_TO, leaves the work lists of check_index, moves _at to the first blob.
+read_stage() {
+	slice "$_at" 256 "$1/header"
+	_line=
+	{ IFS= read -r _line; } <"$1/header" 2>/dev/null || fail 65 patch-corrupt "no header at byte $_at"
+	_rest=${_line#cutover-patch/1 }
+	STAGE_TO=${_rest%% *}
+	_rest=${_rest#* }
+	_codec=${_rest%% *}
+	_rest=${_rest#* }
+	_packed=${_rest%% *}
+	_size=${_rest#* }
+	[ "$STAGE_TO" = - ] || is_digest "$STAGE_TO" || fail 65 patch-corrupt "the header at byte $_at names no tree"
+	case $_codec in zstd | xz | gzip | none) ;; *) fail 65 patch-corrupt "the header at byte $_at names no codec" ;; esac
+	{ is_number "$_packed" && is_number "$_size"; } || fail 65 patch-corrupt "the header at byte $_at says no lengths"
+	[ "$_line" = "cutover-patch/1 $STAGE_TO $_codec $_packed $_size" ] || fail 65 patch-corrupt "not a header at byte $_at"
+	_at=$((_at + ${#_line} + 1))
+	[ "$_packed" -le $((_length - _at)) ] || fail 65 patch-corrupt "the index at byte $_at is cut off"
+	{ [ "$_size" -le "$MAX_INDEX_BYTES" ] && [ "$_size" -le "$CAP" ]; } || fail 65 output-too-long "an index of $_size bytes"
+	need_codec "$_codec"
+	slice "$_at" "$_packed" "$1/index.packed"
+	decode_exactly "$_codec" "$1/index.packed" "$1/index" "$_size"
+	_at=$((_at + _packed))
+	check_index "$1" $((CAP - _size)) $((_length - _at))
+}
+
+# need_codec CODEC: this host has the tool.
+need_codec() {
+	case $1 in
+	none) ;;
+	zstd-patch) has_zstd_patch || fail 69 no-codec "zstd with --patch-from is not on this host" ;;
+	bsdiff) has_tool bspatch || fail 69 no-codec "bspatch is not on this host" ;;
+	*) has_tool "$1" || fail 69 no-codec "$1 is not on this host" ;;
+	esac
+}
+
+# has_zstd_patch: zstd decodes against a reference since 1.4.5.
+has_zstd_patch() { has_tool zstd && zstd --help 2>/dev/null </dev/null | grep -q -e --patch-from; }
+
+# decode_exactly CODEC FILE OUT BYTES [REFERENCE]
+decode_exactly() {
+	decode_bytes "$1" "$2" "$3" "$4" "$MEMORY" "${5-}"
+	if [ "$DECODER_STATUS" -ge 126 ]; then fail 71 decoder-failed "$DECODER_SAID"; fi
+	[ "$DECODER_STATUS" -eq 0 ] || fail 65 decoder-failed "$DECODER_SAID"
+	[ "$SIZE" -eq "$4" ] || fail 65 patch-corrupt "$1 bytes unpack to $SIZE bytes, not to $4"
+}
+
+# decode_groups STAGE: every group's blob becomes the numbered files new/1, new/2 … that it holds, each in its order.
+decode_groups() {
+	check_references "$1"
+	while read -r _group _codec _bytes _output _references _files _first; do
+		slice "$_at" "$_bytes" "$1/blob"
+		_at=$((_at + _bytes))
+		_reference=
+		case $_references in
+		0) ;;
+		1)
+			read -r _reference <"$1/references.$_group"
+			_reference=$FROM_DIR/$_reference
+			;;
+		*)
+			_reference=$1/reference
+			in_tree "$FROM_DIR" "$1/references.$_group" cat -- >"$_reference" || fail 74 write-failed "cannot write the reference of group $_group"
+			;;
+		esac
+		decode_exactly "$_codec" "$1/blob" "$1/decoded" "$_output" "$_reference"
+		rm -f "$1/blob" "$1/reference"
+		if [ "$_files" -eq 1 ]; then
+			mv -fT "$1/decoded" "$1/new/$_first"
+		else
+			while read -r _number _size <&4; do
+				dd bs=65536 iflag=fullblock,count_bytes count="$_size" of="$1/new/$_number" 2>/dev/null || fail 74 write-failed "cannot write a file of group $_group"
+			done <"$1/decoded" 4<"$1/cuts.$_group"
+			rm -f "$1/decoded"
+		fi
+	done <"$1/groups"
+}
+
+# in_tree DIR LIST COMMAND…: COMMAND with the paths of LIST (one a line, each starting with ./) as its last arguments, in DIR, in as few processes
+# as their number allows; nothing when there are none.
+in_tree() {
+	[ -s "$2" ] || return 0
+	_dir=$1
+	_list=$2
+	shift 2
+	tr '\n' '\000' <"$_list" | (cd "$_dir" && exec xargs -0 "$@")
+}
+
+# check_references STAGE: what the decoders will take for granted is hashed before the first one runs (T14).
+check_references() {
+	in_tree "$FROM_DIR" "$1/references" sha256sum -- >"$1/references.have" 2>"$1/err" || fail 65 base-damaged "$(head -c 500 "$1/err")"
+	[ -s "$1/references" ] || return 0
+	cmp -s "$1/references.want" "$1/references.have" || fail 65 base-damaged "as signed, and indented as found: $(list_difference "$1/references.want" "$1/references.have" | head -n 4 | head -c 1000)"
+}
+
+# compose_manifest STAGE: STAGE/manifest, the tree that this stage leads to by its own words, is the signed one, or what the stage itself
+# announced, and it keeps to the grammar: only now its paths mean anything.
+compose_manifest() {
+	: >"$1/sums"
+	[ ! -e "$1/groups" ] || (cd "$1/new" && find . -type f -exec sha256sum {} + </dev/null) >"$1/sums" || fail 74 read-failed "cannot read back what was decoded"
+	compose_lines "$1" | sort >"$1/manifest" || fail 74 write-failed "cannot write the manifest"
+	_wanted=$STAGE_TO
+	[ "$_wanted" != - ] || _wanted=$TREE
+	[ "$(file_digest "$1/manifest")" = "$_wanted" ] || fail 65 patch-corrupt "it makes another tree than $_wanted"
+	COUNTS=$(check_manifest "$1/manifest" tree) || fail 65 patch-corrupt "$COUNTS"
+}
+
+# check_counts RELEASE: the release key signed these numbers, too; without a patch `offer` compares them.
+check_counts() {
+	{ kv_raw "$1" tree.files && [ "$RAW" = "${COUNTS% *}" ]; } || fail 65 bad-manifest "the tree has ${COUNTS% *} files, the release says $RAW"
+	{ kv_raw "$1" tree.bytes && [ "$RAW" = "${COUNTS#* }" ]; } || fail 65 bad-manifest "the tree has ${COUNTS#* } bytes, the release says $RAW"
+}

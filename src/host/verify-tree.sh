@@ -1,0 +1,74 @@
+# verify-tree.sh: whether a directory is exactly what a signed manifest lists; when it is built, and again before it is switched to.
+
+# shellcheck disable=SC2016 # awk, not shell
+AWK_DECODE='
+function decode(v,   n, part, i, text) {
+	if (index(v, "%") == 0) return v
+	n = split(v, part, "%"); text = part[1]
+	for (i = 2; i <= n; i++) text = text BYTE[substr(part[i], 1, 2)] substr(part[i], 3)
+	return text
+}
+BEGIN {
+	HEX = "0123456789ABCDEF"
+	for (i = 1; i < 256; i++) BYTE[substr(HEX, int(i / 16) + 1, 1) substr(HEX, i % 16 + 1, 1)] = sprintf("%c", i)
+}'
+
+# verify_tree DIR MANIFEST WORKDIR: DIR holds exactly what MANIFEST lists: names, kinds, modes, sizes, SHA-256, link targets, nothing else but
+# the marker. Status 1 and PROBLEM (the first differences) otherwise. WORKDIR takes temporary lists.
+verify_tree() {
+	PROBLEM='not a directory'
+	{ [ -d "$1" ] && [ ! -L "$1" ]; } || return 1
+	rm -rf "$3/verify"
+	mkdir "$3/verify" || fail 73 cannot-create "cannot create $3/verify"
+	PROBLEM='a name with a newline or backslash'
+	[ -z "$(find "$1" \( -name '*\\*' -o -name "*$NL*" \) -exec echo x \; </dev/null)" ] || return 1
+	awk -v out="$3/verify/" "$AWK_DECODE"'
+	BEGIN { base["f"] = 32768; base["d"] = 16384; base["l"] = 40960 }
+	{
+		path = "./" decode($1)
+		mode = base[$2] + substr($3, 2, 1) * 64 + substr($3, 3, 1) * 8 + substr($3, 4, 1)
+		printf "%x %s %s\n", mode, ($2 == "f" ? $4 : "-"), path > (out "want.stat")
+		if ($2 == "f") printf "%s  %s\n", $5, path > (out "want.sum")
+		if ($2 == "l") printf "%s -> %s\n", path, decode($5) > (out "want.link")
+	}' "$2"
+	for _list in stat sum link; do : >>"$3/verify/want.$_list"; done
+	(
+		cd "$1" &&
+			find . -type f ! -path ./.cutover-verified -exec stat -c '%f %s %n' {} + >"$3/verify/have.stat" </dev/null &&
+			find . -mindepth 1 ! -type f -exec stat -c '%f - %n' {} + >>"$3/verify/have.stat" </dev/null &&
+			find . -type f ! -path ./.cutover-verified -exec sha256sum {} + >"$3/verify/have.sum" </dev/null &&
+			find . -type l -exec sh -c 'for link do printf "%s -> " "$link"; readlink "$link"; done' sh {} + >"$3/verify/have.link" </dev/null
+	) 2>"$3/verify/err" || { PROBLEM="cannot read the tree: $(head -c 500 "$3/verify/err")"; return 1; }
+	for _list in stat sum link; do
+		sort "$3/verify/want.$_list" >"$3/verify/want"
+		sort "$3/verify/have.$_list" >"$3/verify/have"
+		if ! cmp -s "$3/verify/want" "$3/verify/have"; then
+			PROBLEM="$_list differs, as signed, and indented as found: $(list_difference "$3/verify/want" "$3/verify/have" | head -n 6 | head -c 1500)"
+			return 1
+		fi
+	done
+	rm -rf "$3/verify"
+}
+
+# list_difference WANT HAVE: lines of one file that the other has not.
+list_difference() {
+	awk 'FILENAME == ARGV[1] { want[$0] = 1; next } $0 in want { delete want[$0]; next } { print "  " $0 } END { for (line in want) print line }' "$1" "$2"
+}
+
+# verify_version COMPONENT VERSION WORKDIR: a built version still is what its release key signed, digest of the manifest included. Status 1 and
+# PROBLEM otherwise. Needs load_contract.
+verify_version() {
+	kv_raw "$CONTRACT" tree && _tree=$RAW
+	PROBLEM='its marker names another tree'
+	[ "$(tree_of_version "$1" "$2")" = "$_tree" ] || return 1
+	PROBLEM='the stored manifest is damaged'
+	[ "$(file_digest "$T_DIR/releases/$2/manifest")" = "$_tree" ] || return 1
+	verify_tree "$ROOT/versions/$2" "$T_DIR/releases/$2/manifest" "$3" || return 1
+	kv_raw "$CONTRACT" bundle || return 0
+	_tree=$RAW
+	PROBLEM='the task bundle is not built'
+	bundle_dir "$CONTRACT" >/dev/null || return 1
+	PROBLEM="the stored manifest of the bundle is damaged"
+	[ "$(file_digest "$T_DIR/releases/$2/bundle-manifest")" = "$_tree" ] || return 1
+	verify_tree "$(bundle_dir "$CONTRACT")" "$T_DIR/releases/$2/bundle-manifest" "$3"
+}

@@ -12,6 +12,7 @@ import { recall } from "./controller-memory.ts";
 import { withLastKnown } from "./last-known.ts";
 import { type LoadedVersion, loadPublished, loadVersion, type WantedVersion } from "./load-published.ts";
 import type { RunSources } from "./make-deliveries.ts";
+import { withTransfers } from "./with-transfers.ts";
 
 export interface Snapshot {
   readonly versions: ReadonlyMap<string, LoadedVersion>;
@@ -103,7 +104,7 @@ export async function planRelease(
   const memory = await recall(controller);
   const fleetHold = memory.holds.get("*");
   const holds = fleetHold === undefined ? memory.holds : new Map(desired.hosts.map(({ name }) => [name, fleetHold]));
-  return makePlan({
+  const plan = makePlan({
     release,
     generation: desired.generation,
     observations,
@@ -113,4 +114,6 @@ export async function planRelease(
       [...memory.quarantined].filter(([key]) => !passingOver?.has(key)).map(([key, entry]) => [key, entry.evidence]),
     ),
   });
+  const { trust, versionOf } = runSources({ controller, trust: memory.trust }, context);
+  return withTransfers(plan, { controller, trust, versionOf, observations });
 }

@@ -1,9 +1,9 @@
 // A plan for people: what changes first, then in which batches, the way back, and apart from it what is left alone. Pure.
-import type { Held, Plan, PlannedChange } from "../model/plan.ts";
+import type { Held, Plan, PlannedChange, PlannedTransfer } from "../model/plan.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, type Style, styled } from "./text.ts";
-import { counted, formatCount, formatDuration } from "./units.ts";
+import { counted, formatBytes, formatCount, formatDuration } from "./units.ts";
 
 export interface PlanView {
   readonly plan: Plan;
@@ -21,6 +21,7 @@ export function renderPlan(view: PlanView): Line[] {
   return [
     planSummary(view),
     ...changeLines(plan.changes),
+    ...transferLines(plan.transfers ?? []),
     ...batchLines(plan),
     ...wayBackLines(plan),
     ...heldLines(plan.held),
@@ -61,6 +62,20 @@ function changeLines(changes: readonly PlannedChange[]): Line[] {
     },
   );
   return tableLines(["component", "from → to", "strategy", "hosts"], rows);
+}
+
+/** What reaching each version costs on the wire, one row for all hosts that get the same. */
+function transferLines(transfers: readonly PlannedTransfer[]): Line[] {
+  if (transfers.length === 0) return [];
+  const rows = transfers.map(({ component, from, to, hosts, path, bytesPerHost, why }): Cell[] => [
+    { text: component, style: "strong" },
+    { text: `${from ?? "(none)"} → ${to}`, style: "accent" },
+    { text: path },
+    { text: bytesPerHost === undefined ? "not made yet" : formatBytes(bytesPerHost) },
+    { text: `${formatCount(hosts.length)}: ${foldHosts(hosts, shortList)}` },
+    { text: why },
+  ]);
+  return tableLines(["component", "from → to", "path", "bytes a host", "hosts", "why"], rows);
 }
 
 function batchLines({ steps }: Plan): Line[] {

@@ -101,3 +101,22 @@ test("on a narrow terminal lines wrap, and only unbreakable words are longer", (
     rows.find((row) => textWidth(row) > 40),
   );
 });
+
+test("the plan says how each version reaches its hosts, what that costs each of them, and why", () => {
+  const hosts = names(4);
+  const plan = planOf({ components: { shop: { hosts } } });
+  const transfer = { component: "shop", from: "1.0.0", to: "2.0.0" };
+  const lines = show({
+    ...plan,
+    transfers: [
+      { ...transfer, hosts: hosts.slice(1), path: "direct", via: [], bytesPerHost: 1_200_000, why: "direct patch 1.2 MB; full 31 MB" }, // biome-ignore format: one line
+      { ...transfer, hosts: ["web1"], path: "direct", via: [], bytesPerHost: undefined, why: "direct patch from 0.9.0, made before it is sent; full 31 MB" }, // biome-ignore format: one line
+    ],
+  });
+  assert.ok(
+    lines.some((line) => /shop +1\.0\.0 → 2\.0\.0 +direct +1\.2 MB +3: web2\.\.web4 +direct patch 1\.2 MB;/.test(line)),
+    lines.join("\n"),
+  );
+  assert.ok(lines.some((line) => /direct +not made yet +1: web1 +direct patch from 0\.9\.0, made/.test(line)));
+  assert.ok(!show(plan).some((line) => line.includes("bytes a host")));
+});

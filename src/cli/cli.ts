@@ -8,6 +8,7 @@ import { addKeys } from "./keys.ts";
 import { addLab } from "./lab.ts";
 import { makeOutput, wantsColor, writeLines } from "./output.ts";
 import { addPlan } from "./plan.ts";
+import { addPropose } from "./propose.ts";
 import { addPublish } from "./publish.ts";
 import { addReconcile } from "./reconcile.ts";
 import { renderError, reportError } from "./render-error.ts";
@@ -25,7 +26,7 @@ type AddCommand = (program: Command, register: Register) => void;
 /** In the order in which one needs them. */
 const commandGroups: readonly (readonly [string, readonly AddCommand[]])[] = [
   ["Start:", [addInit, addKeys, addHost]],
-  ["Release:", [addValidate, addPublish, addPlan, addReconcile, addServe, addStatus]],
+  ["Release:", [addValidate, addPublish, addPropose, addPlan, addReconcile, addServe, addStatus]],
   ["By hand:", [addRollback, addRetry, addHold, addResume]],
   ["Beside it:", [addLab, addSchemas, addVersion]],
 ];

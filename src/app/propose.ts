@@ -1,0 +1,228 @@
+// `cutover propose`: for versions behind a range, the newest that may be asked for, as a commit on a branch of its own (R66).
+// It never touches the branch that is followed: a person merges, and signs.
+
+import { nearest } from "../desired/nearest.ts";
+import { type ParsedDocument, parseDocuments } from "../desired/parse-documents.ts";
+import { type RangedVersion, rangedVersions } from "../desired/ranges.ts";
+import { resolveDesired } from "../desired/resolve-desired.ts";
+import { CutoverError, ExitCode, RefusedError, UsageError } from "../errors.ts";
+import { formatDiagnostic } from "../model/diagnostic.ts";
+import type { CommitWriterPort, RepositoryFile } from "../ports.ts";
+import type { Controller } from "./controller.ts";
+import { type ControllerMemory, recall } from "./controller-memory.ts";
+import { editRelease } from "./edit-release.ts";
+import { findNewer, type NewerVersion, type PassedOver, type Sought } from "./newer-version.ts";
+import { type ProposalPlan, proposalBranch, proposalMessage, proposalTitle } from "./proposal-text.ts";
+
+export interface ProposeInput {
+  readonly controller: Controller;
+  readonly writer: CommitWriterPort;
+  /** Only these components; none means all that have a range. */
+  readonly components: readonly string[];
+  /** One commit for all, not one a component. */
+  readonly together: boolean;
+  /** Without it nothing is pushed. */
+  readonly push: boolean;
+  /** The plan of what merging would cause. */
+  readonly describe?: (change: { readonly base: string; readonly head: string }) => Promise<ProposalPlan>;
+}
+
+export interface Proposal {
+  readonly branch: string;
+  readonly title: string;
+  readonly message: string;
+  readonly commit: string;
+  readonly versions: readonly NewerVersion[];
+  /** `kept`: the branch holds commits of somebody else, and nothing of theirs is overwritten. */
+  readonly outcome: "proposed" | "updated" | "there-already" | "not-pushed" | "kept";
+  /** Undefined when nobody made one: the proposal was there already, or no plan was asked for. */
+  readonly plan: ProposalPlan | undefined;
+}
+
+export interface Proposed {
+  /** The commit that proposals stand on, and the branch that they are for, such as `refs/heads/main`. */
+  readonly base: { readonly commit: string; readonly ref: string };
+  /** Why that is not the newest commit of the branch; undefined when it is. */
+  readonly baseProblem: string | undefined;
+  readonly proposals: readonly Proposal[];
+  readonly passedOver: readonly PassedOver[];
+  /** Versions with a range that has nothing newer. */
+  readonly upToDate: readonly RangedVersion[];
+}
+
+interface Base {
+  readonly commit: string;
+  readonly ref: string;
+  readonly problem: string | undefined;
+  readonly memory: ControllerMemory;
+}
+
+/** Safe to repeat: what is proposed already stays as it is. Throws `documents-invalid`, `nothing-within-range`, `proposal-contended`, and what reading the repository throws. */
+export async function propose(input: ProposeInput): Promise<Proposed> {
+  const { controller, components, together } = input;
+  // 1. Which commit may one build on?
+  const base = await trustedBase(controller);
+  const files = await controller.repository.files(base.commit, controller.settings.directory);
+  const documents = readable(base.commit, files);
+  // 2. Which versions have a range, and which newer one does it take?
+  const asked = chosen(documents, components);
+  const { trust, quarantined } = base.memory;
+  const sought: (Sought & { asked: RangedVersion })[] = [];
+  for (const each of asked)
+    sought.push({ asked: each, ...(await findNewer({ controller, trust, quarantined }, each)) });
+  refuseUnpinnable(sought);
+  const newer = sought.flatMap((each) => each.newer ?? []);
+  const passedOver = sought.flatMap((each) => each.passedOver);
+  // 3. One commit a component, or one for all.
+  const proposals: Proposal[] = [];
+  for (const versions of grouped(newer, together)) {
+    const names = new Set(versions.map((version) => version.asked.component));
+    const about = passedOver.filter(({ component }) => names.has(component));
+    proposals.push(await proposeOne(input, { base, files, versions, passedOver: about }));
+  }
+  return {
+    base: { commit: base.commit, ref: base.ref },
+    baseProblem: base.problem,
+    proposals,
+    passedOver,
+    upToDate: sought.filter((each) => each.newer === undefined).map((each) => each.asked),
+  };
+}
+
+/** The newest commit of the branch when the Trust in force accepts it; else the last one that was accepted. */
+async function trustedBase({ repository, journal, settings }: Controller): Promise<Base> {
+  const memory = await recall({ journal, settings });
+  const { acceptedCommit: accepted, trust } = memory;
+  const { commit, ref } = await repository.fetch();
+  try {
+    await repository.verifySignature(commit, trust.commitSigners);
+    if (accepted === undefined || (await repository.isAncestor(accepted, commit)))
+      return { commit, ref, problem: undefined, memory };
+  } catch (error) {
+    if (accepted === undefined || !(error instanceof RefusedError)) throw error;
+    return { commit: accepted, ref, problem: error.message, memory };
+  }
+  const problem = `Commit ${commit.slice(0, 12)} does not contain ${accepted.slice(0, 12)}, which was accepted before`;
+  return { commit: accepted, ref, problem, memory };
+}
+
+function readable(commit: string, files: readonly RepositoryFile[]): ParsedDocument[] {
+  const { documents, diagnostics } = parseDocuments(files);
+  if (diagnostics.length > 0) throw invalid(commit, diagnostics.map(formatDiagnostic));
+  return documents;
+}
+
+/** Versions that are not pinned yet are always among them: without them no commit would be accepted. */
+function chosen(documents: readonly ParsedDocument[], components: readonly string[]): RangedVersion[] {
+  const ranged = rangedVersions(documents);
+  const known = new Set(ranged.map(({ component }) => component));
+  for (const name of components) {
+    if (known.has(name)) continue;
+    const near = nearest(name, known);
+    const hint = near === undefined ? `with a range: ${[...known].join(", ") || "none"}` : `did you mean ${near}?`;
+    throw new UsageError(
+      `No release asks for ${name} with a range; ${hint}`,
+      'Write `range: "^1.2"` below its version',
+    );
+  }
+  if (components.length === 0) return ranged;
+  return ranged.filter(({ component, pinned }) => components.includes(component) || pinned === undefined);
+}
+
+function refuseUnpinnable(sought: readonly (Sought & { readonly asked: RangedVersion })[]): void {
+  const empty = sought.find(({ asked, newer }) => asked.pinned === undefined && newer === undefined);
+  if (empty === undefined) return;
+  const { component, range, file, line, column } = empty.asked;
+  const over = empty.passedOver.map(({ version, message }) => `${version}: ${message}`);
+  throw new CutoverError({
+    code: "nothing-within-range",
+    message: `No published version of ${component} is within "${range}" (${file}:${line}:${column})`,
+    ...(over.length === 0 ? {} : { evidence: over.join("\n") }),
+    impact: "Nothing was proposed; the release that was accepted last stays in force",
+    remedy: `cutover publish DIR --component ${component}.yaml --version VERSION`,
+  });
+}
+
+/** What is not pinned yet goes together with everything: one of them alone would leave the others invalid. */
+function grouped(newer: readonly NewerVersion[], together: boolean): NewerVersion[][] {
+  if (newer.length === 0) return [];
+  if (together || newer.some(({ asked }) => asked.pinned === undefined)) return [[...newer]];
+  return [...Map.groupBy(newer, ({ asked }) => asked.component).values()];
+}
+
+async function proposeOne(
+  { controller, writer, push, describe }: ProposeInput,
+  change: {
+    readonly base: Base;
+    readonly files: readonly RepositoryFile[];
+    readonly versions: readonly NewerVersion[];
+    readonly passedOver: readonly PassedOver[];
+  },
+): Promise<Proposal> {
+  const { base, versions, passedOver } = change;
+  const edited = editFiles(change.files, versions);
+  refuseInvalid(base.commit, change.files, edited);
+  const branch = proposalBranch(versions);
+  const about = { branch, title: proposalTitle(versions), versions };
+  const write = (message: string) =>
+    writer.write({ parent: base.commit, files: edited, message, at: controller.clock.now() });
+  const draftMessage = proposalMessage({ versions, passedOver, plan: undefined });
+  const draft = await write(draftMessage);
+  const tip = await writer.tip(branch);
+  if (tip !== undefined && (tip.tree === draft.tree || !tip.ours)) {
+    const outcome = tip.tree === draft.tree ? "there-already" : "kept";
+    return { ...about, message: draftMessage, commit: tip.commit, outcome, plan: undefined };
+  }
+  const plan = await describe?.({ base: base.commit, head: draft.commit });
+  const message = proposalMessage({ versions, passedOver, plan });
+  const { commit } = await write(message);
+  if (!push) return { ...about, message, commit, outcome: "not-pushed", plan };
+  if ((await writer.push({ branch, commit, expected: tip?.commit })) === "contended") throw contended(branch);
+  return { ...about, message, commit, outcome: tip === undefined ? "proposed" : "updated", plan };
+}
+
+function editFiles(
+  files: readonly RepositoryFile[],
+  versions: readonly NewerVersion[],
+): { path: string; text: string }[] {
+  return files.flatMap(({ path, text }) => {
+    const edits = versions.filter(({ asked }) => asked.file === path).map(({ asked, to }) => ({ ...asked, to }));
+    return edits.length === 0 ? [] : [{ path, text: editRelease(text, edits) }];
+  });
+}
+
+/** A commit that could not be accepted is not proposed, whatever else is wrong with the documents. */
+function refuseInvalid(
+  commit: string,
+  files: readonly RepositoryFile[],
+  edited: readonly { readonly path: string; readonly text: string }[],
+): void {
+  const texts = new Map(edited.map(({ path, text }) => [path, text]));
+  const documents = readable(
+    commit,
+    files.map((file) => ({ ...file, text: texts.get(file.path) ?? file.text })),
+  );
+  const { desired, diagnostics } = resolveDesired({ commit, documents, blobs: [] });
+  if (desired !== undefined) return;
+  throw invalid(commit, diagnostics.filter(({ severity }) => severity === "error").map(formatDiagnostic));
+}
+
+function invalid(commit: string, findings: readonly string[]): CutoverError {
+  return new CutoverError({
+    code: "documents-invalid",
+    message: `Nothing can be proposed on top of commit ${commit.slice(0, 12)}: its documents would not be accepted`,
+    exitCode: ExitCode.refused,
+    evidence: findings.slice(0, 50).join("\n"),
+    impact: "Nothing was proposed",
+    remedy: "cutover validate",
+  });
+}
+
+function contended(branch: string): CutoverError {
+  return new CutoverError({
+    code: "proposal-contended",
+    message: `${branch} was pushed by somebody else at this moment`,
+    disposition: "retry",
+    remedy: "cutover propose --push",
+  });
+}

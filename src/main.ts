@@ -30,6 +30,7 @@ const services: Services = {
   version: versionOf(readFileSync(new URL("../package.json", import.meta.url), "utf8")),
   openController: async (configPath) => (await wiring()).openController(configPath),
   openProfiledController: async (configPath) => (await wiring()).openProfiledController(configPath),
+  openReviewer: async (configPath) => (await wiring()).openReviewer(configPath),
   openServer,
   openJournal: async (configPath) => (await wiring()).openJournal(configPath),
   async operatorShell(operator) {

@@ -1,5 +1,6 @@
 // The only place where adapters are constructed and handed to the core.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { artifactDirectory } from "./adapters/artifact-directory.ts";
 import { artifactHttp } from "./adapters/artifact-http.ts";
 import { gitCommitWriter } from "./adapters/git-commit-writer.ts";
@@ -17,6 +18,7 @@ import { sshKeygenKeyMaker, sshKeygenSigner } from "./adapters/ssh-keygen.ts";
 import { systemClock } from "./adapters/system-clock.ts";
 import { cron, poll, watchRefs } from "./adapters/triggers.ts";
 import type { Controller, ControllerSettings } from "./app/controller.ts";
+import type { Reviewer } from "./app/review-plan.ts";
 import { type Config, loadConfig, loadTrust } from "./config.ts";
 import { LackingError } from "./errors.ts";
 import { artifactRepository } from "./package/artifact-repository.ts";
@@ -102,6 +104,37 @@ export async function openProfiledController(
   const { startProfile } = await import("./adapters/profile/record-profile.ts");
   const recorder = await startProfile();
   return { ...(await openController(configPath, { timed: recorder.timed })), recorded: recorder.stop };
+}
+
+/**
+ * What a review of a change needs, and no more: no private key, no host, no lease. A repository on this machine is read as it
+ * is, so that a clone in CI will do; any other is fetched into the mirror.
+ */
+export async function openReviewer(
+  configPath: string,
+): Promise<{ readonly reviewer: Reviewer; close(): Promise<void> }> {
+  const { repository: place, trust, artifacts, state } = await loadConfig(configPath);
+  const { url, ref, directory } = place;
+  const readOnly = url.startsWith("/");
+  const remote = { url, mirror: readOnly ? gitDirectoryOf(url) : state.mirror, readOnly };
+  // On a controller's machine the Trust in force is in its journal; elsewhere there is none.
+  const journal = existsSync(state.journal) ? openSqliteJournal(state.journal) : undefined;
+  const reviewer: Reviewer = {
+    clock: systemClock,
+    journal: journal ?? { read: async () => [] },
+    repository: gitRepository({ ...remote, ref, signer }),
+    notes: gitNotes(remote),
+    artifacts: artifactRepository({ store: storeOf(artifacts), cacheDirectory: state.cache, tools: patchTools() }),
+    signer,
+    settings: { directory, firstTrust: await loadTrust(trust), concurrency: hostsAtOnce },
+  };
+  return { reviewer, close: async () => journal?.close() };
+}
+
+/** A clone keeps its objects in `.git`, a bare repository in itself. */
+function gitDirectoryOf(path: string): string {
+  const inside = join(path, ".git");
+  return existsSync(inside) ? inside : path;
 }
 
 /** For commands that work beside a running `serve`: no git, no host. */

@@ -38,8 +38,13 @@ export interface ControllerMemory {
   readonly retries: ReadonlyMap<string, number>;
 }
 
+interface Remembering {
+  readonly journal: Pick<Controller["journal"], "read">;
+  readonly settings: Pick<Controller["settings"], "firstTrust">;
+}
+
 /** Reads it afresh: another process may have added a hold a moment ago. */
-export async function recall(controller: Pick<Controller, "journal" | "settings">): Promise<ControllerMemory> {
+export async function recall(controller: Remembering): Promise<ControllerMemory> {
   const events = await controller.journal.read(controllerStream);
   const quarantined = new Map<string, QuarantineEntry>();
   const holds = new Map<string, string>();

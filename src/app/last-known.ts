@@ -2,7 +2,7 @@
 // For intent and review, never for acting.
 import type { LastKnown, Observation } from "../model/observation.ts";
 import type { Status } from "../model/status.ts";
-import { noteNamespace, parseNotes } from "../status/note-codec.ts";
+import { type NoteRecord, noteNamespace, parseNotes } from "../status/note-codec.ts";
 import { knownByPlace } from "../status/status-trees.ts";
 import type { Controller } from "./controller.ts";
 import { readStatusStream } from "./publish-status.ts";
@@ -15,8 +15,8 @@ const recordsTried = 50;
 export interface TrustedStatuses {
   /** Newest status of each release that a controller key signed. */
   readonly statuses: ReadonlyMap<string, Status>;
-  /** Records that were passed over, newest first; each with what is wrong with it. */
-  readonly problems: readonly string[];
+  /** Records that were passed over, newest first; each with what is wrong with it, such as `is not signed`. */
+  readonly problems: readonly { readonly release: string; readonly commit: string; readonly text: string }[];
 }
 
 export interface StatusSearch {
@@ -32,26 +32,32 @@ export interface StatusSearch {
 export async function findStatuses({ from, commit, controllerKeys, releases }: StatusSearch): Promise<TrustedStatuses> {
   const { repository, notes, signer } = from;
   const statuses = new Map<string, Status>();
-  const problems: string[] = [];
+  const problems: TrustedStatuses["problems"][number][] = [];
   const commits = await repository.history(commit, newestCommits);
   await notes.find(commits, async (noted, text) => {
     const records = parseNotes(text).sort((a, b) => b.status.at - a.status.at);
     const found = new Map<string, Status>();
     for (const { status, payload, signature } of records.slice(0, recordsTried)) {
       if (statuses.has(status.release) || found.has(status.release)) continue;
-      const where = `the note of ${status.release} on commit ${noted.slice(0, 12)}`;
-      if (signature === undefined) problems.push(`${where} is not signed`);
-      else if (status.commit !== noted) problems.push(`${where} was made for another commit`);
-      else {
-        const check = { allowedKeys: controllerKeys, namespace: noteNamespace, data: payload, signatures: signature };
-        if ((await signer.verify(check)).keys.length > 0) found.set(status.release, status);
-        else problems.push(`${where} is not signed by a controller key of the Trust`);
-      }
+      const text = await problemOf(signer, { status, payload, signature, commit: noted, controllerKeys });
+      if (text === undefined) found.set(status.release, status);
+      else problems.push({ release: status.release, commit: noted, text });
     }
     for (const [release, status] of found) statuses.set(release, status);
     return releases.every((release) => statuses.has(release));
   });
   return { statuses, problems };
+}
+
+async function problemOf(
+  signer: Controller["signer"],
+  record: NoteRecord & { readonly commit: string; readonly controllerKeys: readonly string[] },
+): Promise<string | undefined> {
+  const { status, payload, signature: signatures, commit, controllerKeys: allowedKeys } = record;
+  if (signatures === undefined) return "is not signed";
+  if (status.commit !== commit) return "was made for another commit";
+  const { keys } = await signer.verify({ allowedKeys, namespace: noteNamespace, data: payload, signatures });
+  return keys.length > 0 ? undefined : "is not signed by a controller key of the Trust";
 }
 
 export interface LastKnownInput {

@@ -1,68 +1,132 @@
 // cutover plan
 import type { Command } from "commander";
-import { examples, type Register } from "./command.ts";
+import { ExitCode, UsageError } from "../errors.ts";
+import type { Review } from "../model/review.ts";
+import { renderReviewMarkdown } from "../status/review-markdown.ts";
+import { type CommandContext, examples, type Options, optionalText, type Register } from "./command.ts";
 import { planExitCode } from "./outcomes.ts";
+import { makeOutput } from "./output.ts";
 import { backOffLines } from "./render-back-off.ts";
 import { renderError, reportError } from "./render-error.ts";
 import { warningLine } from "./render-pass.ts";
 import { renderPlan } from "./render-plan.ts";
+import { renderReview } from "./render-review.ts";
 import { styled } from "./text.ts";
+
+const formats = ["text", "markdown", "json"] as const;
+type Format = (typeof formats)[number];
 
 export function addPlan(program: Command, register: Register): void {
   const command = program
     .command("plan")
+    .option("--base <ref>", "with --head: what the change is to be merged into (default: the followed branch)")
+    .option("--head <ref>", "a branch, tag or commit: what merging it would cause, without asking any host")
+    .option("--format <format>", "text, json, or with --head also markdown (default: text)")
     .summary("Show what would change; change nothing")
-    .description("Show what would change, host by host. Observes; changes nothing. Exits 2 when changes are pending")
+    .description(
+      "Show what would change, host by host. Observes; changes nothing. With --head it talks to no host: the state is that of the signed status notes. Exits 2 when changes are pending",
+    )
     .addHelpText(
       "after",
       examples(
         ["cutover plan", "component by component: versions, hosts, batches, way back"],
         ["cutover plan --json", "the plans as data, with their hashes"],
+        ["cutover plan --base origin/main --head HEAD", "in a clone: what merging this branch would cause"],
       ),
     );
-  register(command, async ({ output, services, configPath }) => {
-    const { planReleases } = await import("../app/plan-releases.ts");
-    const opened = await services.openController(configPath);
-    try {
-      const { commit, plans, observations, backOffs, failed, warnings } = await planReleases({
-        controller: opened.controller,
-      });
-      const totalHosts = plans.length === 1 ? observations.size : undefined;
-      output.print([
-        [styled(`commit ${commit}`, "faint")],
-        ...warnings.map(warningLine),
-        ...plans.flatMap((plan) => [
-          [],
-          ...renderPlan({ plan, totalHosts }),
-          ...backOffs.filter(({ release }) => release === plan.release).flatMap(backOffLines),
-        ]),
-        ...failed.flatMap(({ release, error }) => [
-          [],
-          [styled(`${release}:`, "strong"), " cannot be planned"],
-          ...renderError(reportError(error)),
-        ]),
-      ]);
-      if (plans.length + failed.length === 0) output.print([["no release in the repository"]]);
-      // A plan that waits for its next try changes nothing now, like one whose hosts are all left alone.
-      const waits = new Set(backOffs.map(({ planHash }) => planHash));
-      const sizes = plans.map((plan) => (waits.has(plan.hash) ? { changes: [], held: plan.changes } : plan));
-      const exitCode = planExitCode(
-        sizes,
-        failed.map(({ error }) => error),
-      );
-      if (exitCode === 2) output.print([[styled("next:", "accent"), " cutover reconcile --once"]]);
-      if (exitCode === 4) output.print([[styled("next:", "accent"), " cutover status"]]);
-      output.document({
-        commit,
-        plans,
-        backOffs,
-        failed: failed.map(({ release, error }) => ({ release, error: reportError(error) })),
-        warnings,
-        observations: [...observations.values()],
-      });
-      return exitCode;
-    } finally {
-      await opened.close();
-    }
+  register(command, async (context, { options }) => {
+    const format = formatOf(options, context.output.json);
+    const output =
+      format === "json" && !context.output.json ? makeOutput({ ...context.output, json: true }) : context.output;
+    const [base, head] = [optionalText(options, "base"), optionalText(options, "head")];
+    if (head !== undefined) return showReview({ ...context, output }, { base, head, format });
+    if (base !== undefined)
+      throw new UsageError("--base wants to know what is to be merged", "cutover plan --base REF --head REF");
+    if (format === "markdown")
+      throw new UsageError("Markdown is for the review of a change", "cutover plan --head REF --format markdown");
+    return showLivePlan({ ...context, output });
   });
+}
+
+function formatOf(options: Options, json: boolean): Format {
+  const asked = optionalText(options, "format") ?? (json ? "json" : "text");
+  const format = formats.find((each) => each === asked);
+  if (format === undefined)
+    throw new UsageError(`There is no format ${asked}`, `cutover plan --format ${formats.join("|")}`);
+  return format;
+}
+
+interface ReviewRequest {
+  readonly base: string | undefined;
+  readonly head: string;
+  readonly format: Format;
+}
+
+async function showReview(
+  { output, services, configPath }: CommandContext,
+  { base, head, format }: ReviewRequest,
+): Promise<ExitCode> {
+  const { reviewPlan } = await import("../app/review-plan.ts");
+  const { reviewer, close } = await services.openReviewer(configPath);
+  try {
+    const review = await reviewPlan({ reviewer, base, head });
+    if (format === "markdown") output.out.write(renderReviewMarkdown(review));
+    else output.print(renderReview(review));
+    output.document(review);
+    return reviewExitCode(review);
+  } finally {
+    await close();
+  }
+}
+
+/** What would change once every host answers again counts: nobody is asked here, so nobody can be missing. */
+function reviewExitCode({ releases, failed }: Review): ExitCode {
+  if (failed.length > 0) return ExitCode.refused;
+  return planExitCode(releases.map(({ plan }) => ({ changes: [...plan.changes, ...plan.waiting], held: plan.held })));
+}
+
+async function showLivePlan({ output, services, configPath }: CommandContext): Promise<ExitCode> {
+  const { planReleases } = await import("../app/plan-releases.ts");
+  const opened = await services.openController(configPath);
+  try {
+    const { commit, plans, observations, backOffs, failed, warnings } = await planReleases({
+      controller: opened.controller,
+    });
+    const totalHosts = plans.length === 1 ? observations.size : undefined;
+    output.print([
+      [styled(`commit ${commit}`, "faint")],
+      ...warnings.map(warningLine),
+      ...plans.flatMap((plan) => [
+        [],
+        ...renderPlan({ plan, totalHosts }),
+        ...backOffs.filter(({ release }) => release === plan.release).flatMap(backOffLines),
+      ]),
+      ...failed.flatMap(({ release, error }) => [
+        [],
+        [styled(`${release}:`, "strong"), " cannot be planned"],
+        ...renderError(reportError(error)),
+      ]),
+    ]);
+    if (plans.length + failed.length === 0) output.print([["no release in the repository"]]);
+    // A plan that waits for its next try changes nothing now, like one whose hosts are all left alone.
+    const waits = new Set(backOffs.map(({ planHash }) => planHash));
+    const sizes = plans.map((plan) => (waits.has(plan.hash) ? { changes: [], held: plan.changes } : plan));
+    const exitCode = planExitCode(
+      sizes,
+      failed.map(({ error }) => error),
+    );
+    if (exitCode === 2) output.print([[styled("next:", "accent"), " cutover reconcile --once"]]);
+    if (exitCode === 4) output.print([[styled("next:", "accent"), " cutover status"]]);
+    output.document({
+      commit,
+      plans,
+      backOffs,
+      failed: failed.map(({ release, error }) => ({ release, error: reportError(error) })),
+      warnings,
+      observations: [...observations.values()],
+    });
+    return exitCode;
+  } finally {
+    await opened.close();
+  }
 }

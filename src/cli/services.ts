@@ -4,6 +4,7 @@ import type { enrolHost } from "../app/enrol-host.ts";
 import type { generateKeys } from "../app/keys.ts";
 import type { propose } from "../app/propose.ts";
 import type { publish } from "../app/publish.ts";
+import type { Reviewer } from "../app/review-plan.ts";
 import type { serve } from "../app/serve.ts";
 import type { CallTimes, CpuProfile, ProcessTimes } from "../model/profile.ts";
 
@@ -65,6 +66,8 @@ export interface Services {
   readonly version: string;
   openController(configPath: string): Promise<OpenedController>;
   openProfiledController(configPath: string): Promise<ProfiledController>;
+  /** For reviews: no private key, no host; a clone in CI will do. */
+  openReviewer(configPath: string): Promise<{ readonly reviewer: Reviewer; close(): Promise<void> }>;
   openServer(configPath: string): Promise<OpenedServer>;
   openJournal(configPath: string): Promise<OpenedJournal>;
   operatorShell(operator: Operator): Promise<OperatorShell>;

@@ -85,7 +85,7 @@ function componentOf({ status, target, known }: Told): ObservedComponent {
       state === "trial"
         ? { from: committed, to: current ?? "?", run: status.run ?? "?", reason: undefined }
         : undefined,
-    built: [],
+    built: [...new Set([current, committed])].filter((version) => version !== undefined),
     sequence: 0,
     floor: 0,
     active: undefined,

@@ -9,6 +9,7 @@ const services: Services = {
   version: "1.2.3",
   openController: unused,
   openProfiledController: unused,
+  openReviewer: unused,
   openServer: unused,
   openJournal: unused,
   operatorShell: unused,

@@ -1,0 +1,236 @@
+// `cutover plan --base … --head …`: what a merge would cause, from git, signed notes and the artifact repository alone.
+// Talks to no host, takes no lease, writes nothing (R4).
+import { type LoadedDesired, loadDesired, mayChangeTrust, readDesired } from "../desired/load-desired.ts";
+import { CutoverError } from "../errors.ts";
+import type { Desired, DesiredRelease } from "../model/desired.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
+import type { Plan } from "../model/plan.ts";
+import type { ReleaseReview, Review } from "../model/review.ts";
+import type { Status } from "../model/status.ts";
+import { encodeTrust, type Trust } from "../model/trust.ts";
+import type { VersionTraits } from "../plan/assess-risk.ts";
+import { assessRisk } from "../plan/assess-risk.ts";
+import { estimateSteps } from "../plan/estimate-steps.ts";
+import { makePlan } from "../plan/make-plan.ts";
+import { intentOf } from "../plan/plan-hash.ts";
+import { rememberFleet } from "../status/remember-fleet.ts";
+import { refuseBrokenNeeds } from "./check-needs.ts";
+import type { Controller, ControllerSettings } from "./controller.ts";
+import { recall } from "./controller-memory.ts";
+import { findStatuses, type TrustedStatuses } from "./last-known.ts";
+import { type LoadedVersion, loadPublished, loadVersion, type WantedVersion } from "./load-published.ts";
+import { isReleaseFailure } from "./release-trouble.ts";
+import { versionTraits } from "./version-traits.ts";
+import { withTransfers } from "./with-transfers.ts";
+
+/** The part of a controller that a review needs: no executor, no private key. A whole controller fits. */
+export type Reviewer = Pick<Controller, "repository" | "notes" | "artifacts" | "signer"> & {
+  readonly clock: Pick<Controller["clock"], "now">;
+  readonly journal: Pick<Controller["journal"], "read">;
+  readonly settings: Pick<ControllerSettings, "directory" | "firstTrust" | "concurrency">;
+};
+
+export interface ReviewInput {
+  readonly reviewer: Reviewer;
+  /** Branch, tag or commit that the change is to be merged into; the followed branch without it. */
+  readonly base?: string | undefined;
+  /** Branch, tag or commit of the change. */
+  readonly head: string;
+}
+
+/**
+ * The plan of each release at `head`. Throws RefusedError `commit-not-trusted` when the base is not signed by the Trust in
+ * force, and `no-such-ref`; what is wrong with the head is part of the review.
+ */
+export async function reviewPlan({ reviewer, base, head }: ReviewInput): Promise<Review> {
+  const { repository, settings, clock } = reviewer;
+  const followed = await repository.fetch();
+  const places = {
+    base: { ref: base ?? followed.ref, commit: base === undefined ? followed.commit : await repository.resolve(base) },
+    head: { ref: head, commit: await repository.resolve(head) },
+  };
+  const before = await loadBase(reviewer, places.base.commit);
+  const signer = await signerOf(reviewer, { commit: places.head.commit, trust: before.trust });
+  const about = {
+    format: "cutover-review/1" as const,
+    base: places.base,
+    head: { ...places.head, signer },
+    at: clock.now(),
+  };
+  const after = await readDesired(repository, { commit: places.head.commit, directory: settings.directory }).catch(
+    (error: unknown) => {
+      if (error instanceof CutoverError && error.disposition !== "retry") return error;
+      throw error;
+    },
+  );
+  if (after instanceof CutoverError)
+    return { ...about, releases: [], gone: [], failed: [failureOf("", after)], warnings: [] };
+  const { desired, trust: nextTrust = before.trust } = after;
+  const warnings = [
+    ...(await warningsOf(reviewer, { places, signer, trust: before.trust, nextTrust })),
+    ...after.warnings,
+  ];
+  const statuses = await findStatuses({
+    from: reviewer,
+    commit: places.base.commit,
+    controllerKeys: before.trust.controllerKeys,
+    releases: desired.releases.map(({ name }) => name),
+  });
+  const releases: ReleaseReview[] = [];
+  const failed: Review["failed"][number][] = [];
+  for (const release of desired.releases) {
+    try {
+      releases.push(await reviewRelease({ reviewer, release, desired, trust: nextTrust, statuses }));
+    } catch (error) {
+      if (!isReleaseFailure(error)) throw error;
+      failed.push(failureOf(release.name, error));
+    }
+  }
+  const names = new Set(desired.releases.map(({ name }) => name));
+  return { ...about, releases, gone: before.releases.filter((name) => !names.has(name)), failed, warnings };
+}
+
+interface BaseState {
+  readonly trust: Trust;
+  readonly releases: readonly string[];
+}
+
+/** The Trust that the head is judged by. A base whose documents say nothing yet has only that. */
+async function loadBase({ repository, journal, settings }: Reviewer, commit: string): Promise<BaseState> {
+  const { trust } = await recall({ journal, settings });
+  const { directory } = settings;
+  try {
+    const { nextTrust, desired } = await loadDesired(repository, { commit, directory, trust });
+    return { trust: nextTrust, releases: desired.releases.map(({ name }) => name) };
+  } catch (error) {
+    const silent = ["nothing-released", "documents-missing", "documents-invalid"];
+    if (!(error instanceof CutoverError) || !silent.includes(error.code)) throw error;
+    return { trust, releases: [] };
+  }
+}
+
+async function signerOf(
+  { repository }: Reviewer,
+  { commit, trust }: { commit: string; trust: Trust },
+): Promise<string | undefined> {
+  if (trust.commitSigners.length === 0) return undefined;
+  try {
+    return (await repository.verifySignature(commit, trust.commitSigners)).signer;
+  } catch (error) {
+    if (error instanceof CutoverError && error.code === "commit-not-trusted") return undefined;
+    throw error;
+  }
+}
+
+interface WarningInput {
+  readonly places: { readonly base: { readonly commit: string }; readonly head: { readonly commit: string } };
+  readonly signer: string | undefined;
+  readonly trust: Trust;
+  readonly nextTrust: Trust;
+}
+
+async function warningsOf({ repository }: Reviewer, input: WarningInput): Promise<Diagnostic[]> {
+  const { places, signer, trust, nextTrust } = input;
+  const warnings: string[] = [];
+  if (!(await repository.isAncestor(places.base.commit, places.head.commit)))
+    warnings.push("the head does not contain the base: after the merge the documents, and so the plan, may be others");
+  const mayChange = signer === undefined ? false : mayChangeTrust({ from: trust, to: nextTrust, signer });
+  if (encodeTrust(nextTrust) !== encodeTrust(trust) && !mayChange)
+    warnings.push("the Trust document changes: the commit is refused unless an admin signs it");
+  return warnings.map((message) => {
+    return { severity: "warning", file: "(commit)", line: 1, column: 1, path: "", message };
+  });
+}
+
+interface ReleaseInput {
+  readonly reviewer: Reviewer;
+  readonly release: DesiredRelease;
+  readonly desired: Pick<Desired, "generation" | "releases">;
+  readonly trust: Trust;
+  readonly statuses: TrustedStatuses;
+}
+
+async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
+  const { reviewer, release, trust, statuses } = input;
+  const wanted = release.components.flatMap(({ name, targets }) =>
+    targets.map(({ version }) => ({ component: name, version })),
+  );
+  const versions = await loadPublished(reviewer, wanted, trust);
+  const known = [...statuses.statuses.values()];
+  const {
+    plan: planned,
+    hosts,
+    observedAt,
+    observations,
+    published,
+  } = planFromStatuses({ ...input, versions, statuses: known });
+  refuseBrokenNeeds({ release, releases: input.desired.releases, published, observations });
+  const versionOf = async ({ component, version }: WantedVersion) =>
+    versions.get(`${component}@${version}`) ?? loadVersion(reviewer, { component, version, trust });
+  const plan = await withTransfers(planned, { controller: reviewer, trust, versionOf, observations });
+  const timings = known.sort((a, b) => a.at - b.at).flatMap((status) => status.timings ?? []);
+  return {
+    release: release.name,
+    plan,
+    totalHosts: hosts.length,
+    observedAt,
+    stateProblem: stateProblem(release.name, statuses),
+    risks: assessRisk({ plan, traits: await traitsOf(input, { plan, versions }) }),
+    estimates: estimateSteps({ plan, timings, concurrency: reviewer.settings.concurrency }),
+    approval: release.policy.approval,
+  };
+}
+
+interface StatusPlanInput {
+  readonly release: DesiredRelease;
+  readonly desired: Pick<LoadedDesired["desired"], "generation">;
+  readonly versions: ReadonlyMap<string, LoadedVersion>;
+  readonly statuses: readonly Status[];
+}
+
+/** The plan that follows when hosts still are as these statuses say. Its hash is that of a live plan when they are. */
+export function planFromStatuses({ release, desired, versions, statuses }: StatusPlanInput) {
+  const targets = release.components.flatMap((component) => component.targets);
+  const hosts = [...new Set(targets.map(({ host }) => host))];
+  const { observedAt, ...fleet } = rememberFleet(statuses, hosts);
+  const published = new Map([...versions].map(([key, loaded]) => [key, loaded.published]));
+  const plan = makePlan({ release, generation: desired.generation, published, ...fleet });
+  return { plan, hosts, observedAt, published, observations: fleet.observations };
+}
+
+/** What is wrong with the state, in one sentence; a note that was passed over is said even when an older one counts. */
+function stateProblem(release: string, { statuses, problems }: TrustedStatuses): string | undefined {
+  const [first, ...more] = problems.filter((problem) => problem.release === release);
+  const others = more.length === 0 ? "" : ` (and ${more.length} more)`;
+  const ignored = first && `the newest note, on commit ${first.commit.slice(0, 12)}, ${first.text}${others}`;
+  if (statuses.has(release)) return ignored && `${ignored}; the newest one that can be trusted counts`;
+  const assumed = "hosts count as having nothing of this release installed";
+  return ignored === undefined ? `there is no status note yet; ${assumed}` : `${ignored}, and is ignored; ${assumed}`;
+}
+
+/** Of the wanted versions, and of those that hosts come from where they can be had. */
+async function traitsOf(
+  { reviewer, trust }: Pick<ReleaseInput, "reviewer" | "trust">,
+  { plan, versions }: { plan: Plan; versions: ReadonlyMap<string, LoadedVersion> },
+): Promise<Map<string, VersionTraits>> {
+  const loaded = new Map(versions);
+  const before = new Map(
+    intentOf(plan).flatMap(({ component, from }) =>
+      from === undefined ? [] : [[`${component}@${from}`, { component, version: from, trust }] as const],
+    ),
+  );
+  for (const [key, wanted] of before) {
+    if (loaded.has(key)) continue;
+    const version = await loadVersion(reviewer, wanted).catch((error: unknown) => {
+      if (error instanceof CutoverError) return undefined; // not there any more: nothing to compare with
+      throw error;
+    });
+    if (version !== undefined) loaded.set(key, version);
+  }
+  return new Map([...loaded].map(([key, version]) => [key, versionTraits(version)]));
+}
+
+function failureOf(release: string, error: CutoverError): Review["failed"][number] {
+  const { code, message, evidence = "", remedy = "cutover validate" } = error;
+  return { release, code, message, evidence, remedy };
+}

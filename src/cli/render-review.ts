@@ -1,0 +1,100 @@
+// A review for people at a terminal: what must be seen first, then each release's plan, what it costs and how old the
+// knowledge is, and how to agree. Pure.
+import type { ReleaseReview, Review, RiskItem, StepEstimate } from "../model/review.ts";
+import { foldHosts } from "../status/fold-hosts.ts";
+import { evidenceLines } from "./render-error.ts";
+import { warningLine } from "./render-pass.ts";
+import { renderPlan } from "./render-plan.ts";
+import { type Cell, tableLines } from "./table.ts";
+import { type Line, styled } from "./text.ts";
+import { formatClock, formatDuration } from "./units.ts";
+
+/** The line that a merge commit needs under `approval: plan-hash`. */
+export function approvalTrailer(hash: string): string {
+  return `Cutover-Plan: ${hash}`;
+}
+
+export function renderReview(review: Review): Line[] {
+  const { base, head, releases, gone, failed, warnings } = review;
+  return [
+    [styled(`${base.ref} ${base.commit.slice(0, 12)} → ${head.ref} ${head.commit.slice(0, 12)}`, "faint")],
+    head.signer === undefined
+      ? [
+          styled("not signed", "bad"),
+          ` by anybody whom the Trust of ${base.ref} names: as it is, no controller accepts it`,
+        ]
+      : [styled(`signed by ${head.signer}`, "faint")],
+    ...warnings.map(warningLine),
+    ...releases.flatMap((release) => [[], ...releaseLines(release, review.at)]),
+    ...failed.flatMap(({ release, code, message, evidence, remedy }) => [
+      [],
+      [
+        styled(`${release === "" ? "documents" : release}:`, "strong"),
+        " ",
+        styled(`cannot be planned (${code})`, "bad"),
+        `: ${message}`,
+      ],
+      ...(evidence === "" ? [] : evidenceLines(evidence, 2, 20)),
+      [styled("next:", "accent"), ` ${remedy}`],
+    ]),
+    ...(gone.length === 0
+      ? []
+      : [[], [styled("not in git any more:", "warn"), ` ${gone.join(", ")}; nothing is removed from any host`]]),
+  ];
+}
+
+function releaseLines(
+  { release, plan, totalHosts, risks, estimates, approval, ...state }: ReleaseReview,
+  at: number,
+): Line[] {
+  const changes = plan.changes.length + plan.waiting.length;
+  return [
+    ...renderPlan({ plan, totalHosts }),
+    ...waitingLines(plan.waiting.map(({ host }) => host)),
+    ...riskLines(risks),
+    ...estimateLines(estimates),
+    stateLine(state, at),
+    ...(approval === "merge" || changes === 0
+      ? []
+      : [
+          [styled("approval:", "accent"), ` the merge commit of ${release} needs this line at the end of its message:`],
+          [`  ${approvalTrailer(plan.hash)}`],
+        ]),
+  ];
+}
+
+function waitingLines(hosts: readonly string[]): Line[] {
+  if (hosts.length === 0) return [];
+  const names = foldHosts(hosts, { ranges: 8 });
+  return [["  ", styled("later:", "warn"), ` ${names}: meant as well, and part of the plan's hash`]];
+}
+
+function riskLines(risks: readonly RiskItem[]): Line[] {
+  return risks.map(({ kind, text, hosts }) => [
+    "  ",
+    styled(`${kind}:`, kind === "irreversible" ? "bad" : "warn"),
+    ` ${text} (${foldHosts(hosts, { ranges: 8 })})`,
+  ]);
+}
+
+function estimateLines(estimates: readonly StepEstimate[]): Line[] {
+  if (estimates.length === 0) return [];
+  const rows = estimates.map(({ component, from, to, seconds, basis }): Cell[] => [
+    { text: component, style: "strong" },
+    { text: `${from ?? "(none)"} → ${to}`, style: "accent" },
+    { text: seconds === undefined ? "unknown" : formatDuration(seconds * 1_000) },
+    { text: basis, style: "faint" },
+  ]);
+  return tableLines(["component", "from → to", "expected", "from"], rows);
+}
+
+/** How old the knowledge is comes with it, always. */
+function stateLine({ observedAt, stateProblem }: Pick<ReleaseReview, "observedAt" | "stateProblem">, at: number): Line {
+  const age =
+    observedAt === undefined
+      ? ""
+      : `hosts as reported ${formatDuration(Math.max(0, at - observedAt))} ago, ${formatClock(observedAt)}`;
+  if (stateProblem === undefined)
+    return [styled(`  ${age === "" ? "no host is named by any status note" : age}, by a signed note`, "faint")];
+  return ["  ", styled("state:", "warn"), ` ${age === "" ? "" : `${age}; `}${stateProblem}`];
+}

@@ -1,0 +1,125 @@
+// What a reviewer must see before agreeing: steps that cannot be taken back, and steps that may hurt. Pure.
+import type { Plan, PlannedChange } from "../model/plan.ts";
+import type { RiskItem } from "../model/review.ts";
+
+/** What a version's signed contract and metadata say that bears on risk. */
+export interface VersionTraits {
+  readonly component: string;
+  readonly version: string;
+  readonly sequence: number;
+  readonly floor: number;
+  readonly strategy: string;
+  readonly manager: string;
+  readonly hasHealth: boolean;
+  /** It answers on the network: ports, sockets, or checks that connect to the host itself. */
+  readonly listens: boolean;
+  /** Tasks that a switch runs and that nothing takes back. */
+  readonly tasksWithoutUndo: readonly string[];
+}
+
+export interface RiskInput {
+  readonly plan: Pick<Plan, "changes" | "waiting" | "rollbackPolicy">;
+  /** Keyed by `component@version`; versions that hosts come from may be missing. */
+  readonly traits: ReadonlyMap<string, VersionTraits>;
+}
+
+type Found = Omit<RiskItem, "component" | "hosts"> & { readonly hosts: readonly PlannedChange[] };
+
+/** Irreversible items first, then by component; each with the hosts that it is about. */
+export function assessRisk({ plan, traits }: RiskInput): RiskItem[] {
+  const moving = [...plan.changes, ...plan.waiting].filter(
+    ({ from, to, fromTree, toTree }) => from !== to || fromTree !== toTree,
+  );
+  const seen = new Set(plan.changes);
+  const versions = Map.groupBy(moving, ({ component, to }) => `${component}@${to}`);
+  const items = [...versions].flatMap(([key, changes]): RiskItem[] => {
+    const version = traits.get(key);
+    if (version === undefined) return [];
+    const found = [
+      ...irreversible(version, changes),
+      ...rightAway(version, changes),
+      ...wayBack(version, { changes, traits, observed: changes.filter((change) => seen.has(change)) }),
+      ...(plan.rollbackPolicy === "manual" ? [manualRollback(changes)] : []),
+    ];
+    return found
+      .filter(({ hosts }) => hosts.length > 0)
+      .map((item) => ({ ...item, component: version.component, hosts: hostsOf(item.hosts) }));
+  });
+  const rank = ({ kind }: RiskItem) => (kind === "irreversible" ? 0 : 1);
+  return items.sort(
+    (a, b) => rank(a) - rank(b) || (a.component < b.component ? -1 : a.component > b.component ? 1 : 0),
+  );
+}
+
+function irreversible({ component, version, floor, tasksWithoutUndo }: VersionTraits, hosts: Found["hosts"]): Found[] {
+  const found: Found[] = tasksWithoutUndo.map((task) => ({
+    kind: "irreversible",
+    reason: "no-undo",
+    text: `task ${task} of ${component} ${version} has no undo: a way back leaves behind what it did`,
+    hosts,
+  }));
+  if (floor === 0) return found;
+  const text = `${component} ${version} raises the rollback floor: hosts that commit it refuse every version below sequence ${floor}, for ever`;
+  return [{ kind: "irreversible", reason: "raises-floor", text, hosts }, ...found];
+}
+
+function rightAway(traits: VersionTraits, hosts: Found["hosts"]): Found[] {
+  const { component, version, strategy, hasHealth, listens, manager } = traits;
+  const found: Found[] = [];
+  if (!hasHealth) {
+    const text = `${component} ${version} has no health check: nobody looks whether it works before the next batch goes`;
+    found.push({ kind: "risky", reason: "no-health-check", text, hosts });
+  }
+  if (!listens || (strategy !== "restart" && (strategy !== "none" || manager === "none"))) return found;
+  const why =
+    strategy === "restart"
+      ? "stopped before it is started again: requests that come in between are lost"
+      : "not switched by its strategy `none`: whoever restarts it drops its requests";
+  const updated = hosts.filter(({ from }) => from !== undefined);
+  return [
+    ...found,
+    { kind: "risky", reason: "drops-requests", text: `${component} listens, and is ${why}`, hosts: updated },
+  ];
+}
+
+interface WayBack {
+  readonly changes: readonly PlannedChange[];
+  readonly traits: RiskInput["traits"];
+  /** Hosts whose facts are known. */
+  readonly observed: readonly PlannedChange[];
+}
+
+function wayBack({ component, version, sequence }: VersionTraits, { changes, traits, observed }: WayBack): Found[] {
+  const older = changes.filter(({ from }) => (traits.get(`${component}@${from}`)?.sequence ?? 0) > sequence);
+  const first = changes.filter(({ from }) => from === undefined);
+  const names = [...new Set(older.map(({ from }) => from))].join(", ");
+  return [
+    {
+      kind: "risky",
+      reason: "downgrade",
+      text: `${component} goes back from ${names} to ${version}, which was published earlier`,
+      hosts: older,
+    },
+    {
+      kind: "risky",
+      reason: "first-install",
+      text: `${component} ${version} is a first install: there is no earlier version to go back to`,
+      hosts: first,
+    },
+    {
+      kind: "risky",
+      reason: "not-across-reboot",
+      text: `a reboot during the trial of ${component} ${version} leaves it in place: no systemd unit would take it back`,
+      hosts: observed.filter(({ revertsAfterReboot }) => !revertsAfterReboot),
+    },
+  ];
+}
+
+function manualRollback(hosts: Found["hosts"]): Found {
+  const text = "rollback_policy is manual: a batch that fails stays as it is until a person decides";
+  return { kind: "risky", reason: "manual-rollback", text, hosts };
+}
+
+function hostsOf(changes: readonly PlannedChange[]): string[] {
+  return [...new Set(changes.map(({ host }) => host))].sort();
+}

@@ -80,12 +80,34 @@ drain_task() { # do|undo: the contract's drain task, within drain.seconds; none 
 	hook_task "$drain_name_" "$1" "$(contract_number drain.seconds 30)"
 }
 
-task_drain_do() { # take the component out of service
+task_drain_do() { # take the component out of service; it is written down first, so that whoever goes back brings it back
 	load_contract "$T_COMPONENT" "$T_VERSION"
 	hook_trusted
+	if kv_raw "$CONTRACT" drain.task; then
+		{
+			kv_line run "$T_RUN"
+			kv_line version "$T_VERSION"
+		} | atomic_write "$T_DIR/drained" || fail 74 cannot-write "cannot write $T_DIR/drained"
+	fi
 	drain_task "do"
 }
 
 task_drain_undo() { # put it back
 	drain_task undo
+	rm -f "$T_DIR/drained"
+}
+
+undrain() { # COMPONENT: its trial was taken back by this host itself, and its run had taken it out of service: bring it back, as the controller would. 1 with WHY and EVIDENCE
+	undrain_file_=$STATE/components/$1/drained
+	[ "$(trial_state "$1")" = reverted ] && T_RUN=$(kv_get "$undrain_file_" run) && [ "$(trial_get "$1" run)" = "$T_RUN" ] || return 0
+	T_COMPONENT=$1
+	T_VERSION=$(kv_get "$undrain_file_" version)
+	[ -f "$STATE/components/$1/releases/$T_VERSION/release" ] || return 0
+	load_contract "$1" "$T_VERSION"
+	undrain_said_=$( (drain_task undo) 2>&1) || {
+		WHY=still-drained
+		EVIDENCE="$undrain_said_"
+		return 1
+	}
+	rm -f "$undrain_file_"
 }

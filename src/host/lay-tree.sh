@@ -12,7 +12,7 @@ choose_link() {
 		fi
 	done
 	rm -f "$1/shared"
-	[ -n "$LINK" ] || fail 69 no-codec "files of $FROM_DIR can neither be reflinked nor hard-linked from $1"
+	[ -n "$LINK" ] || give_up 69 no-codec "files of $FROM_DIR can neither be reflinked nor hard-linked from $1"
 }
 
 # lay_tree STAGE TREE: TREE, which must not exist, becomes what STAGE/manifest lists: FROM_DIR without what goes, with what STAGE made.
@@ -21,19 +21,17 @@ lay_tree() {
 	rm -f "$2/.cutover-verified"
 	list_lay "$1" "$2"
 	# With every directory of the base a directory here, too, no path of it leads through a link.
-	(cd "$2" && find . -mindepth 1 -type d </dev/null) | sort >"$1/found.dirs"
-	cmp -s "$1/found.dirs" "$1/base.dirs" || fail 65 base-damaged "the base's directories are not those of its manifest"
+	{ (cd "$2" && find . -mindepth 1 -type d </dev/null) | sort >"$1/lay/found.dirs" && sort <"$1/lay/base.dirs" >"$1/lay/wanted.dirs"; } || fail 74 write-failed "cannot list directories"
+	cmp -s "$1/lay/found.dirs" "$1/lay/wanted.dirs" || give_up 65 base-damaged "the base's directories are not those of its manifest"
 	[ "$MY_UID" -eq 0 ] || find "$2" -type d -exec chmod u+rwx {} + </dev/null
 	{
-		in_tree "$2" "$1/remove.files" rm -f -- &&
-			in_tree "$2" "$1/remove.dirs" rmdir -- &&
-			in_tree "$2" "$1/make.dirs" mkdir -- &&
+		in_tree "$2" "$1/lay/remove.files" rm -f -- &&
+			in_tree "$2" "$1/lay/remove.dirs" rmdir -- &&
+			in_tree "$2" "$1/lay/make.dirs" mkdir -- &&
 			copy_files "$1" "$2" &&
-			in_tree "$2" "$1/place" -n 2 mv -fT -- &&
-			in_tree "$2" "$1/links" -n 2 ln -sT -- &&
-			while read -r _mode _list; do
-				in_tree "$2" "$1/$_list" chmod "$_mode" -- || return 1
-			done <"$1/modes"
+			in_tree "$2" "$1/lay/place" -n 2 mv -fT -- &&
+			in_tree "$2" "$1/lay/links" -n 2 ln -sT -- &&
+			set_modes "$1" "$2"
 	} 2>"$1/err" || fail 74 write-failed "cannot lay the tree: $(head -c 500 "$1/err")"
 }
 
@@ -44,18 +42,25 @@ copy_files() {
 	while IFS= read -r _to; do
 		_batch=$((_batch + 1))
 		# shellcheck disable=SC2016 # the inner shell's words
-		in_tree "$FROM_DIR" "$1/batch.$_batch" sh -c 'to=$1 link=$2; shift 2; exec cp -a "$link" -- "$@" "$to"' sh "$2/$_to" "$LINK" || return 1
-	done <"$1/batches"
-	in_tree "$FROM_DIR" "$1/shared" -n 2 cp -a "$LINK" -T -- && in_tree "$FROM_DIR" "$1/copied" -n 2 cp -T --
+		in_tree "$FROM_DIR" "$1/lay/batch.$_batch" sh -c 'to=$1 link=$2; shift 2; exec cp -a "$link" -- "$@" "$to"' sh "$2/$_to" "$LINK" || return 1
+	done <"$1/lay/batches"
+	in_tree "$FROM_DIR" "$1/lay/shared" -n 2 cp -a "$LINK" -T -- && in_tree "$FROM_DIR" "$1/lay/copied" -n 2 cp -T --
+}
+
+set_modes() {
+	while read -r _mode _made; do
+		in_tree "$2" "$1/lay/$_made" chmod "$_mode" -- || return 1
+	done <"$1/lay/modes"
 }
 
 # list_lay STAGE TREE: the lists that lay_tree works off, decoded, of paths that start with ./ where they are below the directory it works in.
 # `place`, `links`, `shared` and `copied` hold pairs, source or target first.
 list_lay() {
-	for _list in base.dirs remove.files remove.dirs make.dirs place links batches shared copied modes; do : >"$1/$_list"; done
-	awk -v stage="$1" -v tree="$2" "$AWK_DECODE"'
+	mkdir "$1/lay" || fail 73 cannot-create "cannot create $1/lay"
+	for _list in base.dirs remove.files remove.dirs make.dirs place links batches shared copied modes; do : >"$1/lay/$_list"; done
+	_lines=$(awk -v stage="$1" -v tree="$2" "$AWK_DECODE"'
 	function clear(path) { return "./" decode(path) }
-	function list(name, text) { print text > (stage "/" name) }
+	function list(name, text) { print text > (stage "/lay/" name); listed++ }
 	function folder(path) { sub(/\/[^\/]*$/, "", path); return path }
 	function mode(kind, bits, path,   name) {
 		name = "mode." kind "." bits
@@ -77,8 +82,8 @@ list_lay() {
 		}
 		key = folder(from) "\n" folder(to)
 		if (substr(from, length(folder(from)) + 1) != substr(to, length(folder(to)) + 1)) { list("shared", from); list("shared", tree "/" to); next }
-		if (!(key in members)) keys[++key_count] = key
-		members[key] = members[key] from "\n"
+		if (!members[key]++) keys[++key_count] = key
+		member[key, members[key]] = from
 		next
 	}
 	FILENAME == ARGV[4] {
@@ -97,11 +102,13 @@ list_lay() {
 		for (i = 1; i <= key_count; i++) {
 			split(keys[i], pair, "\n")
 			list("batches", pair[2])
-			printf "%s", members[keys[i]] > (stage "/batch." i)
-			close(stage "/batch." i)
+			for (j = 1; j <= members[keys[i]]; j++) list("batch." i, member[keys[i], j])
+			close(stage "/lay/batch." i)
 		}
 		for (i = dirs; i > 0; i--) mode("d", bits[i], dir[i])
 		for (i = 1; i <= mode_count; i++) list("modes", modes[order[i]] " " order[i])
-	}' "$1/gone" "$1/lines" "$1/copies" "$FROM_MANIFEST" "$1/manifest" || fail 74 write-failed "cannot write the lists of what to lay"
-	sort -o "$1/base.dirs" "$1/base.dirs"
+		print listed + 0
+	}' "$1/gone" "$1/lines" "$1/copies" "$FROM_MANIFEST" "$1/manifest") || _lines=
+	# Half a path may be the path of another file. On a full disk not every awk says that it wrote half a list.
+	[ "$(cat "$1"/lay/* | wc -l)" = "$_lines" ] || fail 74 write-failed "cannot write the lists of what to lay"
 }

@@ -25,7 +25,7 @@ load_enrolment() {
 }
 
 main() {
-	[ $# -ge 2 ] || fail 64 usage "host.sh STATE session | version | guard | revert C ID | probation C ID | run-step RUN STEP"
+	[ $# -ge 2 ] || fail 64 usage "host.sh STATE session | version | guard | revert C ID | probation C ID | undrain C ID | run-step RUN STEP"
 	SELF=$(readlink -f "$0")
 	PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}
 	export PATH
@@ -42,7 +42,7 @@ main() {
 	session) word_session ;;
 	run-step) word_run_step "$@" ;;
 	guard) word_guard ;;
-	revert | probation)
+	revert | probation | undrain)
 		{ [ $# -eq 2 ] && is_component "$1" && is_run "$2"; } || fail 64 usage "$_word COMPONENT TRIALID"
 		"word_$_word" "$@"
 		;;

@@ -20,12 +20,12 @@ apply_patch() {
 	STAGE_TO=
 	while [ "$STAGE_TO" != - ]; do
 		_stages=$((_stages + 1))
-		[ "$_stages" -le "$MAX_STAGES" ] || fail 65 patch-corrupt "more than $MAX_STAGES stages"
+		[ "$_stages" -le "$MAX_STAGES" ] || give_up 65 patch-corrupt "more than $MAX_STAGES stages"
 		make_dir "$2/stage/new"
 		read_stage "$2/stage"
 		decode_groups "$2/stage"
 		compose_manifest "$2/stage"
-		[ "$STAGE_TO" != - ] || check_counts "$1/release"
+		check_counts "$1/release" "$2/stage/manifest"
 		lay_tree "$2/stage" "$2/tree.new"
 		# The next stage starts where this one ended.
 		remove_tree "$2/from"
@@ -37,8 +37,14 @@ apply_patch() {
 		FROM_MANIFEST=$1/manifest
 	done
 	remove_tree "$2/from"
-	[ "$_at" -eq "$_length" ] || fail 65 patch-corrupt "$((_length - _at)) bytes follow the last stage"
-	verify_tree "$2/tree" "$1/manifest" "$2" || fail 65 verify-failed "$PROBLEM"
+	[ "$_at" -eq "$_length" ] || give_up 65 patch-corrupt "$((_length - _at)) bytes follow the last stage"
+	verify_tree "$2/tree" "$1/manifest" "$2" || give_up 65 verify-failed "$PROBLEM"
+}
+
+# give_up CODE REASON EVIDENCE: ends the build of a patch that can never be applied here; nobody needs its bytes any more.
+give_up() {
+	rm -f "$PAYLOAD"
+	fail "$@"
 }
 
 # find_base DIGEST: sets FROM_DIR and FROM_MANIFEST to a built version of the component with that tree.
@@ -52,8 +58,8 @@ find_base() {
 		kv_raw "$_release" root && unfield "$RAW" && place "$T_COMPONENT" "$VALUE" && FROM_DIR=$PLACED/versions/$_version
 		FROM_MANIFEST=${_release%/release}/manifest
 	done
-	[ -n "$FROM_DIR" ] || fail 66 base-missing "no built version of $T_COMPONENT has the tree $1"
-	[ "$(file_digest "$FROM_MANIFEST")" = "$1" ] || fail 65 base-damaged "the stored manifest of $1 is damaged"
+	[ -n "$FROM_DIR" ] || give_up 66 base-missing "no built version of $T_COMPONENT has the tree $1"
+	[ "$(file_digest "$FROM_MANIFEST")" = "$1" ] || give_up 65 base-damaged "the stored manifest of $1 is damaged"
 }
 
 # slice OFFSET BYTES FILE: that part of the payload.
@@ -65,7 +71,7 @@ slice() {
 read_stage() {
 	slice "$_at" 256 "$1/header"
 	_line=
-	{ IFS= read -r _line; } <"$1/header" 2>/dev/null || fail 65 patch-corrupt "no header at byte $_at"
+	{ IFS= read -r _line; } <"$1/header" 2>/dev/null || give_up 65 patch-corrupt "no header at byte $_at"
 	_rest=${_line#cutover-patch/1 }
 	STAGE_TO=${_rest%% *}
 	_rest=${_rest#* }
@@ -73,13 +79,13 @@ read_stage() {
 	_rest=${_rest#* }
 	_packed=${_rest%% *}
 	_size=${_rest#* }
-	[ "$STAGE_TO" = - ] || is_digest "$STAGE_TO" || fail 65 patch-corrupt "the header at byte $_at names no tree"
-	case $_codec in zstd | xz | gzip | none) ;; *) fail 65 patch-corrupt "the header at byte $_at names no codec" ;; esac
-	{ is_number "$_packed" && is_number "$_size"; } || fail 65 patch-corrupt "the header at byte $_at says no lengths"
-	[ "$_line" = "cutover-patch/1 $STAGE_TO $_codec $_packed $_size" ] || fail 65 patch-corrupt "not a header at byte $_at"
+	[ "$STAGE_TO" = - ] || is_digest "$STAGE_TO" || give_up 65 patch-corrupt "the header at byte $_at names no tree"
+	case $_codec in zstd | xz | gzip | none) ;; *) give_up 65 patch-corrupt "the header at byte $_at names no codec" ;; esac
+	{ is_number "$_packed" && is_number "$_size"; } || give_up 65 patch-corrupt "the header at byte $_at says no lengths"
+	[ "$_line" = "cutover-patch/1 $STAGE_TO $_codec $_packed $_size" ] || give_up 65 patch-corrupt "not a header at byte $_at"
 	_at=$((_at + ${#_line} + 1))
-	[ "$_packed" -le $((_length - _at)) ] || fail 65 patch-corrupt "the index at byte $_at is cut off"
-	{ [ "$_size" -le "$MAX_INDEX_BYTES" ] && [ "$_size" -le "$CAP" ]; } || fail 65 output-too-long "an index of $_size bytes"
+	[ "$_packed" -le $((_length - _at)) ] || give_up 65 patch-corrupt "the index at byte $_at is cut off"
+	{ [ "$_size" -le "$MAX_INDEX_BYTES" ] && [ "$_size" -le "$CAP" ]; } || give_up 65 output-too-long "an index of $_size bytes"
 	need_codec "$_codec"
 	slice "$_at" "$_packed" "$1/index.packed"
 	decode_exactly "$_codec" "$1/index.packed" "$1/index" "$_size"
@@ -91,9 +97,9 @@ read_stage() {
 need_codec() {
 	case $1 in
 	none) ;;
-	zstd-patch) has_zstd_patch || fail 69 no-codec "zstd with --patch-from is not on this host" ;;
-	bsdiff) has_tool bspatch || fail 69 no-codec "bspatch is not on this host" ;;
-	*) has_tool "$1" || fail 69 no-codec "$1 is not on this host" ;;
+	zstd-patch) has_zstd_patch || give_up 69 no-codec "zstd with --patch-from is not on this host" ;;
+	bsdiff) has_tool bspatch || give_up 69 no-codec "bspatch is not on this host" ;;
+	*) has_tool "$1" || give_up 69 no-codec "$1 is not on this host" ;;
 	esac
 }
 
@@ -103,9 +109,10 @@ has_zstd_patch() { has_tool zstd && zstd --help 2>/dev/null </dev/null | grep -q
 # decode_exactly CODEC FILE OUT BYTES [REFERENCE]
 decode_exactly() {
 	decode_bytes "$1" "$2" "$3" "$4" "$MEMORY" "${5-}"
-	if [ "$DECODER_STATUS" -ge 126 ]; then fail 71 decoder-failed "$DECODER_SAID"; fi
-	[ "$DECODER_STATUS" -eq 0 ] || fail 65 decoder-failed "$DECODER_SAID"
-	[ "$SIZE" -eq "$4" ] || fail 65 patch-corrupt "$1 bytes unpack to $SIZE bytes, not to $4"
+	[ "$SIZE" -le "$4" ] || give_up 65 output-too-long "$1 bytes unpack to more than the $4 that the index says"
+	if [ "$DECODER_STATUS" -ge 126 ]; then give_up 71 decoder-failed "$DECODER_SAID"; fi
+	[ "$DECODER_STATUS" -eq 0 ] || give_up 65 decoder-failed "$DECODER_SAID"
+	[ "$SIZE" -eq "$4" ] || give_up 65 patch-corrupt "$1 bytes unpack to $SIZE bytes, not to $4"
 }
 
 # decode_groups STAGE: every group's blob becomes the numbered files new/1, new/2 … that it holds, each in its order.
@@ -118,7 +125,7 @@ decode_groups() {
 		case $_references in
 		0) ;;
 		1)
-			read -r _reference <"$1/references.$_group"
+			IFS= read -r _reference <"$1/references.$_group"
 			_reference=$FROM_DIR/$_reference
 			;;
 		*)
@@ -151,25 +158,32 @@ in_tree() {
 
 # check_references STAGE: what the decoders will take for granted is hashed before the first one runs (T14).
 check_references() {
-	in_tree "$FROM_DIR" "$1/references" sha256sum -- >"$1/references.have" 2>"$1/err" || fail 65 base-damaged "$(head -c 500 "$1/err")"
+	in_tree "$FROM_DIR" "$1/references" sha256sum -- >"$1/references.have" 2>"$1/err" || give_up 65 base-damaged "$(head -c 500 "$1/err")"
 	[ -s "$1/references" ] || return 0
-	cmp -s "$1/references.want" "$1/references.have" || fail 65 base-damaged "as signed, and indented as found: $(list_difference "$1/references.want" "$1/references.have" | head -n 4 | head -c 1000)"
+	cmp -s "$1/references.want" "$1/references.have" || give_up 65 base-damaged "as signed, and indented as found: $(list_difference "$1/references.want" "$1/references.have" | head -n 4 | head -c 1000)"
 }
 
 # compose_manifest STAGE: STAGE/manifest, the tree that this stage leads to by its own words, is the signed one, or what the stage itself
 # announced, and it keeps to the grammar: only now its paths mean anything.
 compose_manifest() {
-	: >"$1/sums"
-	[ ! -e "$1/groups" ] || (cd "$1/new" && find . -type f -exec sha256sum {} + </dev/null) >"$1/sums" || fail 74 read-failed "cannot read back what was decoded"
+	(cd "$1/new" && find . -type f -exec sha256sum {} + </dev/null) >"$1/sums" || fail 74 read-failed "cannot read back what was decoded"
 	compose_lines "$1" | sort >"$1/manifest" || fail 74 write-failed "cannot write the manifest"
 	_wanted=$STAGE_TO
 	[ "$_wanted" != - ] || _wanted=$TREE
-	[ "$(file_digest "$1/manifest")" = "$_wanted" ] || fail 65 patch-corrupt "it makes another tree than $_wanted"
-	COUNTS=$(check_manifest "$1/manifest" tree) || fail 65 patch-corrupt "$COUNTS"
+	[ "$(file_digest "$1/manifest")" = "$_wanted" ] || give_up 65 patch-corrupt "it makes another tree than $_wanted"
+	COUNTS=$(check_manifest "$1/manifest" tree) || give_up 65 patch-corrupt "$COUNTS"
 }
 
-# check_counts RELEASE: the release key signed these numbers, too; without a patch `offer` compares them.
+# check_counts RELEASE MANIFEST: the release key signed these numbers, too; without a patch `offer` compares them. What no release key signed, a
+# tree on the way, may be larger, but cannot fill the disk (P13).
 check_counts() {
-	{ kv_raw "$1" tree.files && [ "$RAW" = "${COUNTS% *}" ]; } || fail 65 bad-manifest "the tree has ${COUNTS% *} files, the release says $RAW"
-	{ kv_raw "$1" tree.bytes && [ "$RAW" = "${COUNTS#* }" ]; } || fail 65 bad-manifest "the tree has ${COUNTS#* } bytes, the release says $RAW"
+	kv_raw "$1" tree.files
+	_files=$RAW
+	kv_raw "$1" tree.bytes
+	if [ "$STAGE_TO" = - ]; then
+		[ "$COUNTS" = "$_files $RAW" ] || fail 65 bad-manifest "the tree has ${COUNTS% *} files of ${COUNTS#* } bytes, the release says $_files of $RAW"
+	else
+		[ "${COUNTS#* }" -le $((RAW * 4 + 67108864)) ] && [ "$(wc -l <"$2")" -le $((_files * 4 + 65536)) ] ||
+			give_up 65 output-too-long "a tree on the way has ${COUNTS% *} files of ${COUNTS#* } bytes"
+	fi
 }

@@ -21,6 +21,7 @@ unpack() {
 	open_payload "$1" "$3"
 	[ "$(file_digest "$2")" = "$TREE" ] || fail 65 manifest-mismatch "the stored manifest is not that of $TREE"
 	decode_bytes "$CODEC" "$PAYLOAD" "$4/tar" "$CAP" "$MEMORY"
+	[ "$SIZE" -le "$CAP" ] || fail 65 output-too-long "the payload unpacks to more than the signed $CAP bytes"
 	[ "$DECODER_STATUS" -eq 0 ] || fail 65 payload-corrupt "$DECODER_SAID"
 	list_tar "$4/tar" >"$4/list" 2>"$4/tar.err" || fail 65 payload-corrupt "tar cannot list it: $(head -c 500 "$4/tar.err")"
 	compare_list "$2" "$4/list" >"$4/problem" || fail 65 verify-failed "$(head -c 1000 "$4/problem")"
@@ -30,8 +31,8 @@ unpack() {
 	verify_tree "$4/tree" "$2" "$4" || fail 65 verify-failed "$PROBLEM"
 }
 
-# decode_bytes CODEC FILE OUT CAP MEMORY-MIB [REFERENCE]: never more than CAP bytes, never more memory than signed (T5, T13). What the decoder
-# ended with is in DECODER_STATUS and DECODER_SAID. Only signed bytes come here (P2, T12).
+# decode_bytes CODEC FILE OUT CAP MEMORY-MIB [REFERENCE]: never more than CAP bytes and one that tells, never more memory than signed (T5, T13).
+# Sets SIZE; what the decoder ended with is in DECODER_STATUS and DECODER_SAID. Only signed bytes come here (P2, T12).
 decode_bytes() {
 	(
 		# A backstop; the decoder's own limit comes first. xz may start threads.
@@ -59,7 +60,6 @@ decode_bytes() {
 		} 2>"$3.err" | dd bs=65536 iflag=fullblock,count_bytes count=$(($4 + 1)) of="$3" 2>/dev/null
 	) || fail 74 write-failed "cannot write the unpacked stream: $(df -P "${3%/*}" | tail -n 1)"
 	file_size "$3"
-	[ "$SIZE" -le "$4" ] || fail 65 output-too-long "the $1 bytes unpack to more than the signed $4"
 	read_number "$3.rc" || NUMBER=70
 	DECODER_STATUS=$NUMBER
 	DECODER_SAID=

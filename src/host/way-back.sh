@@ -104,9 +104,29 @@ trial_revert() { # COMPONENT REASON STATE: decide for the way back from STATE an
 
 revert_with_retries() { # COMPONENT REASON STATE: nobody watches here, so a way back that fails is tried three times; then it stays `reverting`, which a probe shows
 	for try_ in 1 2 3; do
-		if trial_revert "$1" "$2" "$3"; then return 0; fi
+		if trial_revert "$1" "$2" "$3" && undrain_or_later "$1"; then return 0; fi
 		echo "cutover: way back of $1, try $try_: $WHY: $EVIDENCE" >&2
 		[ -z "${GUARD-}" ] || return 1
+		sleep "$try_"
+	done
+	return 1
+}
+
+undrain_or_later() { # COMPONENT: what a run had taken out of service comes back with the version that serves now; at boot that one is not up yet, so systemd is asked to do it then
+	if [ -z "${GUARD-}" ] || ! has_systemd || [ ! -f "$STATE/components/$1/drained" ]; then
+		undrain "$1"
+		return
+	fi
+	# shellcheck disable=SC2046 # the shell may be two words
+	timeout -k 2 20 systemd-run --no-block --quiet --collect --unit="cutover-undrain-$(trial_get "$1" id)" --property=After=multi-user.target \
+		--setenv=PATH="$PATH" --setenv=LC_ALL=C $(own_shell) "$SELF" "$STATE" undrain "$1" "$(trial_get "$1" id)" </dev/null || :
+}
+
+word_undrain() { # COMPONENT TRIALID: bring back into service what that trial had drained
+	[ "$(trial_get "$1" id || :)" = "$2" ] || return 0
+	for try_ in 1 2 3; do
+		if undrain "$1"; then return 0; fi
+		echo "cutover: $1 stays drained, try $try_: $EVIDENCE" >&2
 		sleep "$try_"
 	done
 	return 1
@@ -191,6 +211,7 @@ guard_component() { # COMPONENT: what word_guard does for one
 			[ -f "$(trial_dir "$1")/confirmed/probation" ] || return 0
 			[ "$(kv_get "$(trial_dir "$1")/confirmed/trial" boot-id)" != "$BOOT_ID" ] || ! trial_watched "$1" probation || return 0
 			# How long the host was away is not known: the probation starts again. If it cannot be watched, it is over.
+			load_contract "$1" "$(trial_get "$1" to)"
 			probation_start "$1" confirmed || revert_with_retries "$1" boot confirmed
 			;;
 	esac

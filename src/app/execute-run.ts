@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Host } from "../model/fleet.ts";
 import type { Plan } from "../model/plan.ts";
 import type { EventBody, JournalEvent, RunId } from "../model/run-event.ts";
-import type { Lease, OnProgress } from "../ports.ts";
+import type { Lease } from "../ports.ts";
 import { makeAppender } from "../run/append.ts";
 import type { BytesSent } from "../run/deliver-task.ts";
 import { driveRun } from "../run/drive-run.ts";
@@ -11,13 +11,14 @@ import { initialRunState, leaveOutHeld, type RunState, reduce } from "../run/mac
 import { replayRun, runStream } from "../run/replay.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
+import type { MakingProgress } from "./find-payload.ts";
 import { makeDeliveries, type RunSources } from "./make-deliveries.ts";
 
 /** Whoever watches: every journaled event, and (not journaled) bytes on the way and patches that are being made. */
 export interface RunWatcher {
   onEvent(event: JournalEvent): void;
   onBytes(progress: BytesSent): void;
-  onMaking?: OnProgress;
+  onMaking?(progress: MakingProgress): void;
 }
 
 export interface RunContext {

@@ -2,7 +2,7 @@
 // cannot be had is crossed out and the choice made again, down to the full artifact.
 import { CutoverError } from "../errors.ts";
 import type { ChosenPath } from "../plan/choose-path.ts";
-import type { ArtifactRepositoryPort, OnProgress, PayloadFile } from "../ports.ts";
+import type { ArtifactRepositoryPort, PayloadFile } from "../ports.ts";
 import type { WantedVersion } from "./load-published.ts";
 import { type HostView, type KnownPatch, once, type TransferBook } from "./transfer-book.ts";
 
@@ -11,8 +11,16 @@ export interface PayloadSources {
   readonly book: TransferBook;
   /** Patches under way, by pair of trees: hosts that need the same one wait for it together. */
   readonly making: Map<string, Promise<void>>;
-  readonly onMaking: OnProgress;
+  readonly onMaking: (progress: MakingProgress) => void;
   readonly signal: AbortSignal;
+}
+
+/** A patch under way, in bytes of what it reads; `done` may pass a total that was estimated. */
+export interface MakingProgress {
+  readonly what: string;
+  readonly done: number;
+  readonly total: number;
+  readonly ended: boolean;
 }
 
 export interface FoundPayload {
@@ -81,12 +89,14 @@ async function makeMissing(
   const what = `patch ${wanted.component} ${book.nameOf(pair.from)} → ${wanted.version}`;
   await orCrossedOut(book, pair, async () => {
     // Any host that applies patches at all can use this variant, so that it is made once for all of them.
-    const made = await artifacts.makePatch({
-      ...pair,
-      variant: "zstd",
-      onProgress: ({ done, total }) => onMaking({ what, done, total }),
-      signal,
-    });
+    const made = await artifacts
+      .makePatch({
+        ...pair,
+        variant: "zstd",
+        onProgress: ({ done, total }) => onMaking({ what, done, total, ended: false }),
+        signal,
+      })
+      .finally(() => onMaking({ what, done: 0, total: 0, ended: true }));
     const { bytes } = await artifacts.payload(pair.to, view.codec);
     book.addFull(pair.to, { codec: view.codec, bytes });
     book.addMade({ ...pair, variant: "zstd", bytes: made.bytes, memoryMib: made.memoryMib ?? 0, made });

@@ -3,7 +3,7 @@ import type { Host } from "../model/fleet.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import type { Task } from "../model/task.ts";
-import type { Delivery, Fence, OnProgress } from "../ports.ts";
+import type { Delivery, Fence } from "../ports.ts";
 import type { Controller } from "./controller.ts";
 import { type FoundPayload, findPayload, type PayloadSources } from "./find-payload.ts";
 import type { LoadedVersion, WantedVersion } from "./load-published.ts";
@@ -16,7 +16,7 @@ export interface DeliveriesInput {
   readonly fence: Fence;
   readonly sources: RunSources;
   /** Patches that nobody published are made here, which takes a while. */
-  readonly onMaking: OnProgress;
+  readonly onMaking: PayloadSources["onMaking"];
   readonly signal: AbortSignal;
 }
 

@@ -1,6 +1,17 @@
 // One model of a run under way, from the run's own events; the terminal, plain and JSON displays all read it.
 import type { Plan, Step } from "../model/plan.ts";
 import type { JournalEvent, RunOutcome } from "../model/run-event.ts";
+import {
+  type BytesReport,
+  expectTransfers,
+  noteBytes,
+  noteDelivered,
+  noteRefused,
+  startMeter,
+  type TransferMeter,
+  type TransferReading,
+  timeLeft,
+} from "./transfer-meter.ts";
 
 export type HostOutcome = "done" | "failed" | "unknown";
 
@@ -21,6 +32,27 @@ export interface RunningTask {
   readonly task: string;
   readonly action: "do" | "undo";
   readonly since: number;
+}
+
+export interface MakingReport {
+  readonly what: string;
+  readonly done: number;
+  readonly total: number;
+  readonly ended: boolean;
+}
+
+interface MakingProgress {
+  readonly done: number;
+  readonly total: number;
+  readonly since: number;
+}
+
+export interface RefusedPatch {
+  readonly host: string;
+  readonly component: string;
+  readonly version: string;
+  readonly reason: string;
+  readonly evidence: string;
 }
 
 export interface Failure {
@@ -46,8 +78,10 @@ export interface RunProgress {
   readonly steps: Map<string, StepProgress>;
   /** Keyed by `step/host/task/action`. */
   readonly running: Map<string, RunningTask>;
-  /** Keyed by `host/component`. */
-  readonly bytes: Map<string, { sent: number; total: number }>;
+  readonly transfers: TransferMeter;
+  /** Patches that are made just now, by what they are called. */
+  readonly making: Map<string, MakingProgress>;
+  readonly refusedPatches: RefusedPatch[];
   readonly failures: Failure[];
   /** `step/host` of every failure, so that a host's end does not repeat its task's. */
   readonly explained: Set<string>;
@@ -68,7 +102,9 @@ export function startProgress(run: string, at: number): RunProgress {
     at,
     steps: new Map(),
     running: new Map(),
-    bytes: new Map(),
+    transfers: startMeter(),
+    making: new Map(),
+    refusedPatches: [],
     failures: [],
     explained: new Set(),
     lastEvidence: undefined,
@@ -87,6 +123,7 @@ export function applyEvent(progress: RunProgress, event: JournalEvent): void {
       progress.epoch = event.epoch;
       progress.startedAt = event.at;
       for (const step of event.plan.steps) progress.steps.set(step.id, plannedStep(step));
+      expectTransfers(progress.transfers, event.plan);
       break;
     case "run-resumed":
       progress.epoch = event.epoch;
@@ -102,7 +139,11 @@ export function applyEvent(progress: RunProgress, event: JournalEvent): void {
       stepOf(progress, event.step).hosts.add(event.host);
       break;
     case "delivered":
-      progress.bytes.set(`${event.host}/${event.component}`, { sent: event.bytes, total: event.bytes });
+      noteDelivered(progress.transfers, { ...event, sent: event.bytes });
+      break;
+    case "patch-refused":
+      noteRefused(progress.transfers, event);
+      progress.refusedPatches.push(event);
       break;
     case "task":
       applyTask(progress, event);
@@ -122,17 +163,23 @@ export function applyEvent(progress: RunProgress, event: JournalEvent): void {
   }
 }
 
-export function applyBytes(
-  progress: RunProgress,
-  { host, component, sent, total }: { host: string; component: string; sent: number; total: number },
-): void {
-  progress.bytes.set(`${host}/${component}`, { sent, total });
+export function applyBytes(progress: RunProgress, report: BytesReport, at = progress.at): void {
+  noteBytes(progress.transfers, report, at);
 }
 
-export function sentBytes(progress: RunProgress): number {
-  let sum = 0;
-  for (const { sent } of progress.bytes.values()) sum += sent;
-  return sum;
+export function applyMaking({ making }: RunProgress, { what, done, total, ended }: MakingReport, at: number): void {
+  if (ended) making.delete(what);
+  else making.set(what, { done, total, since: making.get(what)?.since ?? at });
+}
+
+/** Of one patch that is being made; estimates, since nobody knows what the rest will take. */
+export function readMaking({ done, total, since }: MakingProgress, now: number): TransferReading {
+  const bytesPerSecond = now - since < 500 ? undefined : (done * 1_000) / (now - since);
+  return { done, total, bytesPerSecond, msLeft: timeLeft({ done, total, bytesPerSecond }) };
+}
+
+export function sentBytes({ transfers }: RunProgress): number {
+  return transfers.sent;
 }
 
 /** Hosts of the plan, and how many of them the last step that touched them has read back as done (P10). */

@@ -1,9 +1,10 @@
 // The live picture of a run: phases and batches as bars, what runs now, what was seen last. Pure: model in, lines out.
 import { foldHosts } from "../status/fold-hosts.ts";
-import { type RunningTask, type RunProgress, type StepProgress, sentBytes } from "./progress.ts";
+import { type RunningTask, type RunProgress, readMaking, type StepProgress, sentBytes } from "./progress.ts";
 import { groupBy } from "./render-plan.ts";
 import { stepTitle } from "./render-run-event.ts";
 import { escapeText, type Line, padEnd, padStart, type Span, type Style, styled } from "./text.ts";
+import { readMeter, transferText } from "./transfer-meter.ts";
 import { formatBytes, formatCount, formatDuration } from "./units.ts";
 
 export interface PictureSize {
@@ -21,7 +22,7 @@ const nowRows = 4;
 
 export function renderProgress(progress: RunProgress, { now, size }: { now: number; size: PictureSize }): Line[] {
   const head = headLine(progress, now);
-  const tail = [...runningLines(progress, now), ...evidenceLine(progress)];
+  const tail = [...makingLines(progress, now), ...runningLines(progress, now), ...evidenceLine(progress)];
   const space = Math.max(1, size.rows - 1 - tail.length);
   const rows = fitRows(rowsOf(progress), space);
   const titleWidth = Math.min(20, Math.max(0, ...rows.map((row) => ("left" in row ? 0 : row.title.length))));
@@ -95,7 +96,8 @@ function stepLine(
     ` ${padStart(counts, 7)}`,
   ];
   if (bad > 0) parts.push(styled(` ${formatCount(bad)} not done`, "bad"));
-  if (shown?.phase === "distribute" && active) parts.push(` ${formatBytes(sentBytes(progress))}`);
+  if (shown?.phase === "distribute" && active)
+    parts.push(` ${done ? formatBytes(sentBytes(progress)) : transferText(readMeter(progress.transfers, now))}`);
   if (steps.length > 1 && active) parts.push(active.phase === "confirm" ? " confirm" : " switch");
   if (active)
     parts.push(` ${formatDuration(((done ? active.endedAt : undefined) ?? now) - (steps[0]?.startedAt ?? now))}`);
@@ -119,6 +121,12 @@ function runningLines({ running }: RunProgress, now: number): Line[] {
     const verb = action === "undo" ? `undo ${task}` : task;
     return ["  now  ", styled(`${component} ${verb}`, "accent"), ` ${formatDuration(now - oldest(group))}  ${hosts}`];
   });
+}
+
+function makingLines({ making }: RunProgress, now: number): Line[] {
+  return [...making]
+    .slice(0, nowRows)
+    .map(([what, progress]) => ["  make ", styled(what, "accent"), ` ${transferText(readMaking(progress, now))}`]);
 }
 
 function evidenceLine({ lastEvidence }: RunProgress): Line[] {

@@ -1,10 +1,11 @@
 // One event of a run as the lines it is worth: what piped output prints, and what a live picture prints above itself. Pure.
+import type { Plan } from "../model/plan.ts";
 import type { JournalEvent } from "../model/run-event.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import { type Failure, type RunProgress, readBack, type StepProgress, sentBytes, stepOf } from "./progress.ts";
 import { evidenceLines } from "./render-error.ts";
 import { planSummary } from "./render-plan.ts";
-import { type Line, type Style, styled } from "./text.ts";
+import { type Line, type Span, type Style, styled } from "./text.ts";
 import { counted, formatBytes, formatCount, formatDuration } from "./units.ts";
 
 export interface EventLines {
@@ -26,6 +27,7 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
       return lasting([
         [styled(`run ${progress.run}`, "strong"), ` for commit ${event.commit.slice(0, 12)}`],
         ["  ", ...planSummary({ plan: event.plan })],
+        ...sendLines(event.plan),
         [styled(`  plan ${event.plan.hash}`, "faint")],
       ]);
     case "run-resumed":
@@ -40,6 +42,8 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
     case "host-ended":
       if (event.outcome !== "done") return failureLines(progress, event.step, event.host);
       return milestone(stepOf(progress, event.step));
+    case "patch-refused":
+      return lasting(refusedLines(progress));
     case "quarantined":
       return lasting([
         [
@@ -64,13 +68,38 @@ export function stepTitle({ plan }: Pick<RunProgress, "plan">, { phase, batch }:
   return `${phase} ${batch} of ${formatCount(batches)}`;
 }
 
+/** `sends shop 1.0.0 → 2.0.0 as a direct patch, 1.2 MB a host: 3 hosts, web1..web3`. */
+function sendLines({ transfers = [] }: Plan): Line[] {
+  const words = { direct: "as a direct patch", chain: "as a chain of patches", full: "whole" };
+  return transfers.flatMap(({ component, from, to, hosts, path, via, bytesPerHost }): Line[] => {
+    if (path === "present") return [];
+    const chain = via.length === 0 ? "" : ` via ${via.join(" and ")}`;
+    const bytes = bytesPerHost === undefined ? "" : `, ${formatBytes(bytesPerHost)} a host`;
+    const names = `${counted(hosts.length, "host")}, ${foldHosts(hosts, shortList)}`;
+    return [[`  sends ${component} ${from ?? "(none)"} → ${to} ${words[path]}${chain}${bytes}: ${names}`]];
+  });
+}
+
+/** The newest refusal. A damaged base is worth a look of its own: the evidence is shown once for all hosts that say the same. */
+function refusedLines({ refusedPatches }: RunProgress): Line[] {
+  const refused = refusedPatches.at(-1);
+  if (refused === undefined) return [];
+  const { host, component, version, reason, evidence } = refused;
+  const head: Line = [
+    styled(`patch refused: ${host}`, "warn"),
+    ` ${component} ${version}: ${reason}; it gets the full artifact`,
+  ];
+  const same = refusedPatches.some((other) => other !== refused && other.evidence === evidence);
+  return same || evidence === "" ? [head] : [head, ...evidenceLines(evidence, 2, shortEvidence)];
+}
+
 /** Done means read back: hosts, seconds, bytes. Always the last lines of a run. */
 export function summaryLines(progress: RunProgress): Line[] {
   const { outcome, reason, startedAt, at } = progress;
   const { done, of } = readBack(progress);
   const cost = `${formatDuration(at - startedAt)}, ${formatBytes(sentBytes(progress))}`;
   const hosts = `${formatCount(done)} of ${counted(of, "host")}`;
-  if (outcome === "done") return [[styled("done:", "good"), ` ${hosts} read back, ${cost}`]];
+  if (outcome === "done") return [[styled("done:", "good"), ` ${hosts} read back, ${cost}`, refusedText(progress)]];
   if (outcome === "rolled-back") {
     return [
       [styled("rolled back:", "warn"), ` ${hosts} went back and were read back, ${cost}`],
@@ -84,6 +113,12 @@ export function summaryLines(progress: RunProgress): Line[] {
     [`  because ${reason || unknownReason(progress)}`],
     [styled("next:", "accent"), " cutover status"],
   ];
+}
+
+function refusedText({ refusedPatches }: RunProgress): Span {
+  const hosts = [...new Set(refusedPatches.map(({ host }) => host))];
+  if (hosts.length === 0) return "";
+  return styled(`; ${foldHosts(hosts, shortList)} refused a patch and got the full artifact`, "warn");
 }
 
 function unknownReason(progress: RunProgress): string {

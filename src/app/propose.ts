@@ -23,8 +23,12 @@ export interface ProposeInput {
   readonly together: boolean;
   /** Without it nothing is pushed. */
   readonly push: boolean;
-  /** The plan of what merging would cause. */
-  readonly describe?: (change: { readonly base: string; readonly head: string }) => Promise<ProposalPlan>;
+  /** The plan of what merging would cause. `head` is a draft of the commit, with the same files and another message. */
+  readonly describe?: (change: {
+    readonly base: string;
+    readonly head: string;
+    readonly branch: string;
+  }) => Promise<ProposalPlan>;
 }
 
 export interface Proposal {
@@ -173,7 +177,7 @@ async function proposeOne(
     const outcome = tip.tree === draft.tree ? "there-already" : "kept";
     return { ...about, message: draftMessage, commit: tip.commit, outcome, plan: undefined };
   }
-  const plan = await describe?.({ base: base.commit, head: draft.commit });
+  const plan = await describe?.({ base: base.commit, head: draft.commit, branch });
   const message = proposalMessage({ versions, passedOver, plan });
   const { commit } = await write(message);
   if (!push) return { ...about, message, commit, outcome: "not-pushed", plan };

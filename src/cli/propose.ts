@@ -1,8 +1,14 @@
 // cutover propose [COMPONENT…]
 import type { Command } from "commander";
+import type { ProposalPlan } from "../app/proposal-text.ts";
+import type { ProposeInput } from "../app/propose.ts";
 import { ExitCode } from "../errors.ts";
+import type { Review } from "../model/review.ts";
+import { renderReviewMarkdown } from "../status/review-markdown.ts";
 import { examples, type Register } from "./command.ts";
 import { renderProposals } from "./render-proposals.ts";
+import { renderReview } from "./render-review.ts";
+import { toText } from "./text.ts";
 
 export function addPropose(program: Command, register: Register): void {
   const command = program
@@ -23,11 +29,16 @@ export function addPropose(program: Command, register: Register): void {
       ),
     );
   register(command, async ({ output, services, configPath }, { args, options }) => {
-    const { propose } = await import("../app/propose.ts");
+    const [{ propose }, { reviewPlan }] = await Promise.all([
+      import("../app/propose.ts"),
+      import("../app/review-plan.ts"),
+    ]);
     const { controller, commitWriter: writer, close } = await services.openController(configPath);
     try {
+      const describe: ProposeInput["describe"] = async ({ base, head, branch }) =>
+        planOf(await reviewPlan({ reviewer: controller, base, head }), branch);
       const choice = { components: args, push: options.push === true, together: options.together === true };
-      const proposed = await propose({ controller, writer, ...choice });
+      const proposed = await propose({ controller, writer, describe, ...choice });
       output.print(renderProposals(proposed));
       output.document(proposed);
       const pending = proposed.proposals.some(({ outcome }) => outcome === "not-pushed");
@@ -36,4 +47,15 @@ export function addPropose(program: Command, register: Register): void {
       await close();
     }
   });
+}
+
+/** A release that nothing changes for needs no approval. */
+function planOf(review: Review, branch: string): ProposalPlan {
+  const named = { ...review, head: { ...review.head, ref: branch } };
+  const [, ...lines] = renderReview(named); // the first one names the draft
+  return {
+    text: toText(lines, { color: false, width: undefined, overflow: "wrap" }).join("\n"),
+    markdown: renderReviewMarkdown(named),
+    hashes: review.releases.flatMap(({ plan }) => (plan.changes.length + plan.waiting.length > 0 ? [plan.hash] : [])),
+  };
 }

@@ -126,10 +126,11 @@ test("publishing a newer version within the range gives a commit on a branch, on
     assert.match(pushed.stdout, /^proposed: shop 1\.10\.0 /m);
     assert.equal(await world.proposed(branch), release('"1.10.0"'), "comments, quotes and order as they were");
     assert.equal(await world.git("log", "-1", "--format=%an %P", `origin/${branch}`), `cutover ${base}`);
-    assert.match(
-      await world.git("log", "-1", "--format=%B", `origin/${branch}`),
-      /^shop 1\.10\.0\n\nProposed by cutover/,
-    );
+    const message = await world.git("log", "-1", "--format=%B", `origin/${branch}`);
+    assert.match(message, /^shop 1\.10\.0\n\nProposed by cutover/);
+    assert.match(message, /^ {2}shop +\(none\) → 1\.10\.0/m, "the plan, as text");
+    const [, hash] = /\n\nCutover-Plan: (sha256:[0-9a-f]{64})$/.exec(message) ?? [];
+    assert.ok(hash, message);
     const commit = await world.git("rev-parse", `origin/${branch}`);
 
     const again = await world.cutover("propose", "--push");
@@ -140,6 +141,7 @@ test("publishing a newer version within the range gives a commit on a branch, on
 
     const [, merge = ""] = /^next: in your clone: (.*)$/m.exec(pushed.stdout) ?? [];
     await mustRun(["sh", "-c", merge], { cwd: join(world.home, "work") });
+    assert.match(await world.git("log", "-1", "--format=%(trailers)"), new RegExp(`^Cutover-Plan: ${hash}$`, "m"));
     const accepted = await world.controller(({ controller }) => acceptCommit(controller));
     assert.deepEqual(accepted.desired.releases[0]?.components[0]?.targets, [{ host: "web1", version: "1.10.0" }]);
     const after = await world.cutover("propose", "--push");

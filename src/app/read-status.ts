@@ -1,5 +1,5 @@
 // Where everything stands, from the journal alone: works beside a running `serve`, and when git or hosts cannot be reached.
-import type { RunOutcome } from "../model/run-event.ts";
+import type { EventBody, RunOutcome } from "../model/run-event.ts";
 import { type Status, stateOf } from "../model/status.ts";
 import type { JournalPort } from "../ports.ts";
 import { replayRun, runStream } from "../run/replay.ts";
@@ -29,7 +29,13 @@ interface LastRun {
   readonly startedAt: number;
   /** Time of its newest event. */
   readonly at: number;
+  /** Patches that hosts would not build from; they got the full artifact. A damaged base is worth a look of its own. */
+  readonly refusedPatches: readonly RefusedPatch[];
 }
+type RefusedPatch = Pick<
+  Extract<EventBody, { kind: "patch-refused" }>,
+  "host" | "component" | "version" | "reason" | "evidence"
+>;
 
 export async function readStatus(journal: JournalPort, settings: Controller["settings"]): Promise<StatusReport> {
   const memory = await recall({ journal, settings });
@@ -72,5 +78,10 @@ async function lastRunOf(journal: JournalPort): Promise<LastRun | undefined> {
     reason: state.reason,
     startedAt: events[0]?.at ?? 0,
     at: events.at(-1)?.at ?? 0,
+    refusedPatches: events.flatMap((event) => {
+      if (event.kind !== "patch-refused") return [];
+      const { host, component, version, reason, evidence } = event;
+      return [{ host, component, version, reason, evidence }];
+    }),
   };
 }

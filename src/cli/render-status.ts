@@ -30,6 +30,15 @@ export interface LastRunView {
   readonly reason: string;
   readonly startedAt: number;
   readonly at: number;
+  readonly refusedPatches?: readonly RefusedPatchView[];
+}
+
+export interface RefusedPatchView {
+  readonly host: string;
+  readonly component: string;
+  readonly version: string;
+  readonly reason: string;
+  readonly evidence: string;
 }
 
 export interface RefusedView {
@@ -70,7 +79,7 @@ export function renderStatus(view: StatusView): Line[] {
     ]),
     ...quarantined.flatMap(quarantineLines),
     ...holdLines(holds),
-    ...(lastRun === undefined ? [] : [lastRunLine(lastRun, releases)]),
+    ...(lastRun === undefined ? [] : [lastRunLine(lastRun, releases), ...refusedPatchLines(lastRun)]),
   ];
 }
 
@@ -179,6 +188,23 @@ function holdLines(holds: readonly HoldView[]): Line[] {
     const names = group.some(({ host }) => host === undefined) ? "the whole fleet" : foldHosts(hosts);
     const how = group.some(({ host }) => host === undefined) ? "--all" : (hosts[0] ?? "");
     return [styled("on hold", "warn"), ` ${names}: ${group[0].reason}; cutover resume ${how} --reason '…'`];
+  });
+}
+
+/** The way there was longer, and a damaged version may be needed to go back to: one entry for all hosts that said the same. */
+function refusedPatchLines({ refusedPatches = [] }: LastRunView): Line[] {
+  return groupBy(refusedPatches, ({ host: _, ...said }) => JSON.stringify(said)).flatMap((group): Line[] => {
+    const [{ host, component, version, reason, evidence }] = group;
+    const names = foldHosts(
+      group.map((each) => each.host),
+      { ranges: 8 },
+    );
+    const text = ` on ${names}: ${component} ${version}: ${reason}; the full artifact was sent instead`;
+    return [
+      [styled("patch refused", "warn"), text],
+      ...(evidence.trim() === "" ? [] : evidenceLines(evidence, 2, 4)),
+      ...(reason === "base-damaged" ? [[styled("next:", "accent"), ` cutover host check ${host}`]] : []),
+    ];
   });
 }
 

@@ -168,3 +168,17 @@ test("a pass exits with its worst outcome, and with 2 when hosts were left out",
   assert.equal(passExitCode([{ ...of("in-sync"), state: condition("Stalled", "True", "NotRunning") }]), 4, "P7");
   assert.equal(passExitCode([{ ...of("done"), state: condition("Stalled", "True", "Unreachable") }]), 2);
 });
+
+test("patches that hosts refused in the last run are named with the evidence, and a damaged base asks for a look", () => {
+  const refused = { component: "shop", version: "2.0.0", reason: "base-damaged", evidence: "bin/shop differs" };
+  const lastRun = {
+    ...{ run: "r1", release: "shop", outcome: "done", reason: "every host read back", startedAt: at, at },
+    refusedPatches: ["web1", "web2"].map((host) => ({ host, ...refused })),
+  };
+  const lines = show(view({ lastRun }));
+  assert.deepEqual(lines.slice(-3), [
+    "patch refused on web1, web2: shop 2.0.0: base-damaged; the full artifact was sent instead",
+    "  | bin/shop differs",
+    "next: cutover host check web1",
+  ]);
+});

@@ -12,7 +12,7 @@ import { recall } from "./controller-memory.ts";
 import { withLastKnown } from "./last-known.ts";
 import { type LoadedVersion, loadPublished, loadVersion, type WantedVersion } from "./load-published.ts";
 import type { RunSources } from "./make-deliveries.ts";
-import { withTransfers } from "./with-transfers.ts";
+import { recentRefusals, withTransfers } from "./with-transfers.ts";
 
 export interface Snapshot {
   readonly versions: ReadonlyMap<string, LoadedVersion>;
@@ -115,5 +115,6 @@ export async function planRelease(
     ),
   });
   const { trust, versionOf } = runSources({ controller, trust: memory.trust }, context);
-  return withTransfers(plan, { controller, trust, versionOf, observations });
+  const refusals = await recentRefusals(controller.journal);
+  return withTransfers(plan, { controller, trust, versionOf, observations, refusals });
 }

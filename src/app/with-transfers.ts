@@ -5,21 +5,27 @@ import type { Observation } from "../model/observation.ts";
 import type { Plan, PlannedChange, PlannedTransfer } from "../model/plan.ts";
 import type { ChosenPath } from "../plan/choose-path.ts";
 import { isCommitOnly } from "../plan/host-tasks.ts";
+import type { JournalPort } from "../ports.ts";
 import { type KnownPatch, makeTransferBook, type TransferBook, type TransferBookInput } from "./transfer-book.ts";
 
 export interface WithTransfersInput extends TransferBookInput {
   readonly observations: ReadonlyMap<string, Observation>;
+  /** What `recentRefusals` found. */
+  readonly refusals?: ReadonlyMap<string, string>;
 }
 
 /** The plan with `transfers`, one for all hosts that get the same; its hash stays. A host that is only committed gets nothing. */
-export async function withTransfers(plan: Plan, { observations, ...input }: WithTransfersInput): Promise<Plan> {
+export async function withTransfers(
+  plan: Plan,
+  { observations, refusals = new Map(), ...input }: WithTransfersInput,
+): Promise<Plan> {
   const book = makeTransferBook(input);
   const chosen = new Map<string, Promise<ChosenPath<KnownPatch>>>();
   const groups = new Map<string, PlannedTransfer & { readonly hosts: string[] }>();
   for (const change of plan.changes.filter((each) => !isCommitOnly(each))) {
     const path = await pathOf({ book, chosen, change, observation: observations.get(change.host) });
     if (path === undefined) continue;
-    const transfer = transferOf(change, path, book);
+    const transfer = transferOf(change, path, { book, refusal: refusals.get(`${change.host}/${change.component}`) });
     const key = JSON.stringify({ ...transfer, hosts: [] });
     const known = groups.get(key);
     if (known) known.hosts.push(change.host);
@@ -54,8 +60,22 @@ async function pathOf({ book, chosen, change, observation }: PathRequest): Promi
 function transferOf(
   { host, component, from, to }: PlannedChange,
   path: ChosenPath<KnownPatch>,
-  book: TransferBook,
+  { book, refusal }: { readonly book: TransferBook; readonly refusal: string | undefined },
 ): PlannedTransfer & { readonly hosts: string[] } {
   const via = path.kind === "chain" ? path.hops.slice(1).map((hop) => book.nameOf(hop.from)) : [];
-  return { component, from, to, hosts: [host], path: path.kind, via, bytesPerHost: path.bytes, why: path.why };
+  const why = [path.why, ...(refusal === undefined || path.kind === "present" ? [] : [refusal])].join("; ");
+  return { component, from, to, hosts: [host], path: path.kind, via, bytesPerHost: path.bytes, why };
+}
+
+/** Who refused a patch in the newest run, keyed by `host/component`: a host with a damaged version may do so again. */
+export async function recentRefusals(journal: JournalPort): Promise<ReadonlyMap<string, string>> {
+  const newest = (await journal.streams("run/")).at(-1);
+  const events = newest === undefined ? [] : await journal.read(newest, ["patch-refused"]);
+  return new Map(
+    events.flatMap((event) =>
+      event.kind === "patch-refused"
+        ? [[`${event.host}/${event.component}`, `it refused a patch to ${event.version} before: ${event.reason}`]]
+        : [],
+    ),
+  );
 }

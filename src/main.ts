@@ -31,6 +31,7 @@ const services: Services = {
   openController: async (configPath) => (await wiring()).openController(configPath),
   openProfiledController: async (configPath) => (await wiring()).openProfiledController(configPath),
   openReviewer: async (configPath) => (await wiring()).openReviewer(configPath),
+  openForge: async (input) => (await wiring()).openForge(input),
   openServer,
   openJournal: async (configPath) => (await wiring()).openJournal(configPath),
   async operatorShell(operator) {

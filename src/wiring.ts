@@ -3,6 +3,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { artifactDirectory } from "./adapters/artifact-directory.ts";
 import { artifactHttp } from "./adapters/artifact-http.ts";
+import { type Environment, findForge, forgeKindOf, pullOf } from "./adapters/forges/find-forge.ts";
+import { gitea } from "./adapters/forges/gitea.ts";
+import { github } from "./adapters/forges/github.ts";
+import { gitlab } from "./adapters/forges/gitlab.ts";
 import { gitCommitWriter } from "./adapters/git-commit-writer.ts";
 import { gitLease } from "./adapters/git-lease.ts";
 import { gitNotes } from "./adapters/git-notes.ts";
@@ -22,7 +26,7 @@ import type { Reviewer } from "./app/review-plan.ts";
 import { type Config, loadConfig, loadTrust } from "./config.ts";
 import { LackingError } from "./errors.ts";
 import { artifactRepository } from "./package/artifact-repository.ts";
-import type { ArtifactStorePort, CommitWriterPort, JournalPort, Trigger } from "./ports.ts";
+import type { ArtifactStorePort, CommitWriterPort, ForgePort, JournalPort, Trigger } from "./ports.ts";
 
 export { localOperatorShell, sshOperatorShell } from "./adapters/operator-shell.ts";
 export { makePinoLog } from "./adapters/pino-log.ts";
@@ -135,6 +139,25 @@ export async function openReviewer(
 function gitDirectoryOf(path: string): string {
   const inside = join(path, ".git");
   return existsSync(inside) ? inside : path;
+}
+
+/** Where pull requests are: named by `kind`, or by the CI job that this is. Throws LackingError when nothing names a forge. */
+export async function openForge({ configPath, kind, env }: OpenForge): Promise<{
+  readonly forge: ForgePort;
+  readonly pull: number | undefined;
+}> {
+  const { repository } = await loadConfig(configPath);
+  const asked = kind === undefined ? {} : { kind: forgeKindOf(kind) };
+  const found = findForge({ ...asked, env, remote: repository.url });
+  if (found === undefined)
+    throw new LackingError("Nothing says which forge is meant", "add --forge github|gitlab|gitea");
+  const make = { github, gitlab, gitea }[found.kind];
+  return { forge: make({ ...found, clock: systemClock }), pull: pullOf(env) };
+}
+interface OpenForge {
+  readonly configPath: string;
+  readonly kind: string | undefined;
+  readonly env: Environment;
 }
 
 /** For commands that work beside a running `serve`: no git, no host. */

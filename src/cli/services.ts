@@ -2,6 +2,7 @@
 import type { Controller } from "../app/controller.ts";
 import type { enrolHost } from "../app/enrol-host.ts";
 import type { generateKeys } from "../app/keys.ts";
+import type { postReview } from "../app/post-review.ts";
 import type { propose } from "../app/propose.ts";
 import type { publish } from "../app/publish.ts";
 import type { Reviewer } from "../app/review-plan.ts";
@@ -27,6 +28,9 @@ export interface ProfiledController extends OpenedController {
     readonly cpuProfile: CpuProfile;
   }>;
 }
+
+type Environment = { readonly [name: string]: string | undefined };
+type Forge = Parameters<typeof postReview>[0]["forge"];
 
 type ServeInput = Parameters<typeof serve>[0];
 export type Log = ServeInput["log"];
@@ -68,6 +72,12 @@ export interface Services {
   openProfiledController(configPath: string): Promise<ProfiledController>;
   /** For reviews: no private key, no host; a clone in CI will do. */
   openReviewer(configPath: string): Promise<{ readonly reviewer: Reviewer; close(): Promise<void> }>;
+  /** The forge that is named, or whose CI job this is; with the pull request of that job. Throws LackingError without one. */
+  openForge(input: {
+    readonly configPath: string;
+    readonly kind: string | undefined;
+    readonly env: Environment;
+  }): Promise<{ readonly forge: Forge; readonly pull: number | undefined }>;
   openServer(configPath: string): Promise<OpenedServer>;
   openJournal(configPath: string): Promise<OpenedJournal>;
   operatorShell(operator: Operator): Promise<OperatorShell>;

@@ -10,6 +10,7 @@ const services: Services = {
   openController: unused,
   openProfiledController: unused,
   openReviewer: unused,
+  openForge: unused,
   openServer: unused,
   openJournal: unused,
   operatorShell: unused,

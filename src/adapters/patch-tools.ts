@@ -26,7 +26,7 @@ export function patchTools({ path = process.env.PATH ?? "" }: { readonly path?: 
       const args = [
         ...["-q", "-f", "--ultra", `-${level}`, "--single-thread", "--no-check", `--stream-size=${size}`],
         ...(reference === undefined ? [] : [`--patch-from=${reference}`]),
-        ...[`--zstd=wlog=${windowLog}`, "-o", output, "-"],
+        ...[`--long=${windowLog}`, "-o", output, "-"],
       ];
       await run("zstd", { args, path, input, output, size, onRead, signal });
     },
@@ -67,7 +67,7 @@ function ended(program: PatchTool, call: Call): Promise<{ code: number | null; s
     const child = spawn(program, args, {
       stdio: ["pipe", "ignore", "pipe"],
       env: { PATH: path, LC_ALL: "C" },
-      timeout: shortestDeadlineMs + size * deadlineMsPerByte,
+      timeout: Math.ceil(shortestDeadlineMs + size * deadlineMsPerByte),
       killSignal: "SIGKILL",
     });
     const onAbort = () => child.kill("SIGKILL");

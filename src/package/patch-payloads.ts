@@ -14,6 +14,7 @@ import type {
 import { corruptArtifact, incompleteArtifact } from "./artifact-errors.ts";
 import type { FullPayloads } from "./full-payloads.ts";
 import { hexOf, patchPath, transferSignaturesPath, transfersPath } from "./layout.ts";
+import { effortSettings } from "./patch/effort.ts";
 import { makePairPatch } from "./patch/make-pair-patch.ts";
 import { chainPatches } from "./patch/patch-container.ts";
 import { cachedPayload, digestOfFile } from "./payload-cache.ts";
@@ -27,6 +28,7 @@ export function patchPayloads(input: {
   readonly full: FullPayloads;
 }): PatchPayloads {
   const { store, cacheDirectory, tools, full } = input;
+  const settings = effortSettings("fast", { memoryBytes: 0 });
   const making = new Map<string, Promise<PayloadFile>>();
 
   /** Asked twice at once, it is made once. */
@@ -61,7 +63,9 @@ export function patchPayloads(input: {
       const pair = { from: Digest.parse(from), to: Digest.parse(to) };
       const target = join(cacheDirectory, `${hexOf(pair.from)}-${hexOf(pair.to)}.${variant}`);
       const watching = { ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) };
-      return once(target, () => makePairPatch({ ...pair, variant, target, cacheDirectory, tools, full, ...watching }));
+      return once(target, () =>
+        makePairPatch({ ...pair, variant, settings, target, cacheDirectory, tools, full, ...watching }),
+      );
     },
     async chain(stages) {
       const parsed = stages.map(({ patch, to }) => ({ patch, to: Digest.parse(to) }));

@@ -43,3 +43,27 @@ function headerFieldBytes(descriptor: number): number {
   const contentSizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6] ?? 0;
   return (isSingleSegment ? 0 : 1) + dictionaryBytes + contentSizeBytes;
 }
+
+/** Bytes of window that a decoder needs for the first frame of a file. */
+export async function zstdWindowBytes(path: string): Promise<number> {
+  await using file = await open(path, "r");
+  const header = Buffer.alloc(largestHeader);
+  await file.read(header, 0, largestHeader, 0);
+  const descriptor = header.readUInt8(4);
+  if ((descriptor & 32) === 0) {
+    const window = header.readUInt8(5);
+    const base = 2 ** (10 + (window >> 3));
+    return base + (base / 8) * (window & 7);
+  }
+  const at = 5 + ([0, 1, 2, 4][descriptor & 3] ?? 0);
+  switch (descriptor >> 6) {
+    case 0:
+      return header.readUInt8(at);
+    case 1:
+      return header.readUInt16LE(at) + 256;
+    case 2:
+      return header.readUInt32LE(at);
+    default:
+      return Number(header.readBigUInt64LE(at));
+  }
+}

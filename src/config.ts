@@ -29,6 +29,8 @@ export interface Config {
     readonly directory: string;
     readonly journal: string;
     readonly lock: string;
+    /** Tells this controller from another one of the same name. */
+    readonly instance: string;
     readonly mirror: string;
     readonly cache: string;
   };
@@ -130,6 +132,7 @@ function fromFile(settings: ConfigFile, { file, hostname }: { file: string; host
       directory: state,
       journal: join(state, "journal.sqlite"),
       lock: join(state, "controller.lock"),
+      instance: join(state, "instance"),
       mirror: join(state, "mirror.git"),
       cache: join(state, "cache"),
     },

@@ -11,6 +11,7 @@ import { gitCommitWriter } from "./adapters/git-commit-writer.ts";
 import { gitLease } from "./adapters/git-lease.ts";
 import { gitNotes } from "./adapters/git-notes.ts";
 import { gitRepository } from "./adapters/git-repository.ts";
+import { instanceId } from "./adapters/instance-id.ts";
 import { patchTools } from "./adapters/patch-tools.ts";
 import { processLock } from "./adapters/process-lock.ts";
 import type { RecordedProfile } from "./adapters/profile/record-profile.ts";
@@ -77,7 +78,10 @@ export async function openController(
     journal,
     repository: timed("repository", gitRepository({ ...remote, ref: config.repository.ref, signer })),
     notes: timed("notes", gitNotes(remote)),
-    lease: timed("lease", gitLease({ ...remote, knownEpoch: () => epoch })),
+    lease: timed(
+      "lease",
+      gitLease({ ...remote, knownEpoch: () => epoch, instance: () => instanceId(config.state.instance) }),
+    ),
     processLock: processLock({ path: config.state.lock, command: `cutover ${process.argv.slice(2).join(" ")}` }),
     artifacts: timed(
       "artifacts",

@@ -12,6 +12,8 @@ const attempts = 5;
 export interface GitLeaseOptions extends GitRemote {
   /** Highest epoch that is known from elsewhere, such as the journal: a deleted lease ref must not lead back below it. */
   readonly knownEpoch?: () => number;
+  /** Tells this controller from another one of the same name; without it the name alone counts. */
+  readonly instance?: () => Promise<string>;
 }
 
 /** What the remote has, and since when this process has seen it unchanged (monotonic milliseconds). */
@@ -44,13 +46,17 @@ export function gitLease(options: GitLeaseOptions): LeasePort {
       for (let attempt = 1; attempt <= attempts; attempt++) {
         const { object: expected, text: current, unchangedMs, seenAlive } = await look();
         if (expected !== undefined && current === undefined && !takeOver) throw foreignLease();
-        if (current?.holder !== undefined && current.holder !== holder && !takeOver) {
+        const instance = await options.instance?.();
+        if (current?.holder !== undefined && !isOurs(current, { holder, instance }) && !takeOver) {
           // A clock that is wrong by a day does not free a lease that we have seen renewed, nor keep a dead one (F19).
           const expired = unchangedMs >= current.ttlMs || (!seenAlive && now >= current.at + current.ttlMs);
-          if (!expired) throw leaseHeld(current, now);
+          if (!expired) throw leaseHeld(current, { holder, now });
         }
         const epoch = Math.max(current?.epoch ?? 0, knownEpoch()) + 1;
-        const { object, won } = await swap({ holder, epoch, at: now, ttlMs, nonce: crypto.randomUUID() }, expected);
+        const { object, won } = await swap(
+          { holder, epoch, at: now, ttlMs, nonce: crypto.randomUUID(), instance },
+          expected,
+        );
         if (won || (await look()).object === object) return { holder, epoch, ttlMs, object };
       }
       throw new CutoverError({
@@ -62,7 +68,11 @@ export function gitLease(options: GitLeaseOptions): LeasePort {
     },
     async renew(lease, now) {
       const { holder, epoch, ttlMs } = lease;
-      const { object, won } = await swap({ holder, epoch, at: now, ttlMs, nonce: crypto.randomUUID() }, lease.object);
+      const instance = await options.instance?.();
+      const { object, won } = await swap(
+        { holder, epoch, at: now, ttlMs, nonce: crypto.randomUUID(), instance },
+        lease.object,
+      );
       if (won) return { ...lease, object };
       // An earlier renewal whose reply was lost is still ours: go on from it.
       const seen = await look();
@@ -107,13 +117,21 @@ function assertHolder(holder: string): void {
   });
 }
 
-function leaseHeld(current: LeaseText, now: number): RefusedError {
+/** A lease that says no instance was taken by an older version: the name is all there is to go by. */
+function isOurs(current: LeaseText, { holder, instance }: Pick<LeaseText, "holder" | "instance">): boolean {
+  return current.holder === holder && (current.instance === undefined || current.instance === instance);
+}
+
+function leaseHeld(current: LeaseText, { holder, now }: { holder: string; now: number }): RefusedError {
   const age = Math.max(0, Math.round((now - current.at) / 1000));
+  const namesake = current.holder === holder;
   return new RefusedError({
     code: "lease-held",
-    message: `${current.holder} holds the lease (epoch ${current.epoch}), renewed ${age} s ago`,
+    message: `${namesake ? "Another controller called " : ""}${current.holder} holds the lease (epoch ${current.epoch}), renewed ${age} s ago`,
     impact: "This controller writes nothing",
-    remedy: "Stop the other controller, or start this one with --take-over",
+    remedy: namesake
+      ? "Stop it, or start this one with --take-over; two that shall take turns need names of their own: `holder` in cutover.yaml"
+      : "Stop the other controller, or start this one with --take-over",
   });
 }
 

@@ -9,6 +9,8 @@ export interface LeaseText {
   readonly ttlMs: number;
   /** Makes two takers of the same moment different. */
   readonly nonce: string;
+  /** Which of several controllers with the holder's name it is; leases of versions without it say nothing. */
+  readonly instance?: string | undefined;
 }
 
 /** The commit object as git stores it. */
@@ -21,6 +23,7 @@ export function encodeLease(lease: LeaseText, tree: string): string {
     `at ${lease.at}`,
     `ttl-ms ${lease.ttlMs}`,
     `nonce ${lease.nonce}`,
+    ...(lease.instance === undefined ? [] : [`instance ${lease.instance}`]),
   ];
   return `tree ${tree}\nauthor ${who}\ncommitter ${who}\n\ncutover lease\n\n${lines.join("\n")}\n`;
 }
@@ -28,16 +31,17 @@ export function encodeLease(lease: LeaseText, tree: string): string {
 /** Undefined for anything that this program did not write. */
 export function decodeLease(commit: string): LeaseText | undefined {
   const found =
-    /\n\ncutover lease\n\nholder (\S{1,128})\nepoch (\d{1,15})\nat (\d{1,15})\nttl-ms (\d{1,12})\nnonce ([0-9a-f-]{36})\n$/.exec(
+    /\n\ncutover lease\n\nholder (\S{1,128})\nepoch (\d{1,15})\nat (\d{1,15})\nttl-ms (\d{1,12})\nnonce ([0-9a-f-]{36})\n(?:instance ([0-9a-f-]{36})\n)?$/.exec(
       commit,
     );
   if (found === null) return undefined;
-  const [, holder = "-", epoch, at, ttlMs, nonce = ""] = found;
+  const [, holder = "-", epoch, at, ttlMs, nonce = "", instance] = found;
   return {
     holder: holder === "-" ? undefined : holder,
     epoch: Number(epoch),
     at: Number(at),
     ttlMs: Number(ttlMs),
     nonce,
+    instance,
   };
 }

@@ -1,7 +1,10 @@
 // The lease on a real remote: one holder, epochs that only rise, and no way back for who lost it.
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { type GitLeaseOptions, gitLease } from "../../src/adapters/git-lease.ts";
+import { instanceId } from "../../src/adapters/instance-id.ts";
 import { type ReleaseRepo, withReleaseRepo } from "../support/with-release-repo.ts";
 
 const controller = (repo: ReleaseRepo, options: Partial<GitLeaseOptions> = {}) =>
@@ -105,4 +108,31 @@ test("a ref that is no lease stops everybody until a person says so", () =>
     await assert.rejects(controller(repo).acquire(ask("a")), { code: "lease-held" });
     assert.equal((await controller(repo).acquire(ask("a", 1_000_000, true))).epoch, 1);
     await assert.rejects(controller(repo).acquire(ask("-x\nepoch 9")), { code: "holder-refused" });
+  }));
+
+test("two controllers of one name and different state directories do not share a lease; the one that starts again keeps its own (F18)", () =>
+  withReleaseRepo(async (repo) => {
+    const at = (directory: string) =>
+      controller(repo, { instance: () => instanceId(join(repo.folder, directory, "state/instance")) });
+    const one = at("one");
+    const lease = await one.acquire(ask("a"));
+    await assert.rejects(at("two").acquire(ask("a")), {
+      code: "lease-held",
+      message: "Another controller called a holds the lease (epoch 1), renewed 0 s ago",
+    });
+    assert.equal((await one.renew(lease, 1_001_000)).epoch, 1);
+    assert.equal((await at("one").acquire(ask("a"))).epoch, 2, "the same controller, started again");
+    assert.equal((await at("two").acquire(ask("a", 1_000_000, true))).epoch, 3);
+    await assert.rejects(at("one").acquire(ask("a")), { code: "lease-held" });
+    assert.equal((await at("one").acquire(ask("a", 1_060_000))).epoch, 4, "an expired one is free for all");
+  }));
+
+test("the id of a controller is the same for all who ask at once, and a damaged one is not guessed at", () =>
+  withReleaseRepo(async (repo) => {
+    const path = join(repo.folder, "state/instance");
+    const ids = await Promise.all([1, 2, 3, 4].map(() => instanceId(path)));
+    assert.equal(new Set(ids).size, 1);
+    assert.equal(await instanceId(path), ids[0]);
+    await writeFile(path, "nonsense");
+    await assert.rejects(instanceId(path), { code: "lacking", exitCode: 69 });
   }));

@@ -29,6 +29,7 @@ test("only the repository has to be named; paths start from the file's directory
       directory: "/srv/cutover/state",
       journal: "/srv/cutover/state/journal.sqlite",
       lock: "/srv/cutover/state/controller.lock",
+      instance: "/srv/cutover/state/instance",
       mirror: "/srv/cutover/state/mirror.git",
       cache: "/srv/cutover/state/cache",
     },

@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Metrics } from "./metrics.ts";
-import { isSignedByGitHub } from "./verify-webhook.ts";
+import { hookKinds } from "./verify-webhook.ts";
 
 export interface HttpAppInput {
   readonly metrics: Metrics;
@@ -31,13 +31,16 @@ export function makeHttpApp({ metrics, webhookSecret, onHint, lastPass }: HttpAp
   app.get("/metrics", async (context) =>
     context.text(await metrics.text(), 200, { "Content-Type": metrics.contentType }),
   );
-  app.post("/webhooks/github", bodyLimit({ maxSize: maxWebhookBytes }), async (context) => {
-    if (webhookSecret === undefined) return context.json({ error: "no webhook secret is configured" }, 404);
-    const body = new Uint8Array(await context.req.arrayBuffer());
-    const signed = isSignedByGitHub({ secret: webhookSecret, body, header: context.req.header("x-hub-signature-256") });
-    if (!signed) return context.json({ error: "the signature does not match" }, 401);
-    onHint(`webhook: ${context.req.header("x-github-event") === "push" ? "push" : "event"}`);
-    return context.json({ status: "accepted" }, 202);
-  });
+  for (const [forge, kind] of Object.entries(hookKinds)) {
+    app.post(`/webhooks/${forge}`, bodyLimit({ maxSize: maxWebhookBytes }), async (context) => {
+      if (webhookSecret === undefined) return context.json({ error: "no webhook secret is configured" }, 404);
+      const body = new Uint8Array(await context.req.arrayBuffer());
+      const header = (name: string) => context.req.header(name);
+      if (!kind.isSigned({ secret: webhookSecret, body, header }))
+        return context.json({ error: "the signature does not match" }, 401);
+      onHint(`webhook: ${header(kind.eventHeader) === kind.push ? "push" : "event"}`);
+      return context.json({ status: "accepted" }, 202);
+    });
+  }
   return app;
 }

@@ -18,7 +18,7 @@ export interface ReleaseResult {
   readonly run: RunResult | undefined;
   readonly outcome: RunOutcome | "in-sync" | "stalled" | "waiting";
   /** What keeps the release from being worked on, for its status. */
-  readonly trouble?: { readonly reason: string; readonly message: string };
+  readonly trouble?: { readonly reason: string; readonly message: string; readonly next?: string };
   /** This very plan has failed before; while it waits for its next try, nothing ran. */
   readonly backOff?: BackOff;
   /** This release could not even be planned; the others were. */

@@ -3,6 +3,7 @@ import type { CutoverError } from "../errors.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
+import { type Approval, judgeApproval } from "./approval.ts";
 import { type BackOff, backOffOf } from "./back-off.ts";
 import type { Controller } from "./controller.ts";
 import { readNewest } from "./read-newest.ts";
@@ -14,6 +15,8 @@ export interface PlannedReleases {
   readonly plans: readonly Plan[];
   /** Plans that failed before and wait for their next try by `serve`. */
   readonly backOffs: readonly BackOff[];
+  /** Releases whose policy asks for an approval, and how that stands. */
+  readonly approvals: ReadonlyMap<string, Approval>;
   /** Releases that cannot be planned, and why; the others are. */
   readonly failed: readonly { readonly release: string; readonly error: CutoverError }[];
   readonly warnings: readonly Diagnostic[];
@@ -26,6 +29,7 @@ export async function planReleases({ controller }: { readonly controller: Contro
   const { desired, warnings } = loaded;
   const plans: Plan[] = [];
   const backOffs: BackOff[] = [];
+  const approvals = new Map<string, Approval>();
   const failed: { release: string; error: CutoverError }[] = [];
   const observations = new Map<string, Observation>();
   for (const release of desired.releases) {
@@ -40,6 +44,10 @@ export async function planReleases({ controller }: { readonly controller: Contro
       for (const [host, observation] of context.observations) observations.set(host, observation);
       const plan = await planRelease(controller, { context, release, desired });
       plans.push(plan);
+      approvals.set(
+        release.name,
+        await judgeApproval(controller, { release, plan, desired, versions: context.versions }),
+      );
       const tries = { plan, firstRetry: "after-a-pause" } as const;
       const backOff = plan.changes.length === 0 ? undefined : await backOffOf(controller, tries);
       if (backOff !== undefined && controller.clock.now() < backOff.nextTryAt) backOffs.push(backOff);
@@ -49,5 +57,5 @@ export async function planReleases({ controller }: { readonly controller: Contro
     }
   }
   await controller.executor.close();
-  return { commit: desired.commit, plans, backOffs, failed, warnings, observations };
+  return { commit: desired.commit, plans, backOffs, approvals, failed, warnings, observations };
 }

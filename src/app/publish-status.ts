@@ -112,6 +112,12 @@ export async function readStatusStream(
   return { last, isPublished, sequence: events.at(-1)?.sequence ?? 0 };
 }
 
+/** Every status of a release that this controller made, newest first, as it was journaled. */
+export async function readStatuses({ journal }: Pick<Controller, "journal">, release: string): Promise<Status[]> {
+  const events = await journal.read(statusStream(release));
+  return events.flatMap((event) => (event.kind === "status-made" ? [event.status] : [])).reverse();
+}
+
 async function pushStatus(controller: Controller, status: Status): Promise<void> {
   const { signer, settings, notes } = controller;
   const signature = await signer.sign({

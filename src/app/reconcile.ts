@@ -5,6 +5,7 @@ import { stateOf } from "../model/status.ts";
 import type { Lease } from "../ports.ts";
 import { openRuns } from "../run/replay.ts";
 import { acceptCommit } from "./accept-commit.ts";
+import { approvalMessage, judgeApproval, keepApproval } from "./approval.ts";
 import { backOffOf, type FirstRetry } from "./back-off.ts";
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
@@ -96,6 +97,13 @@ async function reconcileRelease(input: PassInput, desired: Desired, release: Des
   const { plan } = planned;
   if (plan.changes.length === 0)
     return { ...planned, run: undefined, outcome: plan.held.length > 0 ? "stalled" : "in-sync" };
+  const approval = await judgeApproval(controller, { release, plan, desired, versions: context.versions });
+  if (approval.kind === "stalled") {
+    const { reason, next } = approval;
+    const trouble = { reason, message: approvalMessage(approval), next };
+    return { ...planned, run: undefined, outcome: "stalled", trouble };
+  }
+  await keepApproval(controller, approval);
   const tries = { plan, firstRetry };
   const before = await backOffOf(controller, tries);
   if (before !== undefined && controller.clock.now() < before.nextTryAt)

@@ -10,7 +10,7 @@ import { backOffLines } from "./render-back-off.ts";
 import { renderError, reportError } from "./render-error.ts";
 import { warningLine } from "./render-pass.ts";
 import { renderPlan } from "./render-plan.ts";
-import { renderReview } from "./render-review.ts";
+import { approvalLines, renderReview } from "./render-review.ts";
 import { styled } from "./text.ts";
 
 const formats = ["text", "markdown", "json"] as const;
@@ -89,7 +89,7 @@ async function showLivePlan({ output, services, configPath }: CommandContext): P
   const { planReleases } = await import("../app/plan-releases.ts");
   const opened = await services.openController(configPath);
   try {
-    const { commit, plans, observations, backOffs, failed, warnings } = await planReleases({
+    const { commit, plans, observations, backOffs, approvals, failed, warnings } = await planReleases({
       controller: opened.controller,
     });
     const totalHosts = plans.length === 1 ? observations.size : undefined;
@@ -99,6 +99,7 @@ async function showLivePlan({ output, services, configPath }: CommandContext): P
       ...plans.flatMap((plan) => [
         [],
         ...renderPlan({ plan, totalHosts }),
+        ...approvalLines(approvals.get(plan.release)),
         ...backOffs.filter(({ release }) => release === plan.release).flatMap(backOffLines),
       ]),
       ...failed.flatMap(({ release, error }) => [
@@ -109,18 +110,21 @@ async function showLivePlan({ output, services, configPath }: CommandContext): P
     ]);
     if (plans.length + failed.length === 0) output.print([["no release in the repository"]]);
     // A plan that waits for its next try changes nothing now, like one whose hosts are all left alone.
-    const waits = new Set(backOffs.map(({ planHash }) => planHash));
+    const unapproved = plans.filter(({ release }) => approvals.get(release)?.kind === "stalled");
+    const waits = new Set([...backOffs.map(({ planHash }) => planHash), ...unapproved.map(({ hash }) => hash)]);
     const sizes = plans.map((plan) => (waits.has(plan.hash) ? { changes: [], held: plan.changes } : plan));
     const exitCode = planExitCode(
       sizes,
       failed.map(({ error }) => error),
     );
     if (exitCode === 2) output.print([[styled("next:", "accent"), " cutover reconcile --once"]]);
-    if (exitCode === 4) output.print([[styled("next:", "accent"), " cutover status"]]);
+    // A plan that waits for approval has said above what comes next.
+    if (exitCode === 4 && unapproved.length === 0) output.print([[styled("next:", "accent"), " cutover status"]]);
     output.document({
       commit,
       plans,
       backOffs,
+      approvals: Object.fromEntries(approvals),
       failed: failed.map(({ release, error }) => ({ release, error: reportError(error) })),
       warnings,
       observations: [...observations.values()],

@@ -24,7 +24,7 @@ interface ReleaseView {
   readonly plan: Plan;
   readonly run: RunView | undefined;
   readonly outcome: RunOutcome | "in-sync" | "stalled" | "waiting";
-  readonly trouble?: { readonly reason: string; readonly message: string };
+  readonly trouble?: { readonly reason: string; readonly message: string; readonly next?: string };
   readonly backOff?: BackOffView;
   readonly error?: CutoverError;
   readonly state?: Condition;
@@ -89,7 +89,7 @@ function releaseLines({ release, plan, outcome, run, trouble, backOff, error, st
     return [
       head(`${outcome} (${trouble.reason})`, style),
       [`  ${trouble.message}`],
-      nextLine(next ?? "cutover status"),
+      nextLine(trouble.next ?? next ?? "cutover status"),
     ];
   if ((outcome === "done" || outcome === "in-sync") && state?.type === "Stalled")
     return [

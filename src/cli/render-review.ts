@@ -43,6 +43,29 @@ export function renderReview(review: Review): Line[] {
   ];
 }
 
+interface ApprovalView {
+  readonly kind: "not-needed" | "approved" | "stalled";
+  readonly by?: { readonly hash: string; readonly commit: string };
+  readonly reason?: string;
+  readonly lines?: readonly string[];
+  readonly trailer?: string;
+  readonly next?: string;
+}
+
+/** How the approval of a live plan stands. */
+export function approvalLines(view: ApprovalView | undefined): Line[] {
+  if (view?.kind === "approved" && view.by !== undefined)
+    return [["  ", styled("approved", "good"), ` by commit ${view.by.commit.slice(0, 12)}`]];
+  if (view?.kind !== "stalled") return [];
+  return [
+    ["  ", styled(`waits for approval (${view.reason}):`, "warn")],
+    ...(view.lines ?? []).map((line): Line => [`    ${line}`]),
+    ["  a signed commit with this line at the end of its message approves the plan as it is:"],
+    [`    ${view.trailer}`],
+    [styled("next:", "accent"), ` ${view.next}`],
+  ];
+}
+
 function releaseLines(
   { release, plan, totalHosts, risks, estimates, approval, ...state }: ReleaseReview,
   at: number,

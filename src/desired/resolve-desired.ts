@@ -50,7 +50,6 @@ export function resolveDesired({ commit, documents, blobs }: ResolveRequest): Re
     refuseRepeatedNames(byKind[kind], kind, reportOn);
   for (const kind of ["Trust", "Procedure"] as const) refuseSeveral(byKind[kind], kind, reportOn);
 
-  for (const parsed of byKind.Policy) refuseUnkeptPolicy(parsed.document as Policy, reportOn(parsed));
   const policies = byKind.Policy.map(({ document }) => document as Policy);
   const releases = byKind.Release.map((parsed) => {
     const report = reportOn(parsed);
@@ -130,12 +129,6 @@ function collectHosts(fleets: readonly ParsedDocument[], reportOn: (parsed: Pars
     [...hosts.values()].map(({ host }) => host),
     ({ name }) => name,
   );
-}
-
-/** A promise that nothing keeps yet is refused: an ignored approval would let unreviewed plans run (P12). */
-function refuseUnkeptPolicy(policy: Policy, report: Report): void {
-  if (policy.approval === "merge") return;
-  report(["approval"], { message: "approval by plan hash is not available in this version", expected: "merge" });
 }
 
 function findPolicy(name: string | undefined, policies: readonly Policy[], report: Report) {

@@ -25,6 +25,12 @@ export interface PlannedChange {
   readonly intended?: { readonly from: string | undefined; readonly fromTree: Digest | undefined };
 }
 
+/** One decision of a plan: this component on this host, from what was committed there last. */
+export type IntendedChange = Pick<
+  PlannedChange,
+  "host" | "component" | "from" | "fromTree" | "to" | "toTree" | "strategy" | "deadlineSeconds"
+>;
+
 /** Work of one host within a step; the whole list is handed over in one message. */
 export interface HostWork {
   readonly host: string;

@@ -27,7 +27,9 @@ export const Policy = z
     approval: z
       .enum(["merge", "plan-hash"])
       .default("merge")
-      .describe("plan-hash: the merge commit must name the reviewed plan"),
+      .describe(
+        "plan-hash: nothing runs until a signed commit names the reviewed plan, as `Cutover-Plan: sha256:…` in its message",
+      ),
     drift: z
       .enum(["report", "heal"])
       .default("report")

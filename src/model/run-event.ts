@@ -1,6 +1,6 @@
 // What the journal remembers. Events are facts; state is derived from them, so a replay of any prefix is harmless (P6).
 import type { Host } from "./fleet.ts";
-import type { Plan } from "./plan.ts";
+import type { IntendedChange, Plan } from "./plan.ts";
 import type { Status } from "./status.ts";
 import type { TaskEvent } from "./task.ts";
 
@@ -86,6 +86,15 @@ export type EventBody =
       readonly code: string;
       readonly message: string;
       readonly evidence: string;
+    }
+  /** Policy `approval: plan-hash`: a signed commit named this plan. Plans of this generation may do these changes, or fewer. */
+  | {
+      readonly kind: "plan-approved";
+      readonly release: string;
+      readonly generation: string;
+      readonly hash: string;
+      readonly commit: string;
+      readonly changes: readonly IntendedChange[];
     }
   /** Host names of an accepted commit, in a stream of their own: `fleet`. */
   | { readonly kind: "fleet-accepted"; readonly hosts: readonly string[] }

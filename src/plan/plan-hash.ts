@@ -3,17 +3,11 @@
 import type { DesiredRelease } from "../model/desired.ts";
 import { canonicalJson, digestOf } from "../model/digest.ts";
 import type { Digest } from "../model/names.ts";
-import type { Plan, PlannedChange } from "../model/plan.ts";
+import type { IntendedChange, Plan } from "../model/plan.ts";
 import type { PublishedVersion } from "../model/published-version.ts";
 import { byHostThenComponent, compareText, publishedVersion } from "./difference.ts";
 import { taskWords } from "./host-tasks.ts";
 import type { Stack } from "./order-stacks.ts";
-
-/** One decision: this component on this host, from what was committed there last. */
-export type IntendedChange = Pick<
-  PlannedChange,
-  "host" | "component" | "from" | "fromTree" | "to" | "toTree" | "strategy" | "deadlineSeconds"
->;
 
 /** What a plan means for all hosts, sorted. Commits of a trial, and healings, count as the change that they complete. */
 export function intentOf({ changes, waiting }: Pick<Plan, "changes" | "waiting">): IntendedChange[] {

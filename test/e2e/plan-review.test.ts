@@ -9,6 +9,8 @@ import { planReleases } from "../../src/app/plan-releases.ts";
 import type { Lab } from "../../src/lab/lab.ts";
 import { mustRun, runProgram } from "../../src/lab/run-program.ts";
 import type { Review } from "../../src/model/review.ts";
+import { encodeNote, noteNamespace, notePayload, parseNotes } from "../../src/status/note-codec.ts";
+import { signer } from "../../src/wiring.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
 import { type World, withWorld } from "../support/with-world.ts";
 
@@ -54,6 +56,22 @@ async function propose(world: World, version: string): Promise<void> {
   await git("checkout", "--quiet", "main");
 }
 
+/** The newest record again, newer, with other versions, signed by a key that is no controller's. */
+async function forgeNote(world: World, planHash: string): Promise<void> {
+  const work = join(world.home, "work");
+  const git = (...args: string[]) => mustRun(["git", "-C", work, ...args]);
+  await git("fetch", "--quiet", "origin", "+refs/notes/*:refs/notes/*");
+  const commit = (await git("rev-parse", "origin/main")).trim();
+  const [honest] = parseNotes(await git("notes", "--ref=cutover", "show", commit)).reverse();
+  assert.ok(honest);
+  const targets = honest.status.targets.map((target) => ({ ...target, version: "2.0.0", outcome: "done" as const }));
+  const status = { ...honest.status, targets, planHash, at: honest.status.at + 1_000 };
+  const keyPath = join(world.home, "keys", "operator");
+  const signature = await signer.sign({ keyPath, namespace: noteNamespace, data: notePayload(status) });
+  await git("notes", "--ref=cutover", "append", "-m", encodeNote(status, signature), commit);
+  await git("push", "--quiet", "origin", "refs/notes/cutover");
+}
+
 const silenced = async <T>(lab: Lab, work: () => Promise<T>): Promise<T> => {
   await Promise.all(lab.hosts.map((host) => host.stopSshd()));
   try {
@@ -67,7 +85,7 @@ test(
   "a clone reviews a branch while no host answers, and the merge plans to the same hash (R4)",
   { skip: loopbackSkip },
   () =>
-    withLoopbackLab(3, (lab) =>
+    withLoopbackLab(2, (lab) =>
       withWorld(lab, async (world) => {
         for (const version of ["1.0.0", "2.0.0"]) await world.publishWeb(version);
         await world.pushWeb("1.0.0");
@@ -75,7 +93,7 @@ test(
         const blank = await cloneOf(world);
         const first = await blank.review("origin/main", "origin/next");
         assert.match(first.releases[0]?.stateProblem ?? "", /no status note yet/);
-        assert.deepEqual(first.releases[0]?.plan.changes.map(({ from }) => from), [undefined, undefined, undefined]); // biome-ignore format: one line
+        assert.deepEqual(first.releases[0]?.plan.changes.map(({ from }) => from), [undefined, undefined]); // biome-ignore format: one line
         await world.reconcile();
 
         const clone = await cloneOf(world);
@@ -96,6 +114,11 @@ test(
         assert.match(text.stdout, /hosts as reported .* ago, .*, by a signed note/);
         assert.ok(text.stdout.includes(web.plan.hash));
 
+        await forgeNote(world, web.plan.hash);
+        const [unfooled] = (await (await cloneOf(world)).review("origin/main", "origin/next")).releases;
+        assert.equal(unfooled?.plan.hash, web.plan.hash, "a forged note changes nothing (T33)");
+        assert.match(unfooled?.stateProblem ?? "", /is not signed by a controller key of the Trust/);
+
         await mustRun(["git", "-C", join(world.home, "work"), "merge", "--quiet", "--no-ff", "-m", "Merge", "next"]);
         await mustRun(["git", "-C", join(world.home, "work"), "push", "--quiet", "origin", "main"]);
         const live = await world.withController((controller) => planReleases({ controller }));
@@ -110,6 +133,78 @@ test(
         } finally {
           await lab.hosts[1]?.startSshd();
         }
+      }),
+    ),
+);
+
+test(
+  "approval by plan hash: nothing runs until a signed commit names the reviewed plan, and nothing but that plan (R4, P12)",
+  { skip: loopbackSkip },
+  () =>
+    withLoopbackLab(2, (lab) =>
+      withWorld(lab, async (world) => {
+        const git = (...args: string[]) => mustRun(["git", "-C", join(world.home, "work"), ...args]);
+        const approve = async (hash: string) => {
+          await git("commit", "--quiet", "--allow-empty", "-m", "Approve", "--trailer", `Cutover-Plan: ${hash}`);
+          await git("push", "--quiet", "origin", "main");
+        };
+        const outcome = async () => {
+          const [result] = (await world.reconcile()).results;
+          return { outcome: result?.outcome, reason: result?.trouble?.reason, message: result?.trouble?.message ?? "", hash: result?.plan.hash ?? "" }; // biome-ignore format: one line
+        };
+        const bodies = () => Promise.all(lab.hosts.map(async (host) => (await world.ask(host)).body));
+        const merge = async (...message: string[]) => {
+          await git("merge", "--quiet", "--no-ff", "-m", message.join("\n\n"), "next");
+          await git("push", "--quiet", "origin", "main");
+        };
+        const [first, second] = lab.hosts;
+        assert.ok(first && second);
+        for (const version of ["1.0.0", "2.0.0", "3.0.0"]) await world.publishWeb(version);
+        await world.push({ "policy.yaml": { apiVersion: "cutover/v1", kind: "Policy", name: "default", batchSize: 2, approval: "plan-hash" } }); // biome-ignore format: one line
+
+        // 1. No trailer, then an empty signed commit on top: the same documents, so the same generation.
+        await world.pushWeb("1.0.0");
+        const missing = await outcome();
+        assert.deepEqual([missing.outcome, missing.reason], ["stalled", "ApprovalMissing"]);
+        assert.ok(missing.message.includes(`Cutover-Plan: ${missing.hash}`));
+        const status = await runProgram([process.execPath, main, "status"], { cwd: world.home });
+        assert.match(status.stdout, /web: Stalled \(ApprovalMissing\)/);
+        const shown = await runProgram([process.execPath, main, "plan"], { cwd: world.home });
+        assert.equal(shown.exitCode, 4, shown.stdout);
+        assert.match(shown.stdout, /next: git commit --allow-empty -S .* --trailer 'Cutover-Plan: sha256:/);
+        await approve(missing.hash);
+        assert.equal((await outcome()).outcome, "done");
+        assert.deepEqual(await bodies(), ["1.0.0", "1.0.0"]);
+
+        // 2. The merge names what the clone reviewed. A host that is away is caught up later, under the same approval.
+        await propose(world, "2.0.0");
+        const [reviewed] = (await (await cloneOf(world)).review("origin/main", "origin/next")).releases;
+        assert.equal(reviewed?.approval, "plan-hash");
+        await merge("Merge 2.0.0", `Cutover-Plan: ${reviewed?.plan.hash}`);
+        await second.stopSshd();
+        try {
+          assert.deepEqual([(await outcome()).outcome, await bodies()], ["done", ["2.0.0", "1.0.0"]]);
+        } finally {
+          await second.startSshd();
+        }
+        assert.equal((await outcome()).outcome, "done");
+        assert.deepEqual(await bodies(), ["2.0.0", "2.0.0"]);
+
+        // 3. Somebody changed a host since the review: nothing runs, and what changed is shown.
+        await propose(world, "3.0.0");
+        const [agreed] = (await (await cloneOf(world)).review("origin/main", "origin/next")).releases;
+        const pointAt = (version: string) => {
+          const script = `cd '${second.prefix}/srv/cutover/web' && ln -s 'versions/${version}' .mine && mv -T .mine current`;
+          return second.run(["sh", "-c", script]);
+        };
+        await pointAt("1.0.0");
+        await merge("Merge 3.0.0", `Cutover-Plan: ${agreed?.plan.hash}`);
+        const drifted = await outcome();
+        assert.deepEqual([drifted.outcome, drifted.reason], ["stalled", "PlanDiffers"]);
+        assert.match(drifted.message, /host-2 web: current is 1\.0\.0, but 2\.0\.0 was committed last/);
+        await pointAt("2.0.0");
+        assert.equal((await outcome()).outcome, "done");
+        assert.deepEqual(await bodies(), ["3.0.0", "3.0.0"]);
       }),
     ),
 );

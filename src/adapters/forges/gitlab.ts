@@ -7,7 +7,7 @@ import { type ForgeComment, isOurComment, sameText } from "./own-comment.ts";
 const User = z.object({ id: z.int() });
 const Note = z.object({ id: z.int(), body: z.string(), author: User.nullable(), system: z.boolean().optional() });
 const MergeRequest = z.object({ iid: z.int(), web_url: z.string() });
-const Status = z.object({ name: z.string(), status: z.string(), description: z.string().nullish() });
+const Status = z.object({ id: z.int(), name: z.string(), status: z.string(), description: z.string().nullish() });
 
 const stateWords: Readonly<Record<CommitStatus["state"], string>> = {
   success: "success",
@@ -59,8 +59,8 @@ export function gitlab(options: GitlabOptions): ForgePort {
         const list = { path: `${project}/repository/commits/${segment(commit)}/statuses`, query: { name: context } };
         const said = cut(description, 255);
         const latest = z.array(Status).parse((await send({ method: "GET", ...list })).body);
-        const same = latest.find(({ name, status }) => name === context && status === stateWords[state]);
-        if (same !== undefined && (state === "pending" || same.description === said)) return;
+        const stands = latest.filter(({ name }) => name === context).sort((a, b) => b.id - a.id)[0];
+        if (stands?.status === stateWords[state] && (state === "pending" || stands.description === said)) return;
         const link = targetUrl === undefined ? {} : { target_url: targetUrl };
         const body = { state: stateWords[state], name: context, description: said, ...link };
         await send({ method: "POST", path: `${project}/statuses/${segment(commit)}`, body });

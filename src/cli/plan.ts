@@ -6,6 +6,7 @@ import { renderReviewMarkdown } from "../status/review-markdown.ts";
 import { type CommandContext, examples, type Options, optionalText, type Register } from "./command.ts";
 import { planExitCode } from "./outcomes.ts";
 import { makeOutput } from "./output.ts";
+import { addPostOptions, openForPost, type PostRequest, post, postRequestOf } from "./post-review.ts";
 import { backOffLines } from "./render-back-off.ts";
 import { renderError, reportError } from "./render-error.ts";
 import { warningLine } from "./render-pass.ts";
@@ -32,14 +33,16 @@ export function addPlan(program: Command, register: Register): void {
         ["cutover plan", "component by component: versions, hosts, batches, way back"],
         ["cutover plan --json", "the plans as data, with their hashes"],
         ["cutover plan --base origin/main --head HEAD", "in a clone: what merging this branch would cause"],
+        ["cutover plan --base BASE --head HEAD --post", "in a CI job: the same as the pull request's one comment"],
       ),
     );
-  register(command, async (context, { options }) => {
+  register(addPostOptions(command), async (context, { options }) => {
+    const posting = postRequestOf(options);
     const format = formatOf(options, context.output.json);
     const output =
       format === "json" && !context.output.json ? makeOutput({ ...context.output, json: true }) : context.output;
     const [base, head] = [optionalText(options, "base"), optionalText(options, "head")];
-    if (head !== undefined) return showReview({ ...context, output }, { base, head, format });
+    if (head !== undefined) return showReview({ ...context, output }, { base, head, format, posting });
     if (base !== undefined)
       throw new UsageError("--base wants to know what is to be merged", "cutover plan --base REF --head REF");
     if (format === "markdown")
@@ -60,19 +63,20 @@ interface ReviewRequest {
   readonly base: string | undefined;
   readonly head: string;
   readonly format: Format;
+  readonly posting: PostRequest | undefined;
 }
 
-async function showReview(
-  { output, services, configPath }: CommandContext,
-  { base, head, format }: ReviewRequest,
-): Promise<ExitCode> {
+async function showReview(context: CommandContext, { base, head, format, posting }: ReviewRequest): Promise<ExitCode> {
+  const { output, services, configPath } = context;
   const { reviewPlan } = await import("../app/review-plan.ts");
+  const place = posting && (await openForPost(context, posting));
   const { reviewer, close } = await services.openReviewer(configPath);
   try {
     const review = await reviewPlan({ reviewer, base, head });
     if (format === "markdown") output.out.write(renderReviewMarkdown(review));
     else output.print(renderReview(review));
-    output.document(review);
+    const posted = place && (await post(context, { ...place, review }));
+    output.document(posted === undefined ? review : { ...review, posted });
     return reviewExitCode(review);
   } finally {
     await close();

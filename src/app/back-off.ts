@@ -10,6 +10,8 @@ export interface BackOff {
   readonly release: string;
   readonly planHash: string;
   readonly components: readonly string[];
+  /** What the plan brings, as `component@version`. */
+  readonly versions: readonly string[];
   /** The last try. */
   readonly run: RunId;
   readonly outcome: RunOutcome;
@@ -86,14 +88,16 @@ async function failedRuns(
     const end = events.findLast((event) => event.kind === "run-ended");
     if (end?.kind !== "run-ended" || events.some(({ kind }) => kind === "quarantined")) continue;
     const components = [...new Set(plan.changes.map(({ component }) => component))];
+    const versions = [...new Set(plan.changes.map(({ component, to }) => `${component}@${to}`))];
     const { outcome, reason, at } = end;
-    if (outcome === "done" || wasAskedAgain(memory, components, at)) over.add(plan.release);
+    if (outcome === "done" || wasAskedAgain(memory, [...components, ...versions], at)) over.add(plan.release);
     else
       found.push({
         release: plan.release,
         planHash: plan.hash,
         moves: movesOf(plan),
         components,
+        versions,
         run: stream.slice("run/".length),
         outcome,
         reason,
@@ -110,6 +114,6 @@ function movesOf({ hash, changes }: Plan): string {
   );
 }
 
-function wasAskedAgain({ retries }: ControllerMemory, components: readonly string[], at: number): boolean {
-  return ["*", ...components].some((key) => (retries.get(key) ?? -1) >= at);
+function wasAskedAgain({ retries }: ControllerMemory, keys: readonly string[], at: number): boolean {
+  return ["*", ...keys].some((key) => (retries.get(key) ?? -1) >= at);
 }

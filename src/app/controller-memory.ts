@@ -34,7 +34,7 @@ export interface ControllerMemory {
   readonly holds: ReadonlyMap<string, string>;
   /** The newest commit, when it was refused after the accepted one came into force. */
   readonly refused: RefusedCommit | undefined;
-  /** When an operator asked for another try, by component; the key `*` means all. */
+  /** When an operator asked for another try, by component or `component@version`; the key `*` means all. */
   readonly retries: ReadonlyMap<string, number>;
 }
 
@@ -58,7 +58,7 @@ export async function recall(controller: Remembering): Promise<ControllerMemory>
       refused = undefined;
       trust = decodeTrust(event.trust);
     } else if (event.kind === "commit-refused") refused = event;
-    else if (event.kind === "retry-asked") retries.set(event.component ?? "*", event.at);
+    else if (event.kind === "retry-asked") retries.set(retryKey(event), event.at);
     else if (event.kind === "quarantined") quarantined.set(`${event.component}@${event.tree}`, event);
     else if (event.kind === "quarantine-lifted") quarantined.delete(`${event.component}@${event.tree}`);
     else if (event.kind === "held") holds.set(event.host ?? "*", `${event.reason} (${event.by})`);
@@ -68,6 +68,16 @@ export async function recall(controller: Remembering): Promise<ControllerMemory>
     }
   }
   return { acceptedCommit, trust, quarantined, holds, refused, retries };
+}
+
+function retryKey({
+  component = "*",
+  version,
+}: {
+  component?: string | undefined;
+  version?: string | undefined;
+}): string {
+  return version === undefined ? component : `${component}@${version}`;
 }
 
 const appendTries = 5;

@@ -60,18 +60,25 @@ export interface Retried {
   readonly released: readonly BackOff[];
 }
 
+export interface RetryRequest extends OperatorAct {
+  readonly component?: string | undefined;
+  /** Only this version of the component. */
+  readonly version?: string | undefined;
+}
+
 /** Lifts the quarantine of a component's trees and ends the pause of plans that failed, so that the next pass tries both. */
-export async function retryVersion(
-  memory: Memory,
-  { component, by, reason }: OperatorAct & { component?: string | undefined },
-): Promise<Retried> {
+export async function retryVersion(memory: Memory, { component, version, by, reason }: RetryRequest): Promise<Retried> {
   const { quarantined } = await recall(memory);
-  const lifted = [...quarantined.values()].filter((entry) => component === undefined || entry.component === component);
+  const isMeant = (entry: { component: string; version: string }) =>
+    (component === undefined || entry.component === component) && (version === undefined || entry.version === version);
+  const lifted = [...quarantined.values()].filter(isMeant);
   const waiting = await allBackOffs(memory, "after-a-pause");
-  const released = waiting.filter(({ components }) => component === undefined || components.includes(component));
+  const released = waiting.filter(({ versions }) => versions.map(splitVersion).some(isMeant));
   if (lifted.length === 0 && released.length === 0) {
-    const of = component === undefined ? "" : ` of ${component}`;
-    throw new UsageError(`Nothing${of} is quarantined or waits for another try`, "cutover status");
+    const of = component === undefined ? "" : ` of ${component}${version === undefined ? "" : ` ${version}`}`;
+    const others = [...quarantined.values()].filter((entry) => entry.component === component);
+    const hint = others.length === 0 ? "" : `; quarantined: ${others.map((entry) => entry.version).join(", ")}`;
+    throw new UsageError(`Nothing${of} is quarantined or waits for another try${hint}`, "cutover status");
   }
   await remember(
     memory,
@@ -82,7 +89,13 @@ export async function retryVersion(
       by,
       reason,
     })),
-    { kind: "retry-asked", component, by, reason },
+    { kind: "retry-asked", component, ...(version === undefined ? {} : { version }), by, reason },
   );
   return { lifted, released };
+}
+
+/** `shop@1.2.3`; without a version only the component. */
+export function splitVersion(text: string): { readonly component: string; readonly version: string } {
+  const [component = "", version = ""] = text.split("@", 2);
+  return { component, version };
 }

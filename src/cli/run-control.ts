@@ -63,16 +63,24 @@ export function addResume(program: Command, register: Register): void {
 
 export function addRetry(program: Command, register: Register): void {
   const command = addReason(program.command("retry"))
-    .argument("[component]", "only versions of this component")
+    .argument("[component]", "only this component; COMPONENT@VERSION: only this version of it")
     .summary("Try again what failed")
     .description("Lift a quarantine, and the pause of a plan that failed, so that the next pass tries again")
-    .addHelpText("after", examples(["cutover retry shop --reason 'the database was down'", "shop may be tried again"]));
-  register(command, async (context, { args, options }) => {
-    const { retryVersion } = await import("../app/run-control.ts");
-    const actor = actorOf(options);
-    const { lifted, released } = await withJournal(context, (memory) =>
-      retryVersion(memory, { component: args[0], ...actor }),
+    .addHelpText(
+      "after",
+      examples(
+        ["cutover retry shop --reason 'the database was down'", "shop may be tried again"],
+        ["cutover retry shop@1.4.0 --reason 'port is free now'", "only this version of it"],
+      ),
     );
+  register(command, async (context, { args, options }) => {
+    const { retryVersion, splitVersion } = await import("../app/run-control.ts");
+    const actor = actorOf(options);
+    const { component, version } = splitVersion(args[0] ?? "");
+    const only = { ...(component === "" ? {} : { component }), ...(version === "" ? {} : { version }) };
+    if (args[0] !== undefined && (component === "" || (args[0].includes("@") && version === "")))
+      throw new UsageError(`${args[0]} names no version`, "cutover retry COMPONENT@VERSION --reason …");
+    const { lifted, released } = await withJournal(context, (memory) => retryVersion(memory, { ...only, ...actor }));
     context.output.print([
       ...lifted.map(
         ({ component, version, reason }): Line => [

@@ -102,6 +102,8 @@ export type EventBody =
   | {
       readonly kind: "retry-asked";
       readonly component: string | undefined;
+      /** Only this version of the component. */
+      readonly version?: string | undefined;
       readonly by: string;
       readonly reason: string;
     }

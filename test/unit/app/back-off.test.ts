@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { allBackOffs, backOffOf, pauseMs } from "../../../src/app/back-off.ts";
+import { recall, remember } from "../../../src/app/controller-memory.ts";
 import { holdHost, retryVersion } from "../../../src/app/run-control.ts";
 import type { EventBody } from "../../../src/model/run-event.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
@@ -74,4 +75,28 @@ test("a hold with a typo is refused with the nearest name, once the fleet is kno
   await ran(memory, "r1", stuck);
   await assert.rejects(holdHost(memory, { host: "wbe1", ...act }), /no host wbe1; did you mean web1\?/);
   await holdHost(memory, { host: "web2", ...act });
+});
+
+test("a retry of one version lifts that one's quarantine and pause, and leaves the component's others", async () => {
+  const memory = makeMemory();
+  const bad = { kind: "quarantined", component: "web", reason: "unhealthy", evidence: "503" } as const;
+  await remember(
+    memory,
+    { ...bad, version: "2.0.0", tree: "sha256:2" },
+    { ...bad, version: "3.0.0", tree: "sha256:3" },
+  );
+  const [to] = plan.changes.map((change) => change.to);
+  assert.ok(to);
+  await ran(memory, "r1", stuck);
+  const other = { component: "web", version: "9.9.9", ...act };
+  await assert.rejects(retryVersion(memory, other), /Nothing of web 9\.9\.9 is .*; quarantined: 2\.0\.0, 3\.0\.0/);
+  const one = await retryVersion(memory, { component: "web", version: "3.0.0", ...act });
+  assert.deepEqual(
+    [one.lifted.map(({ version }) => version), one.released.length],
+    [["3.0.0"], to === "3.0.0" ? 1 : 0],
+  );
+  assert.deepEqual([...(await recall(memory)).quarantined.keys()], ["web@sha256:2"]);
+  const paused = await retryVersion(memory, { component: "web", version: to, ...act });
+  assert.deepEqual(paused.released.map(({ run }) => run), ["r1"]); // biome-ignore format: one line
+  assert.equal(await backOffOf(memory, asked), undefined);
 });

@@ -4,7 +4,8 @@ import type { Host } from "../model/fleet.ts";
 import type { HostWork, Step } from "../model/plan.ts";
 import type { EventBody, JournalEvent } from "../model/run-event.ts";
 import type { Appender } from "./append.ts";
-import { type BadVersion, decide, type Effect, isStillToRun, patchOf, type RunState, reduce } from "./machine.ts";
+import type { BadVersion } from "./bad-versions.ts";
+import { decide, type Effect, isStillToRun, patchOf, type RunState, reduce } from "./machine.ts";
 import { type HostStepContext, runHostStep } from "./run-host-step.ts";
 
 export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf"> {

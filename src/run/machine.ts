@@ -7,6 +7,7 @@ import type { Plan, Step } from "../model/plan.ts";
 import type { EventBody, RunOutcome } from "../model/run-event.ts";
 import type { Task, TaskState } from "../model/task.ts";
 import { makeRollback } from "../plan/make-rollback.ts";
+import { type BadVersion, badVersions } from "./bad-versions.ts";
 
 export interface TaskRecord {
   readonly state: TaskState;
@@ -64,15 +65,6 @@ export type Effect =
       /** To be quarantined with the end: a run that stops without a way back must not start again by itself (P16). */
       readonly bad: readonly BadVersion[];
     };
-
-/** A version that was shown to be bad, with what was seen. */
-export interface BadVersion {
-  readonly component: string;
-  readonly version: string;
-  readonly tree: string;
-  readonly reason: string;
-  readonly evidence: string;
-}
 
 export const initialRunState: RunState = {
   plan: undefined,
@@ -270,34 +262,6 @@ function decideFailure(state: RunState, step: Step, failed: readonly string[]): 
   const bad = badVersions(state, step);
   if (policy === "manual") return end("stuck", `${reason}; rollback_policy is manual`, bad);
   return { kind: "roll-back", scope: policy === "release" ? "release" : "batch", reason, bad };
-}
-
-/** Reasons of a failed task that are evidence against the version itself, never a deadline, a link or the host (P16). */
-const badnessReasons: ReadonlySet<string> = new Set([
-  "unhealthy",
-  "not-ready",
-  "new-version-died",
-  "crash-loop",
-  "start-failed",
-]);
-
-function badVersions(state: RunState, step: Step): BadVersion[] {
-  const bad = new Map<string, BadVersion>();
-  const changes = new Map(state.plan?.changes.map((change) => [`${change.host}/${change.component}`, change]));
-  for (const task of step.work.flatMap((work) => work.groups.flat())) {
-    const record = state.tasks.get(task.id);
-    const change = changes.get(`${task.host}/${task.component}`);
-    if (!change || record?.state !== "failed" || !badnessReasons.has(record.reason)) continue;
-    const { component, to: version, toTree: tree } = change;
-    bad.set(`${component}@${tree}`, {
-      component,
-      version,
-      tree,
-      reason: record.reason,
-      evidence: `${task.id}: ${record.evidence}`,
-    });
-  }
-  return [...bad.values()];
 }
 
 function rollbackSteps(state: RunState, event: Extract<EventBody, { kind: "rollback-started" }>, run: string): Step[] {

@@ -12,6 +12,8 @@ interface Case extends Pick<World, "observed" | "holds" | "quarantined"> {
   readonly desired: Pick<World, "components" | "policy" | "rollbackPolicy">;
   readonly plan: readonly string[];
   readonly held?: readonly string[];
+  /** Meant as well, and done later. */
+  readonly waiting?: readonly string[];
 }
 
 const folder = new URL("../../cases/", import.meta.url);
@@ -22,6 +24,7 @@ for (const file of readdirSync(folder).sort()) {
     desired,
     plan: expected,
     held = [],
+    waiting,
     ...world
   } = parse(readFileSync(new URL(file, folder), "utf8")) as Case;
   test(`${file}: ${promise}`, () => {
@@ -31,5 +34,9 @@ for (const file of readdirSync(folder).sort()) {
       plan.held.map(({ host, component, reason }) => `${component ? `${host} ${component}` : host}: ${reason}`),
       held,
     );
+    const later = plan.waiting.map(
+      ({ host, component, from, to }) => `${host} ${component}: ${from ?? "(none)"} → ${to}`,
+    );
+    if (waiting !== undefined) assert.deepEqual(later, waiting);
   });
 }

@@ -24,7 +24,7 @@ modules_ready() {
 # The systemd lab needs root, so its packages are asked for only then.
 missing_packages() (
 	programs=
-	[ "$1" = node ] || programs='sshd=openssh-server ssh-keygen=openssh-client zstd=zstd xz=xz-utils git=git'
+	[ "$1" = node ] || programs='sshd=openssh-server ssh-keygen=openssh-client zstd=zstd xz=xz-utils bsdiff=bsdiff git=git'
 	if [ "$1" = tests ]; then
 		programs="$programs busybox=busybox shellcheck=shellcheck"
 		[ "$(id -u)" -ne 0 ] ||

@@ -46,6 +46,7 @@ const services: Services = {
   },
   artifactWriter: async (spec) => (await wiring()).artifactWriter(spec),
   signer: async () => (await wiring()).signer,
+  patchTools: async () => (await wiring()).patchTools(),
   keyMaker: async () => (await wiring()).keyMaker,
   hostScript: async () => (await wiring()).hostScript(),
 };

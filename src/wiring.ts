@@ -30,6 +30,7 @@ import { artifactRepository } from "./package/artifact-repository.ts";
 import type { ArtifactStorePort, CommitWriterPort, ForgePort, JournalPort, Trigger } from "./ports.ts";
 
 export { localOperatorShell, sshOperatorShell } from "./adapters/operator-shell.ts";
+export { patchTools } from "./adapters/patch-tools.ts";
 export { makePinoLog } from "./adapters/pino-log.ts";
 export { tidyMirror } from "./adapters/tidy-mirror.ts";
 export { webhookSecret } from "./config.ts";

@@ -18,6 +18,7 @@ import {
 } from "../package/release-metadata.ts";
 import { scanTree } from "../package/scan-tree.ts";
 import type { ArtifactStorePort, SignerPort } from "../ports.ts";
+import { type PatchOptions, type PublishedPatches, publishPatches } from "./publish-patches.ts";
 import { refuseOtherContent } from "./version-taken.ts";
 
 export interface PublishInput {
@@ -41,6 +42,8 @@ export interface PublishInput {
   /** By default that of the version's earlier publication, else 0. */
   readonly floor?: number;
   readonly zstdLevel?: number;
+  /** Patches from the last versions to this one; none when left out. */
+  readonly patches?: PatchOptions;
 }
 
 export interface PublishResult {
@@ -61,6 +64,13 @@ export interface PublishResult {
   readonly scanMs: number;
   readonly packMs: number;
   readonly signMs: number;
+  readonly patches?: PublishedPatches;
+}
+
+/** Compressed; 0 for what the store had. */
+interface SentBytes {
+  readonly tree: number;
+  readonly bundle: number;
 }
 
 interface Content {
@@ -76,21 +86,34 @@ export async function publish(input: PublishInput): Promise<PublishResult> {
   checkInput(input);
   const started = performance.now();
   const content = await scan(input);
-  const scanned = performance.now();
+  const { result, sent } = await publishVersion(input, content, { started, scanned: performance.now() });
+  const { component, version, patches: options, ...rest } = input;
+  if (options === undefined) return result;
+  // Last: a version is there as soon as it can be, also when making its patches takes long or is interrupted.
+  const patches = await publishPatches({
+    ...rest,
+    ...{ component: component.name, version, tree: content.tree, options },
+    ...(sent === undefined || sent.tree === 0 ? {} : { fullBytes: sent.tree }),
+  });
+  return { ...result, patches };
+}
+
+async function publishVersion(
+  input: PublishInput,
+  content: Content,
+  { started, scanned }: { started: number; scanned: number },
+): Promise<{ result: PublishResult; sent?: SentBytes }> {
   const earlier = await earlierRelease(input);
   if (
     earlier !== undefined &&
     refuseOtherContent({ earlier, next: metadataOf(input, content, earlier), amend: input.amend })
   ) {
     const signatures = await addMissingSignatures(input, earlier);
-    return {
+    const result = {
       ...summary(signatures > 0 ? "signed" : "unchanged", earlier),
-      scanMs: scanned - started,
-      sentBytes: 0,
-      signatures,
-      packMs: 0,
-      signMs: performance.now() - scanned,
+      ...{ scanMs: scanned - started, sentBytes: 0, signatures, packMs: 0, signMs: performance.now() - scanned },
     };
+    return { result };
   }
   if (earlier === undefined && input.amend === true) {
     throw new UsageError(`${input.component.name} ${input.version} is not published, so there is nothing to amend`);
@@ -104,20 +127,21 @@ export async function publish(input: PublishInput): Promise<PublishResult> {
   if (!Number.isInteger(metadata.floor) || metadata.floor < 0 || metadata.floor > metadata.sequence) {
     throw new UsageError(`The rollback floor must be between 0 and ${metadata.sequence}, the version's own sequence`);
   }
-  const sentBytes = await send(input, content);
+  const sent = await send(input, content);
   const packed = performance.now();
   await signAndList(input, metadata, published);
-  return {
+  const result = {
     ...summary(earlier === undefined ? "published" : "amended", metadata),
-    sentBytes,
+    sentBytes: sent.tree + sent.bundle,
     signatures: input.releaseKeys.length,
     scanMs: scanned - started,
     packMs: packed - scanned,
     signMs: performance.now() - packed,
   };
+  return { result, sent };
 }
 
-function checkInput({ component, version, releaseKeys, sequence, expiresInDays }: PublishInput): void {
+function checkInput({ component, version, releaseKeys, sequence, expiresInDays, patches }: PublishInput): void {
   Component.parse(component);
   if (!Version.safeParse(version).success) throw new UsageError(`${JSON.stringify(version)} is not a version`);
   if (version === "versions")
@@ -126,6 +150,8 @@ function checkInput({ component, version, releaseKeys, sequence, expiresInDays }
     throw new UsageError("Publishing needs at least one release key", "cutover keys new release");
   // An amendment carries old and new signatures for a moment, and hosts read at most 16.
   if (releaseKeys.length > 8) throw new UsageError("At most 8 release keys can sign a version");
+  if (patches !== undefined && !(Number.isInteger(patches.from) && patches.from >= 0 && patches.from <= 50))
+    throw new UsageError("Patches can be made from 0 to 50 earlier versions");
   if (sequence !== undefined && !(Number.isSafeInteger(sequence) && sequence > 0))
     throw new UsageError("A sequence is a whole number above 0");
   if (expiresInDays !== undefined && !(Number.isInteger(expiresInDays) && expiresInDays > 0 && expiresInDays <= 3650)) {
@@ -186,13 +212,13 @@ function nextSequence({ sequence, component }: PublishInput, published: readonly
   });
 }
 
-async function send({ store, zstdLevel }: PublishInput, { tree, bundle }: Content): Promise<number> {
+async function send({ store, zstdLevel }: PublishInput, { tree, bundle }: Content): Promise<SentBytes> {
   const workDirectory = await mkdtemp(join(tmpdir(), "cutover-publish-"));
   const level = zstdLevel === undefined ? {} : { zstdLevel };
   try {
     const treeBytes = await publishTree({ tree, store, workDirectory, ...level });
     const bundleBytes = bundle === undefined ? 0 : await publishTree({ tree: bundle, store, workDirectory, ...level });
-    return treeBytes + bundleBytes;
+    return { tree: treeBytes, bundle: bundleBytes };
   } finally {
     await rm(workDirectory, { recursive: true, force: true });
   }

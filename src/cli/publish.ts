@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { ExitCode, UsageError } from "../errors.ts";
 import { examples, type Options, optionalText, type Register, textList, textOption } from "./command.ts";
 import { renderPublished } from "./render-published.ts";
+import { watchPatches } from "./watch-patches.ts";
 
 export function addPublish(program: Command, register: Register): void {
   const command = program
@@ -18,6 +19,12 @@ export function addPublish(program: Command, register: Register): void {
     .option("--sequence <number>", "place in the order of versions (default: one above the highest)")
     .option("--floor <sequence>", "security floor: nothing below may be run again once this is committed")
     .option("--amend", "same tree and contract, but new task executables or a new expiry")
+    .option("--patch-from <count>", "make patches from so many of the last versions (default: 3)")
+    .addOption(
+      new Option("--effort <effort>", "fast patches within seconds, or the best, within minutes")
+        .choices(["fast", "best"])
+        .default("fast"),
+    )
     .addOption(new Option("--now <seconds>", "source date, for reproducible metadata").env("SOURCE_DATE_EPOCH"))
     .addHelpText(
       "after",
@@ -30,9 +37,13 @@ export function addPublish(program: Command, register: Register): void {
           "cutover publish build/ --component shop.yaml --version 1.4.1 --release-key keys/release --artifacts https://artifacts.example/cutover --expires-days 30",
           "the same over https, first use within 30 days",
         ],
+        [
+          "cutover publish build/ --component shop.yaml --version 1.4.0 --release-key keys/release --artifacts artifacts --effort best",
+          "smaller patches to it from the last three versions, also afterwards",
+        ],
       ),
     );
-  register(command, async ({ output, services }, { args, options }) => {
+  register(command, async ({ output, services, signal }, { args, options }) => {
     const [{ publish }, { readComponent }] = await Promise.all([
       import("../app/publish.ts"),
       import("../app/read-component.ts"),
@@ -44,7 +55,16 @@ export function addPublish(program: Command, register: Register): void {
       sequence: wholeNumber(options, "sequence"),
       floor: wholeNumber(options, "floor"),
     };
+    const display = watchPatches(output);
+    const patches = {
+      tools: await services.patchTools(),
+      from: wholeNumber(options, "patchFrom") ?? 3,
+      effort: options.effort === "best" ? ("best" as const) : ("fast" as const),
+      onProgress: display.onProgress,
+      signal,
+    };
     const result = await publish({
+      patches,
       directory: args[0] ?? ".",
       component,
       version: textOption(options, "version"),
@@ -55,7 +75,7 @@ export function addPublish(program: Command, register: Register): void {
       ...(bundleDirectory === undefined ? {} : { bundleDirectory }),
       ...(options.amend === true ? { amend: true } : {}),
       ...defined(numbers),
-    });
+    }).finally(() => display.close());
     output.print(renderPublished(result));
     output.document(result);
     return ExitCode.done;

@@ -18,6 +18,21 @@ export interface PublishedView {
   readonly scanMs: number;
   readonly packMs: number;
   readonly signMs: number;
+  readonly patches?: PatchesView;
+}
+
+export interface PatchesView {
+  /** Compressed bytes of the full artifact. */
+  readonly fullBytes: number;
+  readonly patches: readonly {
+    readonly fromVersion: string;
+    /** Bytes by what a host decodes them with. */
+    readonly bytes: { readonly zstd?: number; readonly "zstd-bsdiff"?: number };
+    readonly outcome: "made" | "kept" | "same-tree" | "not-smaller" | "not-possible";
+    readonly reason?: string;
+  }[];
+  readonly missingTools: readonly ("zstd" | "bsdiff")[];
+  readonly patchMs: number;
 }
 
 export function renderPublished(view: PublishedView): Line[] {
@@ -36,6 +51,39 @@ export function renderPublished(view: PublishedView): Line[] {
     [`  tree      ${view.tree}`],
     ...(view.bundle === undefined ? [] : [[`  tasks     ${view.bundle}`]]),
     [`  sequence  ${view.sequence}, first use until ${formatClock(view.expires * 1_000)}`],
+    ...(view.patches === undefined ? [] : patchLines(view.patches)),
     [styled("next:", "accent"), ` name version "${view.version}" of ${view.component} in a Release, commit and push`],
   ];
+}
+
+function patchLines({ fullBytes, patches, missingTools, patchMs }: PatchesView): Line[] {
+  const made = patches.some(({ outcome }) => outcome === "made");
+  const lines = patches.map(
+    (patch, at): Line => [
+      at === 0 ? "  patches   " : "            ",
+      `from ${patch.fromVersion}: `,
+      ...patchText(patch, fullBytes),
+      ...(made && at === patches.length - 1 ? [styled(`, in ${formatDuration(patchMs)}`, "faint")] : []),
+    ],
+  );
+  const missing = missingTools.map(
+    (tool): Line => [
+      styled("  left out  ", "warn"),
+      `patches with ${tool}, which is not installed here: apt-get install ${tool}`,
+    ],
+  );
+  return [...lines, ...missing];
+}
+
+function patchText({ bytes, outcome, reason }: PatchesView["patches"][number], fullBytes: number): Line {
+  if (outcome === "same-tree") return ["the same tree, nothing to send"];
+  const { zstd, "zstd-bsdiff": bsdiff } = bytes;
+  const sizes = [
+    ...(zstd === undefined ? [] : [formatBytes(zstd)]),
+    ...(bsdiff === undefined ? [] : [`${formatBytes(bsdiff)} with bsdiff`]),
+  ];
+  const why = reason === undefined ? [] : [` (${reason})`];
+  if (sizes.length > 0) return [`${sizes.join(", ")} instead of ${formatBytes(fullBytes)}`, ...why];
+  if (outcome === "not-smaller") return [`none, it would not be smaller than the full ${formatBytes(fullBytes)}`];
+  return [styled("none", "warn"), ...why];
 }

@@ -86,6 +86,8 @@ export interface Services {
   /** A directory or an http(s) address. */
   artifactWriter(spec: string): Promise<PublishInput["store"]>;
   signer(): Promise<PublishInput["signer"]>;
+  /** The encoders of patches. */
+  patchTools(): Promise<NonNullable<PublishInput["patches"]>["tools"]>;
   keyMaker(): Promise<KeyMaker>;
   /** host.sh, joined from its parts. */
   hostScript(): Promise<string>;

@@ -17,6 +17,7 @@ const services: Services = {
   controllerSshKey: unused,
   artifactWriter: unused,
   signer: unused,
+  patchTools: unused,
   keyMaker: unused,
   hostScript: unused,
 };

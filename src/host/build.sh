@@ -67,7 +67,7 @@ build_tree() {
 	_start=$UPTIME_CS
 	kv_raw "$WORK/offer/envelope" tree.codec
 	if [ "$RAW" = patch ]; then
-		apply_patch "$WORK/offer" "$WORK"
+		apply_patch
 	else
 		unpack tree "$WORK/offer/manifest" "$WORK/offer/envelope" "$WORK"
 	fi

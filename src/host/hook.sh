@@ -88,11 +88,17 @@ task_drain_do() { # take the component out of service; it is written down first,
 			kv_line run "$T_RUN"
 			kv_line version "$T_VERSION"
 		} | atomic_write "$T_DIR/drained" || fail 74 cannot-write "cannot write $T_DIR/drained"
+		rm -f "$T_DIR/undrained"
 	fi
 	drain_task "do"
 }
 
-task_drain_undo() { # put it back
+task_drain_undo() { # put it back, unless this host did so when it took the trial of that run back by itself
+	T_DIR=$STATE/components/$T_COMPONENT
+	if [ "$(kv_get "$T_DIR/undrained" run || :)" = "$T_RUN" ]; then
+		echo "back in service already"
+		return 0
+	fi
 	drain_task undo
 	rm -f "$T_DIR/drained"
 }
@@ -109,5 +115,5 @@ undrain() { # COMPONENT: its trial was taken back by this host itself, and its r
 		EVIDENCE="$undrain_said_"
 		return 1
 	}
-	rm -f "$undrain_file_"
+	mv -fT "$undrain_file_" "${undrain_file_%/*}/undrained"
 }

@@ -7,12 +7,12 @@
 MAX_INDEX_BYTES=67108864
 MAX_STAGES=16
 
-# apply_patch OFFER WORKDIR: the payload of OFFER/envelope becomes WORKDIR/tree and OFFER/manifest.
+# apply_patch: the payload of WORK/offer/envelope becomes WORK/tree and WORK/offer/manifest.
 apply_patch() {
-	open_payload tree "$1/envelope"
-	kv_raw "$1/envelope" base
+	open_payload tree "$WORK/offer/envelope"
+	kv_raw "$WORK/offer/envelope" base
 	find_base "$RAW"
-	choose_link "$2"
+	choose_link "$WORK"
 	file_size "$PAYLOAD"
 	_length=$SIZE
 	_at=0
@@ -21,28 +21,30 @@ apply_patch() {
 	while [ "$STAGE_TO" != - ]; do
 		_stages=$((_stages + 1))
 		[ "$_stages" -le "$MAX_STAGES" ] || give_up 65 patch-corrupt "more than $MAX_STAGES stages"
-		make_dir "$2/stage/new"
-		read_stage "$2/stage"
-		decode_groups "$2/stage"
-		compose_manifest "$2/stage"
-		check_counts "$1/release" "$2/stage/manifest"
-		lay_tree "$2/stage" "$2/tree.new"
+		make_dir "$WORK/stage/new"
+		read_stage "$WORK/stage"
+		decode_groups "$WORK/stage"
+		compose_manifest "$WORK/stage"
+		check_counts "$WORK/offer/release" "$WORK/stage/manifest"
+		lay_tree "$WORK/stage" "$WORK/tree.new"
 		# The next stage starts where this one ended.
-		remove_tree "$2/from"
-		[ ! -d "$2/tree" ] || mv -T "$2/tree" "$2/from"
-		mv -T "$2/tree.new" "$2/tree"
-		mv -fT "$2/stage/manifest" "$1/manifest"
-		remove_tree "$2/stage"
-		FROM_DIR=$2/tree
-		FROM_MANIFEST=$1/manifest
+		remove_tree "$WORK/from"
+		[ ! -d "$WORK/tree" ] || mv -T "$WORK/tree" "$WORK/from"
+		mv -T "$WORK/tree.new" "$WORK/tree"
+		mv -fT "$WORK/stage/manifest" "$WORK/offer/manifest"
+		remove_tree "$WORK/stage"
+		FROM_DIR=$WORK/tree
+		FROM_MANIFEST=$WORK/offer/manifest
 	done
-	remove_tree "$2/from"
+	remove_tree "$WORK/from"
 	[ "$_at" -eq "$_length" ] || give_up 65 patch-corrupt "$((_length - _at)) bytes follow the last stage"
-	verify_tree "$2/tree" "$1/manifest" "$2" || give_up 65 verify-failed "$PROBLEM"
+	verify_tree "$WORK/tree" "$WORK/offer/manifest" "$WORK" || give_up 65 verify-failed "$PROBLEM"
 }
 
-# give_up CODE REASON EVIDENCE: ends the build of a patch that can never be applied here; nobody needs its bytes any more.
+# give_up CODE REASON EVIDENCE: ends the build of a patch that can never be applied here; nobody needs its bytes any more. On a full disk what was
+# read back is short, and that is no fault of the patch.
 give_up() {
+	dd if=/dev/zero bs=65536 count=1 of="$WORK/room" 2>/dev/null || fail 74 write-failed "no room in $WORK: $(df -P "$WORK" | tail -n 1)"
 	rm -f "$PAYLOAD"
 	fail "$@"
 }

@@ -131,11 +131,20 @@ trial_watch() { # COMPONENT revert|probation SECONDS: start what calls that entr
 	WHY=arming-failed
 	watch_copy_=$watch_dir_/host-$watch_id_.sh
 	if has_systemd; then
+		# Timers start after the boot guard, and systemd-run waits for them, the guard for itself: there the called word waits alone.
+		if [ -n "${GUARD-}" ]; then
+			set -- "$1" "$2" --no-block --property=Type=exec
+		else
+			set -- "$1" "$2" --on-active="${3}s" --timer-property=AccuracySec=100ms --property=Type=oneshot --property=TimeoutStartSec=infinity
+		fi
+		watch_component_=$1
+		watch_word_=$2
+		shift 2
 		# shellcheck disable=SC2046 # the shell may be two words
-		EVIDENCE=$(timeout -k 2 20 systemd-run --quiet --collect --unit="cutover-$2-$watch_id_" --on-active="${3}s" --timer-property=AccuracySec=100ms \
-			--property=Type=oneshot --property=TimeoutStartSec=infinity --property=KillMode=process --setenv=PATH="$PATH" --setenv=LC_ALL=C \
-			$(own_shell) "$watch_copy_" "$STATE" "$2" "$1" "$watch_id_" </dev/null 2>&1 3>&- 6>&- 7>&- 8>&- 9>&-) || return 1
-		trial_watched "$1" "$2" # the timer, or with hardly any time left already what it calls
+		EVIDENCE=$(timeout -k 2 20 systemd-run --quiet --collect --unit="cutover-$watch_word_-$watch_id_" "$@" \
+			--property=KillMode=process --setenv=PATH="$PATH" --setenv=LC_ALL=C \
+			$(own_shell) "$watch_copy_" "$STATE" "$watch_word_" "$watch_component_" "$watch_id_" </dev/null 2>&1 3>&- 6>&- 7>&- 8>&- 9>&-) || return 1
+		[ -n "${GUARD-}" ] || trial_watched "$watch_component_" "$watch_word_" # the timer, or with hardly any time left already what it calls
 		return
 	fi
 	rm -f "$watch_dir_/watch-$2"

@@ -107,7 +107,15 @@ export function stageBetween(
       }),
     ],
     groups: [
-      ...(edited.length === 0 ? [] : [{ codec, reference: "same", files: edited } as const]),
+      ...(edited.length === 0
+        ? []
+        : [
+            {
+              codec,
+              ...(codec === "zstd-patch" || codec === "bsdiff" ? { reference: "same" as const } : {}),
+              files: edited,
+            },
+          ]),
       ...(added.length === 0 ? [] : [{ codec: "zstd", files: added } as const]),
     ],
   };

@@ -40,7 +40,9 @@ export function proposalMessage(input: {
     "Proposed by cutover: the newest published version within the range.",
     proposalLines(input).join("\n"),
     ...(plan === undefined ? [] : [shortened(plan.text)]),
-    ...(plan === undefined || plan.hashes.length === 0 ? [] : [planTrailers(plan.hashes).join("\n")]),
+    ...(plan === undefined || plan.hashes.length === 0
+      ? []
+      : [plan.hashes.map((hash) => `Cutover-Plan: ${hash}`).join("\n")]),
   ];
   return `${parts.join("\n\n")}\n`;
 }
@@ -60,10 +62,6 @@ export function proposalLines({
     ]),
     ...unique(passedOver).map(({ component, version, reason }) => `- passed over: ${component} ${version} (${reason})`),
   ];
-}
-
-export function planTrailers(hashes: readonly string[]): string[] {
-  return hashes.map((hash) => `Cutover-Plan: ${hash}`);
 }
 
 /** `shop 1.2.4`, each component once, with the highest of its new versions first in line. */

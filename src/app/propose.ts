@@ -7,7 +7,7 @@ import { type RangedVersion, rangedVersions } from "../desired/ranges.ts";
 import { resolveDesired } from "../desired/resolve-desired.ts";
 import { CutoverError, ExitCode, RefusedError, UsageError } from "../errors.ts";
 import { formatDiagnostic } from "../model/diagnostic.ts";
-import type { CommitWriterPort, RepositoryFile } from "../ports.ts";
+import type { BranchTip, CommitWriterPort, RepositoryFile } from "../ports.ts";
 import type { Controller } from "./controller.ts";
 import { type ControllerMemory, recall } from "./controller-memory.ts";
 import { editRelease } from "./edit-release.ts";
@@ -29,11 +29,19 @@ export interface ProposeInput {
     readonly head: string;
     readonly branch: string;
   }) => Promise<ProposalPlan>;
+  /** Opens the pull request of a branch that was pushed, or brings the one that is open up to date; gives its address. */
+  readonly openPull?: (pull: {
+    readonly branch: string;
+    readonly base: string;
+    readonly title: string;
+    readonly body: string;
+  }) => Promise<string>;
 }
 
 export interface Proposal {
   readonly branch: string;
   readonly title: string;
+  /** Of the commit; of the one on the branch when that stays. */
   readonly message: string;
   readonly commit: string;
   readonly versions: readonly NewerVersion[];
@@ -41,6 +49,8 @@ export interface Proposal {
   readonly outcome: "proposed" | "updated" | "there-already" | "not-pushed" | "kept";
   /** Undefined when nobody made one: the proposal was there already, or no plan was asked for. */
   readonly plan: ProposalPlan | undefined;
+  /** Address of its pull request, where a forge is known. */
+  readonly pull?: string;
 }
 
 export interface Proposed {
@@ -154,35 +164,48 @@ function grouped(newer: readonly NewerVersion[], together: boolean): NewerVersio
   return [...Map.groupBy(newer, ({ asked }) => asked.component).values()];
 }
 
-async function proposeOne(
-  { controller, writer, push, describe }: ProposeInput,
-  change: {
-    readonly base: Base;
-    readonly files: readonly RepositoryFile[];
-    readonly versions: readonly NewerVersion[];
-    readonly passedOver: readonly PassedOver[];
-  },
-): Promise<Proposal> {
+interface Change {
+  readonly base: Base;
+  readonly files: readonly RepositoryFile[];
+  readonly versions: readonly NewerVersion[];
+  readonly passedOver: readonly PassedOver[];
+}
+
+async function proposeOne(input: ProposeInput, change: Change): Promise<Proposal> {
+  const { controller, writer, push, describe, openPull } = input;
   const { base, versions, passedOver } = change;
   const edited = editFiles(change.files, versions);
   refuseInvalid(base.commit, change.files, edited);
   const branch = proposalBranch(versions);
   const about = { branch, title: proposalTitle(versions), versions };
-  const write = (message: string) =>
-    writer.write({ parent: base.commit, files: edited, message, at: controller.clock.now() });
-  const draftMessage = proposalMessage({ versions, passedOver, plan: undefined });
-  const draft = await write(draftMessage);
+  const write = (plan: ProposalPlan | undefined) => {
+    const message = proposalMessage({ versions, passedOver, plan });
+    const request = { parent: base.commit, files: edited, message, at: controller.clock.now() };
+    return writer.write(request).then(({ commit, tree }) => ({ message, commit, tree }));
+  };
+  const draft = await write(undefined);
   const tip = await writer.tip(branch);
-  if (tip !== undefined && (tip.tree === draft.tree || !tip.ours)) {
-    const outcome = tip.tree === draft.tree ? "there-already" : "kept";
-    return { ...about, message: draftMessage, commit: tip.commit, outcome, plan: undefined };
-  }
-  const plan = await describe?.({ base: base.commit, head: draft.commit, branch });
-  const message = proposalMessage({ versions, passedOver, plan });
-  const { commit } = await write(message);
+  const isThere = tip?.tree === draft.tree;
+  const there = async (known: BranchTip) => {
+    return { ...about, message: await controller.repository.message(known.commit), commit: known.commit };
+  };
+  if (tip !== undefined && !isThere && !tip.ours) return { ...(await there(tip)), outcome: "kept", plan: undefined };
+  const pulls = push && openPull !== undefined;
+  // A plan takes a while; one that nobody would read is not made.
+  const plan = isThere && !pulls ? undefined : await describe?.({ base: base.commit, head: draft.commit, branch });
+  if (isThere) return withPull(input, base.ref, { ...(await there(tip)), outcome: "there-already", plan });
+  const { message, commit } = plan === undefined ? draft : await write(plan);
   if (!push) return { ...about, message, commit, outcome: "not-pushed", plan };
   if ((await writer.push({ branch, commit, expected: tip?.commit })) === "contended") throw contended(branch);
-  return { ...about, message, commit, outcome: tip === undefined ? "proposed" : "updated", plan };
+  const outcome = tip === undefined ? "proposed" : "updated";
+  return withPull(input, base.ref, { ...about, message, commit, outcome, plan });
+}
+
+async function withPull({ push, openPull }: ProposeInput, ref: string, proposal: Proposal): Promise<Proposal> {
+  if (!push || openPull === undefined) return proposal;
+  const { branch, title, message, plan } = proposal;
+  const body = plan?.markdown ?? message;
+  return { ...proposal, pull: await openPull({ branch, base: ref.replace(/^refs\/heads\//, ""), title, body }) };
 }
 
 function editFiles(

@@ -1,6 +1,6 @@
 // What `cutover propose` found and did: one block a proposal, what it left alone and why, and how a person merges it. Pure.
 
-import { planTrailers, proposalLines } from "../app/proposal-text.ts";
+import { proposalLines } from "../app/proposal-text.ts";
 import type { Proposal, Proposed } from "../app/propose.ts";
 import { type Line, type Span, styled } from "./text.ts";
 
@@ -26,25 +26,22 @@ export function renderProposals({ base, baseProblem, proposals, passedOver, upTo
   return [...lines, ...nextLines(proposals, base.ref)];
 }
 
-function proposalBlock({ branch, title, versions, outcome, plan }: Proposal): Line[] {
+function proposalBlock({ branch, title, versions, outcome, plan, pull }: Proposal): Line[] {
   const why = outcome === "kept" ? "; it holds commits of somebody else: merge it, or delete the branch" : "";
   return [
     [outcomeWords[outcome], " ", styled(title, "strong"), ` on ${branch}${why}`],
     ...proposalLines({ versions, passedOver: [] }).map((line): Line => [`  ${line}`]),
+    ...(pull === undefined ? [] : [[`  ${pull}`]]),
     ...(plan === undefined || outcome !== "not-pushed" ? [] : plan.text.split("\n").map((line): Line => [`  ${line}`])),
   ];
 }
 
 /** The merge is signed by a person: that is the approval. Its trailers approve these plans and no others. */
-export function mergeCommand({ branch, title, plan }: Proposal, ref: string): string {
-  const trailers =
-    plan === undefined
-      ? ""
-      : planTrailers(plan.hashes)
-          .map((line) => `\n${line}`)
-          .join("")
-          .slice(1);
-  const words = trailers === "" ? `-m '${title}'` : `-m '${title}' -m '${trailers}'`;
+function mergeCommand({ branch, title, message }: Proposal, ref: string): string {
+  const trailers = message.match(/^Cutover-Plan: sha256:[0-9a-f]{64}$/gm) ?? [];
+  const words = [title, ...(trailers.length === 0 ? [] : [trailers.join("\n")])]
+    .map((text) => `-m '${text}'`)
+    .join(" ");
   return `git fetch origin && git merge --no-ff -S ${words} origin/${branch} && git push origin HEAD:${ref.replace(/^refs\/heads\//, "")}`;
 }
 

@@ -10,6 +10,7 @@ import { type PublishInput, publish } from "../../src/app/publish.ts";
 import { mustRun, runProgram } from "../../src/lab/run-program.ts";
 import { Component } from "../../src/model/component.ts";
 import { artifactWriter, keyMaker, openController, signer } from "../../src/wiring.ts";
+import { withGithub } from "../support/openapi-github.ts";
 import { withTemporaryDirectory } from "../support/temporary-directory.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
@@ -28,6 +29,8 @@ interface Proposing {
   /** Writes releases/release.yaml, commits signed unless said otherwise, pushes; the commit. */
   push(release: string, ...more: string[]): Promise<string>;
   cutover(...args: string[]): Promise<Ran>;
+  /** What every later call finds in its environment. */
+  readonly env: Record<string, string>;
   /** What a branch of the remote has in releases/release.yaml; undefined when there is no such branch. */
   proposed(branch: string): Promise<string | undefined>;
   controller<T>(work: (opened: Awaited<ReturnType<typeof openController>>) => Promise<T>): Promise<T>;
@@ -41,8 +44,10 @@ function withProposing(body: (world: Proposing) => Promise<void>): Promise<void>
     const config = join(home, "cutover.yaml");
     const git = async (...args: string[]) => (await mustRun(["git", "-C", work, ...args])).trim();
     await writeFile(join(work, "releases", "fleet.yaml"), fleet);
+    const env: Record<string, string> = {};
     const world: Proposing = {
       home,
+      env,
       git,
       async publish(component, version, { start = "run", ...options } = {}) {
         const tree = join(directory, "trees", component, version);
@@ -68,7 +73,8 @@ function withProposing(body: (world: Proposing) => Promise<void>): Promise<void>
         await git("push", "--quiet", "origin", "HEAD:main");
         return git("rev-parse", "HEAD");
       },
-      cutover: (...args) => runProgram([process.execPath, main, ...args, "--config", config], {}),
+      cutover: (...args) =>
+        runProgram([process.execPath, main, ...args, "--config", config], { env: { ...quietEnvironment(), ...env } }),
       async proposed(branch) {
         await git("fetch", "--quiet", "--prune", "origin");
         const shown = await runProgram(["git", "-C", work, "show", `origin/${branch}:releases/release.yaml`], {});
@@ -85,6 +91,11 @@ function withProposing(body: (world: Proposing) => Promise<void>): Promise<void>
     };
     await body(world);
   });
+}
+
+/** Of CI jobs nothing: this very test may run in one. */
+function quietEnvironment(): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, HOME: process.env.HOME };
 }
 
 const fleet = `apiVersion: cutover/v1
@@ -136,11 +147,12 @@ test("publishing a newer version within the range gives a commit on a branch, on
     const again = await world.cutover("propose", "--push");
     assert.equal(again.exitCode, 0);
     assert.match(again.stdout, /^there already: shop 1\.10\.0 /m);
+    const merge = (text: string) => /^next: in your clone: (.*)$/m.exec(text)?.[1] ?? "";
+    assert.equal(merge(again.stdout), merge(pushed.stdout));
     await world.proposed(branch);
     assert.equal(await world.git("rev-parse", `origin/${branch}`), commit, "the same commit, not another one");
 
-    const [, merge = ""] = /^next: in your clone: (.*)$/m.exec(pushed.stdout) ?? [];
-    await mustRun(["sh", "-c", merge], { cwd: join(world.home, "work") });
+    await mustRun(["sh", "-c", merge(pushed.stdout)], { cwd: join(world.home, "work") });
     assert.match(await world.git("log", "-1", "--format=%(trailers)"), new RegExp(`^Cutover-Plan: ${hash}$`, "m"));
     const accepted = await world.controller(({ controller }) => acceptCommit(controller));
     assert.deepEqual(accepted.desired.releases[0]?.components[0]?.targets, [{ host: "web1", version: "1.10.0" }]);
@@ -266,3 +278,32 @@ test("a proposal stands on the last accepted commit when nobody trusted signed t
     assert.equal(await world.git("rev-parse", "origin/cutover/propose-shop-1.3.0^"), accepted);
     assert.equal(await readFile(join(world.home, "work/releases/release.yaml"), "utf8"), release('"1.2.3"', '"6.6.6"'));
   }));
+
+test("where a forge is known the proposal is a pull request with the plan as its text, opened once (R66)", () =>
+  withProposing((world) =>
+    withGithub({ token: "token-of-the-bot" }, async (github) => {
+      for (const version of ["1.2.3", "1.3.0"]) await world.publish("shop", version);
+      await world.publish("cache", "7.0.0");
+      await world.push(release('"1.2.3"'));
+      Object.assign(world.env, { GITHUB_API_URL: github.api, GITHUB_REPOSITORY: "shop/releases" });
+      const lacking = await world.cutover("propose", "--push", "--forge", "github");
+      assert.equal(lacking.exitCode, 69);
+      assert.equal(await world.proposed("cutover/propose-shop-1.3.0"), undefined, "nothing is pushed halfway");
+
+      world.env.GITHUB_TOKEN = "token-of-the-bot";
+      for (const word of ["proposed", "there already"]) {
+        const pushed = await world.cutover("propose", "--push", "--forge", "github");
+        assert.equal(pushed.exitCode, 0, pushed.stderr);
+        assert.match(pushed.stdout, new RegExp(`^${word}: shop 1\\.3\\.0 on `, "m"));
+        assert.match(pushed.stdout, /^ {2}https:\/\/github\.com\/shop\/releases\/pull\/1$/m);
+        assert.doesNotMatch(pushed.stdout + pushed.stderr, /token-of-the-bot/, "P15");
+      }
+      assert.deepEqual(github.violations, []);
+      assert.deepEqual(
+        github.pulls.map(({ head, base, title }) => [head, base, title]),
+        [["cutover/propose-shop-1.3.0", "main", "shop 1.3.0"]],
+      );
+      const [pull] = github.pulls;
+      assert.match(pull?.body ?? "", /^<!-- cutover-plan -->\n## Plan: 1 host changes/);
+    }),
+  ));

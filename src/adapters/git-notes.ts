@@ -21,6 +21,8 @@ const maxNoteBytes = 64 * 1024 * 1024;
 export interface GitNotesOptions extends GitRemote {
   /** Lost races until `notes-contended` is thrown; 24 unless said otherwise. */
   readonly attempts?: number;
+  /** A note that grows past this loses its oldest records; the history of the notes ref keeps them. 32 MiB unless said otherwise. */
+  readonly keptBytes?: number;
   /** `mirror` is somebody's own repository: its notes are read as they were fetched last. */
   readonly readOnly?: boolean;
 }
@@ -69,7 +71,7 @@ async function withNotes<T>(options: GitNotesOptions, work: (local: string) => P
 }
 
 /** One round: take what the remote has, append, push. False when somebody else was first. */
-function tryPublish(remote: GitRemote, { commit, note }: { commit: string; note: string }): Promise<boolean> {
+function tryPublish(remote: GitNotesOptions, { commit, note }: { commit: string; note: string }): Promise<boolean> {
   const { mirror } = remote;
   return withLocalRef(mirror, async (local) => {
     const tip = await fetchRef(remote, { from: notesRef, to: local });
@@ -77,10 +79,9 @@ function tryPublish(remote: GitRemote, { commit, note }: { commit: string; note:
     const record = `${note.trimEnd()}\n`;
     // A push whose reply was lost has landed: publishing the same record again must not double it.
     if (before !== undefined && `\n${before}\n`.includes(`\n${record}\n`)) return true;
-    const blob = await writeObject(mirror, {
-      type: "blob",
-      content: before === undefined ? record : `${before.trimEnd()}\n\n${record}`,
-    });
+    const { keptBytes = 32 * 1024 * 1024 } = remote;
+    const kept = before === undefined ? "" : newestRecords(before, keptBytes - Buffer.byteLength(record));
+    const blob = await writeObject(mirror, { type: "blob", content: `${kept}${record}` });
     // -C takes the bytes as they are; git itself keeps the fan-out of the notes tree.
     await expectGit({ repository: mirror, args: ["notes", `--ref=${local}`, "add", "--force", "-C", blob, commit] });
     const object = await localRef(mirror, local);
@@ -88,6 +89,20 @@ function tryPublish(remote: GitRemote, { commit, note }: { commit: string; note:
       throw new CutoverError({ code: "git-failed", message: "git notes wrote nothing", disposition: "retry" });
     return (await pushRef(remote, { ref: notesRef, object, expected: tip })) === "pushed";
   });
+}
+
+/** Whole records, each with the empty line that follows it. */
+function newestRecords(text: string, maxBytes: number): string {
+  const whole = `${text.trimEnd()}\n\n`;
+  if (Buffer.byteLength(whole) <= maxBytes) return whole;
+  const kept: string[] = [];
+  let left = maxBytes;
+  for (const record of whole.split(/(?<=\n\n)/).reverse()) {
+    left -= Buffer.byteLength(record);
+    if (left < 0) break;
+    kept.unshift(record);
+  }
+  return kept.join("");
 }
 
 async function readNote(

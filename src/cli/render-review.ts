@@ -71,12 +71,15 @@ function releaseLines(
   at: number,
 ): Line[] {
   const changes = plan.changes.length + plan.waiting.length;
+  const lines = renderPlan({ plan, totalHosts });
   return [
-    ...renderPlan({ plan, totalHosts }),
-    ...waitingLines(plan.waiting.map(({ host }) => host)),
+    ...lines.slice(0, 1),
     ...riskLines(risks),
+    ...lines.slice(1, -1),
+    ...waitingLines(plan.waiting.map(({ host }) => host)),
     ...estimateLines(estimates),
     stateLine(state, at),
+    ...lines.slice(-1),
     ...(approval === "merge" || changes === 0
       ? []
       : [

@@ -50,6 +50,58 @@ test("a record that has landed already is not doubled by a second publish", () =
     assert.equal(await writer.read(commit), "one\n\ntwo\n");
   }));
 
+test("a note that grows without end loses its oldest records, so that the next one can be published", () =>
+  withReleaseRepo(async (repo) => {
+    const commit = await repo.commit(files);
+    const mirror = repo.newMirror();
+    const writer = gitNotes({ url: repo.remote, mirror, keptBytes: 30 });
+    for (const name of ["first", "second", "third"]) await writer.publish(commit, `record ${name}`);
+    assert.equal(await writer.read(commit), "record second\n\nrecord third\n");
+  }));
+
+test("notes are found in the order of the commits, from one look, until the one that is looked for", () =>
+  withReleaseRepo(async (repo) => {
+    const commits = [await repo.commit(files), await repo.commit(files), await repo.commit(files)];
+    const writer = await newWriter(repo);
+    for (const commit of commits.slice(0, 2)) await writer.publish(commit, `note of ${commit}`);
+    const seen: string[] = [];
+    const visit = (until: number) => async (_: string, note: string) => seen.push(note.trim()) === until;
+    const mirror = repo.newMirror();
+    const repository = gitRepository({ url: repo.remote, mirror, ref: "main" });
+    await repository.fetch();
+    const newestFirst = await repository.history(commits[2] ?? "", 10);
+    assert.deepEqual(newestFirst, commits.toReversed());
+    assert.deepEqual(await repository.history(commits[2] ?? "", 2), newestFirst.slice(0, 2));
+    await gitNotes({ url: repo.remote, mirror }).find(newestFirst, visit(9));
+    assert.deepEqual(seen.splice(0), [`note of ${commits[1]}`, `note of ${commits[0]}`]);
+    await gitNotes({ url: repo.remote, mirror }).find(newestFirst, visit(1));
+    assert.deepEqual(seen, [`note of ${commits[1]}`]);
+    assert.equal(await repository.message(commits[2] ?? ""), "change\n");
+  }));
+
+test("a clone is read as it is: remote branches, HEAD and short ids are names, notes are those it fetched, nothing is written", () =>
+  withReleaseRepo(async (repo) => {
+    const commit = await repo.commit(files);
+    const remote = { url: repo.work, mirror: `${repo.work}/.git`, readOnly: true };
+    const repository = gitRepository({ ...remote, ref: "main" });
+    await repo.git("checkout", "--quiet", "--detach");
+    await repo.git("commit", "--quiet", "--allow-empty", "-m", "on no branch");
+    const head = await repo.git("rev-parse", "HEAD");
+    assert.deepEqual(await repository.fetch(), { commit, ref: "refs/heads/main" });
+    for (const [name, wanted] of [
+      ["HEAD", head],
+      ["origin/main", commit],
+      [commit.slice(0, 10), commit],
+    ] as const)
+      assert.equal(await repository.resolve(name), wanted, name);
+    const before = await repo.git("for-each-ref");
+    assert.equal(await gitNotes(remote).read(commit), undefined);
+    await repo.git("notes", "--ref=cutover", "add", "-m", "fetched", commit);
+    assert.equal(await gitNotes(remote).read(commit), "fetched\n");
+    await repo.git("update-ref", "-d", "refs/notes/cutover");
+    assert.equal(await repo.git("for-each-ref"), before);
+  }));
+
 test("notes of other people on the same commit stay word for word", () =>
   withReleaseRepo(async (repo) => {
     const commit = await repo.commit(files);

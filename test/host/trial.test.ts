@@ -88,6 +88,41 @@ for (const shell of shells) {
         );
       }));
 
+    test(`${name}: P8: a host that goes back by itself, at its deadline or at boot, is in service again: what its run drained is brought back, once`, () =>
+      withPartsHost(shell, async (host) => {
+        const words = join(host.base, "words");
+        const bundle = {
+          out: `#!/bin/sh\necho "drained by $CUTOVER_VERSION" >>${words}\n`,
+          back: `#!/bin/sh\necho "back with $(readlink "$CUTOVER_ROOT/current")" >>${words}\n`,
+        };
+        const contract = { "drain.task": "drain", "task.drain.do": "out", "task.drain.undo": "back" };
+        await twoVersions(host);
+        await host.install("v2", { bundle, contract });
+        const drainAndSwitch = async (run: string, deadline: string) => {
+          assert.equal((await host.task("drain", "do", { version: "v2", run })).exitCode, 0);
+          assert.equal((await host.task("switch", "do", { version: "v2", run, options: { deadline } })).exitCode, 0);
+        };
+        const once = "drained by v2\nback with versions/v1\n";
+        await drainAndSwitch("r1", "1");
+        await until("the way back", 5000, async () => (await readFile(words, "utf8")) === once);
+        assert.equal((await host.word("guard")).exitCode, 0);
+        assert.match(
+          (await host.task("drain", "undo", { version: "v2", run: "r1" })).evidence,
+          /back in service already/,
+        );
+        assert.equal(await readFile(words, "utf8"), once);
+        await drainAndSwitch("r2", "60");
+        const record = join(host.state, "components/web/trial/armed/trial");
+        await writeFile(record, (await readFile(record, "utf8")).replace(/^boot-id .*/m, "boot-id another-boot"));
+        assert.equal((await host.word("guard")).exitCode, 0);
+        assert.equal(await readFile(words, "utf8"), once + once);
+        await drainAndSwitch("r3", "60");
+        await host.task("switch", "undo", { version: "v2", run: "r3" });
+        assert.equal(await readFile(words, "utf8"), `${once}${once}drained by v2\n`, "the controller has its own undo");
+        await host.task("drain", "undo", { version: "v2", run: "r3" });
+        assert.equal(await readFile(words, "utf8"), once + once + once);
+      }));
+
     test(`${name}: a confirm over the connection that switched proves nothing and is refused`, () =>
       withPartsHost(shell, async (host) => {
         await twoVersions(host);
@@ -176,6 +211,22 @@ for (const shell of shells) {
           (({ exitCode, reason }) => ({ exitCode, reason }))(await host.task("commit", "do", { version: "v2" })),
           { exitCode: 66, reason: "not-current" },
         );
+      }));
+
+    test(`${name}: F14: probation outlives a reboot: the guard starts it again, and it ends as signed`, () =>
+      withPartsHost(shell, async (host) => {
+        await twoVersions(host, { "probation.seconds": "2", "probation.at-end": "revert" });
+        await switchTo(host, "v2");
+        assert.equal((await confirm(host, "v2")).exitCode, 0);
+        const trial = join(host.state, "components/web/trial");
+        const [, sleeper] = (await readFile(join(trial, "watch-probation"), "utf8")).split(" ");
+        process.kill(Number(sleeper), "SIGKILL");
+        const record = await readFile(join(trial, "confirmed/trial"), "utf8");
+        await writeFile(join(trial, "confirmed/trial"), record.replace(/^boot-id .*/m, "boot-id another-boot"));
+        assert.equal((await host.word("guard")).exitCode, 0);
+        assert.deepEqual([await host.trial(), await host.current()], ["confirmed", "v2"]);
+        await until("the end of probation", 6000, async () => (await host.trial()) === "reverted");
+        assert.equal(await host.current(), "v1");
       }));
 
     test(`${name}: a deadline longer than signed, a version not built, a version below the floor and another run's trial are refused, nothing changes`, () =>

@@ -65,7 +65,8 @@ function stageLines(input: {
   );
   const arrows = drawn.slice(1).map((_, index) => {
     const before = drawn[index];
-    const soak = before === undefined || "left" in before ? 0 : (soaks.get(before.batch) ?? 0);
+    const last = before !== undefined && "left" in before ? before.left.at(-1) : before;
+    const soak = last === undefined ? 0 : (soaks.get(last.batch) ?? 0);
     return `    ${id}b${index + 1} -->${soak > 0 ? `|"watch ${soak} s"|` : ""} ${id}b${index + 2}`;
   });
   return [`  subgraph ${id}["${title}"]`, "    direction LR", ...nodes, ...arrows, "  end"];

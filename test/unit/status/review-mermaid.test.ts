@@ -33,7 +33,8 @@ test("components on other hosts stand below what they depend on, each with its b
 
 test("many hosts in many batches, and many components, draw a few boxes", () => {
   const hosts = Array.from({ length: 1_000 }, (_, index) => `web${index + 1}`);
-  const many = draw({ components: { shop: { hosts } }, policy: { batchSize: 10 } });
+  const many = draw({ components: { shop: { hosts } }, policy: { batchSize: 10, soakSeconds: 60 } });
+  assert.equal(many.filter((line) => line.includes('-->|"watch 60 s"|')).length, 3);
   assert.ok(many.length < 12, many.join("\n"));
   assert.ok(
     many.some((line) => line.includes("batches 3 to 100<br/>980 hosts")),

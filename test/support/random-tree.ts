@@ -1,7 +1,10 @@
 // Random trees for property tests, and trees that came out of them by what a release does: edits, renames, deletions, changes of kind.
-import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { createHash } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import fc from "fast-check";
+import { encodeManifest, type ManifestEntry, parseManifest, treeDigest } from "../../src/package/manifest.ts";
+import type { TreeSource } from "../../src/package/patch/tree-source.ts";
 
 /** What stands at a path. */
 export type Leaf =
@@ -29,7 +32,7 @@ const names = [
   "$(x)",
 ];
 const path = fc.array(fc.constantFrom(...names), { minLength: 1, maxLength: 3 }).map((parts) => parts.join("/"));
-const mode = fc.constantFrom(0o644, 0o755);
+const mode = fc.constantFrom(0o644, 0o755, 0o600, 0o444);
 const content = fc.oneof(
   fc.constant(Buffer.alloc(0)),
   fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
@@ -39,7 +42,7 @@ const content = fc.oneof(
 );
 const leaf: fc.Arbitrary<Leaf> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("file" as const), content, mode }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("directory" as const), mode: fc.constant(0o755) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("directory" as const), mode: fc.constantFrom(0o755, 0o700) }) },
   { weight: 1, arbitrary: fc.constantFrom("a", "b", "lib").map((target) => ({ kind: "link" as const, target })) },
 );
 const tree = fc.array(fc.tuple(path, leaf), { maxLength: 14 }).map((entries) => settle(entries));
@@ -60,17 +63,38 @@ export const treePair: fc.Arbitrary<readonly [RandomTree, RandomTree]> = fc
   .tuple(tree, fc.array(change, { maxLength: 8 }), tree, fc.boolean())
   .map(([old, changes, other, unrelated]) => [old, unrelated ? other : settle(changes.reduce(applyChange, [...old]))]);
 
-/** Puts a tree on disk. */
-export async function writeTree(directory: string, tree: RandomTree): Promise<void> {
-  await mkdir(directory, { recursive: true });
+/** Everything in a tree, the directories on the way included. */
+export function treeEntries(tree: RandomTree): ManifestEntry[] {
+  const entries = new Map<string, ManifestEntry>();
   for (const [path, leaf] of tree) {
-    const target = join(directory, path);
-    await mkdir(leaf.kind === "directory" ? target : dirname(target), { recursive: true });
-    if (leaf.kind === "link") await symlink(leaf.target, target);
-    if (leaf.kind !== "file") continue;
-    await writeFile(target, leaf.content);
-    await chmod(target, leaf.mode);
+    for (const parent of parentsOf(path))
+      if (!entries.has(parent)) entries.set(parent, { kind: "directory", path: parent, mode: 0o755 });
+    if (leaf.kind === "file") {
+      const { mode, content } = leaf;
+      entries.set(path, { kind: "file", path, mode, sizeBytes: content.length, sha256: sha256(content) });
+    } else entries.set(path, { ...leaf, path });
   }
+  return [...entries.values()];
+}
+
+/** The same as something to make patches of: its contents in `directory`, each under its digest. */
+export async function storeTree(directory: string, tree: RandomTree): Promise<TreeSource> {
+  await mkdir(directory, { recursive: true });
+  for (const leaf of tree.values()) {
+    if (leaf.kind === "file") await writeFile(join(directory, sha256(leaf.content)), leaf.content);
+  }
+  const manifest = encodeManifest(treeEntries(tree));
+  const locate: TreeSource["locate"] = ({ sha256 }) => join(directory, sha256);
+  return { digest: treeDigest(manifest), entries: parseManifest(manifest), locate };
+}
+
+function sha256(bytes: Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+function parentsOf(path: string): string[] {
+  const parts = path.split("/").slice(0, -1);
+  return parts.map((_, index) => parts.slice(0, index + 1).join("/"));
 }
 
 function applyChange(entries: (readonly [string, Leaf])[], { at, to, what }: Change): (readonly [string, Leaf])[] {
@@ -106,10 +130,7 @@ function fresh(text: string): Leaf {
 function settle(entries: readonly (readonly [string, Leaf])[]): RandomTree {
   const settled = new Map<string, Leaf>();
   for (const [path, leaf] of entries) {
-    const parents = path
-      .split("/")
-      .slice(0, -1)
-      .map((_, index, parts) => parts.slice(0, index + 1).join("/"));
+    const parents = parentsOf(path);
     const blocked = parents.some((parent) => settled.has(parent) && settled.get(parent)?.kind !== "directory");
     const holds = [...settled.keys()].some((other) => other.startsWith(`${path}/`));
     if (blocked || settled.has(path) || (holds && leaf.kind !== "directory")) continue;

@@ -10,7 +10,7 @@ import type { EffortSettings } from "./effort.ts";
 import { codecsFor, type EncodedGroup, groupEncoder } from "./encode-group.ts";
 import { type FileGroup, groupFiles, joinGroups } from "./group-files.ts";
 import { type PackedIndex, writePatch } from "./patch-container.ts";
-import { encodePatchIndex, maxIndexBytes, outputBytesOf } from "./patch-index.ts";
+import { encodePatchIndex, type GroupCodec, maxIndexBytes, outputBytesOf } from "./patch-index.ts";
 import type { TreeSource } from "./tree-source.ts";
 
 /** What an envelope asks for at least. */
@@ -46,25 +46,28 @@ export async function makePatches(input: MakePatchesInput): Promise<Map<PatchVar
   );
   const progress = workProgress(input);
   const encoder = groupEncoder({ ...input, onWork: progress.onWork });
-  const known = new Map<string, EncodedGroup[]>();
+  const known = new Map<string, EncodedGroup>();
 
-  /** Every group in every codec, several at a time; what was encoded before is remembered. */
-  async function encodeAll(groups: readonly FileGroup[]): Promise<EncodedGroup[][]> {
-    const news = groups.filter((group) => !known.has(keyOf(group)));
-    const jobs = news.flatMap((group) => codecsFor(group, { installed, settings }).map((codec) => ({ group, codec })));
+  /** Every job that was not done before, several at a time; gives all that is known about each group. */
+  async function encodeAll(arrangement: readonly GroupPlan[]): Promise<EncodedGroup[][]> {
+    const planned = arrangement.map(({ group, withBsdiff }) =>
+      codecsFor(group, { installed, settings })
+        .filter((codec) => withBsdiff || codec !== "bsdiff")
+        .map((codec) => ({ group, codec, key: keyOf(group, codec) })),
+    );
+    const jobs = planned.flat().filter(({ key }) => !known.has(key));
     progress.expect(jobs.reduce((sum, { group, codec }) => sum + (codec === "none" ? 0 : group.fileBytes), 0));
-    for (const group of news) known.set(keyOf(group), []);
-    const encode = async ({ group, codec }: (typeof jobs)[number]): Promise<void> => {
-      known.get(keyOf(group))?.push(await encoder.encode(group, codec));
-    };
     // The largest first, so that none is left to run alone at the end.
     jobs.sort((a, b) => b.group.fileBytes - a.group.fileBytes);
+    const encode = async ({ group, codec, key }: (typeof jobs)[number]): Promise<void> => {
+      known.set(key, await encoder.encode(group, codec));
+    };
     await pMap(jobs, encode, { concurrency: settings.concurrency });
-    return groups.map((group) => known.get(keyOf(group)) ?? []);
+    return planned.map((each) => each.flatMap(({ key }) => known.get(key) ?? []));
   }
 
   const groups = groupFiles(difference.changed, settings);
-  const separate = await encodeAll(groups);
+  const separate = await encodeAll(groups.map((group) => ({ group, withBsdiff: true })));
   const made = new Map<PatchVariant, PayloadFile>();
   const seen = new Set<string>();
   for (const variant of variants) {
@@ -93,14 +96,22 @@ export async function makePatches(input: MakePatchesInput): Promise<Map<PatchVar
   return made;
 }
 
+interface GroupPlan {
+  readonly group: FileGroup;
+  /** It is slow, and no better on many files than on each of them. */
+  readonly withBsdiff: boolean;
+}
+
 /** Ways to make fewer groups: what bsdiff is not best at as one, and everything as one. */
-function joinings(best: readonly EncodedGroup[]): FileGroup[][] {
+function joinings(best: readonly EncodedGroup[]): GroupPlan[][] {
   const apart = best.filter(({ codec }) => codec === "bsdiff").map(({ group }) => group);
   const rest = best.filter(({ codec }) => codec !== "bsdiff").map(({ group }) => group);
-  const ways: FileGroup[][] = [];
-  if (rest.length > 1) ways.push([...apart, joinGroups(rest)]);
-  if (apart.length > 0 && best.length > 1) ways.push([joinGroups([...apart, ...rest])]);
-  if (apart.length > 1 && rest.length > 1) ways.push([joinGroups(apart), joinGroups(rest)]);
+  const byBsdiff = (group: FileGroup): GroupPlan => ({ group, withBsdiff: true });
+  const byZstd = (group: FileGroup): GroupPlan => ({ group, withBsdiff: false });
+  const ways: GroupPlan[][] = [];
+  if (rest.length > 1) ways.push([...apart.map(byBsdiff), byZstd(joinGroups(rest))]);
+  if (apart.length > 0 && best.length > 1) ways.push([byBsdiff(joinGroups([...apart, ...rest]))]);
+  if (apart.length > 1 && rest.length > 1) ways.push([byBsdiff(joinGroups(apart)), byZstd(joinGroups(rest))]);
   return ways;
 }
 
@@ -147,8 +158,8 @@ function smallestOf(encoded: readonly EncodedGroup[], variant: PatchVariant): En
   );
 }
 
-function keyOf({ files, references }: FileGroup): string {
-  return [...files, { path: "" }, ...references].map(({ path }) => path).join("\n");
+function keyOf({ files, references }: FileGroup, codec: GroupCodec): string {
+  return [codec, ...files.map(({ path }) => path), "", ...references.map(({ path }) => path)].join("\n");
 }
 
 function workProgress({ name, onProgress, signal }: MakePatchesInput): {

@@ -51,10 +51,10 @@ export function gitNotes(options: GitNotesOptions): NotesPort {
       await openMirror(options);
       await withNotes(options, async (local) => {
         const listed = await expectGit({ repository: options.mirror, args: ["notes", `--ref=${local}`, "list"] });
-        const noted = new Set(listed.split("\n").map((line) => line.slice(line.indexOf(" ") + 1)));
-        for (const commit of commits.filter((each) => noted.has(each))) {
-          const note = await readNote(options.mirror, { local, commit });
-          if (note !== undefined && (await visit(commit, note))) return;
+        const blobs = new Map(listed.split("\n").map((line) => [line.slice(41), line.slice(0, 40)]));
+        for (const commit of commits) {
+          const blob = blobs.get(commit);
+          if (blob !== undefined && (await visit(commit, await readBlob(options.mirror, blob)))) return;
         }
       });
     },
@@ -100,9 +100,9 @@ function newestRecords(text: string, maxBytes: number): string {
   for (const record of whole.split(/(?<=\n\n)/).reverse()) {
     left -= Buffer.byteLength(record);
     if (left < 0) break;
-    kept.unshift(record);
+    kept.push(record);
   }
-  return kept.join("");
+  return kept.reverse().join("");
 }
 
 async function readNote(
@@ -112,6 +112,10 @@ async function readNote(
   const listed = await runGit({ repository: mirror, args: ["notes", `--ref=${local}`, "list", commit] });
   const blob = listed.stdout.toString("latin1").trim();
   if (listed.exitCode !== 0 || !isObjectId(blob)) return undefined;
+  return readBlob(mirror, blob);
+}
+
+function readBlob(mirror: string, blob: string): Promise<string> {
   return expectGit({ repository: mirror, args: ["cat-file", "blob", blob], maxOutputBytes: maxNoteBytes });
 }
 

@@ -56,7 +56,7 @@ async function propose(world: World, version: string): Promise<void> {
   await git("checkout", "--quiet", "main");
 }
 
-/** The newest record again, newer, with other versions, signed by a key that is no controller's. */
+/** The newest record again, newer, with other versions: once signed by a key that is no controller's, once not at all. */
 async function forgeNote(world: World, planHash: string): Promise<void> {
   const work = join(world.home, "work");
   const git = (...args: string[]) => mustRun(["git", "-C", work, ...args]);
@@ -69,6 +69,7 @@ async function forgeNote(world: World, planHash: string): Promise<void> {
   const keyPath = join(world.home, "keys", "operator");
   const signature = await signer.sign({ keyPath, namespace: noteNamespace, data: notePayload(status) });
   await git("notes", "--ref=cutover", "append", "-m", encodeNote(status, signature), commit);
+  await git("notes", "--ref=cutover", "append", "-m", encodeNote({ ...status, at: status.at + 1_000 }), commit);
   await git("push", "--quiet", "origin", "refs/notes/cutover");
 }
 
@@ -117,7 +118,10 @@ test(
         await forgeNote(world, web.plan.hash);
         const [unfooled] = (await (await cloneOf(world)).review("origin/main", "origin/next")).releases;
         assert.equal(unfooled?.plan.hash, web.plan.hash, "a forged note changes nothing (T33)");
-        assert.match(unfooled?.stateProblem ?? "", /is not signed by a controller key of the Trust/);
+        assert.match(
+          unfooled?.stateProblem ?? "",
+          /the newest note, on commit .*, is not signed \(and 1 more\); the newest one that can be trusted counts/,
+        );
 
         await mustRun(["git", "-C", join(world.home, "work"), "merge", "--quiet", "--no-ff", "-m", "Merge", "next"]);
         await mustRun(["git", "-C", join(world.home, "work"), "push", "--quiet", "origin", "main"]);

@@ -6,7 +6,6 @@ import type { Component } from "../model/component.ts";
 import type { Trust } from "../model/trust.ts";
 import { parseReleaseMetadata, type ReleaseMetadata } from "../package/release-metadata.ts";
 import type { Controller } from "./controller.ts";
-import type { QuarantineEntry } from "./controller-memory.ts";
 import { loadVersion } from "./load-published.ts";
 
 /** A version in range that is not proposed, and why. */
@@ -35,8 +34,8 @@ export interface Sought {
 export interface VersionSource {
   readonly controller: Pick<Controller, "artifacts" | "signer" | "clock">;
   readonly trust: Trust;
-  /** Keyed by `component@tree`. */
-  readonly quarantined: ReadonlyMap<string, QuarantineEntry>;
+  /** Keyed by `component@tree`, with the reason. */
+  readonly quarantined: ReadonlyMap<string, string>;
 }
 
 /** So many candidates are looked at; whoever published more bad ones in a row has another problem. */
@@ -68,7 +67,7 @@ async function usable(
     const metadata = parseReleaseMetadata(release.metadata);
     const quarantine = quarantined.get(`${wanted.component}@${metadata.tree.digest}`);
     if (quarantine !== undefined)
-      return { reason: "quarantined", message: `quarantined: ${quarantine.reason}; cutover retry lifts it` };
+      return { reason: "quarantined", message: `quarantined: ${quarantine}; cutover retry lifts it` };
     if (metadata.expires * 1000 <= controller.clock.now())
       return { reason: "expired", message: "its time for a first use is over; publish it again with --amend" };
     return metadata;

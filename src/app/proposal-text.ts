@@ -60,7 +60,7 @@ export function proposalLines({
       `- ${component} ${pinned ?? "(not pinned)"} → ${to}${selected(match)}, range "${range}" (${quotable(file)}:${line})`,
       ...contractChanges.map((change) => `  contract of ${component} changes: ${quotable(change, 300)}`),
     ]),
-    ...unique(passedOver).map(({ component, version, reason }) => `- passed over: ${component} ${version} (${reason})`),
+    ...passedOver.map(({ component, version, reason }) => `- passed over: ${component} ${version} (${reason})`),
   ];
 }
 
@@ -79,10 +79,6 @@ function selected(match: Readonly<Record<string, string>> | undefined): string {
   if (match === undefined) return "";
   const labels = Object.entries(match).map(([label, value]) => quotable(`${label}=${value}`));
   return ` on hosts with ${labels.join(", ")}`;
-}
-
-function unique(passedOver: readonly PassedOver[]): PassedOver[] {
-  return [...new Map(passedOver.map((each) => [`${each.component}@${each.version}`, each])).values()];
 }
 
 function shortened(text: string): string {

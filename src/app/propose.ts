@@ -8,9 +8,11 @@ import { resolveDesired } from "../desired/resolve-desired.ts";
 import { CutoverError, ExitCode, RefusedError, UsageError } from "../errors.ts";
 import { formatDiagnostic } from "../model/diagnostic.ts";
 import type { BranchTip, CommitWriterPort, RepositoryFile } from "../ports.ts";
+import { rememberFleet } from "../status/remember-fleet.ts";
 import type { Controller } from "./controller.ts";
 import { type ControllerMemory, recall } from "./controller-memory.ts";
 import { editRelease } from "./edit-release.ts";
+import { findStatuses } from "./last-known.ts";
 import { findNewer, type NewerVersion, type PassedOver, type Sought } from "./newer-version.ts";
 import { type ProposalPlan, proposalBranch, proposalMessage, proposalTitle } from "./proposal-text.ts";
 
@@ -80,13 +82,14 @@ export async function propose(input: ProposeInput): Promise<Proposed> {
   const documents = readable(base.commit, files);
   // 2. Which versions have a range, and which newer one does it take?
   const asked = chosen(documents, components);
-  const { trust, quarantined } = base.memory;
+  const { trust } = base.memory;
+  const quarantined = await knownQuarantines(controller, base, asked);
   const sought: (Sought & { asked: RangedVersion })[] = [];
   for (const each of asked)
     sought.push({ asked: each, ...(await findNewer({ controller, trust, quarantined }, each)) });
   refuseUnpinnable(sought);
   const newer = sought.flatMap((each) => each.newer ?? []);
-  const passedOver = sought.flatMap((each) => each.passedOver);
+  const passedOver = eachOnce(sought.flatMap((each) => each.passedOver));
   // 3. One commit a component, or one for all.
   const proposals: Proposal[] = [];
   for (const versions of grouped(newer, together)) {
@@ -118,6 +121,23 @@ async function trustedBase({ repository, journal, settings }: Controller): Promi
   }
   const problem = `Commit ${commit.slice(0, 12)} does not contain ${accepted.slice(0, 12)}, which was accepted before`;
   return { commit: accepted, ref, problem, memory };
+}
+
+/**
+ * What the controller remembers is known best where it runs. Elsewhere, in a CI job, its signed status notes say it; a note
+ * can only keep a version from being proposed (T33).
+ */
+async function knownQuarantines(
+  controller: Controller,
+  { commit, memory }: Base,
+  asked: readonly RangedVersion[],
+): Promise<ReadonlyMap<string, string>> {
+  const { acceptedCommit, quarantined, trust } = memory;
+  if (acceptedCommit !== undefined || asked.length === 0)
+    return new Map([...quarantined].map(([key, { reason }]) => [key, reason]));
+  const releases = [...new Set(asked.map(({ release }) => release))];
+  const { statuses } = await findStatuses({ from: controller, commit, controllerKeys: trust.controllerKeys, releases });
+  return rememberFleet([...statuses.values()], []).quarantined;
 }
 
 function readable(commit: string, files: readonly RepositoryFile[]): ParsedDocument[] {
@@ -155,6 +175,11 @@ function refuseUnpinnable(sought: readonly (Sought & { readonly asked: RangedVer
     impact: "Nothing was proposed; the release that was accepted last stays in force",
     remedy: `cutover publish DIR --component ${component}.yaml --version VERSION`,
   });
+}
+
+/** Two selectors may have the same range. */
+function eachOnce(passedOver: readonly PassedOver[]): PassedOver[] {
+  return [...new Map(passedOver.map((each) => [`${each.component}@${each.version}`, each])).values()];
 }
 
 /** What is not pinned yet goes together with everything: one of them alone would leave the others invalid. */

@@ -17,9 +17,8 @@ export function renderProposals({ base, baseProblem, proposals, passedOver, upTo
   if (baseProblem !== undefined)
     lines.push([styled("warning", "warn"), ` ${baseProblem}; proposals stand on the last accepted commit`]);
   for (const proposal of proposals) lines.push([], ...proposalBlock(proposal));
-  const proposed = new Set(proposals.flatMap(({ versions }) => versions.map(({ asked }) => asked.component)));
   for (const { component, version, message } of passedOver)
-    if (!proposed.has(component)) lines.push([styled("passed over:", "warn"), ` ${component} ${version}: ${message}`]);
+    lines.push([styled("passed over:", "warn"), ` ${component} ${version}: ${message}`]);
   for (const { component, pinned, range } of upToDate)
     lines.push([styled("up to date:", "good"), ` ${component} ${pinned ?? ""}, nothing newer within "${range}"`]);
   if (proposals.length + upToDate.length === 0) lines.push(["no release asks for a version with a range"]);

@@ -4,11 +4,14 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { acceptCommit } from "../../src/app/accept-commit.ts";
+import type { Controller } from "../../src/app/controller.ts";
 import { remember } from "../../src/app/controller-memory.ts";
 import { initRelease } from "../../src/app/init.ts";
 import { type PublishInput, publish } from "../../src/app/publish.ts";
 import { mustRun, runProgram } from "../../src/lab/run-program.ts";
 import { Component } from "../../src/model/component.ts";
+import { Status } from "../../src/model/status.ts";
+import { encodeNote, noteNamespace, notePayload } from "../../src/status/note-codec.ts";
 import { artifactWriter, keyMaker, openController, signer } from "../../src/wiring.ts";
 import { withGithub } from "../support/openapi-github.ts";
 import { withTemporaryDirectory } from "../support/temporary-directory.ts";
@@ -93,6 +96,19 @@ function withProposing(body: (world: Proposing) => Promise<void>): Promise<void>
   });
 }
 
+/** A status note as a controller publishes it: signed, on the commit. */
+async function noteQuarantine(
+  { notes, settings }: Controller,
+  { commit, bad }: { readonly commit: string; readonly bad: Status["quarantined"][number] },
+): Promise<void> {
+  const status = Status.parse({
+    ...{ format: "cutover-status/1", release: "release", commit, generation: "g", planHash: null, run: null },
+    ...{ conditions: [], targets: [], quarantined: [bad], at: Date.now(), holder: "c", epoch: 1 },
+  });
+  const signing = { keyPath: settings.envelopeKeyPath, namespace: noteNamespace, data: notePayload(status) };
+  await notes.publish(commit, encodeNote(status, await signer.sign(signing)));
+}
+
 /** Of CI jobs nothing: this very test may run in one. */
 function quietEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH, HOME: process.env.HOME };
@@ -172,12 +188,18 @@ test("versions that are quarantined, expired, or not signed by the Trust are nev
     await world.publish("shop", "1.2.6", { releaseKeys: [strangers] });
     const tree = await world.publish("shop", "1.2.7");
     await world.publish("cache", "7.0.0");
-    await world.push(release('"1.2.3"'));
-    await world.controller(({ controller }) =>
-      remember(controller, {
-        ...{ kind: "quarantined", component: "shop", version: "1.2.7", tree, reason: "health", evidence: "HTTP 500" },
-      }),
-    );
+    const commit = await world.push(release('"1.2.3"'));
+    const bad = { component: "shop", version: "1.2.7", tree, reason: "unhealthy" };
+    // Far from the controller, as in a CI job, its signed note says so.
+    await world.controller(({ controller }) => noteQuarantine(controller, { commit, bad }));
+    const elsewhere = await world.cutover("propose");
+    assert.match(elsewhere.stdout, /^would propose: shop 1\.2\.4 on/m);
+    assert.match(elsewhere.stdout, /^passed over: shop 1\.2\.7: quarantined: unhealthy; cutover retry lifts it$/m);
+    // Where it runs, it remembers.
+    await world.controller(async ({ controller }) => {
+      await acceptCommit(controller);
+      await remember(controller, { kind: "quarantined", ...bad, evidence: "HTTP 500" });
+    });
     const pushed = await world.cutover("propose", "--push");
     assert.match(pushed.stdout, /^proposed: shop 1\.2\.4 on/m);
     assert.equal(await world.proposed("cutover/propose-shop-1.2.4"), release('"1.2.4"'));

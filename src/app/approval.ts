@@ -46,7 +46,9 @@ type Judge = Pick<Controller, "journal" | "repository">;
 /** Reads only. `desired.commit` must be an accepted commit, or one that would be. */
 export async function judgeApproval(controller: Judge, input: ApprovalInput): Promise<Approval> {
   const { release, plan, desired } = input;
-  if (release.policy.approval === "merge" || plan.changes.length === 0) return { kind: "not-needed" };
+  // Healing and committing what was brought before decides nothing new.
+  const decides = beyondApproved(plan, []).length > 0;
+  if (release.policy.approval === "merge" || !decides) return { kind: "not-needed" };
   // Somebody changed a host behind our back since: not even the rest runs until a person has looked (R4).
   const drifted = plan.held.filter(({ reason }) => reason === "drifted");
   if (drifted.length > 0) {

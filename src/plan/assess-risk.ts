@@ -109,7 +109,7 @@ function wayBack({ component, version, sequence }: VersionTraits, { changes, tra
     {
       kind: "risky",
       reason: "not-across-reboot",
-      text: `a reboot during the trial of ${component} ${version} leaves it in place: no systemd unit would take it back`,
+      text: `a reboot during the trial of ${component} ${version} may leave it in place: no systemd is known there that would take it back`,
       hosts: observed.filter(({ revertsAfterReboot }) => !revertsAfterReboot),
     },
   ];

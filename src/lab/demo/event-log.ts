@@ -11,6 +11,8 @@ export interface EventLog {
   runOf(commit: string, outcome: RunOutcome): Promise<void>;
   runsOf(commit: string): number;
   bytesOf(commit: string): number;
+  /** How many versions went to hosts as patches, and how many whole. */
+  deliveriesOf(commit: string): { readonly patches: number; readonly whole: number };
   /** Hosts on which a switch was done for the commit's runs, in order. */
   switchedHosts(commit: string): string[];
   quarantined(component: string, version: string): boolean;
@@ -85,6 +87,11 @@ export function makeEventLog(onEvent: (event: JournalEvent) => void, signal: Abo
     },
     runsOf: (commit) => runs(commit).length,
     bytesOf: (commit) => ofRuns(commit).reduce((sum, event) => sum + (event.kind === "delivered" ? event.bytes : 0), 0),
+    deliveriesOf(commit) {
+      const delivered = ofRuns(commit).flatMap((event) => (event.kind === "delivered" ? [event] : []));
+      const patches = delivered.filter(({ base }) => base !== undefined).length;
+      return { patches, whole: delivered.length - patches };
+    },
     switchedHosts: (commit) => [...new Set(switches(ofRuns(commit)).map(({ host }) => host))],
     quarantined: (component, version) =>
       all().some((event) => event.kind === "quarantined" && event.component === component && event.version === version),

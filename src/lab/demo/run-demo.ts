@@ -128,7 +128,9 @@ async function tell(stage: Stage, newNode: string): Promise<void> {
   chapter("(a) git push of release 2: a new runtime and a new app, under load");
   const second = await pushRelease(world, { node: newNode, shop: "2.0.0", message: "Release 2: new runtime, new app" });
   await log.runOf(second, "done");
-  say(`failed requests: ${failedSoFar(stage)}; ${(log.bytesOf(second) / 1e6).toFixed(1)} MB sent`);
+  const { patches, whole } = log.deliveriesOf(second);
+  const sent = `${(log.bytesOf(second) / 1e6).toFixed(1)} MB sent, ${patches} versions as patches, ${whole} whole`;
+  say(`failed requests: ${failedSoFar(stage)}; ${sent}`);
   expect(failedSoFar(stage) === 0, "release 2 loses no request", JSON.stringify(stage.load.latest()));
 
   chapter("(b) git push of release 3: it answers 500 to one request in ten");

@@ -25,11 +25,13 @@ modules_ready() {
 missing_packages() (
 	programs=
 	[ "$1" = node ] || programs='sshd=openssh-server ssh-keygen=openssh-client zstd=zstd xz=xz-utils bsdiff=bsdiff git=git'
-	if [ "$1" = tests ]; then
-		programs="$programs busybox=busybox shellcheck=shellcheck"
-		[ "$(id -u)" -ne 0 ] ||
-			programs="$programs systemd-nspawn=systemd-container debootstrap=debootstrap ip=iproute2 nft=nftables"
-	fi
+	case $1 in
+	tests) programs="$programs busybox=busybox shellcheck=shellcheck" ;;
+	bench) programs="$programs time=time xdelta3=xdelta3 rsync=rsync ansible-playbook=ansible-core" ;;
+	esac
+	case $1/$(id -u) in
+	tests/0 | bench/0) programs="$programs systemd-nspawn=systemd-container debootstrap=debootstrap ip=iproute2 nft=nftables" ;;
+	esac
 	for program in $programs; do
 		name=${program%%=*}
 		command -v "$name" >/dev/null || [ -x "/usr/sbin/$name" ] || [ -x "/sbin/$name" ] || printf '%s ' "${program#*=}"

@@ -22,12 +22,13 @@ const PACKAGES = [
 const RECIPE = 1;
 const BUILD_WITHIN_MS = 600_000;
 
-/** Path of the base image; builds it on the first call (about 45 s), under a lock. `say` hears about that. */
-export async function baseImage(say: (line: string) => void): Promise<string> {
+/** Path of the base image, with `more` Debian packages if any; builds it on the first call (about 45 s), under a lock. `say` hears about that. */
+export async function baseImage(say: (line: string) => void, more: readonly string[] = []): Promise<string> {
+  const packages = [...PACKAGES, ...more];
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "cutover/lab");
   await mkdir(cache, { recursive: true, mode: 0o755 });
   const key = createHash("sha256")
-    .update(JSON.stringify([SUITE, PACKAGES, RECIPE, process.arch]))
+    .update(JSON.stringify([SUITE, packages, RECIPE, process.arch]))
     .digest("hex")
     .slice(0, 16);
   const base = join(cache, `base-${key}`);
@@ -39,15 +40,15 @@ export async function baseImage(say: (line: string) => void): Promise<string> {
     }
     say("Building the base image of the lab's hosts (once, about a minute)");
     const building = join(cache, `building-${process.pid}`);
-    await buildImage(building);
+    await buildImage(building, packages);
     await rename(building, base);
     return base;
   });
 }
 
 /** debootstrap mounts /proc in its target: in a mount namespace of its own that is gone with it, however it ends. */
-async function buildImage(target: string): Promise<void> {
-  const include = `--include=${PACKAGES.join(",")}`;
+async function buildImage(target: string, packages: readonly string[]): Promise<void> {
+  const include = `--include=${packages.join(",")}`;
   await mustRun(
     ["unshare", "--mount", "--propagation", "slave", "debootstrap", "--variant=minbase", include, SUITE, target],
     {

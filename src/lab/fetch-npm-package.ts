@@ -34,7 +34,8 @@ export function packageCacheDirectory(env: NodeJS.ProcessEnv = process.env): str
  */
 export async function fetchNpmPackage(input: {
   readonly pinned: PinnedPackage;
-  readonly keep: KeptFiles;
+  /** `all`: every file, with the modes it has in the archive. */
+  readonly keep: KeptFiles | "all";
   readonly cache?: string | undefined;
   readonly onFetch?: ((name: string) => void) | undefined;
 }): Promise<string> {
@@ -46,10 +47,10 @@ export async function fetchNpmPackage(input: {
   const work = await mkdtemp(join(cache, ".fetching-"));
   try {
     const archive = await pack(pinned, work);
-    const paths = Object.keys(keep).map((path) => `package/${path}`);
+    const paths = keep === "all" ? ["package"] : Object.keys(keep).map((path) => `package/${path}`);
     await run("tar", ["-xzf", archive, "-C", work, "--no-same-owner", "--", ...paths], { timeout: UNPACK_WITHIN_MS });
     const tree = join(work, "package");
-    for (const [path, mode] of Object.entries(keep)) {
+    for (const [path, mode] of Object.entries(keep === "all" ? {} : keep)) {
       await chmod(join(tree, path), mode);
       await chmod(dirname(join(tree, path)), 0o755);
     }

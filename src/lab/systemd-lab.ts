@@ -36,13 +36,15 @@ export async function systemdLabLacks(): Promise<{ readonly sentence: string; re
 }
 
 /** Resolves when every host has booted and its sshd answers. Throws LackingError; leaves nothing behind when it fails. */
-export async function startSystemdLab(request: LabRequest & { readonly say?: (line: string) => void }): Promise<Lab> {
+export async function startSystemdLab(
+  request: LabRequest & { readonly say?: (line: string) => void; readonly packages?: readonly string[] },
+): Promise<Lab> {
   const lacks = await systemdLabLacks();
   if (lacks !== undefined) throw new LackingError(`This machine cannot run it: ${lacks.sentence}`, lacks.remedy);
   const names = labHostNames(request.hosts);
   if (names.length > MAX_HOSTS)
     throw new LackingError(`A systemd lab has at most ${MAX_HOSTS} hosts`, "cutover lab down");
-  const base = await baseImage(request.say ?? (() => undefined));
+  const base = await baseImage(request.say ?? (() => undefined), request.packages);
   const directory = await claimDirectory(resolve(request.directory));
   const bridge = `cut${randomBytes(3).toString("hex")}`;
   const namespaces = names.map((_, index) => hostNamespace(bridge, index));

@@ -1,0 +1,69 @@
+// npm run bench [-- a b c d] [-- --setup] [-- --quick]: figures beside the tools that people use today, in one run.
+// Prints tables and writes deploy/reports/bench-DATE.json.
+import { spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { takeDownLabs } from "../../src/lab/take-down.ts";
+import type { BenchInput } from "./bench-input.ts";
+import { machine, renderSection, type Section } from "./report.ts";
+import { findTools } from "./tools.ts";
+
+const parts = {
+  a: async (input: BenchInput) => (await import("./patches.ts")).benchPatches(input),
+  b: async (input: BenchInput) => (await import("./roll-out.ts")).benchRollOut(input),
+  c: async (input: BenchInput) => (await import("./many-hosts.ts")).benchManyHosts(input),
+  d: async (input: BenchInput) => (await import("./planning.ts")).benchPlanning(input),
+};
+type Part = keyof typeof parts;
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const args = process.argv.slice(2);
+const unknown = args.filter((each) => !["--setup", "--quick", ...Object.keys(parts)].includes(each));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `bench: unknown ${unknown.join(" ")}\nnext: npm run bench -- [a] [b] [c] [d] [--setup] [--quick]\n`,
+  );
+  process.exit(64);
+}
+if (args.includes("--setup")) {
+  const { status } = spawnSync("sh", [join(root, ".ci/set-up"), "bench"], { stdio: ["ignore", 2, 2] });
+  if (status !== 0) process.exit(status ?? 70);
+}
+const asked = (Object.keys(parts) as Part[]).filter((part) => args.includes(part));
+const chosen = asked.length > 0 ? asked : (Object.keys(parts) as Part[]);
+const quick = args.includes("--quick");
+const say = (line: string) => void process.stderr.write(`bench: ${line}\n`);
+
+const tools = await findTools();
+for (const line of tools.missing) say(`${line}; npm run bench -- --setup installs it`);
+const began = new Date();
+const reports = join(root, quick ? ".cache/bench" : "deploy/reports");
+await mkdir(reports, { recursive: true });
+const sections: (Section & { readonly seconds: number })[] = [];
+for (const part of chosen) {
+  const directory = await mkdtemp(join(tmpdir(), "cutover-bench-"));
+  const started = performance.now();
+  try {
+    const section = await parts[part]({ tools, quick, directory, reports, say });
+    sections.push({ ...section, seconds: Math.round((performance.now() - started) / 1_000) });
+    process.stdout.write(`${renderSection(section)}\n`);
+  } finally {
+    await takeDownLabs({ all: false });
+    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+const file = join(reports, `bench-${began.toISOString().slice(0, 10)}.json`);
+const report = {
+  ...{ format: "cutover-bench/1", at: began.toISOString(), quick, commit: commitOf(root), machine: machine() },
+  tools: tools.versions,
+  missing: tools.missing,
+  sections,
+};
+await writeFile(file, `${JSON.stringify(report, undefined, 1)}\n`);
+say(`wrote ${file}`);
+
+function commitOf(directory: string): string {
+  return spawnSync("git", ["-C", directory, "rev-parse", "HEAD"], { encoding: "utf8" }).stdout.trim();
+}

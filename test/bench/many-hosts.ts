@@ -1,0 +1,233 @@
+// (c) Hundreds of logical hosts behind one real sshd: the whole release beside a bare script over the same connections and
+// bytes, and beside Ansible. The sshd and what runs on the hosts share this machine's cores with the controller.
+import { copyFile, mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { runPlaybook } from "./ansible.ts";
+import type { BareRequest } from "./bare-script.ts";
+import type { BenchInput } from "./bench-input.ts";
+import { type BenchHome, makeHome, releaseOf } from "./home.ts";
+import { type Measured, measured, median, rounded } from "./measure.ts";
+import { baseDirectory, type OneSshdLab, startOneSshdLab } from "./one-sshd-lab.ts";
+import { type MeasuredPass, reconcileOnce, stepSeconds } from "./reconcile.ts";
+import type { Aim, Section } from "./report.ts";
+
+const bareScript = fileURLToPath(new URL("./bare-script.ts", import.meta.url));
+const component = "tool";
+const contract = {
+  apiVersion: "cutover/v1",
+  kind: "Component",
+  name: component,
+  root: `${baseDirectory}/${component}`,
+  manager: "none",
+  switch: { strategy: "none" },
+};
+const treeBytes = 40 * 1024;
+/** As many as the controller works on at the same time. */
+const atOnce = 100;
+/** Of a release: one to plan, distribute, check and switch, a new one from confirm on. */
+const connectionsAHost = 2;
+
+interface Sample {
+  readonly hosts: number;
+  readonly seconds: number;
+  readonly hostsPerSecond: number;
+  readonly cpuMsPerHost: number;
+  readonly peakMib: number;
+}
+
+export async function benchManyHosts(input: BenchInput): Promise<Section> {
+  const hosts = input.quick ? 20 : 500;
+  const rounds = input.quick ? 1 : 3;
+  const ansibleHosts = Math.min(hosts, input.quick ? 4 : 40);
+  if (!input.tools.has("sshd") || !input.tools.has("time")) return nothing("no sshd or no GNU time here");
+  const home = await makeHome(join(input.directory, "home"));
+  const lab = await startOneSshdLab({
+    ...{ directory: join(input.directory, "lab"), hosts, component },
+    trust: {
+      ...{ releaseKeys: [await home.publicKey("release")], threshold: 1 },
+      controllerKeys: [await home.publicKey("envelope")],
+    },
+    controllerSshKey: await home.publicKey("controller"),
+  });
+  try {
+    input.say(`(c) ${hosts} logical hosts are up`);
+    await publishVersions(home, input.directory, rounds + 1);
+    await home.push({
+      "fleet.yaml": { apiVersion: "cutover/v1", kind: "Fleet", hosts: lab.hosts },
+      "policy.yaml": { apiVersion: "cutover/v1", kind: "Policy", name: "default", canaries: 1, batchSize: "100%" },
+      "tool.yaml": contract,
+    });
+    const passes: MeasuredPass[] = [];
+    const ours: Sample[] = [];
+    const bare: Sample[] = [];
+    const ansible: Sample[] = [];
+    for (let round = 0; round <= rounds; round++) {
+      await home.push({ "release.yaml": releaseOf(component, `${round + 1}.0.0`) });
+      const pass = await reconcileOnce(home.config, { profileTo: input.reports });
+      input.say(`(c) release ${round + 1}.0.0: ${rounded(pass.seconds)} s`);
+      if (round === 0) continue; // the first one installs, and is no update
+      passes.push(pass);
+      ours.push(sampleOf(pass, hosts));
+      bare.push(sampleOf(await runBareScript(input, lab, pass, home), hosts));
+      if (input.tools.has("ansible-playbook"))
+        ansible.push(sampleOf(await runAnsible(input, lab, ansibleHosts), ansibleHosts));
+    }
+    return sectionOf({ hosts, ansibleHosts, ours, bare, ansible, passes, missing: input.tools.missing });
+  } finally {
+    await lab.down();
+  }
+}
+
+function sampleOf({ seconds, cpuSeconds, peakMib }: Measured, hosts: number): Sample {
+  return {
+    hosts,
+    seconds: rounded(seconds, 2),
+    hostsPerSecond: rounded(hosts / seconds, 2),
+    cpuMsPerHost: rounded((1_000 * cpuSeconds) / hosts, 2),
+    peakMib: Math.round(peakMib),
+  };
+}
+
+/** Trees of one file that does not compress, each from a seed of its own. */
+async function publishVersions(home: BenchHome, directory: string, count: number): Promise<void> {
+  for (let version = 1; version <= count; version++) {
+    const tree = join(directory, `tree-${version}`);
+    await mkdir(tree, { mode: 0o755 });
+    const bytes = Buffer.alloc(treeBytes);
+    for (let at = 0, state = version; at < treeBytes; at++) {
+      state = (state * 1_664_525 + 1_013_904_223) >>> 0;
+      bytes[at] = state >>> 24;
+    }
+    await writeFile(join(tree, "data"), bytes);
+    await home.publish(contract, `${version}.0.0`, tree);
+  }
+}
+
+async function runBareScript(
+  input: BenchInput,
+  lab: OneSshdLab,
+  pass: MeasuredPass,
+  home: BenchHome,
+): Promise<Measured> {
+  const perHost = Math.round(pass.bytesSent / lab.hosts.length);
+  const payloadPath = join(input.directory, "payload");
+  await writeFile(payloadPath, Buffer.alloc(perHost, "x"));
+  const request: BareRequest = {
+    hosts: lab.hosts.map((host) => ({ address: host.address, port: host.port, root: lab.rootOf(host) })),
+    ...{ user: lab.user, keyPath: lab.plainKey, payloadPath, moreBytes: await documentBytes(home, lab), atOnce },
+  };
+  const file = join(input.directory, "bare.json");
+  await writeFile(file, JSON.stringify(request));
+  return measured([process.execPath, bareScript, file]);
+}
+
+/** Release, signature and manifest as they lie in the artifact repository; the envelope names every host. */
+async function documentBytes(home: BenchHome, lab: OneSshdLab): Promise<number> {
+  const folder = join(home.directory, "artifacts");
+  const names = await readdir(folder, { recursive: true });
+  const of = async (end: string) => {
+    const found = names.find((name) => name.endsWith(end));
+    return found === undefined ? 0 : (await stat(join(folder, found))).size;
+  };
+  const envelope = 1_500 + lab.hosts.reduce((sum, { name }) => sum + name.length + "host \n".length, 0);
+  return (await of("/release")) + (await of("/release.sig")) + (await of("/manifest")) + envelope;
+}
+
+async function runAnsible(input: BenchInput, lab: OneSshdLab, count: number): Promise<Measured> {
+  const archive = join(input.directory, "tool.tar");
+  await copyFile(join(input.directory, "tree-1", "data"), join(input.directory, "data"));
+  await measured(["tar", "-cf", archive, "-C", input.directory, "data"]);
+  return runPlaybook({
+    directory: join(input.directory, "ansible"),
+    hosts: lab.hosts.slice(0, count).map((host) => ({ ...host, vars: { place: `${lab.rootOf(host)}/ansible` } })),
+    ...{ keyPath: lab.plainKey, forks: 20 },
+    tasks: [
+      { name: "place", file: { path: "{{ place }}/versions/2", state: "directory" } },
+      { name: "unpack", unarchive: { src: archive, dest: "{{ place }}/versions/2" } },
+      { name: "verify", stat: { path: "{{ place }}/versions/2/data", checksum_algorithm: "sha256" } },
+      { name: "link", file: { src: "versions/2", dest: "{{ place }}/current", state: "link" } },
+    ],
+  });
+}
+
+function sectionOf(input: {
+  readonly hosts: number;
+  readonly ansibleHosts: number;
+  readonly ours: readonly Sample[];
+  readonly bare: readonly Sample[];
+  readonly ansible: readonly Sample[];
+  readonly passes: readonly MeasuredPass[];
+  readonly missing: readonly string[];
+}): Section {
+  const { ours, bare, ansible, passes } = input;
+  const speed = (samples: readonly Sample[]) => median(samples.map(({ hostsPerSecond }) => hostsPerSecond));
+  const row = (name: string, samples: readonly Sample[]) => [
+    name,
+    samples[0]?.hosts,
+    rounded(speed(samples), 2),
+    rounded(median(samples.map(({ cpuMsPerHost }) => cpuMsPerHost))),
+    Math.round(median(samples.map(({ peakMib }) => peakMib))),
+    rounded(speed(ours) / speed(samples), 2),
+  ];
+  const slowest = passes.at(-1);
+  const steps = stepSeconds(slowest?.events ?? []);
+  const profile = slowest?.files.map((file) => file.split("/").at(-1)).join(", ");
+  const toBare = speed(ours) / speed(bare);
+  const where = `${steps.map(({ step, seconds }) => `${step} ${rounded(seconds)} s`).join(", ")}; profile: ${profile}`;
+  const aims: Aim[] = [
+    {
+      ...{
+        name: "hosts/s beside the bare script",
+        wanted: "≥ 70 %",
+        got: `${Math.round(100 * toBare)} %`,
+        met: toBare >= 0.7,
+      },
+      ...(toBare >= 0.7 ? {} : { cause: causeOf(slowest, where) }),
+    },
+  ];
+  if (ansible.length > 0) {
+    const toAnsible = speed(ours) / speed(ansible);
+    const met = toAnsible >= 15;
+    aims.push({
+      ...{ name: "hosts/s beside ansible-playbook", wanted: "≥ 15 ×", got: `${rounded(toAnsible)} ×`, met },
+      ...(met ? {} : { cause: causeOf(slowest, where) }),
+    });
+  }
+  return {
+    id: "c",
+    tables: [
+      {
+        title: `(c) ${input.hosts} logical hosts on one sshd, ${treeBytes / 1_024} KB artifact, medians of ${ours.length}`,
+        header: ["", "hosts", "hosts/s", "CPU ms/host", "peak MiB", "cutover is × as fast"],
+        rows: [
+          row("cutover, the whole release", ours),
+          row(`bare script, ${connectionsAHost} connections a host`, bare),
+          ...(ansible.length === 0 ? [] : [row("ansible-playbook, forks 20, pipelining", ansible)]),
+        ],
+      },
+      {
+        title: "    seconds a step of the last release",
+        header: ["step", "seconds"],
+        rows: steps.map(({ step, seconds }) => [step, rounded(seconds, 2)]),
+      },
+    ],
+    aims,
+    skipped: input.missing.filter((line) => line.startsWith("ansible")),
+    data: { ours, bare, ansible, steps, profile: slowest?.profile },
+  };
+}
+
+/** Whether the controller or the far side is what there was to wait for. */
+function causeOf(pass: MeasuredPass | undefined, where: string): string {
+  const process = pass?.profile?.process;
+  if (process === undefined) return where;
+  const busy = Math.round(100 * process.eventLoop.utilization);
+  const side =
+    busy > 80 ? "the controller is what limits it" : "the rest is work on the hosts, which share these cores";
+  return `the controller's event loop was ${busy} % busy: ${side}. ${where}`;
+}
+
+function nothing(reason: string): Section {
+  return { id: "c", tables: [], aims: [], skipped: [reason], data: undefined };
+}

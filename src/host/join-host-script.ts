@@ -15,7 +15,7 @@ const before = [
     "lay-tree",
     "verify-tree",
   ],
-  ...["probe", "check", "runner"],
+  ...["probe", "check", "runner", "events"],
 ].map((name) => `${name}.sh`);
 const after = ["session.sh", "main.sh"];
 /** Scripts of their own, which enrolment writes beside host.sh. */

@@ -11,7 +11,9 @@ MAX_STAGES=16
 apply_patch() {
 	open_payload tree "$WORK/offer/envelope"
 	kv_raw "$WORK/offer/envelope" base
-	find_base "$RAW"
+	_base=$RAW
+	find_base "$T_COMPONENT" "$_base" || give_up 66 base-missing "no built version of $T_COMPONENT has the tree $_base"
+	[ "$(file_digest "$FROM_MANIFEST")" = "$_base" ] || give_up 65 base-damaged "the stored manifest of $_base is damaged"
 	choose_link "$WORK"
 	file_size "$PAYLOAD"
 	_length=$SIZE
@@ -49,19 +51,18 @@ give_up() {
 	fail "$@"
 }
 
-# find_base DIGEST: sets FROM_DIR and FROM_MANIFEST to a built version of the component with that tree.
+# find_base COMPONENT DIGEST: sets FROM_DIR and FROM_MANIFEST to a built version with that tree; status 1 when there is none.
 find_base() {
-	FROM_DIR=
-	for _release in "$T_DIR"/releases/*/release; do
-		{ kv_raw "$_release" tree && [ "$RAW" = "$1" ]; } || continue
+	for _release in "$STATE/components/$1"/releases/*/release; do
+		{ kv_raw "$_release" tree && [ "$RAW" = "$2" ]; } || continue
 		_version=${_release%/release}
 		_version=${_version##*/}
-		[ "$(tree_of_version "$T_COMPONENT" "$_version")" = "$1" ] || continue
-		kv_raw "$_release" root && unfield "$RAW" && place "$T_COMPONENT" "$VALUE" && FROM_DIR=$PLACED/versions/$_version
+		[ "$(tree_of_version "$1" "$_version")" = "$2" ] || continue
+		kv_raw "$_release" root && unfield "$RAW" && place "$1" "$VALUE" && FROM_DIR=$PLACED/versions/$_version
 		FROM_MANIFEST=${_release%/release}/manifest
+		return 0
 	done
-	[ -n "$FROM_DIR" ] || give_up 66 base-missing "no built version of $T_COMPONENT has the tree $1"
-	[ "$(file_digest "$FROM_MANIFEST")" = "$1" ] || give_up 65 base-damaged "the stored manifest of $1 is damaged"
+	return 1
 }
 
 # slice OFFSET BYTES FILE: that part of the payload.

@@ -127,7 +127,7 @@ check_envelope() {
 	_digest=$(file_digest "$O_DIR/doc.release")
 	envelope_is release "$_digest" || fail 77 envelope-mismatch "the envelope binds another release text"
 	envelope_is tree "$TREE" || fail 77 envelope-mismatch "the envelope binds tree $RAW"
-	check_tree
+	check_tree "$1"
 	_given=0
 	for _key in bundle bundle.codec bundle.payload bundle.payload-bytes bundle.output-bytes; do
 		! envelope_value "$_key" || _given=$((_given + 1))
@@ -146,11 +146,13 @@ check_envelope() {
 	check_codec bundle
 }
 
-# check_tree: the manifest is the signed tree's and holds what the release says; of a patch, which sends none, that is compared when it is
+# check_tree COMPONENT: the manifest is the signed tree's and holds what the release says; of a patch, which sends none, that is compared when it is
 # applied (patch.sh). A stage of a patch may lead over a larger tree than the signed one, and has an index: four times it and 65 MiB are allowed.
 check_tree() {
 	if envelope_is tree.codec patch; then
 		! envelope_is base none || fail 65 bad-envelope "a patch without a base"
+		_base=$RAW
+		[ "$VERSION_STATE" = built ] || find_base "$1" "$_base" || fail 66 base-missing "no built version of $1 has the tree $_base"
 		release_value tree.bytes
 		_most=$((RAW * 4 + 68157440))
 		check_lengths tree "$_most" "$_most"
@@ -166,9 +168,9 @@ check_tree() {
 	check_codec tree
 }
 
-# check_lengths tree|bundle LIMIT [PAYLOAD-LIMIT]: the controller signs lengths and the decoder's memory, the release key signed how large the tree is. An archive
-# is no longer than LIMIT (its files, and headers with the longest names), a payload hardly longer than its archive: a stolen controller's
-# key fills neither the disk nor the memory (P13, T13, T29).
+# check_lengths tree|bundle LIMIT [PAYLOAD-LIMIT]: the controller signs lengths and the decoder's memory, the release key signed how large the tree
+# is. An archive is no longer than LIMIT (its files, and headers with the longest names), a payload hardly longer than its archive unless another
+# limit is given: a stolen controller's key fills neither the disk nor the memory (P13, T13, T29).
 check_lengths() {
 	envelope_value "$1.output-bytes" && [ "$RAW" -le "$2" ] || fail 77 length-not-allowed "$1.output-bytes is $RAW; what the release key signed fits into $2"
 	_limit=${3:-$((RAW + RAW / 32 + 65536))}

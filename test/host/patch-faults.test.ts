@@ -174,7 +174,7 @@ for (const shell of shells) {
       assert.match(await buildOffer(host, session, offer), /^failed 65 base-damaged /, "the base's manifest");
       await writeFile(manifest, text);
       const unknown = offerOf(host, { base: digest("x") });
-      assert.match(await buildOffer(host, session, unknown), /^failed 66 base-missing /);
+      assert.match(await buildOffer(host, session, unknown), /^offer 66 base-missing /);
       assert.deepEqual(readdirSync(join(host.root, "versions")), ["v1"]);
       await rm(join(host.root, "versions/v1/share"), { recursive: true });
       await mkdir(join(host.directory, "elsewhere"));

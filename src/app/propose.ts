@@ -5,15 +5,13 @@ import { nearest } from "../desired/nearest.ts";
 import { type ParsedDocument, parseDocuments } from "../desired/parse-documents.ts";
 import { type RangedVersion, rangedVersions } from "../desired/ranges.ts";
 import { resolveDesired } from "../desired/resolve-desired.ts";
-import { CutoverError, ExitCode, RefusedError, UsageError } from "../errors.ts";
+import { CutoverError, ExitCode, UsageError } from "../errors.ts";
 import { formatDiagnostic } from "../model/diagnostic.ts";
 import type { BranchTip, CommitWriterPort, RepositoryFile } from "../ports.ts";
-import { rememberFleet } from "../status/remember-fleet.ts";
 import type { Controller } from "./controller.ts";
-import { type ControllerMemory, recall } from "./controller-memory.ts";
 import { editRelease } from "./edit-release.ts";
-import { findStatuses } from "./last-known.ts";
 import { findNewer, type NewerVersion, type PassedOver, type Sought } from "./newer-version.ts";
+import { knownQuarantines, type ProposalBase, trustedBase } from "./proposal-base.ts";
 import { type ProposalPlan, proposalBranch, proposalMessage, proposalTitle } from "./proposal-text.ts";
 
 export interface ProposeInput {
@@ -66,13 +64,6 @@ export interface Proposed {
   readonly upToDate: readonly RangedVersion[];
 }
 
-interface Base {
-  readonly commit: string;
-  readonly ref: string;
-  readonly problem: string | undefined;
-  readonly memory: ControllerMemory;
-}
-
 /** Safe to repeat: what is proposed already stays as it is. Throws `documents-invalid`, `nothing-within-range`, `proposal-contended`, and what reading the repository throws. */
 export async function propose(input: ProposeInput): Promise<Proposed> {
   const { controller, components, together } = input;
@@ -104,40 +95,6 @@ export async function propose(input: ProposeInput): Promise<Proposed> {
     passedOver,
     upToDate: sought.filter((each) => each.newer === undefined).map((each) => each.asked),
   };
-}
-
-/** The newest commit of the branch when the Trust in force accepts it; else the last one that was accepted. */
-async function trustedBase({ repository, journal, settings }: Controller): Promise<Base> {
-  const memory = await recall({ journal, settings });
-  const { acceptedCommit: accepted, trust } = memory;
-  const { commit, ref } = await repository.fetch();
-  try {
-    await repository.verifySignature(commit, trust.commitSigners);
-    if (accepted === undefined || (await repository.isAncestor(accepted, commit)))
-      return { commit, ref, problem: undefined, memory };
-  } catch (error) {
-    if (accepted === undefined || !(error instanceof RefusedError)) throw error;
-    return { commit: accepted, ref, problem: error.message, memory };
-  }
-  const problem = `Commit ${commit.slice(0, 12)} does not contain ${accepted.slice(0, 12)}, which was accepted before`;
-  return { commit: accepted, ref, problem, memory };
-}
-
-/**
- * What the controller remembers is known best where it runs. Elsewhere, in a CI job, its signed status notes say it; a note
- * can only keep a version from being proposed (T33).
- */
-async function knownQuarantines(
-  controller: Controller,
-  { commit, memory }: Base,
-  asked: readonly RangedVersion[],
-): Promise<ReadonlyMap<string, string>> {
-  const { acceptedCommit, quarantined, trust } = memory;
-  if (acceptedCommit !== undefined || asked.length === 0)
-    return new Map([...quarantined].map(([key, { reason }]) => [key, reason]));
-  const releases = [...new Set(asked.map(({ release }) => release))];
-  const { statuses } = await findStatuses({ from: controller, commit, controllerKeys: trust.controllerKeys, releases });
-  return rememberFleet([...statuses.values()], []).quarantined;
 }
 
 function readable(commit: string, files: readonly RepositoryFile[]): ParsedDocument[] {
@@ -190,7 +147,7 @@ function grouped(newer: readonly NewerVersion[], together: boolean): NewerVersio
 }
 
 interface Change {
-  readonly base: Base;
+  readonly base: ProposalBase;
   readonly files: readonly RepositoryFile[];
   readonly versions: readonly NewerVersion[];
   readonly passedOver: readonly PassedOver[];

@@ -7,6 +7,7 @@ import { acceptCommit } from "../../src/app/accept-commit.ts";
 import type { Controller } from "../../src/app/controller.ts";
 import { remember } from "../../src/app/controller-memory.ts";
 import { initRelease } from "../../src/app/init.ts";
+import { type Proposed, type ProposeInput, propose } from "../../src/app/propose.ts";
 import { type PublishInput, publish } from "../../src/app/publish.ts";
 import { mustRun, runProgram } from "../../src/lab/run-program.ts";
 import { Component } from "../../src/model/component.ts";
@@ -32,6 +33,8 @@ interface Proposing {
   /** Writes releases/release.yaml, commits signed unless said otherwise, pushes; the commit. */
   push(release: string, ...more: string[]): Promise<string>;
   cutover(...args: string[]): Promise<Ran>;
+  /** The same without a process of its own and without a plan. */
+  propose(options?: Partial<ProposeInput>): Promise<Proposed>;
   /** What every later call finds in its environment. */
   readonly env: Record<string, string>;
   /** What a branch of the remote has in releases/release.yaml; undefined when there is no such branch. */
@@ -78,6 +81,10 @@ function withProposing(body: (world: Proposing) => Promise<void>): Promise<void>
       },
       cutover: (...args) =>
         runProgram([process.execPath, main, ...args, "--config", config], { env: { ...quietEnvironment(), ...env } }),
+      propose: (options = {}) =>
+        world.controller(({ controller, commitWriter: writer }) =>
+          propose({ controller, writer, components: [], together: false, push: true, ...options }),
+        ),
       async proposed(branch) {
         await git("fetch", "--quiet", "--prune", "origin");
         const shown = await runProgram(["git", "-C", work, "show", `origin/${branch}:releases/release.yaml`], {});
@@ -95,6 +102,8 @@ function withProposing(body: (world: Proposing) => Promise<void>): Promise<void>
     await body(world);
   });
 }
+
+const outcomes = ({ proposals }: Proposed) => proposals.map(({ outcome, title }) => `${outcome} ${title}`);
 
 /** A status note as a controller publishes it: signed, on the commit. */
 async function noteQuarantine(
@@ -192,16 +201,15 @@ test("versions that are quarantined, expired, or not signed by the Trust are nev
     const bad = { component: "shop", version: "1.2.7", tree, reason: "unhealthy" };
     // Far from the controller, as in a CI job, its signed note says so.
     await world.controller(({ controller }) => noteQuarantine(controller, { commit, bad }));
-    const elsewhere = await world.cutover("propose");
-    assert.match(elsewhere.stdout, /^would propose: shop 1\.2\.4 on/m);
-    assert.match(elsewhere.stdout, /^passed over: shop 1\.2\.7: quarantined: unhealthy; cutover retry lifts it$/m);
+    const elsewhere = await world.propose({ push: false });
+    assert.deepEqual(outcomes(elsewhere), ["not-pushed shop 1.2.4"]);
+    assert.equal(elsewhere.passedOver[0]?.message, "quarantined: unhealthy; cutover retry lifts it");
     // Where it runs, it remembers.
     await world.controller(async ({ controller }) => {
       await acceptCommit(controller);
       await remember(controller, { kind: "quarantined", ...bad, evidence: "HTTP 500" });
     });
-    const pushed = await world.cutover("propose", "--push");
-    assert.match(pushed.stdout, /^proposed: shop 1\.2\.4 on/m);
+    assert.deepEqual(outcomes(await world.propose()), ["proposed shop 1.2.4"]);
     assert.equal(await world.proposed("cutover/propose-shop-1.2.4"), release('"1.2.4"'));
     const said = await world.git("log", "-1", "--format=%B", "origin/cutover/propose-shop-1.2.4");
     for (const line of [
@@ -257,7 +265,7 @@ test("each component has a commit of its own, a newer base brings its branch alo
     const both = (shop: string, cache: string) => release(shop, `${cache}, range: "7"`);
     await world.push(both('"1.2.3"', '"7.0.0"'));
     const branches = ["cutover/propose-shop-1.3.0", "cutover/propose-cache-7.2.0"] as const;
-    await world.cutover("propose", "--push");
+    assert.deepEqual(outcomes(await world.propose()), ["proposed shop 1.3.0", "proposed cache 7.2.0"]);
     assert.equal(await world.proposed(branches[0]), both('"1.3.0"', '"7.0.0"'));
     assert.equal(await world.proposed(branches[1]), both('"1.2.3"', '"7.2.0"'));
 
@@ -267,21 +275,19 @@ test("each component has a commit of its own, a newer base brings its branch alo
     const mine = await world.git("rev-parse", "HEAD");
     await world.git("checkout", "--quiet", "main");
     await world.push(`${both('"1.2.3"', '"7.0.0"')}rollback_policy: release\n`);
-    const second = await world.cutover("propose", "--push");
-    assert.match(second.stdout, /^left alone: shop 1\.3\.0 on .*; it holds commits of somebody else/m);
-    assert.match(second.stdout, /^updated: cache 7\.2\.0 on/m);
+    assert.deepEqual(outcomes(await world.propose()), ["kept shop 1.3.0", "updated cache 7.2.0"]);
     await world.proposed(branches[1]);
     assert.equal(await world.git("rev-parse", `origin/${branches[0]}`), mine);
     assert.match((await world.proposed(branches[1])) ?? "", /"7\.2\.0".*\nrollback_policy: release\n$/);
 
-    const together = await world.cutover("propose", "--together", "--push", "--json");
-    const [only, ...others] = (JSON.parse(together.stdout) as { proposals: { branch: string }[] }).proposals;
-    assert.deepEqual(others, []);
-    assert.match((await world.proposed(only?.branch ?? "")) ?? "", /"1\.3\.0"[\s\S]*"7\.2\.0"/);
-
-    const unknown = await world.cutover("propose", "cahe");
-    assert.equal(unknown.exitCode, 64);
-    assert.match(unknown.stderr, /No release asks for cahe with a range; did you mean cache\?/);
+    const { proposals } = await world.propose({ together: true });
+    assert.equal(proposals.length, 1);
+    assert.match((await world.proposed(proposals[0]?.branch ?? "")) ?? "", /"1\.3\.0"[\s\S]*"7\.2\.0"/);
+    assert.deepEqual(outcomes(await world.propose({ components: ["cache"] })), ["there-already cache 7.2.0"]);
+    await assert.rejects(world.propose({ components: ["cahe"] }), {
+      exitCode: 64,
+      message: "No release asks for cahe with a range; did you mean cache?",
+    });
   }));
 
 test("a proposal stands on the last accepted commit when nobody trusted signed the newest one (R57)", () =>
@@ -291,11 +297,9 @@ test("a proposal stands on the last accepted commit when nobody trusted signed t
     const accepted = await world.push(release('"1.2.3"'));
     await world.controller(({ controller }) => acceptCommit(controller));
     await world.push(release('"1.2.3"', '"6.6.6"'), "--no-gpg-sign");
-    const pushed = await world.cutover("propose", "--push");
-    assert.match(
-      pushed.stdout,
-      /^warning Commit [0-9a-f]{12} is not signed by a trusted signer; proposals stand on the last accepted commit$/m,
-    );
+    const { base, baseProblem } = await world.propose();
+    assert.equal(base.commit, accepted);
+    assert.match(baseProblem ?? "", /^Commit [0-9a-f]{12} is not signed by a trusted signer$/);
     assert.equal(await world.proposed("cutover/propose-shop-1.3.0"), release('"1.3.0"'));
     assert.equal(await world.git("rev-parse", "origin/cutover/propose-shop-1.3.0^"), accepted);
     assert.equal(await readFile(join(world.home, "work/releases/release.yaml"), "utf8"), release('"1.2.3"', '"6.6.6"'));

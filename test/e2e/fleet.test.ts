@@ -36,11 +36,15 @@ test(
       for (const name of fleetComponents) context.diagnostic(`${name}: Debian ${fleet.debian[name].join(" → ")}`);
       if (pairs.length < 2) return context.skip("Debian has fewer than two of these servers in two versions now");
       const chapter = chapters(context);
-      await chapter("the first install goes in the order of dependencies, and every host is read back (R28, P10)", () =>
-        install(fleet),
+      let full: Sent = new Map();
+      await chapter(
+        "the first install goes in the order of dependencies, and every host is read back (R28, P10)",
+        async () => {
+          full = await install(fleet);
+        },
       );
-      await chapter("the text of R2 upgrades all four under load, and no request fails (R2, R19, P11)", () =>
-        upgrade(fleet, context),
+      await chapter("the text of R2 upgrades all four under load by patches, and no request fails (R2, R7, P11)", () =>
+        upgrade(fleet, context, full),
       );
       await chapter("one release gives one component three versions, by site (R34)", () => split(fleet));
       await chapter("a host that is down is named and left alone, and caught up when it is back (R63, P10)", () =>
@@ -68,7 +72,10 @@ function chapters(context: TestContext): (title: string, body: () => Promise<voi
   };
 }
 
-async function install(fleet: FleetWorld): Promise<void> {
+/** Bytes that one host of each component was sent. */
+type Sent = ReadonlyMap<string, number>;
+
+async function install(fleet: FleetWorld): Promise<Sent> {
   await Promise.all(
     fleetComponents.map(async (component) => {
       await fleet.publishServer({ component, version: "v1", which: "older" });
@@ -81,9 +88,10 @@ async function install(fleet: FleetWorld): Promise<void> {
   assert.deepEqual(switchOrder(events, "do"), upwards);
   assert.deepEqual([result.state?.type, result.state?.message], ["Ready", "6 of 6 read back as asked"]);
   await assertRuns(fleet, () => "v1");
+  return bytesSent(events);
 }
 
-async function upgrade(fleet: FleetWorld, context: TestContext): Promise<void> {
+async function upgrade(fleet: FleetWorld, context: TestContext, full: Sent): Promise<void> {
   const listening = [...fleet.hostsOf("api"), ...fleet.hostsOf("gateway")];
   const listeners = await Promise.all(listening.map(listenerOf));
   const [database] = fleet.hostsOf("database");
@@ -100,13 +108,14 @@ async function upgrade(fleet: FleetWorld, context: TestContext): Promise<void> {
     maxSeconds: 120,
     onSecond: () => {},
   });
-  let events: readonly JournalEvent[] = [];
+  let passed: Awaited<ReturnType<typeof pass>>;
   try {
     await fleet.pushText(releaseText);
-    events = (await pass(fleet, "done")).events;
+    passed = await pass(fleet, "done");
   } finally {
     await load.stop();
   }
+  const { result, events } = passed;
   const { sent, failed, failures, hosts } = await load.stop();
   context.diagnostic(`${sent} requests during the upgrade, ${failed} failed`);
   assert.deepEqual([failed, failures], [0, []]);
@@ -118,6 +127,14 @@ async function upgrade(fleet: FleetWorld, context: TestContext): Promise<void> {
   assert.deepEqual(switchOrder(events, "do"), upwards);
   await assertRuns(fleet, () => "v2");
   if (fleet.debian.database[0] !== fleet.debian.database[1]) assert.notEqual(await build(), older);
+  const transfers = result.plan.transfers ?? [];
+  for (const component of fleetComponents) {
+    const path = transfers.find((transfer) => transfer.component === component)?.path;
+    const [bytes = Number.NaN, before = 0] = [bytesSent(events).get(component), full.get(component)];
+    context.diagnostic(`${component}: ${bytes} bytes a host instead of ${before}`);
+    assert.equal(path, "direct", component);
+    assert.ok(bytes < before / 5, `${component}: ${bytes} of ${before}`);
+  }
 }
 
 async function split(fleet: FleetWorld): Promise<void> {
@@ -176,6 +193,7 @@ async function refuse(fleet: FleetWorld): Promise<void> {
     refused.map(([id, { reason, evidence }]) => [id, reason, evidence.trim()]),
     [["app-2/api/check", "needs-missing", `library ${library} not found`]],
   );
+  assert.match(result.state?.message ?? "", /app-2/);
   assert.deepEqual(switchOrder(events, "do"), []);
   assert.deepEqual(await Promise.all(fleet.lab.hosts.map(mainPid)), before);
   await assertRuns(fleet, () => "v3");
@@ -197,6 +215,10 @@ async function takeBack(fleet: FleetWorld): Promise<void> {
   assert.deepEqual(bad, ["gateway v5"]);
   assert.match(result.run?.state.tasks.get("gw-1/gateway/health")?.evidence ?? "", /503/);
   await assertRuns(fleet, () => "v3");
+}
+
+function bytesSent(events: readonly JournalEvent[]): Sent {
+  return new Map(events.flatMap((event) => (event.kind === "delivered" ? [[event.component, event.bytes]] : [])));
 }
 
 /** One pass; its first release must end like this. */

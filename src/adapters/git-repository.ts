@@ -70,7 +70,10 @@ export function gitRepository(options: GitRepositoryOptions): ReleaseRepositoryP
         const commit = await localRef(mirror, `${name}^{commit}`);
         if (commit !== undefined) return commit;
       }
-      throw noSuchRef(ref);
+      throw noSuchRef(
+        ref,
+        options.readOnly ? "git fetch origin (in a shallow clone: git fetch --unshallow)" : undefined,
+      );
     },
     async message(commit) {
       const raw = (await readObjects(mirror, [checkedId(commit)], maxCommitBytes)).get(commit);
@@ -186,11 +189,11 @@ function notTrusted(commit: string, evidence: string): RefusedError {
   });
 }
 
-function noSuchRef(ref: string): CutoverError {
+function noSuchRef(ref: string, remedy = "git ls-remote origin"): CutoverError {
   return new CutoverError({
     code: "no-such-ref",
     message: `There is no commit, branch or tag ${quotable(ref)} in the release repository`,
-    remedy: "git ls-remote origin",
+    remedy,
   });
 }
 

@@ -4,6 +4,7 @@ import type { Plan } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
 import { Status } from "../model/status.ts";
 import { beyondApproved, type IntentDifference } from "../plan/compare-intent.ts";
+import { taskWords } from "../plan/host-tasks.ts";
 import { intentOf } from "../plan/plan-hash.ts";
 import { makeAppender } from "../run/append.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
@@ -52,22 +53,22 @@ export async function judgeApproval(controller: Judge, input: ApprovalInput): Pr
   // Somebody changed a host behind our back since: not even the rest runs until a person has looked (R4).
   const drifted = plan.held.filter(({ reason }) => reason === "drifted");
   if (drifted.length > 0) {
-    const differences = drifted.map(({ host, component = "", evidence }) => ({ host, component, text: evidence }));
+    const found = drifted.map(({ host, component = "", evidence }) => ({ host, component, text: evidence }));
     const [first] = drifted;
-    return { ...trouble(plan, "PlanDiffers", folded(differences)), next: `cutover host check ${first?.host ?? ""}` };
+    return { ...trouble(plan, "PlanDiffers", folded(found)), next: `cutover host check ${first?.host ?? ""}` };
   }
   const before = await approvalsOf(controller, input);
-  const agreed = before.find(({ changes }) => beyondApproved(plan, changes).length === 0);
+  const agreed = before.find((approved) => differences(input, approved).length === 0);
   if (agreed !== undefined) return { kind: "approved", by: agreed, isNew: false };
   const named = trailersOf(await controller.repository.message(desired.commit));
   const reviewed = await reviewedPlan(controller, input, named);
-  if (reviewed !== undefined && beyondApproved(plan, reviewed.changes).length === 0) {
+  if (reviewed !== undefined && differences(input, reviewed).length === 0) {
     const { commit, generation } = desired;
     const by: Approved = { kind: "plan-approved", release: release.name, generation, commit, ...reviewed };
     return { kind: "approved", by, isNew: true };
   }
-  const known = reviewed?.changes ?? before.at(-1)?.changes;
-  if (known !== undefined) return trouble(plan, "PlanDiffers", folded(beyondApproved(plan, known)));
+  const known = reviewed ?? before.at(-1);
+  if (known !== undefined) return trouble(plan, "PlanDiffers", differences(input, known));
   if (named.length === 0) return trouble(plan, "ApprovalMissing", ["no signed commit names this plan"]);
   const others = named.map(short).join(", ");
   return trouble(plan, "PlanDiffers", [
@@ -119,8 +120,9 @@ async function reviewedPlan(
   { journal }: Judge,
   { plan, release, desired, versions }: ApprovalInput,
   named: readonly string[],
-): Promise<Pick<Approved, "hash" | "changes"> | undefined> {
-  if (named.includes(plan.hash)) return { hash: plan.hash, changes: intentOf(plan) };
+): Promise<Pick<Approved, "hash" | "changes" | "tasks"> | undefined> {
+  const agreeing = (to: Plan) => ({ hash: to.hash, changes: intentOf(to), tasks: tasksOf(to, versions) });
+  if (named.includes(plan.hash)) return agreeing(plan);
   if (named.length === 0) return undefined;
   const states = (await readStatuses({ journal }, release.name))
     .slice(0, newestStatuses)
@@ -128,9 +130,32 @@ async function reviewedPlan(
     .map((status) => [status]);
   for (const statuses of [...states, []]) {
     const then = planFromStatuses({ release, desired, versions, statuses }).plan;
-    if (named.includes(then.hash)) return { hash: then.hash, changes: intentOf(then) };
+    if (named.includes(then.hash)) return agreeing(then);
   }
   return undefined;
+}
+
+/** What the plan would do beyond the approved one, a line each. A version may have been published again with other tasks. */
+function differences(
+  { plan, versions }: Pick<ApprovalInput, "plan" | "versions">,
+  { changes, tasks: agreed }: Pick<Approved, "changes" | "tasks">,
+): string[] {
+  const tasks = Object.entries(tasksOf({ changes: plan.changes, waiting: [] }, versions)).flatMap(([version, words]) =>
+    agreed[version] === undefined || agreed[version] === words
+      ? []
+      : [`${version} does ${words}, and ${agreed[version]} was reviewed`],
+  );
+  return [...folded(beyondApproved(plan, changes)), ...tasks];
+}
+
+function tasksOf(plan: Pick<Plan, "changes" | "waiting">, versions: ApprovalInput["versions"]): Approved["tasks"] {
+  const first = new Map(intentOf(plan).map((change) => [`${change.component}@${change.to}`, change]));
+  return Object.fromEntries(
+    [...first].flatMap(([key, change]) => {
+      const published = versions.get(key)?.published;
+      return published === undefined ? [] : [[key, taskWords(published, change).join(", ")] as const];
+    }),
+  );
 }
 
 function trouble(plan: Plan, reason: ApprovalTrouble["reason"], lines: readonly string[]): ApprovalTrouble {

@@ -56,6 +56,7 @@ function formatOf(options: Options, json: boolean): Format {
   const format = formats.find((each) => each === asked);
   if (format === undefined)
     throw new UsageError(`There is no format ${asked}`, `cutover plan --format ${formats.join("|")}`);
+  if (json && format !== "json") throw new UsageError(`--json and --format ${format} exclude each other`);
   return format;
 }
 

@@ -95,6 +95,8 @@ export type EventBody =
       readonly hash: string;
       readonly commit: string;
       readonly changes: readonly IntendedChange[];
+      /** What a change does on a host, in words, keyed by `component@version`. */
+      readonly tasks: Readonly<Record<string, string>>;
     }
   /** Host names of an accepted commit, in a stream of their own: `fleet`. */
   | { readonly kind: "fleet-accepted"; readonly hosts: readonly string[] }

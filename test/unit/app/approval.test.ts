@@ -91,6 +91,17 @@ test("what is left of an approved plan goes on under its approval, and no host s
   assert.match(drifted.lines[0] ?? "", /^h2 web: current is 1\.1\.0, but 1\.0\.0 was committed last/);
 });
 
+test("a version that was published again with other tasks is not what was reviewed", async () => {
+  const { judge, approve, forget } = makeJudge();
+  approve(made);
+  await judge(made);
+  forget();
+  const drains: World = { ...made, components: { web: { ...made.components.web, drain: true } } };
+  const differs = stalled(await judge(drains, planInput(made).generation));
+  assert.equal(differs.reason, "PlanDiffers");
+  assert.match(differs.lines[0] ?? "", /^web@2\.0\.0 does .*drain, switch, undo drain.*, and .* was reviewed$/);
+});
+
 test("a world that changed between review and merge is shown beside what was reviewed, from the status that it followed from", async () => {
   const { judge, publish, approve } = makeJudge();
   await publish(made);

@@ -1,9 +1,10 @@
 // releases/ is what newcomers copy and what the demo runs: it must be right as it stands.
 import assert from "node:assert/strict";
-import { access, readFile } from "node:fs/promises";
+import { access, constants, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { readComponent } from "../../src/app/read-component.ts";
 import { validateDirectory } from "../../src/app/validate.ts";
 import { shopVersions } from "../../src/lab/demo/build-shop.ts";
 import { nodeVersions } from "../../src/lab/demo/fetch-node-runtimes.ts";
@@ -33,6 +34,24 @@ test("every example document tells editors which schema it follows, and that sch
     assert.ok(modeline !== undefined, `${file} starts with a modeline`);
     await access(join(dirname(path), modeline));
   }
+});
+
+test("every component to copy from is valid, brings the executables of its tasks, and the units that it names", async () => {
+  const components = fileURLToPath(new URL("../../deploy/components/", import.meta.url));
+  const found: string[] = [];
+  for (const name of await readdir(components)) {
+    const path = join(components, name, "component.yaml");
+    if (!(await access(path).then(() => true, () => false))) continue; // biome-ignore format: one line
+    const { component, bundleDirectory } = await readComponent(path);
+    found.push(component.name);
+    for (const task of component.tasks) {
+      for (const file of [task.do, task.undo ?? task.do])
+        await access(join(bundleDirectory ?? "", file), constants.X_OK);
+    }
+    const units = [...component.units, ...component.switch.sockets].sort();
+    assert.deepEqual((await readdir(join(components, name, "units"))).sort(), units);
+  }
+  assert.deepEqual(found.sort(), ["api", "cache", "database", "gateway"]);
 });
 
 function onAllHosts(version: string): { host: string; version: string }[] {

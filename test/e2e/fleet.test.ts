@@ -20,7 +20,7 @@ import {
   switchOrder,
   withFleet,
 } from "../support/fleet-world.ts";
-import { systemdSkip } from "../support/with-lab.ts";
+import { debianServersSkip } from "../support/with-lab.ts";
 import { say } from "../support/with-systemd-world.ts";
 
 const ratePerSecond = 50;
@@ -29,7 +29,7 @@ const downwards = ["+gateway", "-gateway", "+api", "-api", "+cache", "-cache", "
 
 test(
   "a fleet of four real servers in four roles on six hosts (R2, R28, R34, R54)",
-  { skip: systemdSkip, timeout: 300_000 },
+  { skip: debianServersSkip, timeout: 300_000 },
   (context) =>
     withFleet(async (fleet) => {
       const pairs = fleetComponents.filter((name) => fleet.debian[name][0] !== fleet.debian[name][1]);

@@ -4,9 +4,15 @@ import { accessSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** A sentence naming what is missing, or false. */
-export function skipReason(needs: { readonly root?: boolean; readonly programs?: readonly string[] }): string | false {
+export function skipReason(needs: {
+  readonly root?: boolean;
+  readonly programs?: readonly string[];
+  /** Packages of that very Debian, which hosts of the systemd lab can run. */
+  readonly debian12?: boolean;
+}): string | false {
   const root = process.getuid?.() === 0;
   if (root && isDebian12()) return false;
+  if (needs.debian12 === true && !isDebian12()) return "needs the packages of Debian 12";
   if (needs.root === true && !root) return "needs root";
   const missing = (needs.programs ?? []).filter((program) => !isInstalled(program));
   return missing.length === 0 ? false : `needs ${missing.join(", ")}`;

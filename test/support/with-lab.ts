@@ -13,10 +13,10 @@ import { leaksOf } from "./leak-check.ts";
 import { skipReason } from "./skip-reason.ts";
 
 export const loopbackSkip = skipReason({ programs: ["sshd", "ssh-keygen", "flock"] });
-export const systemdSkip = skipReason({
-  root: true,
-  programs: ["systemd-nspawn", "debootstrap", "ip", "nft", "ssh-keygen"],
-});
+const systemdNeeds = { root: true, programs: ["systemd-nspawn", "debootstrap", "ip", "nft", "ssh-keygen"] };
+export const systemdSkip = skipReason(systemdNeeds);
+/** For hosts of the systemd lab that run servers out of this machine's Debian packages. */
+export const debianServersSkip = skipReason({ ...systemdNeeds, debian12: true });
 
 const labs = new Map<string, Promise<Lab>>();
 

@@ -20,6 +20,8 @@ const Note = z.object({
 
 /** A day: as long as an envelope lives, so that what a run sends stays until it has ended. */
 const restMs = 24 * 3_600_000;
+/** Directories in the cache in which something is being made. */
+export const workPrefix = "making-";
 export const maxCacheBytes = 8 * 1024 ** 3;
 
 /** The payload at `path`: what an earlier call made when it is still intact, else what `make` makes there. */
@@ -65,7 +67,9 @@ export async function trimCache(
   directory: string,
   { maxBytes, now }: { readonly maxBytes: number; readonly now: number },
 ): Promise<void> {
-  const names = (await readdir(directory)).filter((name) => name.endsWith(".note")).map((name) => name.slice(0, -5));
+  const all = await readdir(directory);
+  await removeAbandoned(directory, { names: all.filter((name) => name.startsWith(workPrefix)), now });
+  const names = all.filter((name) => name.endsWith(".note")).map((name) => name.slice(0, -5));
   const found = await Promise.all(
     names.map(async (name) => {
       const stats = await stat(join(directory, name)).catch(() => undefined);
@@ -78,6 +82,17 @@ export async function trimCache(
     await rm(path, { force: true });
     await rm(`${path}.note`, { force: true });
     total -= bytes;
+  }
+}
+
+/** What a process that died had unpacked. */
+async function removeAbandoned(
+  directory: string,
+  { names, now }: { readonly names: readonly string[]; readonly now: number },
+): Promise<void> {
+  for (const path of names.map((name) => join(directory, name))) {
+    const stats = await stat(path).catch(() => undefined);
+    if (stats !== undefined && now - stats.mtimeMs > restMs) await rm(path, { recursive: true, force: true });
   }
 }
 

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { artifactDirectory } from "../../src/adapters/artifact-directory.ts";
+import { patchTools } from "../../src/adapters/patch-tools.ts";
 import { signHost } from "../../src/app/keys.ts";
-import { releasePath, signaturesPath, versionsPath } from "../../src/package/layout.ts";
+import type { PublishResult } from "../../src/app/publish.ts";
+import type { PatchOptions } from "../../src/app/publish-patches.ts";
+import { payloadPath, releasePath, signaturesPath, transfersPath, versionsPath } from "../../src/package/layout.ts";
 import { parseReleaseMetadata, releaseNamespace } from "../../src/package/release-metadata.ts";
-import { type Publishing, withPublishing } from "../support/published-release.ts";
+import { parseTransferList, transfersNamespace } from "../../src/package/transfer-list.ts";
+import type { PatchToolPort, TransferList } from "../../src/ports.ts";
+import { type Files, type Publishing, withPublishing } from "../support/published-release.ts";
 
 const now = Date.UTC(2026, 0, 1);
 const tasks = [{ name: "check", do: "check.sh" }];
@@ -189,4 +194,107 @@ test("a flipped byte in published metadata no longer verifies", () =>
     assert.deepEqual(await verifiedKeys(publishing, "1.0.0"), []);
     await writeFile(join(publishing.storeDirectory, signaturesPath("web", "1.0.0")), "junk");
     assert.deepEqual(await verifiedKeys(publishing, "1.0.0"), []);
+  }));
+
+const patches = { tools: patchTools(), from: 3, effort: "fast" } as const;
+const lines = Array.from({ length: 3_000 }, (_, index) => `line ${index * 7919}\n`).join("");
+const filesOf = (version: string) => ({ "bin/run": "#!/bin/sh\n", "lib/data": `${lines}${version}\n` });
+
+async function transfersOf(
+  publishing: Publishing,
+  tree: string,
+): Promise<{ list: TransferList; keys: readonly string[] }> {
+  const { text, signatures } = (await publishing.repository.transfers(tree)) ?? { text: "", signatures: "" };
+  const allowedKeys = [publishing.releaseKey.publicKey, publishing.secondReleaseKey.publicKey];
+  const namespace = transfersNamespace;
+  const { keys } = await publishing.signer.verify({ allowedKeys, namespace, data: text, signatures });
+  return { list: parseTransferList(text), keys };
+}
+
+test("a version comes with patches from the last three, listed and signed, each smaller than the whole", () =>
+  withPublishing(async (publishing) => {
+    const results: PublishResult[] = [];
+    for (const version of ["1.0", "2.0", "3.0", "4.0", "5.0"])
+      results.push(await publishing.publish({ version, files: filesOf(version), options: { now, patches } }));
+    const trees = results.map(({ tree }) => tree);
+    const last = results.at(-1);
+    assert.deepEqual(
+      last?.patches?.patches.map(({ fromVersion, outcome }) => `${fromVersion} ${outcome}`),
+      ["4.0 made", "3.0 made", "2.0 made"],
+    );
+    const { list, keys } = await transfersOf(publishing, trees[4] ?? "");
+    assert.deepEqual(keys, [publishing.releaseKey.publicKey]);
+    assert.deepEqual([...new Set(list.patches.map(({ from }) => from))], [trees[3], trees[2], trees[1]]);
+    for (const patch of list.patches) {
+      assert.ok(patch.bytes < list.fullBytes / 2, `${patch.bytes} of ${list.fullBytes}`);
+      assert.equal((await publishing.repository.patch(list.tree, patch)).digest, patch.digest);
+    }
+    assert.deepEqual((await transfersOf(publishing, trees[0] ?? "")).list.patches, []);
+  }));
+
+test("publishing with patches again changes nothing; more patches and better ones join those that are there", () =>
+  withPublishing(async (publishing) => {
+    for (const version of ["1.0", "2.0", "3.0"]) await publishing.publish({ version, files: filesOf(version) });
+    const again = (over: Partial<PatchOptions>) =>
+      publishing.publish({ version: "3.0", files: filesOf("3.0"), options: { now, patches: { ...patches, ...over } } });
+    const one = await again({ from: 1 });
+    assert.deepEqual([one.outcome, one.patches?.patches.map(({ outcome }) => outcome)], ["unchanged", ["made"]]);
+    const before = await contentOf(publishing.storeDirectory);
+    assert.deepEqual(
+      (await again({ from: 1 })).patches?.patches.map(({ outcome }) => outcome),
+      ["kept"],
+    );
+    assert.deepEqual(await contentOf(publishing.storeDirectory), before);
+    assert.deepEqual(
+      (await again({})).patches?.patches.map(({ outcome }) => outcome),
+      ["kept", "made"],
+    );
+    const fast = (await transfersOf(publishing, one.tree)).list;
+    await again({ effort: "best" });
+    const best = (await transfersOf(publishing, one.tree)).list;
+    for (const { from, bytes } of fast.patches)
+      assert.ok(best.patches.some((patch) => patch.from === from && patch.bytes <= bytes));
+    await again({ effort: "best" });
+    assert.deepEqual((await transfersOf(publishing, one.tree)).list, best);
+  }));
+
+test("every key signs the list; a list that somebody else wrote is not built upon (T7)", () =>
+  withPublishing(async (publishing) => {
+    const { releaseKey, secondReleaseKey } = publishing;
+    await publishing.publish({ version: "1.0", files: filesOf("1.0") });
+    const options = { now, patches, releaseKeys: [releaseKey.privateKeyPath] };
+    const { tree } = await publishing.publish({ version: "2.0", files: filesOf("2.0"), options });
+    const both = { ...options, releaseKeys: [releaseKey.privateKeyPath, secondReleaseKey.privateKeyPath] };
+    await publishing.publish({ version: "2.0", files: filesOf("2.0"), options: both });
+    const signed = await transfersOf(publishing, tree);
+    assert.deepEqual(signed.keys, [releaseKey.publicKey, secondReleaseKey.publicKey]);
+    const path = join(publishing.storeDirectory, transfersPath(tree));
+    await writeFile(path, (await readFile(path, "utf8")).replace(/^full\.bytes \d+$/m, "full.bytes 1"));
+    assert.deepEqual((await transfersOf(publishing, tree)).keys, []);
+    await publishing.publish({ version: "2.0", files: filesOf("2.0"), options: both });
+    assert.deepEqual(await transfersOf(publishing, tree), signed);
+  }));
+
+test("what cannot be made or would save nothing is said, and the version is published without it", () =>
+  withPublishing(async (publishing) => {
+    const useless: PatchToolPort = {
+      ...patchTools(),
+      zstd: ({ output }) => writeFile(output, Buffer.alloc(200_000)),
+      bsdiff: ({ output }) => writeFile(output, Buffer.alloc(200_000)),
+    };
+    const publishAs = (version: string, files: Files, tools: PatchToolPort = patchTools()) =>
+      publishing.publish({ version, files, options: { now, patches: { ...patches, from: 1, tools } } });
+    await publishAs("1.0", filesOf("1.0"));
+    const unlike = await publishAs("2.0", filesOf("2.0"), useless);
+    assert.deepEqual(unlike.patches?.patches, [{ fromVersion: "1.0", bytes: {}, outcome: "not-smaller" }]);
+    const first = await publishAs("3.0", filesOf("3.0"));
+    assert.equal((await publishAs("3.0-again", filesOf("3.0"))).patches?.patches[0]?.outcome, "same-tree");
+    const bare = await publishAs("4.0", filesOf("4.0"), patchTools({ path: "" }));
+    assert.deepEqual(bare.patches?.missingTools, ["zstd", "bsdiff"]);
+    assert.match(bare.patches?.patches[0]?.reason ?? "", /zstd is not installed/);
+    await rm(join(publishing.storeDirectory, payloadPath(bare.tree)));
+    const after = await publishAs("5.0", filesOf("5.0"));
+    assert.deepEqual([after.outcome, after.patches?.patches[0]?.outcome], ["published", "not-possible"]);
+    assert.match(after.patches?.patches[0]?.reason ?? "", /is missing in/);
+    assert.ok(first.patches && first.patches.fullBytes > 0);
   }));

@@ -6,6 +6,7 @@ import type { Digest } from "../../model/names.ts";
 import type { OnProgress, PatchToolPort, PatchVariant, PayloadFile } from "../../ports.ts";
 import type { FullPayloads } from "../full-payloads.ts";
 import { parseManifest } from "../manifest.ts";
+import { workPrefix } from "../payload-cache.ts";
 import { unpackContents } from "../unpack-contents.ts";
 import { compareTrees, type FileEntry, type TreeDifference } from "./compare-trees.ts";
 import type { EffortSettings } from "./effort.ts";
@@ -29,7 +30,7 @@ export async function makePairPatch(input: {
   if (!(await tools.installed()).includes("zstd"))
     throw new LackingError("The program zstd is not installed here, so no patch can be made", "apt-get install zstd");
   await mkdir(cacheDirectory, { recursive: true });
-  const workDirectory = await mkdtemp(join(cacheDirectory, "making-"));
+  const workDirectory = await mkdtemp(join(cacheDirectory, workPrefix));
   try {
     const entries = {
       from: parseManifest(await full.manifest(input.from)),

@@ -14,6 +14,11 @@ export interface ProposalPlan {
 const maxTitle = 72;
 const maxPlanCharacters = 50_000;
 
+/** `main`, of `refs/heads/main`. */
+export function branchName(ref: string): string {
+  return ref.replace(/^refs\/heads\//, "");
+}
+
 /** `cutover/propose-shop-1.2.4`; of several components a name that is the same for the same versions. */
 export function proposalBranch(versions: readonly NewerVersion[]): string {
   const names = namesOf(versions);

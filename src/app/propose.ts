@@ -12,7 +12,7 @@ import type { Controller } from "./controller.ts";
 import { editRelease } from "./edit-release.ts";
 import { findNewer, type NewerVersion, type PassedOver, type Sought } from "./newer-version.ts";
 import { knownQuarantines, type ProposalBase, trustedBase } from "./proposal-base.ts";
-import { type ProposalPlan, proposalBranch, proposalMessage, proposalTitle } from "./proposal-text.ts";
+import { branchName, type ProposalPlan, proposalBranch, proposalMessage, proposalTitle } from "./proposal-text.ts";
 
 export interface ProposeInput {
   readonly controller: Controller;
@@ -28,6 +28,8 @@ export interface ProposeInput {
     readonly base: string;
     readonly head: string;
     readonly branch: string;
+    /** The branch that is followed. */
+    readonly into: string;
   }) => Promise<ProposalPlan>;
   /** Opens the pull request of a branch that was pushed, or brings the one that is open up to date; gives its address. */
   readonly openPull?: (pull: {
@@ -174,7 +176,10 @@ async function proposeOne(input: ProposeInput, change: Change): Promise<Proposal
   if (tip !== undefined && !isThere && !tip.ours) return { ...(await there(tip)), outcome: "kept", plan: undefined };
   const pulls = push && openPull !== undefined;
   // A plan takes a while; one that nobody would read is not made.
-  const plan = isThere && !pulls ? undefined : await describe?.({ base: base.commit, head: draft.commit, branch });
+  const plan =
+    isThere && !pulls
+      ? undefined
+      : await describe?.({ base: base.commit, head: draft.commit, branch, into: branchName(base.ref) });
   if (isThere) return withPull(input, base.ref, { ...(await there(tip)), outcome: "there-already", plan });
   const { message, commit } = plan === undefined ? draft : await write(plan);
   if (!push) return { ...about, message, commit, outcome: "not-pushed", plan };
@@ -187,7 +192,7 @@ async function withPull({ push, openPull }: ProposeInput, ref: string, proposal:
   if (!push || openPull === undefined) return proposal;
   const { branch, title, message, plan } = proposal;
   const body = plan?.markdown ?? message;
-  return { ...proposal, pull: await openPull({ branch, base: ref.replace(/^refs\/heads\//, ""), title, body }) };
+  return { ...proposal, pull: await openPull({ branch, base: branchName(ref), title, body }) };
 }
 
 function editFiles(

@@ -41,8 +41,8 @@ export function addPropose(program: Command, register: Register): void {
     const openPull = await pullOpener(context, options);
     const { controller, commitWriter: writer, close } = await services.openController(configPath);
     try {
-      const describe: ProposeInput["describe"] = async ({ base, head, branch }) =>
-        planOf(await reviewPlan({ reviewer: controller, base, head }), branch);
+      const describe: ProposeInput["describe"] = async ({ base, head, ...refs }) =>
+        planOf(await reviewPlan({ reviewer: controller, base, head }), refs);
       const choice = { components: args, push: options.push === true, together: options.together === true };
       const proposed = await propose({ controller, writer, describe, ...openPull, ...choice });
       output.print(renderProposals(proposed));
@@ -72,8 +72,8 @@ async function pullOpener(
 }
 
 /** A release that nothing changes for needs no approval. */
-function planOf(review: Review, branch: string): ProposalPlan {
-  const named = { ...review, head: { ...review.head, ref: branch } };
+function planOf(review: Review, { branch, into }: { branch: string; into: string }): ProposalPlan {
+  const named = { ...review, base: { ...review.base, ref: into }, head: { ...review.head, ref: branch } };
   const [, ...lines] = renderReview(named); // the first one names the draft
   return {
     text: toText(lines, { color: false, width: undefined, overflow: "wrap" }).join("\n"),

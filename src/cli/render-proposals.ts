@@ -1,6 +1,6 @@
 // What `cutover propose` found and did: one block a proposal, what it left alone and why, and how a person merges it. Pure.
 
-import { proposalLines } from "../app/proposal-text.ts";
+import { branchName, proposalLines } from "../app/proposal-text.ts";
 import type { Proposal, Proposed } from "../app/propose.ts";
 import { type Line, type Span, styled } from "./text.ts";
 
@@ -38,10 +38,8 @@ function proposalBlock({ branch, title, versions, outcome, plan, pull }: Proposa
 /** The merge is signed by a person: that is the approval. Its trailers approve these plans and no others. */
 function mergeCommand({ branch, title, message }: Proposal, ref: string): string {
   const trailers = message.match(/^Cutover-Plan: sha256:[0-9a-f]{64}$/gm) ?? [];
-  const words = [title, ...(trailers.length === 0 ? [] : [trailers.join("\n")])]
-    .map((text) => `-m '${text}'`)
-    .join(" ");
-  return `git fetch origin && git merge --no-ff -S ${words} origin/${branch} && git push origin HEAD:${ref.replace(/^refs\/heads\//, "")}`;
+  const words = [title, ...trailers].map((text) => `-m '${text}'`).join(" ");
+  return `git fetch origin && git merge --no-ff -S ${words} origin/${branch} && git push origin HEAD:${branchName(ref)}`;
 }
 
 function nextLines(proposals: readonly Proposal[], ref: string): Line[] {

@@ -82,7 +82,8 @@ unpack_tar() {
 	if is_gnu_tar; then
 		tar -x -p -m --no-same-owner --delay-directory-restore -f "$1" -C "$2" </dev/null
 	else
-		tar -x -p -m -o -f "$1" -C "$2" </dev/null
+		# As an ordinary user it takes the umask from modes, whatever -p says.
+		(umask 0 && exec tar -x -p -m -o -f "$1" -C "$2" </dev/null)
 	fi
 }
 

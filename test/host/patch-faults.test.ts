@@ -159,15 +159,15 @@ for (const shell of shells) {
       );
       assertUntouched(host, before);
       await turn("bin/app");
-      await turn("share/same");
+      await turn("bin/tool");
       before = treeState(host.root);
       assert.match(
         await buildOffer(host, session, offer),
-        /^failed 65 verify-failed .*share\/same/,
+        /^failed 65 verify-failed .*bin\/tool/,
         "what no decoder needed",
       );
       assertUntouched(host, before);
-      await turn("share/same");
+      await turn("bin/tool");
       const manifest = join(host.state, "components/web/releases/v1/manifest");
       const text = readFileSync(manifest, "utf8");
       await writeFile(manifest, text.replace("0755", "0775"));

@@ -84,7 +84,9 @@ task_drain_do() { # take the component out of service; it is written down first,
 	load_contract "$T_COMPONENT" "$T_VERSION"
 	hook_trusted
 	if kv_raw "$CONTRACT" drain.task; then
+		boot_id
 		{
+			kv_line boot-id "$BOOT_ID"
 			kv_line run "$T_RUN"
 			kv_line version "$T_VERSION"
 		} | atomic_write "$T_DIR/drained" || fail 74 cannot-write "cannot write $T_DIR/drained"
@@ -103,9 +105,17 @@ task_drain_undo() { # put it back, unless this host did so when it took the tria
 	rm -f "$T_DIR/drained"
 }
 
-undrain() { # COMPONENT: its trial was taken back by this host itself, and its run had taken it out of service: bring it back, as the controller would. 1 with WHY and EVIDENCE
+undrain() { # COMPONENT: a run had taken it out of service, and this host took its trial back by itself, or was started anew before there was one: bring it back, as the controller would. 1 with WHY and EVIDENCE
 	undrain_file_=$STATE/components/$1/drained
-	[ "$(trial_state "$1")" = reverted ] && T_RUN=$(kv_get "$undrain_file_" run) && [ "$(trial_get "$1" run)" = "$T_RUN" ] || return 0
+	T_RUN=$(kv_get "$undrain_file_" run) || return 0
+	case $(trial_state "$1"):$(trial_get "$1" run || :) in
+		reverted:"$T_RUN") ;;
+		*:"$T_RUN") return 0 ;;
+		*)
+			boot_id
+			[ "$(kv_get "$undrain_file_" boot-id || echo "$BOOT_ID")" != "$BOOT_ID" ] || return 0
+			;;
+	esac
 	T_COMPONENT=$1
 	T_VERSION=$(kv_get "$undrain_file_" version)
 	[ -f "$STATE/components/$1/releases/$T_VERSION/release" ] || return 0

@@ -25,7 +25,7 @@ load_enrolment() {
 }
 
 main() {
-	[ $# -ge 2 ] || fail 64 usage "host.sh STATE session | version | guard | revert C ID | probation C ID | undrain C ID | run-step RUN STEP"
+	[ $# -ge 2 ] || fail 64 usage "host.sh STATE session | version | guard | revert C ID | probation C ID | undrain C RUN | run-step RUN STEP"
 	SELF=$(readlink -f "$0")
 	PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}
 	export PATH
@@ -43,7 +43,7 @@ main() {
 	run-step) word_run_step "$@" ;;
 	guard) word_guard ;;
 	revert | probation | undrain)
-		{ [ $# -eq 2 ] && is_component "$1" && is_run "$2"; } || fail 64 usage "$_word COMPONENT TRIALID"
+		{ [ $# -eq 2 ] && is_component "$1" && is_run "$2"; } || fail 64 usage "$_word COMPONENT ID"
 		"word_$_word" "$@"
 		;;
 	*) fail 64 usage "unknown word" ;;

@@ -104,7 +104,7 @@ trial_revert() { # COMPONENT REASON STATE: decide for the way back from STATE an
 
 revert_with_retries() { # COMPONENT REASON STATE: nobody watches here, so a way back that fails is tried three times; then it stays `reverting`, which a probe shows
 	for try_ in 1 2 3; do
-		if trial_revert "$1" "$2" "$3" && undrain_or_later "$1"; then return 0; fi
+		if trial_revert "$1" "$2" "$3" && { [ -n "${GUARD-}" ] || undrain "$1"; }; then return 0; fi
 		echo "cutover: way back of $1, try $try_: $WHY: $EVIDENCE" >&2
 		[ -z "${GUARD-}" ] || return 1
 		sleep "$try_"
@@ -112,18 +112,19 @@ revert_with_retries() { # COMPONENT REASON STATE: nobody watches here, so a way 
 	return 1
 }
 
-undrain_or_later() { # COMPONENT: what a run had taken out of service comes back with the version that serves now; at boot that one is not up yet, so systemd is asked to do it then
-	if [ -z "${GUARD-}" ] || ! has_systemd || [ ! -f "$STATE/components/$1/drained" ]; then
+undrain_or_later() { # COMPONENT: what a run had taken out of service comes back with the version that serves now; when systemd boots that one is not up yet, so it is asked to do it then
+	if ! has_systemd; then
 		undrain "$1"
 		return
 	fi
+	later_run_=$(kv_get "$STATE/components/$1/drained" run) || return 0
 	# shellcheck disable=SC2046 # the shell may be two words
-	timeout -k 2 20 systemd-run --no-block --quiet --collect --unit="cutover-undrain-$(trial_get "$1" id)" --property=After=multi-user.target \
-		--setenv=PATH="$PATH" --setenv=LC_ALL=C $(own_shell) "$SELF" "$STATE" undrain "$1" "$(trial_get "$1" id)" </dev/null || :
+	timeout -k 2 20 systemd-run --no-block --quiet --collect --unit="cutover-undrain-$1-$later_run_" --property=After=multi-user.target \
+		--setenv=PATH="$PATH" --setenv=LC_ALL=C $(own_shell) "$SELF" "$STATE" undrain "$1" "$later_run_" </dev/null || :
 }
 
-word_undrain() { # COMPONENT TRIALID: bring back into service what that trial had drained
-	[ "$(trial_get "$1" id || :)" = "$2" ] || return 0
+word_undrain() { # COMPONENT RUN: bring back into service what that run had drained
+	[ "$(kv_get "$STATE/components/$1/drained" run || :)" = "$2" ] || return 0
 	for try_ in 1 2 3; do
 		if undrain "$1"; then return 0; fi
 		echo "cutover: $1 stays drained, try $try_: $EVIDENCE" >&2
@@ -182,13 +183,14 @@ word_probation() { # COMPONENT TRIALID: wait for the end of its probation, and t
 	revert_with_retries "$1" probation confirmed
 }
 
-word_guard() { # at boot, or by hand: take back every trial whose deadline nobody watches any more; each component by itself
+word_guard() { # at boot, or by hand: take back every trial whose deadline nobody watches any more, and bring back what was drained for it; each component by itself
 	GUARD=1
 	guard_failed_=0
 	for guard_path_ in "$STATE"/components/*/; do
 		guard_path_=${guard_path_%/}
 		is_component "${guard_path_##*/}" || continue
 		(guard_component "${guard_path_##*/}") || guard_failed_=71
+		(undrain_or_later "${guard_path_##*/}") || guard_failed_=71
 	done
 	return "$guard_failed_"
 }

@@ -88,7 +88,7 @@ for (const shell of shells) {
         );
       }));
 
-    test(`${name}: P8: a host that goes back by itself, at its deadline or at boot, is in service again: what its run drained is brought back, once`, () =>
+    test(`${name}: P8: a host that goes back by itself, at its deadline or at boot, also before the switch, is in service again: what its run drained is brought back, once`, () =>
       withPartsHost(shell, async (host) => {
         const words = join(host.base, "words");
         const bundle = {
@@ -121,6 +121,13 @@ for (const shell of shells) {
         assert.equal(await readFile(words, "utf8"), `${once}${once}drained by v2\n`, "the controller has its own undo");
         await host.task("drain", "undo", { version: "v2", run: "r3" });
         assert.equal(await readFile(words, "utf8"), once + once + once);
+        assert.equal((await host.task("drain", "do", { version: "v2", run: "r4" })).exitCode, 0);
+        assert.equal((await host.word("guard")).exitCode, 0);
+        assert.equal(await readFile(words, "utf8"), `${once.repeat(3)}drained by v2\n`, "that run may go on");
+        const drained = join(host.state, "components/web/drained");
+        await writeFile(drained, (await readFile(drained, "utf8")).replace(/^boot-id .*/m, "boot-id another-boot"));
+        assert.equal((await host.word("guard")).exitCode, 0);
+        assert.equal(await readFile(words, "utf8"), once.repeat(4), "started anew, nobody goes on with that step");
       }));
 
     test(`${name}: a confirm over the connection that switched proves nothing and is refused`, () =>

@@ -9,7 +9,7 @@ import type { PatchTool, PatchToolPort } from "../ports.ts";
 const tools: readonly PatchTool[] = ["zstd", "bsdiff"];
 /** bsdiff needs about a second a MB, zstd at its best less; a loaded machine several times that. */
 const shortestDeadlineMs = 120_000;
-const deadlineMsPerByte = 0.01;
+const deadlineMsPerByte = 0.02;
 const maxStderrBytes = 4096;
 
 /** `path` is where programs are looked for; by default that of this process. */

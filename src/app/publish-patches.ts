@@ -55,7 +55,7 @@ export interface PatchOutcome {
   readonly bytes: Readonly<Partial<Record<PatchVariant, number>>>;
   /** `made` now, `kept` from an earlier time, or why there is none. */
   readonly outcome: "made" | "kept" | "same-tree" | "not-smaller" | "not-possible";
-  /** Why it is not possible. */
+  /** Why it is not possible, or what an encoder failed with. */
   readonly reason?: string;
 }
 
@@ -114,7 +114,10 @@ async function patchFrom(input: PatchFromInput, base: Base): Promise<PatchOutcom
   if (!installed.includes("zstd"))
     return { fromVersion, bytes: present, outcome: "not-possible", reason: "zstd is not installed here" };
   try {
-    const made = await make(input, base);
+    let reason: string | undefined;
+    const made = await make(input, base, (error) => {
+      reason ??= [error.message, error.evidence].filter((text) => text !== undefined).join(": ");
+    });
     let kept = false;
     for (const patch of smallerOnly(made, fullBytes)) {
       const known = listed.get(`${patch.from}.${patch.variant}`);
@@ -125,7 +128,7 @@ async function patchFrom(input: PatchFromInput, base: Base): Promise<PatchOutcom
     }
     const bytes = listedFrom(listed, base.tree);
     const outcome = kept ? "made" : Object.keys(bytes).length > 0 ? "kept" : "not-smaller";
-    return { fromVersion, bytes, outcome };
+    return { fromVersion, bytes, outcome, ...(reason === undefined ? {} : { reason }) };
   } catch (error) {
     options.signal?.throwIfAborted();
     // A base that is damaged or incomplete in the repository, a tool that failed: the version itself is none the worse.
@@ -134,7 +137,11 @@ async function patchFrom(input: PatchFromInput, base: Base): Promise<PatchOutcom
   }
 }
 
-async function make(input: PatchFromInput, base: Base): Promise<ReadonlyMap<PatchVariant, PayloadFile>> {
+async function make(
+  input: PatchFromInput,
+  base: Base,
+  onToolFailed: (error: CutoverError) => void,
+): Promise<ReadonlyMap<PatchVariant, PayloadFile>> {
   const { tree, options, installed, full, workDirectory } = input;
   const { signal } = options;
   const directory = join(workDirectory, base.version);
@@ -152,6 +159,7 @@ async function make(input: PatchFromInput, base: Base): Promise<ReadonlyMap<Patc
       workDirectory: directory,
       target: (variant) => join(workDirectory, `${base.version}.${variant}`),
       name: `patch from ${base.version}`,
+      onToolFailed,
       ...(options.onProgress ? { onProgress: options.onProgress } : {}),
       ...(signal ? { signal } : {}),
     });

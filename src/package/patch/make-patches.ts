@@ -29,6 +29,8 @@ export interface MakePatchesInput {
   /** What is being made, for `onProgress`. */
   readonly name: string;
   readonly onProgress?: OnProgress;
+  /** An encoder failed on a group that goes through another one instead. */
+  readonly onToolFailed?: (error: CutoverError) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -60,7 +62,12 @@ export async function makePatches(input: MakePatchesInput): Promise<Map<PatchVar
     // The largest first, so that none is left to run alone at the end.
     jobs.sort((a, b) => b.group.fileBytes - a.group.fileBytes);
     const encode = async ({ group, codec, key }: (typeof jobs)[number]): Promise<void> => {
-      known.set(key, await encoder.encode(group, codec));
+      const encoded = await encoder.encode(group, codec).catch((error: unknown) => {
+        // It asks for much memory, and the others do without it.
+        if (codec !== "bsdiff" || !(error instanceof CutoverError) || input.signal?.aborted) throw error;
+        input.onToolFailed?.(error);
+      });
+      if (encoded) known.set(key, encoded);
     };
     await pMap(jobs, encode, { concurrency: settings.concurrency });
     return planned.map((each) => each.flatMap(({ key }) => known.get(key) ?? []));

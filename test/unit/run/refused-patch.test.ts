@@ -123,3 +123,28 @@ test("a controller that is killed at any effect takes up with the full artifact 
     assert.ok(full.length <= 1, full.join("\n"));
   }
 });
+
+test("a controller that is killed before or after any write of its journal takes up with the full artifact, and says once who refused (P6, F1)", async () => {
+  const counted = world();
+  await counted.control(1);
+  for (let write = 1; write <= counted.journal.kept.length; write++) {
+    for (const moment of ["before", "after"]) {
+      const { journal, hosts, control } = world();
+      const { append } = journal;
+      let count = 0;
+      journal.append = async (events) => {
+        const dies = count < write && count + events.length >= write;
+        count += events.length;
+        if (dies && moment === "before") throw new TypeError("killed");
+        await append(events);
+        if (dies) throw new TypeError("killed");
+      };
+      await assert.rejects(control(1), TypeError);
+      journal.append = append;
+      const place = `killed ${moment} write ${write}`;
+      assert.equal((await control(2)).outcome, "done", place);
+      assert.equal(refusals(journal.kept).length, 1, place);
+      assert.equal(hosts.ran.filter((entry) => entry.includes("distribute.full h1/app/build")).length, 1, place);
+    }
+  }
+});

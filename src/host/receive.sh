@@ -155,6 +155,8 @@ check_tree() {
 		[ "$VERSION_STATE" = built ] || find_base "$1" "$_base" || fail 66 base-missing "no built version of $1 has the tree $_base"
 		release_value tree.bytes
 		_most=$((RAW * 4 + 68157440))
+		# A chain may honestly lead over a tree that is too large for that: the word asks for the full artifact.
+		{ envelope_value tree.output-bytes && [ "$RAW" -le "$_most" ]; } || fail 65 output-too-long "tree.output-bytes is $RAW; for a patch to that tree a host takes $_most"
 		check_lengths tree "$_most" "$_most"
 		return 0
 	fi

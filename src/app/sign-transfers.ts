@@ -6,6 +6,8 @@ import { transferSignaturesPath, transfersPath } from "../package/layout.ts";
 import { encodeTransferList, parseTransferList, transfersNamespace } from "../package/transfer-list.ts";
 import type { ArtifactStorePort, SignerPort, TransferList } from "../ports.ts";
 
+const mostSignatures = 16;
+
 interface Keys {
   readonly store: ArtifactStorePort;
   readonly signer: SignerPort;
@@ -31,11 +33,13 @@ export async function writeTransfers(keys: Keys, list: TransferList): Promise<vo
   const text = encodeTransferList(list);
   const before = await store.read(textPath, maxKeyValueBytes);
   const present = before === text ? ((await store.read(signaturesPath, maxKeyValueBytes)) ?? "") : "";
-  const known = new Set(signatureBlocks(present).map(signingKeyOf));
+  const others = signatureBlocks(present);
+  const known = new Set(others.map(signingKeyOf));
   const missing = (await signAll(keys, text)).filter((block) => !known.has(signingKeyOf(block)));
   if (missing.length === 0) return;
   if (before !== text) await store.write(textPath, text);
-  await store.write(signaturesPath, present + missing.join(""));
+  // Ours first: nobody reads more than so many, and a list may be handed on with those of keys that are long gone.
+  await store.write(signaturesPath, [...missing, ...others].slice(0, mostSignatures).join(""));
 }
 
 async function signAll({ signer, releaseKeys }: Keys, data: string): Promise<string[]> {

@@ -46,7 +46,11 @@ for (const part of chosen) {
   const directory = await mkdtemp(join(tmpdir(), "cutover-bench-"));
   const started = performance.now();
   try {
-    const section = await parts[part]({ tools, quick, directory, reports, say });
+    const section = await parts[part]({ tools, quick, directory, reports, say }).catch((error: unknown): Section => {
+      process.exitCode = 1;
+      const broken = `(${part}) broke off: ${error instanceof Error ? (error.stack ?? error.message) : error}`;
+      return { id: part, tables: [], aims: [], skipped: [broken], data: undefined };
+    });
     sections.push({ ...section, seconds: Math.round((performance.now() - started) / 1_000) });
     process.stdout.write(`${renderSection(section)}\n`);
   } finally {

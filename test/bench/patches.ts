@@ -84,31 +84,44 @@ async function benchPair(input: BenchInput, { pair, home, builder }: PairInput) 
   ] as const)
     await measured(["tar", "-cf", tar, "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "-C", directory, "."]);
   const treeBytes = (await stat(newer)).size;
-  const others = otherTools.map((tool) => async (): Promise<Row> => {
-    const lacking = tool.needs.filter((each) => !input.tools.has(each));
-    if (lacking.length > 0) return { name: tool.name, left: `${lacking.join(", ")} is not installed` };
-    if (tool.maxTarMib !== undefined && treeBytes > tool.maxTarMib * 2 ** 20)
-      return { name: tool.name, left: `takes minutes above ${tool.maxTarMib} MiB` };
-    const own = join(work, tool.name.replace(/\W+/g, "-"));
-    await mkdir(own);
-    const files: Files = { older, newer, directories, work: own };
-    const { bytes, make, apply } = await tool.run(files);
-    await rm(own, { recursive: true, force: true });
-    return { name: tool.name, bytes, make, apply };
-  });
+  const others = otherTools.map((tool) =>
+    unlessBroken(tool.name, async (): Promise<Row> => {
+      const lacking = tool.needs.filter((each) => !input.tools.has(each));
+      if (lacking.length > 0) return { name: tool.name, left: `${lacking.join(", ")} is not installed` };
+      if (tool.maxTarMib !== undefined && treeBytes > tool.maxTarMib * 2 ** 20)
+        return { name: tool.name, left: `takes minutes above ${tool.maxTarMib} MiB` };
+      const own = join(work, tool.name.replace(/\W+/g, "-"));
+      await mkdir(own);
+      const files: Files = { older, newer, directories, work: own };
+      const { bytes, make, apply } = await tool.run(files);
+      await rm(own, { recursive: true, force: true });
+      return { name: tool.name, bytes, make, apply };
+    }),
+  );
   const made = new Map<string, PayloadFile>();
-  const mine = candidates.map((candidate) => async (): Promise<Row> => {
-    const { name, effort, variant } = candidate;
-    const target = join(work, `${effort}.${variant}`);
-    const make = await measured([process.execPath, child, ...directories, effort, variant, target]);
-    const file = JSON.parse(make.stdout) as PayloadFile;
-    made.set(name, file);
-    return { name, bytes: file.bytes, make };
-  });
+  const mine = candidates.map(({ name, effort, variant }) =>
+    unlessBroken(name, async (): Promise<Row> => {
+      const target = join(work, `${effort}.${variant}`);
+      const make = await measured([process.execPath, child, ...directories, effort, variant, target]);
+      const file = JSON.parse(make.stdout) as PayloadFile;
+      made.set(name, file);
+      return { name, bytes: file.bytes, make };
+    }),
+  );
   const rows = await pMap([...mine, ...others], (run) => run(), { concurrency: 2 });
   const applied = await applyAll({ pair, home, builder, directories, made });
   await rm(work, { recursive: true, force: true });
   return { treeBytes, rows: rows.map((row) => ({ ...row, ...applied.get(row.name) })) };
+}
+
+/** One tool that breaks off leaves the others their figures, and says why it has none. */
+function unlessBroken(name: string, run: () => Promise<Row>): () => Promise<Row> {
+  return () => run().catch((error: unknown): Row => ({ name, left: oneLine(error) }));
+}
+
+function oneLine(error: unknown): string {
+  const lines = String(error instanceof Error ? error.message : error).split("\n");
+  return (lines.find((line) => /Error|exited/.test(line)) ?? lines[0] ?? "").slice(0, 200);
 }
 
 /** On the host one after the other, so that nothing else runs beside them. */
@@ -139,7 +152,7 @@ async function applyAll(
     try {
       found.set(name, { apply: asMeasured(await builder.build(pair.name, `0.0.${number}`, patch)) });
     } catch (error) {
-      found.set(name, { left: `not applied: ${error instanceof Error ? error.message.slice(0, 200) : error}` });
+      found.set(name, { left: `not applied: ${oneLine(error)}` });
     }
   }
   return found;

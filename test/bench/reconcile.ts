@@ -13,11 +13,13 @@ export interface MeasuredPass extends Measured {
   readonly files: readonly string[];
   /** From the plan to the end of the run. */
   readonly runSeconds: number;
+  /** Hosts whose last step ended well. */
+  readonly done: number;
   /** Payload bytes over all hosts. */
   readonly bytesSent: number;
 }
 
-/** Throws unless the pass ends with everything done. */
+/** Throws unless the pass ran; a host that was left alone is missing in `done`. */
 export async function reconcileOnce(
   config: string,
   { profileTo, timeoutMs = 600_000 }: { readonly profileTo?: string; readonly timeoutMs?: number } = {},
@@ -25,7 +27,7 @@ export async function reconcileOnce(
   const profile = profileTo === undefined ? [] : ["--profile", profileTo];
   const ran = await measured([process.execPath, main, "reconcile", "--once", "--json", "-c", config, ...profile], {
     timeoutMs,
-    exitCodes: [0],
+    exitCodes: [0, 2],
   });
   const lines = ran.stdout
     .trim()
@@ -42,6 +44,8 @@ export async function reconcileOnce(
     profile: last,
     files: Object.values(last?.files ?? {}),
     runSeconds: (at("run-ended") - at("run-planned")) / 1_000,
+    done: events.filter((event) => event.kind === "host-ended" && event.step === "commit" && event.outcome === "done")
+      .length,
     bytesSent: events.reduce((sum, event) => (event.kind === "delivered" ? sum + event.bytes : sum), 0),
   };
 }

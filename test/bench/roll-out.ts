@@ -109,7 +109,7 @@ async function rollOut(
   const wire = () => bytesSent(lab);
   await home.push({ "release.yaml": releaseOf(component, newer.version) });
   const before = await wire();
-  const pass = await reconcileOnce(home.config, { profileTo: input.reports });
+  const pass = await reconcileOnce(home.config);
   const sent = (await wire()) - before;
   const away = await timesAway(lab, ours.unit);
   const rename = await renames(lab);
@@ -269,7 +269,7 @@ function sectionOf(found: {
       tasks: Object.fromEntries(
         ["switch", "health", "confirm", "commit", "build", "check"].map((kind) => [kind, taskMs(pass.events, kind)]),
       ),
-      ...{ ansible, profile: pass.profile },
+      ansible,
     },
   };
 }

@@ -125,6 +125,8 @@ test("two controllers of one name and different state directories do not share a
     assert.equal((await at("two").acquire(ask("a", 1_000_000, true))).epoch, 3);
     await assert.rejects(at("one").acquire(ask("a")), { code: "lease-held" });
     assert.equal((await at("one").acquire(ask("a", 1_060_000))).epoch, 4, "an expired one is free for all");
+    await controller(repo).acquire(ask("a", 1_060_000, true));
+    assert.equal((await at("two").acquire(ask("a", 1_060_000))).epoch, 6, "a lease without an id goes by its name");
   }));
 
 test("the id of a controller is the same for all who ask at once, and a damaged one is not guessed at", () =>

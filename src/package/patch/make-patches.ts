@@ -47,7 +47,9 @@ export async function makePatches(input: MakePatchesInput): Promise<Map<PatchVar
     variants.some((variant) => variantTools[variant].includes(tool)),
   );
   const progress = workProgress(input);
-  const encoder = groupEncoder({ ...input, onWork: progress.onWork });
+  const stop = new AbortController();
+  const signal = AbortSignal.any([stop.signal, ...(input.signal ? [input.signal] : [])]);
+  const encoder = groupEncoder({ ...input, onWork: progress.onWork, signal });
   const known = new Map<string, EncodedGroup>();
 
   /** Every job that was not done before, several at a time; gives all that is known about each group. */
@@ -62,14 +64,16 @@ export async function makePatches(input: MakePatchesInput): Promise<Map<PatchVar
     // The largest first, so that none is left to run alone at the end.
     jobs.sort((a, b) => b.group.fileBytes - a.group.fileBytes);
     const encode = async ({ group, codec, key }: (typeof jobs)[number]): Promise<void> => {
-      const encoded = await encoder.encode(group, codec).catch((error: unknown) => {
-        // It asks for much memory, and the others do without it.
-        if (codec !== "bsdiff" || !(error instanceof CutoverError) || input.signal?.aborted) throw error;
-        input.onToolFailed?.(error);
-      });
-      if (encoded) known.set(key, encoded);
+      try {
+        if (!signal.aborted) known.set(key, await encoder.encode(group, codec));
+      } catch (error) {
+        // bsdiff asks for much memory, and the others do without it. Whatever else fails ends those that are still running.
+        if (codec === "bsdiff" && error instanceof CutoverError && !signal.aborted) input.onToolFailed?.(error);
+        else stop.abort(error);
+      }
     };
     await pMap(jobs, encode, { concurrency: settings.concurrency });
+    signal.throwIfAborted();
     return planned.map((each) => each.flatMap(({ key }) => known.get(key) ?? []));
   }
 
@@ -169,14 +173,13 @@ function keyOf({ files, references }: FileGroup, codec: GroupCodec): string {
   return [codec, ...files.map(({ path }) => path), "", ...references.map(({ path }) => path)].join("\n");
 }
 
-function workProgress({ name, onProgress, signal }: MakePatchesInput): {
+function workProgress({ name, onProgress }: MakePatchesInput): {
   onWork(bytes: number): void;
   expect(bytes: number): void;
 } {
   let [done, total] = [0, 0];
   return {
     onWork(bytes) {
-      signal?.throwIfAborted();
       done += bytes;
       onProgress?.({ what: name, done, total });
     },

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import fc from "fast-check";
+import { LackingError } from "../../../src/errors.ts";
 import { encodeManifest } from "../../../src/package/manifest.ts";
 import type { PatchEffort } from "../../../src/package/patch/effort.ts";
 import { chainPatches, readPatch } from "../../../src/package/patch/patch-container.ts";
 import { encodePatchIndex, type PatchIndex, parsePatchIndex } from "../../../src/package/patch/patch-index.ts";
+import type { PatchToolPort } from "../../../src/ports.ts";
 import { applyPatch } from "../../support/apply-patch.ts";
 import { assertProperty } from "../../support/assert-property.ts";
 import { patchesBetween } from "../../support/patch-between.ts";
@@ -136,4 +139,24 @@ test("an index that the publisher would not have written is malformed", () =>
       `file a 0644 1\n${text}`,
     ])
       assert.throws(() => parsePatchIndex(broken), { code: "malformed-patch" }, broken);
+  }));
+
+test("an encoder that fails ends the one beside it, and nothing runs on behind the error", () =>
+  withTemporaryDirectory(async (folder) => {
+    const text = Buffer.from(noise("text", 9_000).toString("hex"));
+    const pair = [tree({ a: file(text) }), tree({ a: file(Buffer.concat([text, text])) })] as const;
+    let ended = 0;
+    const tools: PatchToolPort = {
+      installed: async () => ["zstd", "bsdiff"],
+      zstd: async () => {
+        throw new LackingError("zstd broke", "");
+      },
+      bsdiff: async ({ signal }) => {
+        if (signal && !signal.aborted) await once(signal, "abort");
+        ended += 1;
+        throw signal?.reason;
+      },
+    };
+    await assert.rejects(patchesBetween(folder, pair, { tools }), { message: "zstd broke" });
+    assert.equal(ended, 1);
   }));

@@ -11,8 +11,6 @@ export interface Measured {
   readonly cpuSeconds: number;
   /** Of the largest single process among the program and its children. */
   readonly peakMib: number;
-  /** Of everything on this machine meanwhile, labs and what else ran included. */
-  readonly machineCpuSeconds: number;
   readonly stdout: string;
 }
 
@@ -24,7 +22,6 @@ export async function measured(
   const work = await mkdtemp(join(tmpdir(), "cutover-bench-"));
   try {
     const figures = join(work, "time");
-    const before = await machineCpuSeconds();
     const ran = await runProgram(["time", "-o", figures, "-f", "%e %U %S %M", "--quiet", ...argv], {
       ...(cwd === undefined ? {} : { cwd }),
       ...(input === undefined ? {} : { input }),
@@ -33,7 +30,6 @@ export async function measured(
     });
     if (!exitCodes.includes(ran.exitCode))
       throw new Error(`${argv.join(" ")} exited with ${ran.exitCode}: ${(ran.stderr || ran.stdout).slice(-3_000)}`);
-    const machineCpu = (await machineCpuSeconds()) - before;
     const [seconds = 0, user = 0, system = 0, kib = 0] = (await readFile(figures, "utf8"))
       .trim()
       .split(" ")
@@ -42,21 +38,11 @@ export async function measured(
       seconds,
       cpuSeconds: user + system,
       peakMib: kib / 1_024,
-      machineCpuSeconds: machineCpu,
       stdout: ran.stdout,
     };
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-}
-
-/** User, nice, system and interrupts since boot; a hundred ticks a second on every Linux that Node runs on. */
-async function machineCpuSeconds(): Promise<number> {
-  const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (await readFile("/proc/stat", "utf8"))
-    .slice(0, 200)
-    .split(/\s+/)
-    .map(Number);
-  return (user + nice + system + irq + softirq) / 100;
 }
 
 export interface MeasureOptions {

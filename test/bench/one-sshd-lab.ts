@@ -23,6 +23,8 @@ export interface OneSshdLab {
   /** Opens every host without a forced command: for what is compared. */
   readonly plainKey: string;
   readonly user: string;
+  /** What sshd and everything on the hosts has used so far; undefined where no control group can be made. */
+  hostCpuSeconds(): Promise<number | undefined>;
   /** Where a logical host's files are. */
   rootOf(host: Host): string;
   down(): Promise<void>;
@@ -36,9 +38,9 @@ export async function startOneSshdLab(input: {
   readonly controllerSshKey: string;
 }): Promise<OneSshdLab> {
   const { directory, component, trust, controllerSshKey } = input;
-  const record: LabRecord = {
-    ...{ id: `one-sshd-${randomBytes(4).toString("hex")}`, kind: "loopback", directory, owner: thisProcess() },
-  };
+  const id = `one-sshd-${randomBytes(4).toString("hex")}`;
+  // Of kind systemd, so that its control group is removed with it.
+  const record: LabRecord = { id, kind: "systemd", directory, owner: thisProcess(), namespaces: [id] };
   await mkdir(directory, { mode: 0o755 });
   await writeRecord(record);
   try {
@@ -46,7 +48,8 @@ export async function startOneSshdLab(input: {
     const port = await freePort(addresses.slice(0, 1));
     const system = join(directory, "sshd");
     const { hostKey, plainKey } = await writeSshd({ system, directory, port, controllerSshKey });
-    await startSshd({ system, address: addresses[0] ?? "", port });
+    const group = await makeControlGroup(`cutover-${id}`);
+    await startSshd({ system, address: addresses[0] ?? "", port, group });
     const places = addresses.map((address, index) => ({
       name: nameOf(index),
       address,
@@ -80,6 +83,7 @@ export async function startOneSshdLab(input: {
       hosts: entries,
       plainKey,
       user,
+      hostCpuSeconds: async () => (group === undefined ? undefined : usedSeconds(group)),
       rootOf: (host) => join(directory, "h", host.address, "root"),
       down: () => takeDownLab(record),
     };
@@ -135,7 +139,34 @@ async function writeSshd({
   return { hostKey, plainKey };
 }
 
-async function startSshd({ system, address, port }: { system: string; address: string; port: number }): Promise<void> {
+/** Counts the CPU of whatever is born in it, also after it has left its parent; undefined without root. */
+async function makeControlGroup(name: string): Promise<string | undefined> {
+  const mounts = (await readFile("/proc/mounts", "utf8")).split("\n").map((line) => line.split(" "));
+  const path = mounts.find(([, , type]) => type === "cgroup2")?.[1];
+  if (path === undefined) return undefined;
+  const group = join(path, name);
+  return mkdir(group).then(
+    () => group,
+    () => undefined,
+  );
+}
+
+async function usedSeconds(group: string): Promise<number> {
+  const text = await readFile(join(group, "cpu.stat"), "utf8");
+  return Number(/^usage_usec (\d+)/m.exec(text)?.[1]) / 1e6;
+}
+
+async function startSshd({
+  system,
+  address,
+  port,
+  group,
+}: {
+  readonly system: string;
+  readonly address: string;
+  readonly port: number;
+  readonly group: string | undefined;
+}): Promise<void> {
   const sshd = (await mustRun(["sh", "-c", "command -v sshd"])).trim();
   const log = openSync(join(system, "log"), "a");
   const child = spawn(sshd, ["-D", "-e", "-f", join(system, "sshd_config")], {
@@ -145,6 +176,7 @@ async function startSshd({ system, address, port }: { system: string; address: s
   child.once("error", () => undefined); // shows as an sshd that does not answer
   child.unref();
   closeSync(log);
+  if (group !== undefined) await writeFile(join(group, "cgroup.procs"), `${child.pid}`);
   await waitUntil({
     what: "the sshd of all logical hosts to answer",
     withinMs: 10_000,

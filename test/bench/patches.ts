@@ -121,7 +121,9 @@ function unlessBroken(name: string, run: () => Promise<Row>): () => Promise<Row>
 
 function oneLine(error: unknown): string {
   const lines = String(error instanceof Error ? error.message : error).split("\n");
-  return (lines.find((line) => /Error|exited/.test(line)) ?? lines[0] ?? "").slice(0, 200);
+  const line = lines.find((each) => /Error|exited/.test(each)) ?? lines[0] ?? "";
+  const cause = error instanceof Error && error.cause !== undefined ? `: ${oneLine(error.cause)}` : "";
+  return `${line}${cause}`.slice(0, 300);
 }
 
 /** On the host one after the other, so that nothing else runs beside them. */

@@ -9,6 +9,7 @@ import type { LabHost } from "../../src/lab/lab.ts";
 import { processesIn } from "../../src/lab/processes.ts";
 import { digestOf } from "../../src/model/digest.ts";
 import { Host } from "../../src/model/fleet.ts";
+import type { TaskEvent } from "../../src/model/task.ts";
 import { encodeEnvelope, envelopeNamespace } from "../../src/package/envelope.ts";
 import { parseReleaseMetadata } from "../../src/package/release-metadata.ts";
 import type { ExecutorPort, Fence, PayloadFile } from "../../src/ports.ts";
@@ -91,11 +92,11 @@ async function build(
 ): Promise<number> {
   const task = { id: `${host.name}/${component}/build`, host: host.name, component, version, kind: "build" } as const;
   await executor.submit(host, step, [[{ ...task, action: "do", options: {} }]], fence);
-  for await (const { state, durationMs, reason, evidence } of executor.events(host, step, fence)) {
-    if (state === "done") return durationMs;
-    if (state === "failed") throw new Error(`${reason}: ${evidence}`);
-  }
-  throw new Error("the host said nothing of the build");
+  let end: TaskEvent | undefined;
+  // Heard to the end: leaving early costs the connection.
+  for await (const event of executor.events(host, step, fence)) if (event.state !== "running") end = event;
+  if (end?.state === "done") return end.durationMs;
+  throw new Error(end === undefined ? "the host said nothing of the build" : `${end.reason}: ${end.evidence}`);
 }
 
 /** The peak is what the kernel remembers of each process: a short one is missed only when it lives between two looks. */

@@ -128,6 +128,8 @@ async function writeSshd({
     `ListenAddress 0.0.0.0:${port}`,
     `AllowUsers ${userInfo().username}@127.*`,
     `HostKey ${system}/host_key`,
+    // Else bash, as the user's shell, reads this machine's .bashrc for every connection, whatever that costs here.
+    "SetEnv SHLVL=1",
     `PidFile ${system}/pid`,
     `AuthorizedKeysFile ${system}/authorized_keys`,
     ...["StrictModes no", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no"],

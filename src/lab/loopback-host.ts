@@ -109,7 +109,8 @@ function sshdConfig(host: {
     `HostKey ${host.system}/host_key`,
     `PidFile ${host.system}/pid`,
     `AuthorizedKeysFile ${host.system}/authorized_keys`,
-    `SetEnv CUTOVER_HOST=${host.name}`,
+    // SHLVL: else bash, as the user's shell, reads this machine's .bashrc for every connection, whatever that costs here.
+    `SetEnv CUTOVER_HOST=${host.name} SHLVL=1`,
     "StrictModes no",
     "UsePAM no",
     "PasswordAuthentication no",

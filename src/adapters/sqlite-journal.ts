@@ -19,6 +19,8 @@ export function openSqliteJournal(path: string): JournalPort {
   database.exec(
     "CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, stream TEXT NOT NULL, sequence INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL, UNIQUE (stream, sequence)) STRICT",
   );
+  // Few events of a long run are asked for by kind at every pass; the words are those of `kindOf`, else SQLite does not use it.
+  database.exec("CREATE INDEX IF NOT EXISTS event_kind ON event (stream, json_extract(body, '$.kind'), sequence)");
   database.exec(
     "CREATE TRIGGER IF NOT EXISTS event_without_gap BEFORE INSERT ON event WHEN NEW.sequence <> (SELECT coalesce(max(sequence), 0) + 1 FROM event WHERE stream = NEW.stream) BEGIN SELECT RAISE(ABORT, 'out of sequence'); END",
   );
@@ -41,9 +43,13 @@ export function openSqliteJournal(path: string): JournalPort {
     },
     async read(stream, kinds) {
       const all = db.selectFrom("event").select(["sequence", "at", "body"]).where("stream", "=", stream);
-      const some = kinds === undefined ? all : all.where(kindOf, "in", kinds);
-      const rows = await some.orderBy("sequence").execute();
-      return rows.map((row) => eventOf(stream, row));
+      if (kinds === undefined) return (await all.orderBy("sequence").execute()).map((row) => eventOf(stream, row));
+      // One question a kind: asked for several at once, SQLite reads the whole stream.
+      const rows = await Promise.all(kinds.map((kind) => all.where(kindOf, "=", kind).orderBy("sequence").execute()));
+      return rows
+        .flat()
+        .sort((a, b) => a.sequence - b.sequence)
+        .map((row) => eventOf(stream, row));
     },
     async newest(stream) {
       const row = await db

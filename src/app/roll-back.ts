@@ -124,7 +124,8 @@ function sameTrees(bad: readonly PlannedChange[], earlier: readonly PlannedChang
     const same = trees.has(`${change.component}@${change.toTree}`) && change.from !== change.to;
     if (same && !found.has(keyOf(change))) found.set(keyOf(change), change);
   }
-  return [...found.values()].filter((change) => !bad.includes(change));
+  for (const change of bad) found.delete(keyOf(change));
+  return [...found.values()];
 }
 
 async function markRollback({ controller, by, reason }: RollBackInput, run: RunId): Promise<void> {

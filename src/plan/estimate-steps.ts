@@ -39,33 +39,38 @@ export function estimateSteps({ plan, timings, concurrency }: EstimateInput): St
   });
 }
 
-interface Batch {
-  readonly places: ReadonlySet<string>;
-  readonly soakSeconds: number;
+interface Batches {
+  /** Number of the batch that switches `host/component`. */
+  readonly ofPlace: ReadonlyMap<string, number>;
+  readonly soakSeconds: ReadonlyMap<number, number>;
 }
 
-function batchesOf(steps: readonly Step[]): Batch[] {
-  const soaks = new Map(steps.filter(({ phase }) => phase === "confirm").map((step) => [step.batch, step.soakSeconds]));
-  return steps
-    .filter(({ phase }) => phase === "switch")
-    .map((step) => ({
-      places: new Set(
-        step.work.flatMap(({ host, groups }) => groups.flat().map(({ component }) => `${host}/${component}`)),
-      ),
-      soakSeconds: soaks.get(step.batch) ?? 0,
-    }));
+function batchesOf(steps: readonly Step[]): Batches {
+  const ofPlace = new Map<string, number>();
+  const soakSeconds = new Map<number, number>();
+  for (const { phase, batch, work, soakSeconds: soak } of steps) {
+    if (phase === "confirm") soakSeconds.set(batch, soak);
+    if (phase !== "switch") continue;
+    for (const { host, groups } of work)
+      for (const { component } of groups.flat()) ofPlace.set(`${host}/${component}`, batch);
+  }
+  return { ofPlace, soakSeconds };
 }
 
 /** Batches go one after the other, each with its confirmation and soak. */
 function switching(
   changes: readonly PlannedChange[],
-  { batches, timing, concurrency }: { batches: readonly Batch[]; timing: ComponentTiming; concurrency: number },
+  { batches, timing, concurrency }: { batches: Batches; timing: ComponentTiming; concurrency: number },
 ): number {
+  const hosts = new Map<number, number>();
+  for (const { host, component } of changes) {
+    const batch = batches.ofPlace.get(`${host}/${component}`);
+    if (batch !== undefined) hosts.set(batch, (hosts.get(batch) ?? 0) + 1);
+  }
   let seconds = 0;
-  for (const { places, soakSeconds } of batches) {
-    const hosts = changes.filter(({ host, component }) => places.has(`${host}/${component}`)).length;
-    if (hosts === 0) continue;
-    seconds += (Math.ceil(hosts / concurrency) * (timing.switchMs + timing.confirmMs)) / 1_000 + soakSeconds;
+  for (const [batch, count] of hosts) {
+    const waves = Math.ceil(count / concurrency);
+    seconds += (waves * (timing.switchMs + timing.confirmMs)) / 1_000 + (batches.soakSeconds.get(batch) ?? 0);
   }
   return seconds;
 }

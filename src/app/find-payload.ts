@@ -1,8 +1,9 @@
 // From the choice of a path to the bytes: a published patch is fetched, a missing one is made, a chain is put together. What
 // cannot be had is crossed out and the choice made again, down to the full artifact.
 import { CutoverError } from "../errors.ts";
+import type { PayloadFile } from "../model/transfer.ts";
 import type { ChosenPath } from "../plan/choose-path.ts";
-import type { ArtifactRepositoryPort, PayloadFile } from "../ports.ts";
+import type { ArtifactRepositoryPort } from "../ports.ts";
 import type { WantedVersion } from "./load-published.ts";
 import { type HostView, type KnownPatch, once, type TransferBook } from "./transfer-book.ts";
 

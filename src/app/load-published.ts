@@ -2,10 +2,10 @@
 // again by itself (P2); checking here gives the operator the error before anything moves.
 import { RefusedError } from "../errors.ts";
 import type { PublishedVersion } from "../model/published-version.ts";
+import type { PublishedRelease } from "../model/transfer.ts";
 import type { Trust } from "../model/trust.ts";
 import { treeDigest } from "../package/manifest.ts";
 import { parseReleaseMetadata, publishedVersion, releaseNamespace } from "../package/release-metadata.ts";
-import type { PublishedRelease } from "../ports.ts";
 import type { Controller } from "./controller.ts";
 
 export interface LoadedVersion {

@@ -1,9 +1,9 @@
 // The signed list of patches that lead to a tree: verified first, then read. It only saves bytes, so one that is missing or
 // not trusted is passed over, and said so; what the list leads to is checked on the host against the release in any case.
 import { CutoverError } from "../errors.ts";
+import type { TransferList } from "../model/transfer.ts";
 import type { Trust } from "../model/trust.ts";
 import { parseTransferList, transfersNamespace } from "../package/transfer-list.ts";
-import type { TransferList } from "../ports.ts";
 import type { Controller } from "./controller.ts";
 
 export interface LoadedTransfers {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { CutoverError } from "../errors.ts";
 import { maxKeyValueBytes } from "../model/key-values.ts";
 import type { Digest } from "../model/names.ts";
+import type { PatchVariant, PayloadFile, PublishedPatch } from "../model/transfer.ts";
 import { fullPayloads } from "../package/full-payloads.ts";
 import { parseVersions, patchPath, releasePath, versionsPath } from "../package/layout.ts";
 import { parseManifest } from "../package/manifest.ts";
@@ -15,16 +16,7 @@ import { filesRead, openPublishedTree } from "../package/patch/make-pair-patch.t
 import { makePatches } from "../package/patch/make-patches.ts";
 import type { ScannedTree } from "../package/publish-tree.ts";
 import { parseReleaseMetadata } from "../package/release-metadata.ts";
-import type {
-  ArtifactStorePort,
-  OnProgress,
-  PatchTool,
-  PatchToolPort,
-  PatchVariant,
-  PayloadFile,
-  PublishedPatch,
-  SignerPort,
-} from "../ports.ts";
+import type { ArtifactStorePort, OnProgress, PatchTool, PatchToolPort, SignerPort } from "../ports.ts";
 import { readOwnTransfers, writeTransfers } from "./sign-transfers.ts";
 
 export interface PatchOptions {

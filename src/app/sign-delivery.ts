@@ -1,7 +1,8 @@
 // The envelope that binds a payload to hosts, run and epoch, signed with the controller's key; it gates decoding on the host.
 import { digestOf } from "../model/digest.ts";
+import type { Delivery, PayloadFile } from "../model/transfer.ts";
 import { type Envelope, type EnvelopePayload, encodeEnvelope, envelopeNamespace } from "../package/envelope.ts";
-import type { Delivery, Fence, PayloadFile } from "../ports.ts";
+import type { Fence } from "../ports.ts";
 import type { Controller } from "./controller.ts";
 import type { LoadedVersion } from "./load-published.ts";
 

@@ -2,9 +2,10 @@
 import { maxKeyValueBytes } from "../model/key-values.ts";
 import type { Digest } from "../model/names.ts";
 import { signatureBlocks, signingKeyOf } from "../model/ssh-signature.ts";
+import type { TransferList } from "../model/transfer.ts";
 import { transferSignaturesPath, transfersPath } from "../package/layout.ts";
 import { encodeTransferList, parseTransferList, transfersNamespace } from "../package/transfer-list.ts";
-import type { ArtifactStorePort, SignerPort, TransferList } from "../ports.ts";
+import type { ArtifactStorePort, SignerPort } from "../ports.ts";
 
 const mostSignatures = 16;
 

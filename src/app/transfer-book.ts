@@ -2,10 +2,10 @@
 // patches made here, and which trees the versions on hosts are.
 import { CutoverError } from "../errors.ts";
 import type { Observation } from "../model/observation.ts";
+import type { Codec, PatchVariant, PayloadFile, PublishedPatch } from "../model/transfer.ts";
 import type { Trust } from "../model/trust.ts";
 import { parseReleaseMetadata } from "../package/release-metadata.ts";
 import { type ChosenPath, choosePath, longestChain, type PatchHop } from "../plan/choose-path.ts";
-import type { Codec, PatchVariant, PayloadFile, PublishedPatch } from "../ports.ts";
 import type { Controller } from "./controller.ts";
 import type { LoadedVersion, WantedVersion } from "./load-published.ts";
 import { loadTransfers } from "./load-transfers.ts";

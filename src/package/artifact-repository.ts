@@ -1,7 +1,8 @@
 // Reads published releases from an artifact store. Digests are checked on the way in; signatures are the caller's business.
 import { maxKeyValueBytes } from "../model/key-values.ts";
 import { ComponentName, Digest, Version } from "../model/names.ts";
-import type { ArtifactRepositoryPort, ArtifactStorePort, PatchToolPort, PublishedRelease } from "../ports.ts";
+import type { PublishedRelease } from "../model/transfer.ts";
+import type { ArtifactRepositoryPort, ArtifactStorePort, PatchToolPort } from "../ports.ts";
 import { incompleteArtifact, notPublished } from "./artifact-errors.ts";
 import { fullPayloads } from "./full-payloads.ts";
 import { parseVersions, releasePath, signaturesPath, versionsPath } from "./layout.ts";

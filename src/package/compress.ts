@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { Duplex, PassThrough, Writable } from "node:stream";
 import { constants, createGzip, createZstdCompress, createZstdDecompress } from "node:zlib";
 import { LackingError } from "../errors.ts";
-import type { Codec } from "../ports.ts";
+import type { Codec } from "../model/transfer.ts";
 
 export interface CompressOptions {
   readonly codec: Codec;

@@ -1,7 +1,8 @@
 // Full payloads of trees on local disk: downloaded or transcoded once, checked against the tree's manifest for their size.
 import { join } from "node:path";
 import type { Digest } from "../model/names.ts";
-import type { ArtifactStorePort, Codec, PayloadFile } from "../ports.ts";
+import type { Codec, PayloadFile } from "../model/transfer.ts";
+import type { ArtifactStorePort } from "../ports.ts";
 import { corruptArtifact, incompleteArtifact } from "./artifact-errors.ts";
 import { hexOf, manifestPath, payloadPath } from "./layout.ts";
 import { maxManifestBytes, parseManifest, treeDigest } from "./manifest.ts";

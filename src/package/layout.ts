@@ -1,7 +1,7 @@
 // Where things lie in an artifact repository. The same paths in a directory and behind an http(s) URL. Pure.
 import { CutoverError } from "../errors.ts";
 import type { Digest } from "../model/names.ts";
-import type { PatchVariant } from "../ports.ts";
+import type { PatchVariant } from "../model/transfer.ts";
 
 const versionLine = /^(0|[1-9][0-9]{0,14}) ([A-Za-z0-9][A-Za-z0-9._+-]{0,63})$/;
 

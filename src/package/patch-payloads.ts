@@ -4,13 +4,8 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { maxKeyValueBytes } from "../model/key-values.ts";
 import { Digest } from "../model/names.ts";
-import type {
-  ArtifactRepositoryPort,
-  ArtifactStorePort,
-  PatchToolPort,
-  PayloadFile,
-  PublishedPatch,
-} from "../ports.ts";
+import type { PayloadFile, PublishedPatch } from "../model/transfer.ts";
+import type { ArtifactRepositoryPort, ArtifactStorePort, PatchToolPort } from "../ports.ts";
 import { corruptArtifact, incompleteArtifact } from "./artifact-errors.ts";
 import type { FullPayloads } from "./full-payloads.ts";
 import { hexOf, patchPath, transferSignaturesPath, transfersPath } from "./layout.ts";

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { encodeKeyValues, type KeyValue, parseKeyValues } from "../model/key-values.ts";
 import { Digest } from "../model/names.ts";
-import type { PayloadFile } from "../ports.ts";
+import type { PayloadFile } from "../model/transfer.ts";
 
 const size = z.coerce.number().int().min(0);
 const Note = z.object({

@@ -7,7 +7,7 @@ import { type Duplex, Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Pack, pack } from "tar-stream";
 import { CutoverError } from "../errors.ts";
-import type { Codec, PayloadFile } from "../ports.ts";
+import type { Codec, PayloadFile } from "../model/transfer.ts";
 import { compressor, zstdDecompressor } from "./compress.ts";
 import type { ManifestEntry } from "./manifest.ts";
 import { openTreeFile } from "./scan-tree.ts";

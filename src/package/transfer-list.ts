@@ -4,7 +4,7 @@ import { z } from "zod";
 import { CutoverError } from "../errors.ts";
 import { encodeKeyValues, type KeyValue, MalformedTextError, parseKeyValues } from "../model/key-values.ts";
 import { Digest } from "../model/names.ts";
-import type { TransferList } from "../ports.ts";
+import type { TransferList } from "../model/transfer.ts";
 
 export const transfersNamespace = "cutover-transfers";
 

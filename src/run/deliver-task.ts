@@ -4,7 +4,8 @@ import { CutoverError, HostRefusedError } from "../errors.ts";
 import type { Host } from "../model/fleet.ts";
 import type { EventBody } from "../model/run-event.ts";
 import type { Task, TaskEvent } from "../model/task.ts";
-import type { Clock, Delivery, ExecutorPort, Fence } from "../ports.ts";
+import type { Delivery } from "../model/transfer.ts";
+import type { Clock, ExecutorPort, Fence } from "../ports.ts";
 import { isPassing, staleEpoch } from "./with-patience.ts";
 
 export interface PatchPlace {

@@ -10,9 +10,10 @@ import { processesIn } from "../../src/lab/processes.ts";
 import { digestOf } from "../../src/model/digest.ts";
 import { Host } from "../../src/model/fleet.ts";
 import type { TaskEvent } from "../../src/model/task.ts";
+import type { PayloadFile } from "../../src/model/transfer.ts";
 import { encodeEnvelope, envelopeNamespace } from "../../src/package/envelope.ts";
 import { parseReleaseMetadata } from "../../src/package/release-metadata.ts";
-import type { ExecutorPort, Fence, PayloadFile } from "../../src/ports.ts";
+import type { ExecutorPort, Fence } from "../../src/ports.ts";
 import { openController, signer } from "../../src/wiring.ts";
 import type { BenchHome } from "./home.ts";
 

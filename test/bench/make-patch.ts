@@ -4,13 +4,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { patchTools } from "../../src/adapters/patch-tools.ts";
+import type { PatchVariant } from "../../src/model/transfer.ts";
 import { parseManifest } from "../../src/package/manifest.ts";
 import { effortSettings, type PatchEffort } from "../../src/package/patch/effort.ts";
 import { makePatches } from "../../src/package/patch/make-patches.ts";
 import type { TreeSource } from "../../src/package/patch/tree-source.ts";
 import { nameTree } from "../../src/package/publish-tree.ts";
 import { scanTree } from "../../src/package/scan-tree.ts";
-import type { PatchVariant } from "../../src/ports.ts";
 
 const [older = "", newer = "", effort = "", variant = "", target = ""] = process.argv.slice(2);
 

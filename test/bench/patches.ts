@@ -6,7 +6,7 @@ import pMap from "p-map";
 import { publish } from "../../src/app/publish.ts";
 import { startLoopbackLab } from "../../src/lab/loopback-lab.ts";
 import { Component } from "../../src/model/component.ts";
-import type { PatchVariant, PayloadFile } from "../../src/ports.ts";
+import type { PatchVariant, PayloadFile } from "../../src/model/transfer.ts";
 import { artifactWriter, signer } from "../../src/wiring.ts";
 import { type Applied, type Builder, openBuilder } from "./apply-on-host.ts";
 import type { BenchInput } from "./bench-input.ts";

@@ -8,10 +8,11 @@ import { signHost } from "../../src/app/keys.ts";
 import type { PublishResult } from "../../src/app/publish.ts";
 import type { PatchOptions } from "../../src/app/publish-patches.ts";
 import { LackingError } from "../../src/errors.ts";
+import type { TransferList } from "../../src/model/transfer.ts";
 import { payloadPath, releasePath, signaturesPath, transfersPath, versionsPath } from "../../src/package/layout.ts";
 import { parseReleaseMetadata, releaseNamespace } from "../../src/package/release-metadata.ts";
 import { parseTransferList, transfersNamespace } from "../../src/package/transfer-list.ts";
-import type { PatchToolPort, TransferList } from "../../src/ports.ts";
+import type { PatchToolPort } from "../../src/ports.ts";
 import { type Files, type Publishing, withPublishing } from "../support/published-release.ts";
 
 const now = Date.UTC(2026, 0, 1);

@@ -2,7 +2,8 @@
 import { CutoverError } from "../../src/errors.ts";
 import type { Plan } from "../../src/model/plan.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
-import type { Clock, Delivery, ExecutorPort, JournalPort } from "../../src/ports.ts";
+import type { Delivery } from "../../src/model/transfer.ts";
+import type { Clock, ExecutorPort, JournalPort } from "../../src/ports.ts";
 import { makeAppender } from "../../src/run/append.ts";
 import { type DriveInput, driveRun } from "../../src/run/drive-run.ts";
 import { type RunState, reduce } from "../../src/run/machine.ts";

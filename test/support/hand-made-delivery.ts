@@ -6,9 +6,10 @@ import { makeSshExecutor } from "../../src/adapters/ssh/ssh-executor.ts";
 import type { LabHost } from "../../src/lab/lab.ts";
 import { digestOf } from "../../src/model/digest.ts";
 import type { Host } from "../../src/model/fleet.ts";
+import type { Delivery } from "../../src/model/transfer.ts";
 import { encodeEnvelope, envelopeNamespace } from "../../src/package/envelope.ts";
 import { parseReleaseMetadata } from "../../src/package/release-metadata.ts";
-import type { Delivery, Fence } from "../../src/ports.ts";
+import type { Fence } from "../../src/ports.ts";
 import { signer } from "../../src/wiring.ts";
 import type { World } from "./with-world.ts";
 

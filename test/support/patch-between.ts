@@ -2,10 +2,11 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { patchTools } from "../../src/adapters/patch-tools.ts";
+import type { PatchVariant, PayloadFile } from "../../src/model/transfer.ts";
 import { effortSettings, type PatchEffort } from "../../src/package/patch/effort.ts";
 import { makePatches } from "../../src/package/patch/make-patches.ts";
 import type { TreeSource } from "../../src/package/patch/tree-source.ts";
-import type { PatchToolPort, PatchVariant, PayloadFile } from "../../src/ports.ts";
+import type { PatchToolPort } from "../../src/ports.ts";
 import { type RandomTree, storeTree } from "./random-tree.ts";
 
 export interface PatchesBetween {

@@ -9,10 +9,11 @@ import { generateKeys, type KeyPair } from "../../src/app/keys.ts";
 import { type PublishInput, type PublishResult, publish } from "../../src/app/publish.ts";
 import { Component } from "../../src/model/component.ts";
 import { digestOf } from "../../src/model/digest.ts";
+import type { Codec, Delivery } from "../../src/model/transfer.ts";
 import { artifactRepository } from "../../src/package/artifact-repository.ts";
 import { type Envelope, encodeEnvelope, envelopeNamespace } from "../../src/package/envelope.ts";
 import { parseReleaseMetadata } from "../../src/package/release-metadata.ts";
-import type { ArtifactRepositoryPort, ArtifactStorePort, Codec, Delivery, SignerPort } from "../../src/ports.ts";
+import type { ArtifactRepositoryPort, ArtifactStorePort, SignerPort } from "../../src/ports.ts";
 
 /** Path → content. Anything below `bin/`, and every file of a bundle, is executable. */
 export type Files = Readonly<Record<string, string | Buffer>>;

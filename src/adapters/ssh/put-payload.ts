@@ -1,7 +1,8 @@
 // A payload goes to a host in chunks, each acknowledged before the next: a link that dies costs at most one of them twice (R10).
 import { type FileHandle, open } from "node:fs/promises";
 import { CutoverError } from "../../errors.ts";
-import type { OnBytes, PayloadFile } from "../../ports.ts";
+import type { PayloadFile } from "../../model/transfer.ts";
+import type { OnBytes } from "../../ports.ts";
 import type { SessionClient } from "./session-client.ts";
 
 /** Large enough that waiting for the answer does not count on a far link, small enough to send again. */

@@ -2,7 +2,8 @@
 import { CutoverError, HostRefusedError, HostUnreachableError, RefusedError } from "../../errors.ts";
 import { encodeGroups, parseProbe } from "../../host/protocol.ts";
 import type { Host } from "../../model/fleet.ts";
-import type { Clock, Delivery, ExecutorPort, Fence, OnBytes } from "../../ports.ts";
+import type { Delivery } from "../../model/transfer.ts";
+import type { Clock, ExecutorPort, Fence, OnBytes } from "../../ports.ts";
 import { type LinkTimes, openSshChannel, patientLink } from "./connect.ts";
 import { putPayload, receiveDeadlineMs, receiveSilenceMs } from "./put-payload.ts";
 import { readEvents } from "./read-events.ts";

@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { zstdDecompressSync } from "node:zlib";
 import type { Digest } from "../../model/names.ts";
-import type { PayloadFile } from "../../ports.ts";
+import type { PayloadFile } from "../../model/transfer.ts";
 import { malformedPatch, maxIndexBytes, type PatchIndex, parsePatchIndex } from "./patch-index.ts";
 
 /** The index as it travels. */

@@ -8,12 +8,13 @@ import { Component } from "../../../src/model/component.ts";
 import type { Host } from "../../../src/model/fleet.ts";
 import type { Digest } from "../../../src/model/names.ts";
 import type { Observation } from "../../../src/model/observation.ts";
+import type { Codec, PayloadFile, PublishedPatch } from "../../../src/model/transfer.ts";
 import { parseEnvelope } from "../../../src/package/envelope.ts";
 import { encodeReleaseMetadata } from "../../../src/package/release-metadata.ts";
 import { encodeTransferList } from "../../../src/package/transfer-list.ts";
 import { makeTask } from "../../../src/plan/host-tasks.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
-import type { ArtifactRepositoryPort, Codec, PayloadFile, PublishedPatch } from "../../../src/ports.ts";
+import type { ArtifactRepositoryPort } from "../../../src/ports.ts";
 import { sleptClock } from "../../support/engine.ts";
 import { fleetOf, planInput, treeOf } from "../../support/plan-input.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { TransferList } from "../../../src/model/transfer.ts";
 import { encodeTransferList, parseTransferList } from "../../../src/package/transfer-list.ts";
-import type { TransferList } from "../../../src/ports.ts";
 
 const digest = (letter: string): string => `sha256:${letter.repeat(64)}`;
 const list: TransferList = {

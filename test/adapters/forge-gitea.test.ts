@@ -8,11 +8,17 @@ import { type ForgeAsked, type ForgeReply, pageOf, withForge } from "../support/
 
 const token = "canary0123456789";
 const actions = -2;
+const repositoryId = 40;
+
+interface Place {
+  readonly ref: string;
+  readonly repo_id: number;
+}
 
 function server({ workflow = false }: { workflow?: boolean } = {}) {
   const comments: { id: number; body: string; html_url: string; user: { id: number } }[] = [];
   const statuses: ForgeAsked["body"][] = [];
-  const pulls: { number: number; html_url: string; head: { ref: string }; base: { ref: string }; title: string }[] = [];
+  const pulls: { number: number; html_url: string; head: Place; base: Place; title: string }[] = [];
   const reply = ({ method, path, query, headers, body }: ForgeAsked): ForgeReply => {
     if (headers.authorization !== `token ${token}`) return { status: 401, body: { message: "token is required" } };
     const place = `${method} ${path.replace("/api/v1", "").replace("/repos/shop/releases", "")}`;
@@ -44,8 +50,8 @@ function server({ workflow = false }: { workflow?: boolean } = {}) {
       const made = {
         number: pulls.length + 1,
         html_url: `https://gitea.example/p/${pulls.length + 1}`,
-        head: { ref: head },
-        base: { ref: base },
+        head: { ref: head, repo_id: repositoryId },
+        base: { ref: base, repo_id: repositoryId },
         title,
       };
       pulls.push(made);
@@ -93,5 +99,26 @@ test("a status and a pull request; the open one of the branch is found on a late
   assert.deepEqual(
     pulls.map(({ title }) => title),
     ["one", "two", "again"],
+  );
+});
+
+test("a fork's request from a branch of the same name is left alone: ours gets one of its own (T26)", async () => {
+  const { pulls, reply } = server();
+  const branch = "cutover/propose-three";
+  const base = { ref: "main", repo_id: repositoryId };
+  pulls.push({
+    number: 1,
+    html_url: "https://gitea.example/p/1",
+    head: { ref: branch, repo_id: 666 },
+    base,
+    title: "x",
+  });
+  await withForge(reply, async ({ api }) => {
+    for (const title of ["three", "again"])
+      assert.equal(await forgeAt(api).openPull({ branch, base: "main", title, body: "" }), "https://gitea.example/p/2");
+  });
+  assert.deepEqual(
+    pulls.map(({ title }) => title),
+    ["x", "again"],
   );
 });

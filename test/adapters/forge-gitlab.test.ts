@@ -64,6 +64,26 @@ test("a merge request for a branch is opened once, and brought up to date later"
   );
 });
 
+test("a fork's request from a branch of the same name, however many, is left alone: ours gets one of its own (T26)", async () => {
+  const { requests, reply } = fakeGitlab(token);
+  const branch = "cutover/propose-shop-1.2.4";
+  for (let iid = 1; iid <= 120; iid++)
+    requests.push({
+      ...{ iid, web_url: `https://gitlab.example/mr/${iid}`, source_branch: branch, target_branch: "main" },
+      ...{ source_project_id: 666, target_project_id: 40, title: "mallory" },
+    });
+  await withForge(reply, async ({ api }) => {
+    const pull = { branch, base: "main", title: "shop 1.2.4", body: "plan" };
+    for (const title of ["shop 1.2.4", "again"])
+      assert.equal(await forgeAt(api).openPull({ ...pull, title }), "https://gitlab.example/mr/121");
+  });
+  assert.equal(requests.length, 121);
+  assert.deepEqual(
+    requests.filter(({ title }) => title !== "mallory").map(({ iid, title }) => [iid, title]),
+    [[121, "again"]],
+  );
+});
+
 test("a job's token goes into its own header, and a refused one is said with its variable (P15)", async () => {
   const { reply } = fakeGitlab(token);
   await withForge(reply, async ({ api, asked }) => {

@@ -2,12 +2,23 @@
 import { type ForgeAsked, type ForgeReply, pageOf } from "./fake-forge.ts";
 
 const project = "/api/v4/projects/group%2Freleases";
+const projectId = 40;
+
+interface MergeRequest {
+  readonly iid: number;
+  readonly web_url: string;
+  readonly source_branch: string;
+  readonly target_branch: string;
+  readonly source_project_id: number;
+  readonly target_project_id: number;
+  readonly title: string;
+}
 
 /** One project, `group/releases`, with merge request 3; `reply` is its API for the user with id 7. */
 export function fakeGitlab(token: string) {
   const notes: { id: number; body: string; author: { id: number }; system: boolean }[] = [];
   const statuses: { sha: string; id: number; name: string; status: string; description: string }[] = [];
-  const requests: { iid: number; web_url: string; source_branch: string; target_branch: string; title: string }[] = [];
+  const requests: MergeRequest[] = [];
   const reply = ({ method, path, query, headers, body }: ForgeAsked): ForgeReply => {
     if (headers["private-token"] !== token && headers["job-token"] !== token)
       return { status: 401, body: { message: "401 Unauthorized" } };
@@ -48,15 +59,18 @@ export function fakeGitlab(token: string) {
         (each) =>
           each.source_branch === query.get("source_branch") && each.target_branch === query.get("target_branch"),
       );
-      return { status: 200, body: query.get("state") === "opened" ? found : [] };
+      const { items, headers: links } = pageOf(found, query, Number(query.get("per_page") ?? 20));
+      return { status: 200, body: query.get("state") === "opened" ? items : [], headers: links };
     }
     if (place === "POST /merge_requests") {
       const { source_branch = "", target_branch = "", title = "" } = body;
       const made = {
         iid: requests.length + 1,
-        web_url: "https://gitlab.example/mr/1",
+        web_url: `https://gitlab.example/mr/${requests.length + 1}`,
         source_branch,
         target_branch,
+        source_project_id: projectId,
+        target_project_id: projectId,
         title,
       };
       requests.push(made);

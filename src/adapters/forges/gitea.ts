@@ -7,7 +7,7 @@ import { type ForgeComment, isOurComment, sameText } from "./own-comment.ts";
 
 const User = z.object({ id: z.int() });
 const Comment = z.object({ id: z.int(), body: z.string(), html_url: z.string(), user: User.nullable() });
-const Branch = z.object({ ref: z.string() });
+const Branch = z.object({ ref: z.string(), repo_id: z.int() });
 const Pull = z.object({ number: z.int(), html_url: z.string(), head: Branch, base: Branch });
 
 /** Account of workflows; no person can have it. */
@@ -56,7 +56,8 @@ export function gitea(options: ForgeOptions): ForgePort {
           { path, query: { state: "open", limit: "50" } },
           {
             read: (page) => z.array(Pull).parse(page),
-            wanted: (pull) => pull.head.ref === branch && pull.base.ref === base,
+            // A fork's request may come from a branch of the same name; it is a stranger's.
+            wanted: ({ head, base: into }) => head.ref === branch && into.ref === base && head.repo_id === into.repo_id,
           },
         );
         if (open === undefined) {

@@ -7,6 +7,8 @@ import { type ForgeComment, isOurComment, sameText } from "./own-comment.ts";
 const User = z.object({ id: z.int() });
 const Note = z.object({ id: z.int(), body: z.string(), author: User.nullable(), system: z.boolean().optional() });
 const MergeRequest = z.object({ iid: z.int(), web_url: z.string() });
+/** Of a source project that is gone GitLab says null. */
+const ListedRequest = MergeRequest.extend({ source_project_id: z.int().nullable(), target_project_id: z.int() });
 const Status = z.object({ id: z.int(), name: z.string(), status: z.string(), description: z.string().nullish() });
 
 const stateWords: Readonly<Record<CommitStatus["state"], string>> = {
@@ -68,8 +70,16 @@ export function gitlab(options: GitlabOptions): ForgePort {
     openPull: ({ branch, base, title, body }) =>
       http.call(async (send) => {
         const path = `${project}/merge_requests`;
-        const query = { state: "opened", source_branch: branch, target_branch: base };
-        const [open] = z.array(MergeRequest).parse((await send({ method: "GET", path, query })).body);
+        const query = { state: "opened", source_branch: branch, target_branch: base, per_page: "100" };
+        // A fork's request may come from a branch of the same name; it is a stranger's.
+        const open = await findOnPages(
+          send,
+          { path, query },
+          {
+            read: (page) => z.array(ListedRequest).parse(page),
+            wanted: (request) => request.source_project_id === request.target_project_id,
+          },
+        );
         if (open === undefined) {
           const fields = { source_branch: branch, target_branch: base, title: cut(title, 255), description: body };
           return MergeRequest.parse((await send({ method: "POST", path, body: fields })).body).web_url;

@@ -55,18 +55,28 @@ export interface Proposal {
   readonly pull?: string;
 }
 
+/** What kept a proposal from being made, pushed or opened. */
+export interface FailedProposal {
+  readonly branch: string;
+  readonly title: string;
+  readonly error: CutoverError;
+}
+
 export interface Proposed {
   /** The commit that proposals stand on, and the branch that they are for, such as `refs/heads/main`. */
   readonly base: { readonly commit: string; readonly ref: string };
   /** Why that is not the newest commit of the branch; undefined when it is. */
   readonly baseProblem: string | undefined;
+  /** Also those that were pushed and whose pull request failed. */
   readonly proposals: readonly Proposal[];
+  /** One failure keeps no other proposal from being made. */
+  readonly failed: readonly FailedProposal[];
   readonly passedOver: readonly PassedOver[];
   /** Versions with a range that has nothing newer. */
   readonly upToDate: readonly RangedVersion[];
 }
 
-/** Safe to repeat: what is proposed already stays as it is. Throws `documents-invalid`, `nothing-within-range`, `proposal-contended`, and what reading the repository throws. */
+/** Safe to repeat: what is proposed already stays as it is. Throws `documents-invalid` of the base, `nothing-within-range`, and what reading the repository throws. */
 export async function propose(input: ProposeInput): Promise<Proposed> {
   const { controller, components, together } = input;
   // 1. Which commit may one build on?
@@ -85,15 +95,26 @@ export async function propose(input: ProposeInput): Promise<Proposed> {
   const passedOver = eachOnce(sought.flatMap((each) => each.passedOver));
   // 3. One commit a component, or one for all.
   const proposals: Proposal[] = [];
+  const failed: FailedProposal[] = [];
   for (const versions of grouped(newer, together)) {
     const names = new Set(versions.map((version) => version.asked.component));
     const about = passedOver.filter(({ component }) => names.has(component));
-    proposals.push(await proposeOne(input, { base, files, versions, passedOver: about }));
+    const change = { base, files, versions, passedOver: about };
+    const named = { branch: proposalBranch(versions), title: proposalTitle(versions) };
+    const proposal = await caught(proposeOne(input, change));
+    if (proposal instanceof CutoverError) {
+      failed.push({ ...named, error: proposal });
+      continue;
+    }
+    const pull = await caught(openPullOf(input, base.ref, proposal));
+    if (pull instanceof CutoverError) failed.push({ ...named, error: pull });
+    proposals.push(pull === undefined || pull instanceof CutoverError ? proposal : { ...proposal, pull });
   }
   return {
     base: { commit: base.commit, ref: base.ref },
     baseProblem: base.problem,
     proposals,
+    failed,
     passedOver,
     upToDate: sought.filter((each) => each.newer === undefined).map((each) => each.asked),
   };
@@ -180,19 +201,32 @@ async function proposeOne(input: ProposeInput, change: Change): Promise<Proposal
     isThere && !pulls
       ? undefined
       : await describe?.({ base: base.commit, head: draft.commit, branch, into: branchName(base.ref) });
-  if (isThere) return withPull(input, base.ref, { ...(await there(tip)), outcome: "there-already", plan });
+  if (isThere) return { ...(await there(tip)), outcome: "there-already", plan };
   const { message, commit } = plan === undefined ? draft : await write(plan);
   if (!push) return { ...about, message, commit, outcome: "not-pushed", plan };
   if ((await writer.push({ branch, commit, expected: tip?.commit })) === "contended") throw contended(branch);
   const outcome = tip === undefined ? "proposed" : "updated";
-  return withPull(input, base.ref, { ...about, message, commit, outcome, plan });
+  return { ...about, message, commit, outcome, plan };
 }
 
-async function withPull({ push, openPull }: ProposeInput, ref: string, proposal: Proposal): Promise<Proposal> {
-  if (!push || openPull === undefined) return proposal;
-  const { branch, title, message, plan } = proposal;
-  const body = plan?.markdown ?? message;
-  return { ...proposal, pull: await openPull({ branch, base: branchName(ref), title, body }) };
+/** The address; undefined where none is meant. A branch that holds somebody else's commits is his to propose. */
+async function openPullOf(
+  { push, openPull }: ProposeInput,
+  ref: string,
+  { branch, title, message, plan, outcome }: Proposal,
+): Promise<string | undefined> {
+  if (!push || openPull === undefined || outcome === "kept") return undefined;
+  return openPull({ branch, base: branchName(ref), title, body: plan?.markdown ?? message });
+}
+
+/** A deliberate error as a value; anything else is a fault of ours, or the end of the process. */
+async function caught<T>(work: Promise<T>): Promise<T | CutoverError> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof CutoverError) return error;
+    throw error;
+  }
 }
 
 function editFiles(

@@ -6,6 +6,7 @@ import { ExitCode, UsageError } from "../errors.ts";
 import type { Review } from "../model/review.ts";
 import { renderReviewMarkdown } from "../status/review-markdown.ts";
 import { type CommandContext, examples, type Options, optionalText, type Register } from "./command.ts";
+import { reportError } from "./render-error.ts";
 import { renderProposals } from "./render-proposals.ts";
 import { renderReview } from "./render-review.ts";
 import { toText } from "./text.ts";
@@ -46,7 +47,10 @@ export function addPropose(program: Command, register: Register): void {
       const choice = { components: args, push: options.push === true, together: options.together === true };
       const proposed = await propose({ controller, writer, describe, ...openPull, ...choice });
       output.print(renderProposals(proposed));
-      output.document(proposed);
+      const failed = proposed.failed.map(({ error, ...named }) => ({ ...named, ...reportError(error) }));
+      output.document({ ...proposed, failed });
+      const [worst] = proposed.failed.map(({ error }) => error.exitCode).sort((a, b) => b - a);
+      if (worst !== undefined) return worst;
       const pending = proposed.proposals.some(({ outcome }) => outcome === "not-pushed");
       return pending ? ExitCode.changesPending : ExitCode.done;
     } finally {

@@ -2,6 +2,8 @@
 
 import { branchName, proposalLines } from "../app/proposal-text.ts";
 import type { Proposal, Proposed } from "../app/propose.ts";
+import type { CutoverError } from "../errors.ts";
+import { renderError, reportError } from "./render-error.ts";
 import { type Line, type Span, styled } from "./text.ts";
 
 const outcomeWords: Readonly<Record<Proposal["outcome"], Span>> = {
@@ -12,17 +14,25 @@ const outcomeWords: Readonly<Record<Proposal["outcome"], Span>> = {
   kept: styled("left alone:", "warn"),
 };
 
-export function renderProposals({ base, baseProblem, proposals, passedOver, upToDate }: Proposed): Line[] {
+export function renderProposals({ base, baseProblem, proposals, failed, passedOver, upToDate }: Proposed): Line[] {
   const lines: Line[] = [[styled(`commit ${base.commit}`, "faint")]];
   if (baseProblem !== undefined)
     lines.push([styled("warning", "warn"), ` ${baseProblem}; proposals stand on the last accepted commit`]);
   for (const proposal of proposals) lines.push([], ...proposalBlock(proposal));
+  for (const { title, branch, error } of failed)
+    lines.push([], [styled("failed:", "bad"), " ", styled(title, "strong"), ` on ${branch}`], ...errorLines(error));
   for (const { component, version, message } of passedOver)
     lines.push([styled("passed over:", "warn"), ` ${component} ${version}: ${message}`]);
   for (const { component, pinned, range } of upToDate)
     lines.push([styled("up to date:", "good"), ` ${component} ${pinned ?? ""}, nothing newer within "${range}"`]);
-  if (proposals.length + upToDate.length === 0) lines.push(["no release asks for a version with a range"]);
+  if (proposals.length + failed.length + upToDate.length === 0)
+    lines.push(["no release asks for a version with a range"]);
   return [...lines, ...nextLines(proposals, base.ref)];
+}
+
+/** The next step of a failure comes with it: others go on. */
+function errorLines(error: CutoverError): Line[] {
+  return renderError(reportError(error)).map((line): Line => ["  ", ...line]);
 }
 
 function proposalBlock({ branch, title, versions, outcome, plan, pull }: Proposal): Line[] {

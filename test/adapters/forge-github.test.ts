@@ -114,6 +114,22 @@ test("a forge that stays busy, or asks for more patience than a job has, is give
     assert.equal(server.requests.length, 5);
   }));
 
+test("what a failure leaves behind, and what to type next, is said of the comment, the status or the pull request it was for", () =>
+  withGithub({ token }, async (server) => {
+    const pull = { branch: "cutover/propose-shop-1.2.4", base: "main", title: "shop 1.2.4", body: "plan" };
+    const calls: [RegExp, RegExp, (forge: ForgePort) => Promise<unknown>][] = [
+      [/^Neither the comment nor/, /--post/, (forge) => forge.upsertComment({ pull: 3, marker: planMarker, body: "" })],
+      [/^The commit's status was not set/, /--post/, (forge) => forge.setStatus("a".repeat(40), aStatus)],
+      [/^The branch is pushed; its pull request/, /by hand/, (forge) => forge.openPull(pull)],
+    ];
+    for (const [impact, remedy, call] of calls) {
+      server.trouble = () => ({ status: 422 });
+      await assert.rejects(call(forgeOf(server)), { code: "forge-refused", impact, remedy });
+      server.trouble = () => ({ status: 503 });
+      await assert.rejects(call(forgeOf(server, { ...fast, attempts: 1 })), { code: "forge-unreachable", impact });
+    }
+  }));
+
 test("401, 403 and 404 are said at once with what to do, and no error shows the token, even when the forge echoes it (P15)", () =>
   withGithub({ token }, async (server) => {
     const remedies = {

@@ -9,6 +9,7 @@ import { remember } from "../../src/app/controller-memory.ts";
 import { initRelease } from "../../src/app/init.ts";
 import { type Proposed, type ProposeInput, propose } from "../../src/app/propose.ts";
 import { type PublishInput, publish } from "../../src/app/publish.ts";
+import { LackingError } from "../../src/errors.ts";
 import { mustRun, runProgram } from "../../src/lab/run-program.ts";
 import { Component } from "../../src/model/component.ts";
 import { Status } from "../../src/model/status.ts";
@@ -331,5 +332,43 @@ test("where a forge is known the proposal is a pull request with the plan as its
       );
       const [pull] = github.pulls;
       assert.match(pull?.body ?? "", /^<!-- cutover-plan -->\n## Plan: 1 host changes/);
+    }),
+  ));
+
+test("one proposal's failure is said by itself, keeps no other from being made, and the command does not end well (R66)", () =>
+  withProposing((world) =>
+    withGithub({ token: "token-of-the-bot" }, async (github) => {
+      for (const version of ["1.2.3", "1.3.0"]) await world.publish("shop", version);
+      for (const version of ["7.0.0", "7.2.0"]) await world.publish("cache", version);
+      await world.push(release('"1.2.3"', '"7.0.0", range: "7"'));
+      const describe: ProposeInput["describe"] = async ({ branch }) => {
+        if (branch.includes("shop")) throw new LackingError("no plan", "");
+        return { text: "", markdown: "", hashes: [] };
+      };
+      const half = await world.propose({ describe });
+      assert.deepEqual(outcomes(half), ["proposed cache 7.2.0"]);
+      assert.deepEqual(
+        half.failed.map(({ branch, error }) => [branch, error.message]),
+        [["cutover/propose-shop-1.3.0", "no plan"]],
+      );
+
+      Object.assign(world.env, { GITHUB_API_URL: github.api, GITHUB_REPOSITORY: "shop/releases" });
+      world.env.GITHUB_TOKEN = "token-of-the-bot";
+      github.trouble = ({ body }) =>
+        (body as { head?: string } | undefined)?.head?.includes("shop") ? { status: 422, message: "no" } : undefined;
+      const pushed = await world.cutover("propose", "--push", "--forge", "github");
+      assert.equal(pushed.exitCode, 4, pushed.stderr);
+      for (const line of [
+        /^proposed: shop 1\.3\.0 on /m,
+        /^failed: shop 1\.3\.0 on cutover\/propose-shop-1\.3\.0\n {2}error: GitHub shop\/releases refused$/m,
+        /^ {4}The branch is pushed; its pull request was neither opened nor brought up to date$/m,
+        /^ {2}next: .*open the pull request of the branch by hand$/m,
+      ])
+        assert.match(pushed.stdout, line);
+      assert.deepEqual(
+        github.pulls.map(({ head }) => head),
+        ["cutover/propose-cache-7.2.0"],
+      );
+      assert.equal(await world.proposed("cutover/propose-shop-1.3.0"), release('"1.3.0"', '"7.0.0", range: "7"'));
     }),
   ));

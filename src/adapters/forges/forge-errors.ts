@@ -1,7 +1,47 @@
 // How talking to a forge fails, in words. None of these ever holds a token: evidence comes in redacted.
 import { CutoverError } from "../../errors.ts";
 
+/** What a call is for. */
+export type ForgeErrand = "comment" | "status" | "pull-request";
+
+interface Consequence {
+  /** What stands and what does not, after a call that did nothing. */
+  readonly undone: string;
+  /** The same when nobody knows whether it did. */
+  readonly unknown: string;
+  readonly again: string;
+  readonly instead: string;
+  /** Where to look when the forge knows no such thing. */
+  readonly check: string;
+}
+
+const review = {
+  again: "run the same command again: it finds what is there already",
+  instead: "`cutover plan` without --post shows the plan here",
+  check: "check the repository, and --pull",
+};
+const consequences: Readonly<Record<ForgeErrand, Consequence>> = {
+  comment: {
+    ...review,
+    undone: "Neither the comment nor the commit's status was brought up to date",
+    unknown: "Whether the comment is up to date is not known; the commit's status was not set",
+  },
+  status: {
+    ...review,
+    undone: "The commit's status was not set; the comment beside it is up to date",
+    unknown: "Whether the commit's status is set is not known; the comment beside it is up to date",
+  },
+  "pull-request": {
+    undone: "The branch is pushed; its pull request was neither opened nor brought up to date",
+    unknown: "The branch is pushed; whether its pull request is open and up to date is not known",
+    again: "cutover propose --push: it finds the branch, and the pull request where there is one",
+    instead: "open the pull request of the branch by hand",
+    check: "check the repository, and that the branch can be seen there",
+  },
+};
+
 export interface ForgePlace {
+  readonly errand: ForgeErrand;
   /** `GitHub shop/releases` */
   readonly name: string;
   readonly repository: string;
@@ -13,14 +53,14 @@ export interface ForgePlace {
 export class ForgeBusyError extends CutoverError {
   /** What the forge asked for; undefined when it said nothing. */
   readonly retryAfterMs: number | undefined;
-  constructor({ name }: ForgePlace, evidence: string, retryAfterMs: number | undefined) {
+  constructor({ name, errand }: ForgePlace, evidence: string, retryAfterMs: number | undefined) {
     super({
       code: "forge-unreachable",
       message: `${name} is busy`,
       disposition: "retry",
       evidence,
-      impact: "The comment or status was not brought up to date; nothing else changed",
-      remedy: "run the same command again later",
+      impact: consequences[errand].undone,
+      remedy: `later, ${consequences[errand].again}`,
     });
     this.retryAfterMs = retryAfterMs;
   }
@@ -29,9 +69,8 @@ export class ForgeBusyError extends CutoverError {
 /** The forge answered, and said no. */
 export class ForgeRefusedError extends CutoverError {
   readonly httpStatus: number;
-  constructor(details: { message: string; evidence: string; remedy: string; httpStatus: number }) {
-    const impact = "The comment or status was not brought up to date; nothing else changed";
-    super({ code: "forge-refused", impact, ...details });
+  constructor(details: { message: string; evidence: string; impact: string; remedy: string; httpStatus: number }) {
+    super({ code: "forge-refused", ...details });
     this.httpStatus = details.httpStatus;
   }
 }
@@ -53,21 +92,22 @@ export function forgeBusy(
   return new ForgeBusyError(place, evidence, undefined);
 }
 
-export function forgeUnreachable({ name }: ForgePlace, evidence: string): CutoverError {
+export function forgeUnreachable({ name, errand }: ForgePlace, evidence: string): CutoverError {
   return new CutoverError({
     code: "forge-unreachable",
     message: `Cannot talk to ${name}`,
     disposition: "retry",
     evidence,
-    impact: "Whether the comment or status is up to date is not known; nothing else changed",
-    remedy: "run the same command again: it finds what is there already",
+    impact: consequences[errand].unknown,
+    remedy: consequences[errand].again,
   });
 }
 
 export function forgeRefused(
-  { name, repository, tokenVariable }: ForgePlace,
+  { name, repository, tokenVariable, errand }: ForgePlace,
   { status, evidence }: { readonly status: number; readonly evidence: string },
 ): ForgeRefusedError {
+  const { undone: impact, instead, check } = consequences[errand];
   const needs = `a token that may write comments, statuses and pull requests of ${repository}`;
   const [message, remedy] =
     status === 401
@@ -77,10 +117,10 @@ export function forgeRefused(
         : status === 404
           ? [
               `${name} has no such thing, or hides it from this token`,
-              `check the repository, --pull, and that ${tokenVariable} may read it`,
+              `${check}, and that ${tokenVariable} may read it`,
             ]
           : status >= 300 && status < 400
             ? [`${name} has moved`, "name the repository as it is called now: the token is not sent elsewhere"]
-            : [`${name} refused`, "read the evidence; `cutover plan` without --post shows the plan here"];
-  return new ForgeRefusedError({ message, evidence, remedy, httpStatus: status });
+            : [`${name} refused`, `read the evidence; ${instead}`];
+  return new ForgeRefusedError({ message, impact, evidence, remedy, httpStatus: status });
 }

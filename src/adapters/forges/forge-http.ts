@@ -5,7 +5,15 @@ import { CutoverError, LackingError, UsageError } from "../../errors.ts";
 import { quotable } from "../../model/diagnostic.ts";
 import type { Clock } from "../../ports.ts";
 import { readBody } from "../read-body.ts";
-import { ForgeBusyError, forgeBusy, forgeRefused, forgeUnreachable, isBusy } from "./forge-errors.ts";
+import {
+  ForgeBusyError,
+  type ForgeErrand,
+  type ForgePlace,
+  forgeBusy,
+  forgeRefused,
+  forgeUnreachable,
+  isBusy,
+} from "./forge-errors.ts";
 
 export interface ForgeOptions {
   /** Root of the API, such as https://api.github.com; https, or http on this machine. */
@@ -45,8 +53,8 @@ export type Send = (request: ForgeRequest) => Promise<ForgeAnswer>;
 export interface ForgeHttp {
   /** `GitHub shop/releases` */
   readonly name: string;
-  /** Runs `work` again from its start while the forge is busy (429, 5xx), within the limits: it must look before it writes. */
-  call<T>(work: (send: Send) => Promise<T>): Promise<T>;
+  /** Runs `work` again from its start while the forge is busy (429, 5xx), within the limits: it must look before it writes. Errors say what they mean for `errand`. */
+  call<T>(errand: ForgeErrand, work: (send: Send) => Promise<T>): Promise<T>;
 }
 
 const standardLimits: ForgeLimits = { answerMs: 15_000, withinMs: 60_000, attempts: 4, firstPauseMs: 500 };
@@ -66,9 +74,11 @@ export function forgeHttp(options: ForgeOptions, { forge, tokenVariable, headers
   const root = apiRoot(options.api, forge);
   const secrets = [token, encodeURIComponent(token)];
   const redact = (text: string) => secrets.reduce((clean, secret) => clean.replaceAll(secret, "[token]"), text);
-  const place = { name, tokenVariable, repository };
 
-  async function send(request: ForgeRequest, signal: AbortSignal): Promise<ForgeAnswer> {
+  async function send(
+    request: ForgeRequest,
+    { place, signal }: { readonly place: ForgePlace; readonly signal: AbortSignal },
+  ): Promise<ForgeAnswer> {
     const url = new URL(`${root}${request.path}`);
     for (const [key, value] of Object.entries(request.query ?? {})) url.searchParams.set(key, value);
     const what = `${request.method} ${url.pathname}`;
@@ -98,12 +108,13 @@ export function forgeHttp(options: ForgeOptions, { forge, tokenVariable, headers
 
   return {
     name,
-    async call(work) {
+    async call(errand, work) {
+      const place = { errand, name, tokenVariable, repository };
       const signal = AbortSignal.timeout(limits.withinMs);
       const end = clock.now() + limits.withinMs;
       for (let attempt = 1; ; attempt++) {
         try {
-          return await work((request) => send(request, signal));
+          return await work((request) => send(request, { place, signal }));
         } catch (error) {
           if (error instanceof ZodError) throw forgeRefused(place, { status: 200, evidence: unexpected(error) });
           if (!(error instanceof ForgeBusyError)) throw error;
@@ -138,7 +149,7 @@ export async function findOnPages<T>(
     code: "forge-refused",
     message: `${request.path} has more than ${mostPages} pages, too many to look through`,
     impact: "Nothing was written: it might be there already",
-    remedy: "close this pull request and open another one",
+    remedy: "close pull requests that nobody needs; a comment is found again in a new pull request",
   });
 }
 

@@ -23,7 +23,7 @@ export function gitea(options: ForgeOptions): ForgePort {
   return {
     name: http.name,
     upsertComment: ({ pull, marker, body }) =>
-      http.call(async (send) => {
+      http.call("comment", async (send) => {
         const path = `${repository}/issues/${pull}/comments`;
         const me = await ownId(send);
         const found = await findOnPages(
@@ -43,13 +43,13 @@ export function gitea(options: ForgeOptions): ForgePort {
         return { change: "updated", url: found.html_url };
       }),
     setStatus: (commit, { state, context, description, targetUrl }) =>
-      http.call(async (send) => {
+      http.call("status", async (send) => {
         const link = targetUrl === undefined ? {} : { target_url: targetUrl };
         const body = { state, context, description: cut(description, 255), ...link };
         await send({ method: "POST", path: `${repository}/statuses/${segment(commit)}`, body });
       }),
     openPull: ({ branch, base, title, body }) =>
-      http.call(async (send) => {
+      http.call("pull-request", async (send) => {
         const path = `${repository}/pulls`;
         const open = await findOnPages(
           send,

@@ -29,7 +29,7 @@ export function github(options: ForgeOptions): ForgePort {
   return {
     name: http.name,
     upsertComment: ({ pull, marker, body }) =>
-      http.call(async (send) => {
+      http.call("comment", async (send) => {
         const list = `${repository}/issues/${pull}/comments`;
         const me = await ownId(send);
         const found = await findOnPages(
@@ -50,13 +50,13 @@ export function github(options: ForgeOptions): ForgePort {
         return { change: "updated", url: Comment.parse(changed.body).html_url };
       }),
     setStatus: (commit, { state, context, description, targetUrl }) =>
-      http.call(async (send) => {
+      http.call("status", async (send) => {
         const link = targetUrl === undefined ? {} : { target_url: targetUrl };
         const body = { state, context, description: cut(description, 140), ...link };
         await send({ method: "POST", path: `${repository}/statuses/${segment(commit)}`, body });
       }),
     openPull: ({ branch, base, title, body }) =>
-      http.call(async (send) => {
+      http.call("pull-request", async (send) => {
         const query = { state: "open", head: `${owner}:${branch}`, base };
         const [open] = z.array(Pull).parse((await send({ method: "GET", path: `${repository}/pulls`, query })).body);
         if (open === undefined) {

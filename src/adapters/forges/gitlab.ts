@@ -32,7 +32,7 @@ export function gitlab(options: GitlabOptions): ForgePort {
   return {
     name: http.name,
     upsertComment: ({ pull, marker, body }) =>
-      http.call(async (send) => {
+      http.call("comment", async (send) => {
         const me = User.parse((await send({ method: "GET", path: "/user" })).body).id;
         const request = `${project}/merge_requests/${pull}`;
         const { web_url } = MergeRequest.parse((await send({ method: "GET", path: request })).body);
@@ -56,7 +56,7 @@ export function gitlab(options: GitlabOptions): ForgePort {
         return { change: "updated", url: urlOf(found.id) };
       }),
     setStatus: (commit, { state, context, description, targetUrl }) =>
-      http.call(async (send) => {
+      http.call("status", async (send) => {
         // GitLab answers 400 to a state that the status has already.
         const list = { path: `${project}/repository/commits/${segment(commit)}/statuses`, query: { name: context } };
         const said = cut(description, 255);
@@ -68,7 +68,7 @@ export function gitlab(options: GitlabOptions): ForgePort {
         await send({ method: "POST", path: `${project}/statuses/${segment(commit)}`, body });
       }),
     openPull: ({ branch, base, title, body }) =>
-      http.call(async (send) => {
+      http.call("pull-request", async (send) => {
         const path = `${project}/merge_requests`;
         const query = { state: "opened", source_branch: branch, target_branch: base, per_page: "100" };
         // A fork's request may come from a branch of the same name; it is a stranger's.

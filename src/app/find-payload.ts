@@ -2,10 +2,11 @@
 // cannot be had is crossed out and the choice made again, down to the full artifact.
 import { CutoverError } from "../errors.ts";
 import type { PayloadFile } from "../model/transfer.ts";
+import { once } from "../package/once.ts";
 import type { ChosenPath } from "../plan/choose-path.ts";
 import type { ArtifactRepositoryPort } from "../ports.ts";
 import type { WantedVersion } from "./load-published.ts";
-import { type HostView, type KnownPatch, once, type TransferBook } from "./transfer-book.ts";
+import type { HostView, KnownPatch, TransferBook } from "./transfer-book.ts";
 
 export interface PayloadSources {
   readonly artifacts: ArtifactRepositoryPort;
@@ -57,7 +58,8 @@ async function payloadOf(
   if (path.kind === "full" || path.kind === "present") return fullPayload(sources, request);
   if (path.kind === "direct" && path.hop === undefined) {
     const pair = { from: path.base, to: request.tree };
-    await once(sources.making, `${pair.from} ${pair.to}`, () => makeMissing(sources, request, pair));
+    const key = `${pair.from} ${pair.to}`;
+    await once(sources.making, { key, keep: "while-running" }, () => makeMissing(sources, request, pair));
     return undefined;
   }
   const hops = path.kind === "chain" ? path.hops : path.hop === undefined ? [] : [path.hop];

@@ -4,12 +4,13 @@ import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import type { Task } from "../model/task.ts";
 import type { Delivery } from "../model/transfer.ts";
+import { once } from "../package/once.ts";
 import type { Fence } from "../ports.ts";
 import type { Controller } from "./controller.ts";
 import { type FoundPayload, findPayload, type PayloadSources } from "./find-payload.ts";
 import type { LoadedVersion, WantedVersion } from "./load-published.ts";
 import { signDelivery } from "./sign-delivery.ts";
-import { codecOf, type HostView, makeTransferBook, once, type TransferBookInput } from "./transfer-book.ts";
+import { codecOf, type HostView, makeTransferBook, type TransferBookInput } from "./transfer-book.ts";
 
 export interface DeliveriesInput {
   readonly controller: Pick<Controller, "artifacts" | "signer" | "clock" | "settings">;
@@ -46,8 +47,10 @@ export function makeDeliveries(
     const view = refused === undefined ? await book.viewOf(wanted, observation) : wholeView(refused, observation);
     const loaded = await sources.versionOf(wanted);
     const request = { wanted, tree: loaded.published.tree, view };
-    const { payload, why } = await once(found, JSON.stringify([wanted, view]), () => findPayload(payloads, request));
-    return once(signed, `${component}@${version} ${payload.digest} ${view.codec}`, async () => {
+    const key = JSON.stringify([wanted, view]);
+    const { payload, why } = await once(found, { key, keep: "for-good" }, () => findPayload(payloads, request));
+    const same = `${component}@${version} ${payload.digest} ${view.codec}`;
+    return once(signed, { key: same, keep: "for-good" }, async () => {
       const { bundle } = loaded.published;
       const bundlePayload = bundle === undefined ? undefined : await artifacts.payload(bundle, view.codec);
       const hosts = input.plan.changes

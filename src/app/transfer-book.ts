@@ -4,6 +4,7 @@ import { CutoverError } from "../errors.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Codec, PatchVariant, PayloadFile, PublishedPatch } from "../model/transfer.ts";
 import type { Trust } from "../model/trust.ts";
+import { once } from "../package/once.ts";
 import { parseReleaseMetadata } from "../package/release-metadata.ts";
 import { type ChosenPath, choosePath, longestChain, type PatchHop } from "../plan/choose-path.ts";
 import type { Controller } from "./controller.ts";
@@ -55,12 +56,13 @@ export function makeTransferBook({ controller, trust, versionOf }: TransferBookI
   /** Keyed by `from to`. */
   const crossedOut = new Map<string, string>();
 
-  const listOf = (tree: string) => once(lists, tree, () => loadTransfers(controller, { tree, trust }));
+  const listOf = (tree: string) =>
+    once(lists, { key: tree, keep: "for-good" }, () => loadTransfers(controller, { tree, trust }));
   const nameOf = (tree: string) => names.get(tree) ?? `tree ${tree.replace("sha256:", "").slice(0, 12)}`;
 
   /** Undefined when the version is not published, or not by keys that the Trust has. */
   const treeOf = (wanted: WantedVersion): Promise<string | undefined> =>
-    once(trees, `${wanted.component}@${wanted.version}`, async () => {
+    once(trees, { key: `${wanted.component}@${wanted.version}`, keep: "for-good" }, async () => {
       const tree = await versionOf(wanted).then(
         (loaded) => loaded.published.tree,
         (error: unknown) => {
@@ -169,14 +171,4 @@ export function codecOf(tools: readonly string[]): Codec {
 function variantsOf(tools: readonly string[]): PatchVariant[] {
   if (!tools.includes("zstd-patch")) return [];
   return tools.includes("bspatch") ? ["zstd", "zstd-bsdiff"] : ["zstd"];
-}
-
-/** Asked twice, done once; what failed is asked again. */
-export function once<T>(known: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
-  const earlier = known.get(key);
-  if (earlier !== undefined) return earlier;
-  const promise = make();
-  known.set(key, promise);
-  promise.catch(() => known.delete(key));
-  return promise;
 }

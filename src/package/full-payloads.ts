@@ -6,6 +6,7 @@ import type { ArtifactStorePort } from "../ports.ts";
 import { corruptArtifact, incompleteArtifact } from "./artifact-errors.ts";
 import { hexOf, manifestPath, payloadPath } from "./layout.ts";
 import { maxManifestBytes, parseManifest, treeDigest } from "./manifest.ts";
+import { once } from "./once.ts";
 import { maxTarBytes, measurePayload, transcodePayload } from "./payload.ts";
 import { cachedPayload } from "./payload-cache.ts";
 
@@ -53,12 +54,7 @@ export function fullPayloads({
   }
 
   function payload(tree: Digest, codec: Codec): Promise<PayloadFile> {
-    const key = `${tree}.${codec}`;
-    const running = making.get(key);
-    if (running !== undefined) return running;
-    const made = makePayload(tree, codec).finally(() => making.delete(key));
-    making.set(key, made);
-    return made;
+    return once(making, { key: `${tree}.${codec}`, keep: "while-running" }, () => makePayload(tree, codec));
   }
 
   return { manifest, payload };

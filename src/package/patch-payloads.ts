@@ -9,6 +9,7 @@ import type { ArtifactRepositoryPort, ArtifactStorePort, PatchToolPort } from ".
 import { corruptArtifact, incompleteArtifact } from "./artifact-errors.ts";
 import type { FullPayloads } from "./full-payloads.ts";
 import { hexOf, patchPath, transferSignaturesPath, transfersPath } from "./layout.ts";
+import { once } from "./once.ts";
 import { effortSettings } from "./patch/effort.ts";
 import { makePairPatch } from "./patch/make-pair-patch.ts";
 import { chainPatches } from "./patch/patch-container.ts";
@@ -26,13 +27,9 @@ export function patchPayloads(input: {
   const settings = effortSettings("fast", { memoryBytes: 0 });
   const making = new Map<string, Promise<PayloadFile>>();
 
-  /** Asked twice at once, it is made once. */
-  function once(path: string, make: () => Promise<PayloadFile>): Promise<PayloadFile> {
-    const running = making.get(path);
-    if (running !== undefined) return running;
-    const made = cachedPayload(path, "patch", make).finally(() => making.delete(path));
-    making.set(path, made);
-    return made;
+  /** Nothing is remembered beyond the making: a kept file may be damaged by now (F21). */
+  function kept(path: string, make: () => Promise<PayloadFile>): Promise<PayloadFile> {
+    return once(making, { key: path, keep: "while-running" }, () => cachedPayload(path, "patch", make));
   }
 
   async function download(to: Digest, patch: PublishedPatch, target: string): Promise<PayloadFile> {
@@ -51,14 +48,14 @@ export function patchPayloads(input: {
     },
     async patch(to, patch) {
       const target = join(cacheDirectory, `${hexOf(Digest.parse(patch.digest))}.patch`);
-      const file = await once(target, () => download(Digest.parse(to), patch, target));
+      const file = await kept(target, () => download(Digest.parse(to), patch, target));
       return { ...file, base: patch.from, outputBytes: patch.outputBytes, memoryMib: patch.memoryMib };
     },
     async makePatch({ from, to, variant, onProgress, signal }) {
       const pair = { from: Digest.parse(from), to: Digest.parse(to) };
       const target = join(cacheDirectory, `${hexOf(pair.from)}-${hexOf(pair.to)}.${variant}`);
       const watching = { ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) };
-      return once(target, () =>
+      return kept(target, () =>
         makePairPatch({ ...pair, variant, settings, target, cacheDirectory, tools, full, ...watching }),
       );
     },
@@ -66,7 +63,7 @@ export function patchPayloads(input: {
       const parsed = stages.map(({ patch, to }) => ({ patch, to: Digest.parse(to) }));
       const name = createHash("sha256").update(parsed.map(({ patch, to }) => `${patch.digest} ${to}\n`).join(""));
       const target = join(cacheDirectory, `${name.digest("hex")}.chain`);
-      return once(target, () => chainPatches({ stages: parsed, target }));
+      return kept(target, () => chainPatches({ stages: parsed, target }));
     },
   };
 }

@@ -1,14 +1,12 @@
 // How one version reaches one host: a direct patch, a chain of patches, or the full artifact; the fewest bytes win. Pure.
 import { formatBytes } from "../model/format-bytes.ts";
-
-/** Which decoders a patch needs; `zstd-bsdiff` needs both. */
-export type PatchKind = "zstd" | "zstd-bsdiff";
+import type { PatchVariant } from "../model/transfer.ts";
 
 /** A patch that leads from one tree to another and can be had: published and signed for, or made already. */
 export interface PatchHop {
   readonly from: string;
   readonly to: string;
-  readonly variant: PatchKind;
+  readonly variant: PatchVariant;
   readonly bytes: number;
   /** What its decoders need at most. */
   readonly memoryMib: number;
@@ -22,7 +20,7 @@ export interface PathInput<Hop extends PatchHop = PatchHop> {
   /** Trees that the host has built, the one in use first: patches can start from each of them. */
   readonly bases: readonly string[];
   /** What the host can decode; empty when it takes full artifacts only. */
-  readonly variants: readonly PatchKind[];
+  readonly variants: readonly PatchVariant[];
   /** Whatever leads to the target, directly or through other trees. */
   readonly hops: readonly Hop[];
   /** Compressed bytes of the full artifact, undefined while nobody knows them; `size` is what it unpacks to. */

@@ -2,6 +2,7 @@
 // Sessions, signatures and uploads are tested elsewhere; here only what happens after them counts.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -126,26 +127,24 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
     shell[0] === "busybox"
       ? await busyBoxOnly(join(directory, "bin"))
       : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  let runs = 0;
   const run = (
     words: readonly string[],
     env: Record<string, string>,
   ): { child: ChildProcess; ended: Promise<{ exitCode: number; stdout: string }> } => {
     const [file = "sh", ...before] = shell;
+    // Into a file: what a task leaves running holds a pipe open, and at the exit a pipe's last bytes may not have come yet.
+    const said = join(directory, `said-${++runs}`);
+    const output = openSync(said, "wx");
     const child = spawn(`/usr/bin/${file}`, [...before, script, state, ...words], {
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", output, process.env.CUTOVER_TEST_TRACE ? "inherit" : "ignore"],
       env: { PATH: path, ...env },
     });
-    let stdout = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      if (process.env.CUTOVER_TEST_TRACE) process.stderr.write(text);
-    });
+    closeSync(output);
     return {
       child,
       ended: new Promise((done) =>
-        child.on("exit", (code) => setImmediate(() => done({ exitCode: code ?? 137, stdout }))),
+        child.on("exit", (code) => done({ exitCode: code ?? 137, stdout: readFileSync(said, "utf8") })),
       ),
     };
   };

@@ -1,7 +1,7 @@
 // npm run bench [-- a b c d] [-- --setup] [-- --quick]: figures beside the tools that people use today, in one run.
 // Prints tables and writes deploy/reports/bench-DATE.json.
 import { spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -59,14 +59,22 @@ for (const part of chosen) {
   }
 }
 const file = join(reports, `bench-${began.toISOString().slice(0, 10)}.json`);
+const place = { at: began.toISOString(), commit: commitOf(root) };
+// Parts of the same day stay until they are measured again: a comparison lies within one part, never across.
+const kept = (await sectionsOf(file)).filter(({ id }) => !sections.some((section) => section.id === id));
 const report = {
-  ...{ format: "cutover-bench/1", at: began.toISOString(), quick, commit: commitOf(root), machine: machine() },
+  ...{ format: "cutover-bench/1", quick, machine: machine() },
   tools: tools.versions,
   missing: tools.missing,
-  sections,
+  sections: [...kept, ...sections.map((section) => ({ ...section, ...place }))].sort((x, y) => (x.id < y.id ? -1 : 1)),
 };
 await writeFile(file, `${JSON.stringify(report, undefined, 1)}\n`);
 say(`wrote ${file}`);
+
+async function sectionsOf(path: string): Promise<readonly { readonly id: string }[]> {
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  return text === undefined ? [] : (JSON.parse(text) as { sections: { id: string }[] }).sections;
+}
 
 function commitOf(directory: string): string {
   return spawnSync("git", ["-C", directory, "rev-parse", "HEAD"], { encoding: "utf8" }).stdout.trim();

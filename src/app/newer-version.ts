@@ -3,7 +3,9 @@ import type { RangedVersion } from "../desired/ranges.ts";
 import { newerWithin } from "../desired/ranges.ts";
 import { CutoverError } from "../errors.ts";
 import type { Component } from "../model/component.ts";
+import { contractChangeText } from "../model/review.ts";
 import type { Trust } from "../model/trust.ts";
+import { contractChanges } from "../package/contract-changes.ts";
 import { parseReleaseMetadata, type ReleaseMetadata } from "../package/release-metadata.ts";
 import type { Controller } from "./controller.ts";
 import { loadVersion } from "./load-published.ts";
@@ -20,7 +22,7 @@ export interface PassedOver {
 export interface NewerVersion {
   readonly asked: RangedVersion;
   readonly to: string;
-  /** Where the new version's contract differs in what a host does with it: root, manager, strategy. */
+  /** Where the new version's contract differs, entry by entry: `switch.strategy none → restart`. */
   readonly contractChanges: readonly string[];
 }
 
@@ -38,6 +40,8 @@ export interface VersionSource {
   readonly quarantined: ReadonlyMap<string, string>;
 }
 
+/** A commit message is no place for more. */
+const maxChangesShown = 40;
 /** So many candidates are looked at; whoever published more bad ones in a row has another problem. */
 const maxCandidates = 20;
 
@@ -88,11 +92,7 @@ async function changesOfContract(
     throw error;
   });
   if (before === undefined) return [];
-  const { contract } = parseReleaseMetadata(before.release.metadata);
-  const fields: readonly (readonly [string, string, string])[] = [
-    ["root", contract.root, to.root],
-    ["manager", contract.manager, to.manager],
-    ["strategy", contract.switch.strategy, to.switch.strategy],
-  ];
-  return fields.filter(([, old, next]) => old !== next).map(([name, old, next]) => `${name} ${old} → ${next}`);
+  const changes = contractChanges(parseReleaseMetadata(before.release.metadata).contract, to).map(contractChangeText);
+  const left = changes.length - maxChangesShown;
+  return left > 0 ? [...changes.slice(0, maxChangesShown), `and ${left} entries more`] : changes;
 }

@@ -1,13 +1,15 @@
 // `cutover plan --base … --head …`: what a merge would cause, from git, signed notes and the artifact repository alone.
 // Talks to no host, takes no lease, writes nothing (R4).
-import { type LoadedDesired, loadDesired, mayChangeTrust, readDesired } from "../desired/load-desired.ts";
+import { type LoadedDesired, loadDesired, readDesired } from "../desired/load-desired.ts";
 import { CutoverError } from "../errors.ts";
 import type { Desired, DesiredRelease } from "../model/desired.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Plan } from "../model/plan.ts";
-import type { ReleaseReview, Review } from "../model/review.ts";
+import type { ContractReview, ReleaseReview, Review } from "../model/review.ts";
 import type { Status } from "../model/status.ts";
-import { encodeTrust, type Trust } from "../model/trust.ts";
+import type { Trust } from "../model/trust.ts";
+import { contractChanges } from "../package/contract-changes.ts";
+import { parseReleaseMetadata } from "../package/release-metadata.ts";
 import type { VersionTraits } from "../plan/assess-risk.ts";
 import { assessRisk } from "../plan/assess-risk.ts";
 import { estimateSteps } from "../plan/estimate-steps.ts";
@@ -20,6 +22,7 @@ import { recall } from "./controller-memory.ts";
 import { findStatuses, type TrustedStatuses } from "./last-known.ts";
 import { type LoadedVersion, loadPublished, loadVersion, type WantedVersion } from "./load-published.ts";
 import { isReleaseFailure } from "./release-trouble.ts";
+import { trustChangeOf } from "./trust-change.ts";
 import { versionTraits } from "./version-traits.ts";
 import { withTransfers } from "./with-transfers.ts";
 
@@ -64,12 +67,15 @@ export async function reviewPlan({ reviewer, base, head }: ReviewInput): Promise
     },
   );
   if (after instanceof CutoverError)
-    return { ...about, releases: [], gone: [], failed: [failureOf("", after)], warnings: [] };
-  const { desired, trust: nextTrust = before.trust } = after;
-  const warnings = [
-    ...(await warningsOf(reviewer, { places, signer, trust: before.trust, nextTrust })),
-    ...after.warnings,
-  ];
+    return {
+      ...{ ...about, trustChange: undefined },
+      ...{ releases: [], gone: [], failed: [failureOf("", after)], warnings: [] },
+    };
+  const { desired, trust: said = before.trust } = after;
+  const trustChange = trustChangeOf({ from: before.trust, to: said, signer });
+  // What nobody accepts decides nothing, not even here.
+  const nextTrust = trustChange?.verdict === "refused" ? before.trust : said;
+  const warnings = [...(await warningsOf(reviewer, places)), ...after.warnings];
   const statuses = await findStatuses({
     from: reviewer,
     commit: places.base.commit,
@@ -87,7 +93,8 @@ export async function reviewPlan({ reviewer, base, head }: ReviewInput): Promise
     }
   }
   const names = new Set(desired.releases.map(({ name }) => name));
-  return { ...about, releases, gone: before.releases.filter((name) => !names.has(name)), failed, warnings };
+  const gone = before.releases.filter((name) => !names.has(name));
+  return { ...about, trustChange, releases, gone, failed, warnings };
 }
 
 interface BaseState {
@@ -122,24 +129,13 @@ async function signerOf(
   }
 }
 
-interface WarningInput {
-  readonly places: { readonly base: { readonly commit: string }; readonly head: { readonly commit: string } };
-  readonly signer: string | undefined;
-  readonly trust: Trust;
-  readonly nextTrust: Trust;
-}
-
-async function warningsOf({ repository }: Reviewer, input: WarningInput): Promise<Diagnostic[]> {
-  const { places, signer, trust, nextTrust } = input;
-  const warnings: string[] = [];
-  if (!(await repository.isAncestor(places.base.commit, places.head.commit)))
-    warnings.push("the head does not contain the base: after the merge the documents, and so the plan, may be others");
-  const mayChange = signer === undefined ? false : mayChangeTrust({ from: trust, to: nextTrust, signer });
-  if (encodeTrust(nextTrust) !== encodeTrust(trust) && !mayChange)
-    warnings.push("the Trust document changes: the commit is refused unless an admin signs it");
-  return warnings.map((message) => {
-    return { severity: "warning", file: "(commit)", line: 1, column: 1, path: "", message };
-  });
+async function warningsOf(
+  { repository }: Reviewer,
+  { base, head }: Pick<Review, "base"> & { readonly head: Review["base"] },
+): Promise<Diagnostic[]> {
+  if (await repository.isAncestor(base.commit, head.commit)) return [];
+  const message = "the head does not contain the base: after the merge the documents, and so the plan, may be others";
+  return [{ severity: "warning", file: "(commit)", line: 1, column: 1, path: "", message }];
 }
 
 interface ReleaseInput {
@@ -168,6 +164,10 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
   const versionOf = async ({ component, version }: WantedVersion) =>
     versions.get(`${component}@${version}`) ?? loadVersion(reviewer, { component, version, trust });
   const plan = await withTransfers(planned, { controller: reviewer, trust, versionOf, observations });
+  const loaded = await withVersionsBefore(input, { plan, versions });
+  const traits: ReadonlyMap<string, VersionTraits> = new Map(
+    [...loaded].map(([key, version]) => [key, versionTraits(version)]),
+  );
   const timings = known.sort((a, b) => a.at - b.at).flatMap((status) => status.timings ?? []);
   return {
     release: release.name,
@@ -175,7 +175,8 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
     totalHosts: hosts.length,
     observedAt,
     stateProblem: stateProblem(release.name, statuses),
-    risks: assessRisk({ plan, traits: await traitsOf(input, { plan, versions }) }),
+    risks: assessRisk({ plan, traits }),
+    contracts: contractsOf(plan, loaded),
     estimates: estimateSteps({ plan, timings, concurrency: reviewer.settings.concurrency }),
     approval: release.policy.approval,
   };
@@ -208,11 +209,11 @@ function stateProblem(release: string, { statuses, problems }: TrustedStatuses):
   return ignored === undefined ? `there is no status note yet; ${assumed}` : `${ignored}, and is ignored; ${assumed}`;
 }
 
-/** Of the wanted versions, and of those that hosts come from where they can be had. */
-async function traitsOf(
+/** The wanted versions, and those that hosts come from where they can be had. */
+async function withVersionsBefore(
   { reviewer, trust }: Pick<ReleaseInput, "reviewer" | "trust">,
   { plan, versions }: { plan: Plan; versions: ReadonlyMap<string, LoadedVersion> },
-): Promise<Map<string, VersionTraits>> {
+): Promise<ReadonlyMap<string, LoadedVersion>> {
   const loaded = new Map(versions);
   const before = new Map(
     intentOf(plan).flatMap(({ component, from }) =>
@@ -227,7 +228,23 @@ async function traitsOf(
     });
     if (version !== undefined) loaded.set(key, version);
   }
-  return new Map([...loaded].map(([key, version]) => [key, versionTraits(version)]));
+  return loaded;
+}
+
+function contractsOf(plan: Plan, loaded: ReadonlyMap<string, LoadedVersion>): ContractReview[] {
+  const contractOf = (component: string, version: string) => {
+    const found = loaded.get(`${component}@${version}`);
+    return found === undefined ? undefined : parseReleaseMetadata(found.release.metadata).contract;
+  };
+  const steps = new Map(
+    intentOf(plan).map((change) => [[change.component, change.from, change.to].join("\0"), change]),
+  );
+  return [...steps.values()].flatMap(({ component, from, to }) => {
+    if (from === undefined || from === to) return [];
+    const [before, after] = [contractOf(component, from), contractOf(component, to)];
+    const changes = before === undefined || after === undefined ? [] : contractChanges(before, after);
+    return changes.length === 0 ? [] : [{ component, from, to, changes }];
+  });
 }
 
 function failureOf(release: string, error: CutoverError): Review["failed"][number] {

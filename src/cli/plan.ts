@@ -85,8 +85,8 @@ async function showReview(context: CommandContext, { base, head, format, posting
 }
 
 /** What would change once every host answers again counts: nobody is asked here, so nobody can be missing. */
-function reviewExitCode({ releases, failed }: Review): ExitCode {
-  if (failed.length > 0) return ExitCode.refused;
+function reviewExitCode({ releases, failed, trustChange }: Review): ExitCode {
+  if (failed.length > 0 || trustChange?.verdict === "refused") return ExitCode.refused;
   return planExitCode(releases.map(({ plan }) => ({ changes: [...plan.changes, ...plan.waiting], held: plan.held })));
 }
 

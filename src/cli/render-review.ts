@@ -1,6 +1,14 @@
 // A review for people at a terminal: what must be seen first, then each release's plan, what it costs and how old the
 // knowledge is, and how to agree. Pure.
-import type { ReleaseReview, Review, RiskItem, StepEstimate } from "../model/review.ts";
+import {
+  type ContractReview,
+  contractChangeText,
+  type ReleaseReview,
+  type Review,
+  type RiskItem,
+  type StepEstimate,
+  type TrustChange,
+} from "../model/review.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import { evidenceLines } from "./render-error.ts";
 import { warningLine } from "./render-pass.ts";
@@ -9,15 +17,19 @@ import { type Cell, tableLines } from "./table.ts";
 import { type Line, styled } from "./text.ts";
 import { formatClock, formatDuration } from "./units.ts";
 
+/** More of one contract's entries than these are counted only. */
+const mostChanges = 40;
+
 /** The line that a merge commit needs under `approval: plan-hash`. */
 export function approvalTrailer(hash: string): string {
   return `Cutover-Plan: ${hash}`;
 }
 
 export function renderReview(review: Review): Line[] {
-  const { base, head, releases, gone, failed, warnings } = review;
+  const { base, head, releases, gone, failed, warnings, trustChange } = review;
   return [
     [styled(`${base.ref} ${base.commit.slice(0, 12)} → ${head.ref} ${head.commit.slice(0, 12)}`, "faint")],
+    ...(trustChange === undefined ? [] : trustLines(trustChange)),
     head.signer === undefined
       ? [
           styled("not signed", "bad"),
@@ -40,6 +52,18 @@ export function renderReview(review: Review): Line[] {
     ...(gone.length === 0
       ? []
       : [[], [styled("not in git any more:", "warn"), ` ${gone.join(", ")}; nothing is removed from any host`]]),
+  ];
+}
+
+function trustLines({ verdict, added, removed }: TrustChange): Line[] {
+  const [word, meaning] =
+    verdict === "by-admin"
+      ? [styled("the Trust changes:", "warn"), " an admin signed it"]
+      : [styled("the Trust changes:", "bad"), " no admin signed that, so no controller accepts the commit as it is"];
+  const changes = [...added.map((line) => `+ ${line}`), ...removed.map((line) => `- ${line}`)];
+  return [
+    [word, meaning],
+    ...(changes.length === 0 ? ["only the order of its entries"] : changes).map((line): Line => [`  ${line}`]),
   ];
 }
 
@@ -67,7 +91,7 @@ export function approvalLines(view: ApprovalView | undefined): Line[] {
 }
 
 function releaseLines(
-  { release, plan, totalHosts, risks, estimates, approval, ...state }: ReleaseReview,
+  { release, plan, totalHosts, risks, contracts, estimates, approval, ...state }: ReleaseReview,
   at: number,
 ): Line[] {
   const changes = plan.changes.length + plan.waiting.length;
@@ -76,6 +100,7 @@ function releaseLines(
     ...lines.slice(0, 1),
     ...riskLines(risks),
     ...lines.slice(1, -1),
+    ...contracts.flatMap(contractLines),
     ...waitingLines(plan.waiting.map(({ host }) => host)),
     ...estimateLines(estimates),
     stateLine(state, at),
@@ -101,6 +126,16 @@ function riskLines(risks: readonly RiskItem[]): Line[] {
     styled(`${kind}:`, kind === "irreversible" ? "bad" : "warn"),
     ` ${text} (${foldHosts(hosts, { ranges: 8 })})`,
   ]);
+}
+
+function contractLines({ component, from, to, changes }: ContractReview): Line[] {
+  const shown = changes.slice(0, mostChanges).map((change): Line => [`    ${contractChangeText(change)}`]);
+  const left = changes.length - shown.length;
+  return [
+    ["  ", styled("contract changes:", "warn"), ` ${component} ${from} → ${to}`],
+    ...shown,
+    ...(left > 0 ? [[`    and ${left} entries more; --json shows all`]] : []),
+  ];
 }
 
 function estimateLines(estimates: readonly StepEstimate[]): Line[] {

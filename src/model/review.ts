@@ -25,6 +25,30 @@ export interface StepEstimate {
   readonly basis: string;
 }
 
+/** One entry of a component's signed contract, such as `switch.strategy`; undefined where it has none. */
+export interface ContractChange {
+  readonly key: string;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
+/** Where the contract of a version differs from that of the version before. */
+export interface ContractReview {
+  readonly component: string;
+  readonly from: string;
+  readonly to: string;
+  readonly changes: readonly ContractChange[];
+}
+
+/** A change of whom we trust, which decides about everything that comes after it; never folded away. */
+export interface TrustChange {
+  /** `refused`: nobody signed the head who may change it, so no controller accepts it as it is. */
+  readonly verdict: "by-admin" | "refused";
+  /** One line each: `release key ssh-ed25519 AAAA…`. Both are empty when only the order changes. */
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
 export interface ReleaseReview {
   readonly release: string;
   /** Intent for all hosts: its hash is what an approval names. `held` lists hosts that would be left alone today. */
@@ -36,8 +60,15 @@ export interface ReleaseReview {
   /** Why the state is not known better: no note, signature not verified. Undefined when it is a verified note. */
   readonly stateProblem: string | undefined;
   readonly risks: readonly RiskItem[];
+  /** Only steps whose contract changes; a version that cannot be read any more is not compared. */
+  readonly contracts: readonly ContractReview[];
   readonly estimates: readonly StepEstimate[];
   readonly approval: "merge" | "plan-hash";
+}
+
+/** `switch.strategy none → restart` */
+export function contractChangeText({ key, from = "(none)", to = "(none)" }: ContractChange): string {
+  return `${key} ${from} → ${to}`;
 }
 
 export interface Review {
@@ -49,6 +80,8 @@ export interface Review {
     /** Who signed it by the Trust of the base; undefined when nobody trusted did: then it cannot be accepted as it is. */
     readonly signer: string | undefined;
   };
+  /** Undefined when whom we trust stays the same. */
+  readonly trustChange: TrustChange | undefined;
   readonly releases: readonly ReleaseReview[];
   /** Releases of the base that the head does not have any more: nothing is removed from any host (P14). */
   readonly gone: readonly string[];

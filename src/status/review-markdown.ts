@@ -1,7 +1,7 @@
 // The plan as the one comment of a pull request: a marker to find it again, a summary that fits a screen, then release by
 // release. Everything foreign in it is inert (T26), and it fits a forge's limit whatever the fleet's size. Pure.
 import { formatDiagnostic } from "../model/diagnostic.ts";
-import type { ReleaseReview, Review } from "../model/review.ts";
+import type { ReleaseReview, Review, TrustChange } from "../model/review.ts";
 import { alert, code, details, prose } from "./markdown-text.ts";
 import { intendedChanges, totalTime, type VersionStep, versionSteps } from "./review-facts.ts";
 import { type Detail, releaseLines } from "./review-release.ts";
@@ -37,7 +37,7 @@ export function renderReviewMarkdown(review: Review): string {
 }
 
 function headLines(review: Review, detail: Detail): string[] {
-  const { head, base, releases, failed } = review;
+  const { head, base, releases, failed, trustChange } = review;
   const signed =
     head.signer === undefined
       ? alert("CAUTION", [
@@ -52,11 +52,28 @@ function headLines(review: Review, detail: Detail): string[] {
   const parts = [
     [planMarker],
     [`## ${headline(review)}`],
+    trustChange === undefined ? [] : trustLines(trustChange, detail),
     [...releases.flatMap(summaryLines), stateLine(review), commitLine(review)],
     signed,
     broken.length === 0 ? [] : alert("CAUTION", ["**Cannot be planned**", "", ...broken]),
   ];
   return parts.filter((part) => part.length > 0).flatMap((part) => (part[0] === planMarker ? part : [...part, ""]));
+}
+
+/** Above everything else: who may sign what decides about all the rest. */
+function trustLines({ verdict, added, removed }: TrustChange, detail: Detail): string[] {
+  const title =
+    verdict === "by-admin"
+      ? "**The Trust changes**: an admin signed it. Whoever is added here may sign from the next commit on."
+      : "**The Trust changes, and no admin signed that**: no controller accepts the commit as it is. The plan below is made with the Trust in force.";
+  const shown = (lines: readonly string[], sign: string) => {
+    const listed = lines.slice(0, detail.rows).map((line) => `- ${sign} ${code(line, 200)}`);
+    return lines.length > listed.length
+      ? [...listed, `- ${sign} ${formatCount(lines.length - listed.length)} more`]
+      : listed;
+  };
+  const changes = [...shown(added, "added:"), ...shown(removed, "removed:")];
+  return alert("CAUTION", [title, "", ...(changes.length === 0 ? ["- only the order of its entries"] : changes)]);
 }
 
 function headline({ releases, failed }: Review): string {

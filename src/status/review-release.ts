@@ -1,7 +1,7 @@
 // One release within the comment: what must be seen first, then the table, the picture, what is left alone, the approval. Pure.
 import { formatBytes } from "../model/format-bytes.ts";
 import type { Held } from "../model/plan.ts";
-import type { ReleaseReview, RiskItem } from "../model/review.ts";
+import type { ContractReview, ReleaseReview, RiskItem } from "../model/review.ts";
 import { foldHosts } from "./fold-hosts.ts";
 import { alert, code, details, prose, table } from "./markdown-text.ts";
 import { intendedChanges, totalBytes, transferBytes, type VersionStep, versionSteps } from "./review-facts.ts";
@@ -19,7 +19,7 @@ export interface Detail {
 }
 
 export function releaseLines(review: ReleaseReview, detail: Detail): string[] {
-  const { release, plan, risks, stateProblem } = review;
+  const { release, plan, risks, stateProblem, contracts } = review;
   const steps = versionSteps(review);
   const mermaid = reviewMermaid({ plan, changes: intendedChanges(plan) });
   const picture = mermaid.length === 0 ? [] : ["```mermaid", ...mermaid, "```"];
@@ -30,6 +30,7 @@ export function releaseLines(review: ReleaseReview, detail: Detail): string[] {
       : alert("WARNING", [`**The state of the hosts is not verified**: ${prose(stateProblem, detail.characters)}`]),
     riskLines(risks, detail),
     steps.length === 0 ? ["No host has to change."] : table(columns, stepRows(steps, review, detail)),
+    ...contractParts(contracts, detail),
     impactLines(steps, review),
     picture,
     ...heldParts(plan.held, detail),
@@ -66,7 +67,7 @@ function stepRows(steps: readonly VersionStep[], review: ReleaseReview, detail: 
       .slice(0, detail.rows)
       .map((step, index) => [
         index === 0 ? `**${code(component)}**` : "",
-        `${step.from === undefined ? "none" : code(step.from)} → ${code(step.to)}`,
+        `${step.from === undefined ? "none" : code(step.from)} → ${code(step.to)}${contractWords(step, review)}`,
         pathCell(step),
         `${hostList(step.hosts, Math.min(2, detail.ranges))}${step.waiting > 0 ? ` (${formatCount(step.waiting)} not today)` : ""}`,
         batchCell(step.batches),
@@ -79,6 +80,35 @@ function stepRows(steps: readonly VersionStep[], review: ReleaseReview, detail: 
     const more = ["", `${formatCount(left.length)} more version steps`, "", counted(hosts, "host"), "", "", "", ""];
     return left.length === 0 ? shown : [...shown, more];
   });
+}
+
+function contractWords({ component, from, to }: VersionStep, { contracts }: ReleaseReview): string {
+  const mine = contracts.find((each) => each.component === component && each.from === from && each.to === to);
+  return mine === undefined ? "" : ` (contract: ${counted(mine.changes.length, "change")})`;
+}
+
+/** What a host does otherwise than before: which entries stands open, their values where there is room for them. */
+function contractParts(contracts: readonly ContractReview[], detail: Detail): string[][] {
+  const parts = contracts.slice(0, detail.rows).map(({ component, from, to, changes }) => {
+    const names = changes.slice(0, detail.ranges).map(({ key }) => code(key, 80));
+    if (changes.length > names.length) names.push(`${formatCount(changes.length - names.length)} more`);
+    const rows = changes
+      .slice(0, detail.rows)
+      .map(({ key, from: old, to: now }) => [
+        code(key, 80),
+        old === undefined ? "none" : code(old, detail.characters),
+        now === undefined ? "none" : code(now, detail.characters),
+      ]);
+    const left = changes.length - rows.length;
+    if (left > 0) rows.push([`${formatCount(left)} more`, "", ""]);
+    return [
+      `**Contract of ${code(component)} changes**, ${code(from)} → ${code(to)}: ${names.join(", ")}`,
+      "",
+      ...details(`Entries of the contract, before and after`, table(["entry", "before", "after"], rows)),
+    ];
+  });
+  const left = contracts.length - parts.length;
+  return left > 0 ? [...parts, [`${formatCount(left)} more contracts change: \`cutover plan\` shows all.`]] : parts;
 }
 
 function pathCell({ transfers, commitOnly }: VersionStep): string {

@@ -1,13 +1,16 @@
 // Reviews over a real repository: what is wrong with a head is part of the review, what is wrong with the base ends it.
 import assert from "node:assert/strict";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { artifactDirectory } from "../../src/adapters/artifact-directory.ts";
 import { gitNotes } from "../../src/adapters/git-notes.ts";
 import { gitRepository } from "../../src/adapters/git-repository.ts";
 import { patchTools } from "../../src/adapters/patch-tools.ts";
-import { sshKeygenSigner } from "../../src/adapters/ssh-keygen.ts";
+import { sshKeygenKeyMaker, sshKeygenSigner } from "../../src/adapters/ssh-keygen.ts";
+import { publish } from "../../src/app/publish.ts";
 import { type Reviewer, reviewPlan } from "../../src/app/review-plan.ts";
+import { Component } from "../../src/model/component.ts";
 import { artifactRepository } from "../../src/package/artifact-repository.ts";
 import { type ReleaseRepo, withReleaseRepo } from "../support/with-release-repo.ts";
 
@@ -71,17 +74,44 @@ test("a base that the Trust does not vouch for ends the review: nothing in it ca
     });
   }));
 
-test("a head beside the base, and a Trust that only an admin may change, are warned of", () =>
+test("a head beside the base is warned of", () =>
   withReleaseRepo(async (repo) => {
     const root = await repo.commit(base);
     const from = await repo.commit({ "releases/release.yaml": releaseOf("1.1.0") });
     await repo.git("checkout", "--quiet", "-B", "side", root);
-    const { name: _, ...trust } = repo.trust;
-    const head = await repo.commit({ "releases/trust.yaml": JSON.stringify({ ...trust, threshold: 1, controllerKeys: trust.releaseKeys }) }, "oscar"); // biome-ignore format: one line
+    const head = await repo.commit({ "releases/release.yaml": releaseOf("1.2.0") });
     await repo.git("push", "--quiet", "origin", "side");
     const review = await reviewPlan({ reviewer: reviewerOf(repo), base: from, head });
-    assert.equal(review.head.signer, "oscar");
-    const [beside, trusted] = review.warnings.map(({ message }) => message);
-    assert.match(beside ?? "", /does not contain the base/);
-    assert.match(trusted ?? "", /Trust document changes/);
+    assert.match(review.warnings[0]?.message ?? "", /does not contain the base/);
+    assert.equal(review.trustChange, undefined);
+  }));
+
+test("a change of the Trust is named with its keys; who may not make it is refused, and the plan keeps the Trust in force (P2)", () =>
+  withReleaseRepo(async (repo) => {
+    const from = await repo.commit(base);
+    const { name: _, ...trust } = repo.trust;
+    const [key, tree] = [join(repo.folder, "mallory"), join(repo.folder, "tree")];
+    const publicKey = await sshKeygenKeyMaker().publicKey(key);
+    const component = Component.parse({ apiVersion: "cutover/v1", kind: "Component", name: "shop", root: "/srv/shop" });
+    await mkdir(tree);
+    await writeFile(join(tree, "run"), "1.0.0");
+    const store = artifactDirectory(join(repo.folder, "artifacts"));
+    const signing = { releaseKeys: [key], signer: sshKeygenSigner(), now: Date.now() };
+    await publish({ directory: tree, component, version: "1.0.0", store, ...signing });
+    const added = { ...trust, releaseKeys: [...trust.releaseKeys, publicKey] };
+    const verdicts = [];
+    for (const signer of ["mallory", "oscar", "alice"] as const) {
+      await repo.git("checkout", "--quiet", "-B", signer, from);
+      const head = await repo.commit({ "releases/trust.yaml": JSON.stringify(added) }, signer);
+      await repo.git("push", "--quiet", "origin", signer);
+      const { trustChange, failed } = await reviewPlan({ reviewer: reviewerOf(repo), base: from, head });
+      assert.deepEqual(trustChange?.added, [`release key ${publicKey}`]);
+      assert.deepEqual(trustChange.removed, []);
+      verdicts.push([signer, trustChange.verdict, ...failed.map(({ code }) => code)]);
+    }
+    assert.deepEqual(verdicts, [
+      ["mallory", "refused", "release-not-trusted"],
+      ["oscar", "refused", "release-not-trusted"],
+      ["alice", "by-admin"],
+    ]);
   }));

@@ -218,7 +218,8 @@ test("versions that are quarantined, expired, or not signed by the Trust are nev
       "- passed over: shop 1.2.6 (release-not-trusted)",
       "- passed over: shop 1.2.5 (expired)",
       "  contract of shop changes: manager none → process",
-      "  contract of shop changes: strategy none → restart",
+      "  contract of shop changes: switch.strategy none → restart",
+      "  contract of shop changes: switch.start (none) → run",
     ])
       assert.ok(`${said}\n`.includes(`\n${line}\n`), `${line}\n--- in ---\n${said}`);
   }));

@@ -13,6 +13,7 @@ export function reviewOf(releases: readonly ReleaseReview[], parts: Partial<Revi
     format: "cutover-review/1",
     base: { ref: "main", commit: "a".repeat(40) },
     head: { ref: "release-2", commit: "b".repeat(40), signer: "ada" },
+    trustChange: undefined,
     releases,
     gone: [],
     failed: [],
@@ -50,6 +51,7 @@ export function releaseReview(world: World, parts: Partial<ReleaseReview> = {}):
     observedAt: reviewedAt - 12 * minute,
     stateProblem: undefined,
     risks: [],
+    contracts: [],
     estimates: transfers.map(({ component, from, to, hosts }) => ({
       component,
       from,

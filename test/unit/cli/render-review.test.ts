@@ -44,6 +44,17 @@ test("hosts that wait are named apart, and the age of the state or what is wrong
   );
 });
 
+test("a change of the Trust stands on top, and a contract's entries below their release's table", () => {
+  const trustChange = { verdict: "refused", added: ["threshold 1"], removed: ["threshold 2"] } as const;
+  const changes = [{ key: "switch.strategy", from: "restart", to: "none" }];
+  const text = textOf({ contracts: [{ component: "api", from: "1.0.0", to: "2.0.0", changes }] }, { trustChange });
+  assert.match(
+    text,
+    /^main .*\nthe Trust changes: no admin signed that, .*\n {2}\+ threshold 1\n {2}- threshold 2\nsigned by ada\n/,
+  );
+  assert.match(text, /\n {2}contract changes: api 1\.0\.0 → 2\.0\.0\n {4}switch\.strategy restart → none\n/);
+});
+
 test("a head that nobody trusted signed, releases that git lost and documents with errors are said", () => {
   const failed = [
     { release: "", code: "documents-invalid", message: "2 errors", evidence: "a.yaml:1:2", remedy: "cutover validate" },

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import type { Held } from "../../../src/model/plan.ts";
 import type { ReleaseReview, Review, RiskItem } from "../../../src/model/review.ts";
 import { commentLimit, planMarker, renderReviewMarkdown } from "../../../src/status/review-markdown.ts";
+import { reviewStatus } from "../../../src/status/review-status.ts";
 import { largeReview, releaseReview, reviewOf, smallWorld } from "../../support/review-input.ts";
 
 const irreversible: RiskItem = {
@@ -76,6 +77,48 @@ test("drifted, unreachable and held hosts stand apart, each with its evidence; h
   assert.match(text, /\*\*Held back: 1 host\*\*[^\n]*: `db2`\n[\s\S]*?disk is being replaced/);
   assert.match(text, /Left alone today: 1 drifted, 1 unreachable, 1 held/);
   assert.match(rowsOf(text, "database")[0] ?? "", /\(1 not today\)/);
+});
+
+const trustChange: NonNullable<Review["trustChange"]> = {
+  verdict: "refused",
+  added: ["release key ssh-ed25519 AAAAmallory"],
+  removed: ["threshold 2"],
+};
+
+test("a change of the Trust stands open above the summary, with every key; one that nobody may make turns the status red", () => {
+  const world = releaseReview(smallWorld);
+  const warnings = Array.from({ length: 9 }, (_, line) => {
+    return { severity: "warning", file: "a.yaml", line, column: 1, path: "", message: "folded" } as const;
+  });
+  const open = openText(renderReviewMarkdown(reviewOf([world], { trustChange, warnings })));
+  const [, box = ""] = /## Plan: 6 hosts change\n\n(> \[!CAUTION\]\n(?:>.*\n)+)\n- \*\*`shop`\*\*/.exec(open) ?? [];
+  assert.match(box, /The Trust changes, and no admin signed that/);
+  assert.match(box, /^> - added: `release key ssh-ed25519 AAAAmallory`$/m);
+  assert.match(box, /^> - removed: `threshold 2`$/m);
+  const refused = reviewStatus(reviewOf([world], { trustChange }));
+  assert.deepEqual([refused.state, refused.description], ["failure", "the Trust changes without an admin's signature"]);
+  const byAdmin = reviewOf([world], { trustChange: { ...trustChange, verdict: "by-admin" } });
+  assert.deepEqual(
+    [reviewStatus(byAdmin).state, reviewStatus(byAdmin).description],
+    ["success", "the Trust changes, 6 hosts change"],
+  );
+  assert.match(openText(renderReviewMarkdown(byAdmin)), /\*\*The Trust changes\*\*: an admin signed it/);
+  const order = { verdict: "by-admin", added: [], removed: [] } as const;
+  assert.match(renderReviewMarkdown(reviewOf([world], { trustChange: order })), /^> - only the order of its entries$/m);
+});
+
+test("a contract that changes is counted in its row, its entries named open, their values there to unfold", () => {
+  const changes = [
+    { key: "switch.strategy", from: "restart", to: "none" },
+    { key: "health.1.kind", from: "http", to: undefined },
+  ];
+  const text = renderReviewMarkdown(
+    reviewOf([releaseReview(smallWorld, { contracts: [{ component: "api", from: "1.0.0", to: "2.0.0", changes }] })]),
+  );
+  assert.match(rowsOf(text, "api")[0] ?? "", /`1\.0\.0` → `2\.0\.0` \(contract: 2 changes\)/);
+  assert.doesNotMatch(rowsOf(text, "database")[0] ?? "", /contract/);
+  assert.match(openText(text), /\*\*Contract of `api` changes\*\*, .*: `switch\.strategy`, `health\.1\.kind`$/m);
+  assert.match(text, /^\| `switch\.strategy` \| `restart` \| `none` \|\n\| `health\.1\.kind` \| `http` \| none \|$/m);
 });
 
 test("the age of the state and whether it is verified are said; so is a head that nobody trusted signed", () => {

@@ -67,6 +67,13 @@ export class LackingError extends CutoverError {
   }
 }
 
+/** An error that this machine's files gave, as one that names the directory; anything else comes back as it is. Nobody further up could tell a full disk from a damaged artifact. */
+export function orLackingDisk(directory: string, error: unknown): unknown {
+  const call = error instanceof Error && "syscall" in error ? String(error.syscall) : "spawn";
+  if (call.startsWith("spawn")) return error;
+  return new LackingError(`Cannot read or write files in ${directory}`, `df -h ${directory}`, error);
+}
+
 /** Trust or policy says no: exit 5. Nothing was changed. */
 export class RefusedError extends CutoverError {
   constructor(details: Omit<CutoverErrorDetails, "exitCode" | "disposition">) {

@@ -4,7 +4,7 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { CutoverError } from "../errors.ts";
+import { CutoverError, orLackingDisk } from "../errors.ts";
 import type { ArtifactStorePort } from "../ports.ts";
 
 export function artifactDirectory(directory: string): ArtifactStorePort {
@@ -34,16 +34,17 @@ export function artifactDirectory(directory: string): ArtifactStorePort {
   };
 }
 
-/** `fill` writes a temporary file beside the target; it appears under its name only when complete. */
+/** `fill` writes a temporary file beside the target; it appears under its name only when complete. Throws LackingError when files cannot be written there. */
 export async function writeAtomically(target: string, fill: (temporary: string) => Promise<void>): Promise<void> {
-  await mkdir(dirname(target), { recursive: true });
+  const directory = dirname(target);
   const temporary = `${target}.${randomBytes(6).toString("hex")}.part`;
   try {
+    await mkdir(directory, { recursive: true });
     await fill(temporary);
     await rename(temporary, target);
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+    await rm(temporary, { force: true }).catch(() => undefined); // the first error says why
+    throw orLackingDisk(directory, error);
   }
 }
 
@@ -61,6 +62,6 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw error;
+    throw orLackingDisk(dirname(path), error);
   }
 }

@@ -9,6 +9,7 @@ import { maxManifestBytes, parseManifest, treeDigest } from "./manifest.ts";
 import { once } from "./once.ts";
 import { maxTarBytes, measurePayload, transcodePayload } from "./payload.ts";
 import { cachedPayload } from "./payload-cache.ts";
+import { writeWhole } from "./write-whole.ts";
 
 export interface FullPayloads {
   /** The manifest of a tree, checked against its digest. Throws `artifact-incomplete`, `artifact-corrupt`. */
@@ -48,9 +49,13 @@ export function fullPayloads({
     { target, maxOutputBytes }: { target: string; maxOutputBytes: number },
   ): Promise<PayloadFile> {
     const maxBytes = Math.ceil(maxOutputBytes * 1.01); // what does not compress grows a little
-    const found = await store.download({ path: payloadPath(tree), target, maxBytes });
-    if (!found) throw incompleteArtifact(store, payloadPath(tree));
-    return measurePayload(target, maxOutputBytes);
+    // It gets its name when it is known to be good: another process may be sending what lies there.
+    const measured = await writeWhole(target, async (temporary) => {
+      const found = await store.download({ path: payloadPath(tree), target: temporary, maxBytes });
+      if (!found) throw incompleteArtifact(store, payloadPath(tree));
+      return measurePayload(temporary, maxOutputBytes);
+    });
+    return { ...measured, path: target };
   }
 
   function payload(tree: Digest, codec: Codec): Promise<PayloadFile> {

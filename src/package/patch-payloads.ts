@@ -14,6 +14,7 @@ import { effortSettings } from "./patch/effort.ts";
 import { makePairPatch } from "./patch/make-pair-patch.ts";
 import { chainPatches } from "./patch/patch-container.ts";
 import { cachedPayload, digestOfFile } from "./payload-cache.ts";
+import { writeWhole } from "./write-whole.ts";
 
 type PatchPayloads = Pick<ArtifactRepositoryPort, "transfers" | "patch" | "makePatch" | "chain">;
 
@@ -34,8 +35,11 @@ export function patchPayloads(input: {
 
   async function download(to: Digest, patch: PublishedPatch, target: string): Promise<PayloadFile> {
     const path = patchPath({ from: Digest.parse(patch.from), to, variant: patch.variant });
-    if (!(await store.download({ path, target, maxBytes: patch.bytes }))) throw incompleteArtifact(store, path);
-    if ((await digestOfFile(target)) !== patch.digest) throw corruptArtifact(path);
+    await writeWhole(target, async (temporary) => {
+      const found = await store.download({ path, target: temporary, maxBytes: patch.bytes });
+      if (!found) throw incompleteArtifact(store, path);
+      if ((await digestOfFile(temporary)) !== patch.digest) throw corruptArtifact(path);
+    });
     const { from: base, digest, bytes, outputBytes, memoryMib } = patch;
     return { path: target, codec: "patch", base, digest, bytes, outputBytes, memoryMib };
   }

@@ -2,12 +2,14 @@
 // anew (F21), and what was not used for longest goes when there is too much.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import { orLackingDisk } from "../errors.ts";
 import { encodeKeyValues, type KeyValue, parseKeyValues } from "../model/key-values.ts";
 import { Digest } from "../model/names.ts";
 import type { PayloadFile } from "../model/transfer.ts";
+import { writeWhole } from "./write-whole.ts";
 
 const size = z.coerce.number().int().min(0);
 const Note = z.object({
@@ -20,11 +22,19 @@ const Note = z.object({
 
 /** A day: as long as an envelope lives, so that what a run sends stays until it has ended. */
 const restMs = 24 * 3_600_000;
+/** An hour without a byte written: nobody is at work on it. */
+const stillMs = 3_600_000;
 /** Directories in the cache in which something is being made. */
 export const workPrefix = "making-";
+/** Every file of this cache is named by a digest; anything else is not ours to remove. */
+const payloadName = /^[0-9a-f]{64}[.-]/;
+const noteSuffix = ".note";
 export const maxCacheBytes = 8 * 1024 ** 3;
 
-/** The payload at `path`: what an earlier call made when it is still intact, else what `make` makes there. */
+/**
+ * The payload at `path`: what an earlier call made when it is still intact, else what `make` puts there, whole and by rename:
+ * other processes use the same cache. Throws LackingError when the files here are the trouble.
+ */
 export async function cachedPayload(
   path: string,
   codec: PayloadFile["codec"],
@@ -32,15 +42,16 @@ export async function cachedPayload(
 ): Promise<PayloadFile> {
   const kept = await intactPayload(path, codec);
   if (kept !== undefined) return kept;
-  await rm(path, { force: true });
+  const directory = dirname(path);
   try {
     const made = await make();
     await remember(made);
-    await trimCache(dirname(path), { maxBytes: maxCacheBytes, now: Date.now() });
     return made;
   } catch (error) {
-    await rm(path, { force: true });
-    throw error;
+    throw orLackingDisk(directory, error);
+  } finally {
+    // Also after a failure: what killed processes left may be why there was no room. What cannot be trimmed now goes with the next one.
+    await trimCache(directory, { maxBytes: maxCacheBytes, now: Date.now() }).catch(() => undefined);
   }
 }
 
@@ -62,38 +73,50 @@ export async function intactPayload(path: string, codec: PayloadFile["codec"]): 
   }
 }
 
-/** Removes the payloads that were not used for longest until the rest fits; those of the last day stay in any case. */
+/**
+ * Removes the payloads that were not used for longest until the rest fits; those of the last day stay in any case. What nobody
+ * can use (unfinished, without a note, a note without a payload) goes when it has been still for an hour, and counts until then.
+ */
 export async function trimCache(
   directory: string,
   { maxBytes, now }: { readonly maxBytes: number; readonly now: number },
 ): Promise<void> {
   const all = await readdir(directory);
-  await removeAbandoned(directory, { names: all.filter((name) => name.startsWith(workPrefix)), now });
-  const names = all.filter((name) => name.endsWith(".note")).map((name) => name.slice(0, -5));
+  const work = all.filter((name) => name.startsWith(workPrefix));
+  await removeStill(directory, { names: work, forMs: restMs, now });
+  const ours = new Set(all.filter((name) => payloadName.test(name)));
+  const kept = [...ours].filter((name) => ours.has(`${name}${noteSuffix}`));
+  const used = new Set(kept.flatMap((name) => [name, `${name}${noteSuffix}`]));
+  const rest = [...ours].filter((name) => !used.has(name));
+  const unusable = await removeStill(directory, { names: rest, forMs: stillMs, now });
   const found = await Promise.all(
-    names.map(async (name) => {
+    kept.map(async (name) => {
       const stats = await stat(join(directory, name)).catch(() => undefined);
       return { path: join(directory, name), bytes: stats?.size ?? 0, usedAt: stats?.mtimeMs ?? 0 };
     }),
   );
-  let total = found.reduce((sum, { bytes }) => sum + bytes, 0);
+  let total = found.reduce((sum, { bytes }) => sum + bytes, unusable);
   for (const { path, bytes, usedAt } of found.sort((a, b) => a.usedAt - b.usedAt)) {
     if (total <= maxBytes || now - usedAt < restMs) return;
     await rm(path, { force: true });
-    await rm(`${path}.note`, { force: true });
+    await rm(`${path}${noteSuffix}`, { force: true });
     total -= bytes;
   }
 }
 
-/** What a process that died had unpacked. */
-async function removeAbandoned(
+/** What a process that died had made. Gives the bytes of what stays, since somebody may be at work on it. */
+async function removeStill(
   directory: string,
-  { names, now }: { readonly names: readonly string[]; readonly now: number },
-): Promise<void> {
+  { names, forMs, now }: { readonly names: readonly string[]; readonly forMs: number; readonly now: number },
+): Promise<number> {
+  let bytes = 0;
   for (const path of names.map((name) => join(directory, name))) {
     const stats = await stat(path).catch(() => undefined);
-    if (stats !== undefined && now - stats.mtimeMs > restMs) await rm(path, { recursive: true, force: true });
+    if (stats === undefined) continue;
+    if (now - stats.mtimeMs > forMs) await rm(path, { recursive: true, force: true });
+    else bytes += stats.size;
   }
+  return bytes;
 }
 
 async function remember({ path, digest, bytes, outputBytes, base, memoryMib }: PayloadFile): Promise<void> {
@@ -104,8 +127,7 @@ async function remember({ path, digest, bytes, outputBytes, base, memoryMib }: P
   ];
   if (base !== undefined) entries.push(["base", base]);
   if (memoryMib !== undefined) entries.push(["memory-mib", `${memoryMib}`]);
-  await writeFile(`${path}.note.part`, encodeKeyValues(entries));
-  await rename(`${path}.note.part`, `${path}.note`);
+  await writeWhole(`${path}.note`, (temporary) => writeFile(temporary, encodeKeyValues(entries)));
 }
 
 export async function digestOfFile(path: string): Promise<string> {

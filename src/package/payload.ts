@@ -1,16 +1,16 @@
 // The payload: a deterministic tar of a tree, in manifest order, compressed. Written once, then only read.
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Duplex, Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Pack, pack } from "tar-stream";
-import { CutoverError } from "../errors.ts";
+import { CutoverError, orLackingDisk } from "../errors.ts";
 import type { Codec, PayloadFile } from "../model/transfer.ts";
 import { compressor, zstdDecompressor } from "./compress.ts";
 import type { ManifestEntry } from "./manifest.ts";
 import { openTreeFile } from "./scan-tree.ts";
+import { writeWhole } from "./write-whole.ts";
 import { hasWholeZstdFrames } from "./zstd-frame.ts";
 
 export interface WritePayloadInput {
@@ -62,8 +62,9 @@ export async function measurePayload(path: string, maxOutputBytes: number): Prom
   const unpacked = counting(maxOutputBytes);
   await pipeline(createReadStream(path), packed.stream, zstdDecompressor(), unpacked.stream, async (chunks) => {
     for await (const _ of chunks);
-  }).catch((cause: Error) => {
-    throw cause instanceof CutoverError ? cause : damaged(cause.message, cause);
+  }).catch((error: Error) => {
+    const cause = orLackingDisk(dirname(path), error);
+    throw cause instanceof CutoverError ? cause : damaged(error.message, error);
   });
   return { path, codec: "zstd", digest: packed.digest(), bytes: packed.bytes(), outputBytes: unpacked.bytes() };
 }
@@ -79,18 +80,12 @@ async function writeCompressed(
   options: { codec: Codec; target: string; zstdLevel?: number; maxOutputBytes?: number },
 ): Promise<PayloadFile> {
   const { target, codec, maxOutputBytes = Number.POSITIVE_INFINITY } = options;
-  await mkdir(dirname(target), { recursive: true });
-  const temporary = `${target}.${randomBytes(6).toString("hex")}.part`;
   const unpacked = counting(maxOutputBytes);
   const packed = counting(Number.POSITIVE_INFINITY);
-  try {
+  await writeWhole(target, (temporary) => {
     const file = createWriteStream(temporary, { flags: "wx", flush: true });
-    await pipeline([...tar, unpacked.stream, compressor(options), packed.stream, file]);
-    await rename(temporary, target);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+    return pipeline([...tar, unpacked.stream, compressor(options), packed.stream, file]);
+  });
   return { path: target, codec, digest: packed.digest(), bytes: packed.bytes(), outputBytes: unpacked.bytes() };
 }
 

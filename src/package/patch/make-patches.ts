@@ -3,7 +3,7 @@
 import { rm } from "node:fs/promises";
 import { constants, zstdCompressSync } from "node:zlib";
 import pMap from "p-map";
-import { CutoverError } from "../../errors.ts";
+import { CutoverError, orLackingDisk } from "../../errors.ts";
 import type { PatchVariant, PayloadFile } from "../../model/transfer.ts";
 import type { OnProgress, PatchTool, PatchToolPort } from "../../ports.ts";
 import { compareTrees, type TreeDifference } from "./compare-trees.ts";
@@ -40,8 +40,14 @@ const variantTools: Readonly<Record<PatchVariant, readonly PatchTool[]>> = {
   "zstd-bsdiff": ["zstd", "bsdiff"],
 };
 
-/** One patch a variant. Of variants that came out the same only the first is there. */
+/** One patch a variant. Of variants that came out the same only the first is there. Throws LackingError when the files here are the trouble. */
 export async function makePatches(input: MakePatchesInput): Promise<Map<PatchVariant, PayloadFile>> {
+  return makeEach(input).catch((error: unknown) => {
+    throw orLackingDisk(input.workDirectory, error);
+  });
+}
+
+async function makeEach(input: MakePatchesInput): Promise<Map<PatchVariant, PayloadFile>> {
   const { from, to, settings, variants, target } = input;
   const difference = compareTrees(from.entries, to.entries);
   const installed = (await input.tools.installed()).filter((tool) =>

@@ -1,12 +1,12 @@
 // The container of a patch on disk: stages, each a header line, a packed index, and the blobs of its groups.
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { zstdDecompressSync } from "node:zlib";
 import type { Digest } from "../../model/names.ts";
 import type { PayloadFile } from "../../model/transfer.ts";
+import { writeWhole } from "../write-whole.ts";
 import { malformedPatch, maxIndexBytes, type PatchIndex, parsePatchIndex } from "./patch-index.ts";
 
 /** The index as it travels. */
@@ -105,8 +105,6 @@ async function readHeader(path: string): Promise<{ header: StageHeader; headerBy
 type Part = Buffer | { readonly path: string; readonly start: number };
 
 async function writeParts(target: string, parts: readonly Part[]): Promise<{ digest: string; bytes: number }> {
-  await mkdir(dirname(target), { recursive: true });
-  const temporary = `${target}.${randomBytes(6).toString("hex")}.part`;
   const hash = createHash("sha256");
   let bytes = 0;
   async function* chunks(): AsyncGenerator<Buffer> {
@@ -121,12 +119,6 @@ async function writeParts(target: string, parts: readonly Part[]): Promise<{ dig
       }
     }
   }
-  try {
-    await pipeline(chunks, createWriteStream(temporary, { flags: "wx", flush: true }));
-    await rename(temporary, target);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await writeWhole(target, (temporary) => pipeline(chunks, createWriteStream(temporary, { flags: "wx", flush: true })));
   return { digest: `sha256:${hash.digest("hex")}`, bytes };
 }

@@ -5,13 +5,20 @@ import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { extract, type Header } from "tar-stream";
-import { CutoverError } from "../errors.ts";
+import { CutoverError, orLackingDisk } from "../errors.ts";
+import { boundTarHeaders } from "./bound-tar-headers.ts";
 import { zstdDecompressor } from "./compress.ts";
 import type { ManifestEntry } from "./manifest.ts";
 
+/** A resized entry would put the bound on headers out of step with the archive; publishers write none. */
+const isResized = ({ pax }: Header): boolean => Object.hasOwn(pax ?? {}, "size");
+
 const types = { file: "file", directory: "directory", link: "symlink" } as const;
 
-/** Files of `entries` whose SHA-256 is in `wanted` appear in `directory` under it. Throws `payload-damaged` when the archive is not that of the manifest. */
+/**
+ * Files of `entries` whose SHA-256 is in `wanted` appear in `directory` under it. Throws `payload-damaged` when the archive is
+ * not that of the manifest, LackingError when the files here are the trouble.
+ */
 export async function unpackContents(input: {
   /** A zstd payload. */
   readonly payload: string;
@@ -21,16 +28,19 @@ export async function unpackContents(input: {
   readonly signal?: AbortSignal;
 }): Promise<void> {
   const { payload, entries, wanted, directory, signal } = input;
-  await mkdir(directory, { recursive: true });
+  await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+    throw orLackingDisk(directory, error);
+  });
   const missing = new Set(wanted);
   const archive = extract();
-  const reading = pipeline(createReadStream(payload), zstdDecompressor(), archive, signal ? { signal } : {});
+  const packed = createReadStream(payload);
+  const reading = pipeline(packed, zstdDecompressor(), boundTarHeaders(), archive, signal ? { signal } : {});
   const sorting = (async () => {
     let at = 0;
     for await (const member of archive) {
       const entry = entries[at];
       at += 1;
-      if (entry === undefined || !isMember(member.header, entry))
+      if (entry === undefined || isResized(member.header) || !isMember(member.header, entry))
         throw damaged(`member ${at} is not that of the manifest`);
       if (entry.kind !== "file" || !missing.delete(entry.sha256)) {
         for await (const _ of member); // skipped
@@ -53,9 +63,14 @@ export async function unpackContents(input: {
   // Whatever ends one ends the other; what was found in the archive is the better reason.
   const [sorted, read] = await Promise.allSettled([sorting, reading]);
   signal?.throwIfAborted();
-  for (const { reason } of [sorted, read].filter((each) => each.status === "rejected")) {
-    throw reason instanceof CutoverError ? reason : damaged(reason instanceof Error ? reason.message : String(reason));
-  }
+  const reasons = [sorted, read].flatMap((each) => (each.status === "rejected" ? [each.reason as unknown] : []));
+  if (reasons.length === 0) return;
+  const known = reasons
+    .map((reason) => orLackingDisk(directory, reason))
+    .find((reason) => reason instanceof CutoverError);
+  throw (
+    known ?? damaged(reasons.map((reason) => (reason instanceof Error ? reason.message : String(reason))).join("; "))
+  );
 }
 
 function isMember(header: Header, entry: ManifestEntry): boolean {

@@ -11,6 +11,7 @@ import { type FoundPayload, findPayload, type PayloadSources } from "./find-payl
 import type { LoadedVersion, WantedVersion } from "./load-published.ts";
 import { signDelivery } from "./sign-delivery.ts";
 import { codecOf, type HostView, makeTransferBook, type TransferBookInput } from "./transfer-book.ts";
+import { plannedVersions, refuseOtherVersion } from "./version-changed.ts";
 
 export interface DeliveriesInput {
   readonly controller: Pick<Controller, "artifacts" | "signer" | "clock" | "settings">;
@@ -30,7 +31,10 @@ export interface RunSources {
   readonly trust: TransferBookInput["trust"];
 }
 
-/** Returns the delivery for a `distribute` task; `refused` is the host's word for refusing a patch: it gets the full artifact then. */
+/**
+ * Returns the delivery for a `distribute` task; `refused` is the host's word for refusing a patch: it gets the full artifact
+ * then. Throws `version-changed` when the version is not the planned one any more, as after a kill.
+ */
 export function makeDeliveries(
   input: DeliveriesInput,
 ): (task: Task, host: Host, refused?: string) => Promise<Delivery> {
@@ -38,6 +42,7 @@ export function makeDeliveries(
   const book = makeTransferBook({ controller, trust: sources.trust, versionOf: sources.versionOf });
   const { artifacts } = controller;
   const payloads: PayloadSources = { artifacts, book, making: new Map(), onMaking, signal };
+  const planned = plannedVersions(input.plan);
   const found = new Map<string, Promise<FoundPayload>>();
   const signed = new Map<string, Promise<Delivery>>();
   // The next host, or the next try, asks an artifact repository that failed again.
@@ -46,6 +51,7 @@ export function makeDeliveries(
     const observation = await sources.observationOf(host);
     const view = refused === undefined ? await book.viewOf(wanted, observation) : wholeView(refused, observation);
     const loaded = await sources.versionOf(wanted);
+    refuseOtherVersion(loaded.published, planned(`${component}@${version}`));
     const request = { wanted, tree: loaded.published.tree, view };
     const key = JSON.stringify([wanted, view]);
     const { payload, why } = await once(found, { key, keep: "for-good" }, () => findPayload(payloads, request));

@@ -14,6 +14,7 @@ import { type RunResult, type RunWatcher, resumeRun, startRun } from "./execute-
 import { planRelease, runSources, type Snapshot, takeSnapshot } from "./release-context.ts";
 import type { OperatorAct } from "./run-control.ts";
 import { publishRunStatus } from "./run-status.ts";
+import { refuseOtherVersion } from "./version-changed.ts";
 
 export interface RollBackInput extends OperatorAct {
   readonly controller: Controller;
@@ -60,10 +61,9 @@ async function goBack(input: RollBackInput): Promise<RunResult> {
     from === undefined ? [] : [{ component, version: from }],
   );
   const snapshot = await takeSnapshot({ controller, trust, wanted, hosts: state.fleet });
-  const release = previousRelease(
-    plan,
-    candidates.filter((change) => stillRuns(change, snapshot.observations)),
-  );
+  const undone = candidates.filter((change) => stillRuns(change, snapshot.observations));
+  for (const change of undone) refuseOtherBefore(change, snapshot);
+  const release = previousRelease(plan, undone);
   const back = await planRelease(controller, {
     context: snapshot,
     release,
@@ -76,6 +76,12 @@ async function goBack(input: RollBackInput): Promise<RunResult> {
   const { commit, generation, fleet } = state;
   const sources = runSources({ controller, trust }, snapshot);
   return startRun({ ...input, sources }, { plan: back, commit, generation, fleet, wayBackOf: run });
+}
+
+/** The name leads back only to the files that ran under it (P12). */
+function refuseOtherBefore({ component, from, fromTree }: PlannedChange, { versions }: Snapshot): void {
+  const before = versions.get(`${component}@${from}`)?.published;
+  if (before !== undefined) refuseOtherVersion(before, { tree: fromTree, contract: undefined }, "back");
 }
 
 /** The newest run that changed something, or that is open. Ended ways back are passed over: what they left undone is still to do. */

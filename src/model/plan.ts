@@ -31,6 +31,9 @@ export type IntendedChange = Pick<
   "host" | "component" | "from" | "fromTree" | "to" | "toTree" | "strategy" | "deadlineSeconds"
 >;
 
+/** `PublishedVersion.contract` by `component@version`. */
+export type Contracts = Readonly<Record<string, Digest>>;
+
 /** Work of one host within a step; the whole list is handed over in one message. */
 export interface HostWork {
   readonly host: string;
@@ -83,6 +86,8 @@ export interface Plan {
   readonly changes: readonly PlannedChange[];
   /** Meant as well, and not done now: its host is held, on trial or unreachable, or the release is quarantined. */
   readonly waiting: readonly PlannedChange[];
+  /** What each version was when this was planned, as `component@version`; absent in plans of older controllers. */
+  readonly contracts?: Contracts;
   readonly steps: readonly Step[];
   readonly held: readonly Held[];
   /** Absent in plans that were made without an artifact repository. */

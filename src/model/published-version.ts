@@ -6,6 +6,11 @@ export interface PublishedVersion {
   readonly version: string;
   readonly tree: Digest;
   readonly bundle: Digest | undefined;
+  /**
+   * Over all that a release key signed but sequence and expiry: tree, task bundle, host contract and floor. A version that was
+   * published again under the same name, and is not the same, has another one.
+   */
+  readonly contract: Digest;
   readonly sequence: number;
   readonly strategy: string;
   readonly manager: string;

@@ -1,6 +1,6 @@
 // What the journal remembers. Events are facts; state is derived from them, so a replay of any prefix is harmless (P6).
 import type { Host } from "./fleet.ts";
-import type { IntendedChange, Plan } from "./plan.ts";
+import type { Contracts, IntendedChange, Plan } from "./plan.ts";
 import type { Status } from "./status.ts";
 import type { TaskEvent } from "./task.ts";
 
@@ -97,6 +97,8 @@ export type EventBody =
       readonly changes: readonly IntendedChange[];
       /** What a change does on a host, in words, keyed by `component@version`. */
       readonly tasks: Readonly<Record<string, string>>;
+      /** What those versions were. */
+      readonly contracts?: Contracts;
     }
   /** Host names of an accepted commit, in a stream of their own: `fleet`. */
   | { readonly kind: "fleet-accepted"; readonly hosts: readonly string[] }

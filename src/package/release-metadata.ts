@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { CutoverError } from "../errors.ts";
 import { Component } from "../model/component.ts";
+import { digestOf } from "../model/digest.ts";
 import { encodeKeyValues, MalformedTextError, parseKeyValues } from "../model/key-values.ts";
 import { ComponentName, Digest, Version } from "../model/names.ts";
 import type { PublishedVersion } from "../model/published-version.ts";
@@ -86,6 +87,8 @@ export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): Pu
     version: metadata.version,
     tree: metadata.tree.digest,
     bundle: metadata.bundle?.digest,
+    // An amendment that renews no more than the expiry leaves the version as it was reviewed.
+    contract: digestOf(encodeReleaseMetadata({ ...metadata, contract, sequence: 0, expires: 0 })),
     sequence: metadata.sequence,
     strategy: contract.switch.strategy,
     manager: contract.manager,

@@ -1,6 +1,6 @@
 // The planner: difference → ordered tasks. Same inputs, byte-identical plan (P12). Pure.
 import type { DesiredRelease } from "../model/desired.ts";
-import type { HostWork, Plan, PlannedChange, Step } from "../model/plan.ts";
+import type { Contracts, HostWork, Plan, PlannedChange, Step } from "../model/plan.ts";
 import { batchHosts } from "./batch-hosts.ts";
 import { compareText, computeDifference, type DifferenceInput, publishedVersion } from "./difference.ts";
 import { commitTask, isCommitOnly, makeTask, switchGroups } from "./host-tasks.ts";
@@ -20,12 +20,20 @@ export function makePlan(input: PlanInput): Plan {
     release: release.name,
     changes,
     waiting,
+    contracts: contractsOf([...changes, ...waiting], published),
     steps: makeSteps(input, { changes, layers }),
     held,
     rollbackPolicy: release.rollbackPolicy,
     failureBudget: release.policy.failureBudget,
     hash: planHash({ plan: { changes, waiting }, release, generation, layers, published }),
   };
+}
+
+/** Keys in byte order. */
+function contractsOf(changes: readonly PlannedChange[], published: PlanInput["published"]): Contracts {
+  const keys = new Set(changes.map(({ component, to }) => `${component}@${to}`));
+  const entries = [...published].filter(([key]) => keys.has(key)).sort(([a], [b]) => compareText(a, b));
+  return Object.fromEntries(entries.map(([key, { contract }]) => [key, contract]));
 }
 
 interface Ordered {

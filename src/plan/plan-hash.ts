@@ -45,7 +45,8 @@ export function planHash({ plan, release, generation, layers, published }: HashI
     .sort(([a], [b]) => compareText(a, b))
     .map(([, { first, hosts }]) => {
       const { host: _, ...decision } = first;
-      return { ...decision, hosts, tasks: wordsOf(published, first) };
+      const { contract } = publishedVersion(published, first.component, first.to);
+      return { ...decision, hosts, contract, tasks: wordsOf(published, first) };
     });
   return digestOf(
     canonicalJson({

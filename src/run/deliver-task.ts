@@ -65,20 +65,29 @@ export async function deliverTask(context: DeliverContext, input: DeliverInput):
   const { step, task, host } = input;
   const place = { step, host: host.name, component: task.component };
   const refused = context.patchOf(place) || undefined;
-  const delivery = await context.deliveryFor(task, host, refused);
+  const delivery = await context.deliveryFor(task, host, refused).catch(async (error: unknown) => {
+    await reportFailure(context, input, error);
+    throw error;
+  });
   try {
     await send(context, input, delivery);
   } catch (error) {
     const isRefusal = error instanceof HostRefusedError && isPatchRefusal(error.code);
     if (!isRefusal || delivery.payload.base === undefined || refused !== undefined) {
-      if (error instanceof CutoverError && !isPassing(error) && error.code !== staleEpoch)
-        await report(context, input, { state: "failed", exitCode: 1, reason: error.code, evidence: error.evidence ?? error.message }); // biome-ignore format: one line
+      await reportFailure(context, input, error);
       throw error;
     }
     const { code: reason, evidence = "" } = error;
     await context.record({ kind: "patch-refused", ...place, version: task.version, reason, evidence });
     await deliverTask(context, input);
   }
+}
+
+/** Nothing of what may be over by itself, nor of a lease that another holds. */
+async function reportFailure(context: DeliverContext, input: DeliverInput, error: unknown): Promise<void> {
+  if (!(error instanceof CutoverError) || isPassing(error) || error.code === staleEpoch) return;
+  const { code: reason, evidence = error.message } = error;
+  await report(context, input, { state: "failed", exitCode: 1, reason, evidence });
 }
 
 async function send(context: DeliverContext, input: DeliverInput, delivery: Delivery): Promise<void> {

@@ -14,6 +14,8 @@ export interface WantedComponent {
   readonly drain?: boolean;
   readonly backup?: boolean;
   readonly health?: boolean;
+  /** Stands for the whole contract and the task bundle. */
+  readonly contract?: string;
 }
 
 export interface World {
@@ -78,6 +80,7 @@ function publishedAs(component: string, wanted: WantedComponent): PublishedVersi
     component,
     version,
     tree: treeOf(component, version),
+    contract: digestOf(`contract of ${component} ${version}: ${wanted.contract ?? ""}`),
     bundle: undefined,
     sequence: 2,
     strategy: "restart",

@@ -31,9 +31,11 @@ interface Request {
   readonly fails?: (asked: string) => CutoverError | undefined;
   readonly madeBytes?: number;
   readonly keys?: number;
+  /** How the version differs by now from what was planned. */
+  readonly amended?: Partial<LoadedVersion["published"]>;
 }
 
-function world({ patches = [], tools = {}, fails = () => undefined, madeBytes = 5_000, keys = 1 }: Request) {
+function world({ patches = [], tools = {}, fails = () => undefined, madeBytes = 5_000, keys = 1, amended }: Request) {
   const asked: string[] = [];
   const ask = (what: string) => {
     asked.push(what);
@@ -83,7 +85,9 @@ function world({ patches = [], tools = {}, fails = () => undefined, madeBytes = 
     published: {
       ...({ component: "app", version: name } as LoadedVersion["published"]),
       tree: tree(name),
+      contract: plan.contracts?.[`app@${name}`] ?? digest("contract"),
       bundle: undefined,
+      ...amended,
     },
   });
   const observed = planInput({ components: { app: { hosts } } }).observations;
@@ -178,4 +182,21 @@ test("a list of patches that too few release keys signed is not used, and said s
   const { why = "" } = await deliver("h1");
   assert.ok(!asked.some((each) => each.startsWith("patch")));
   assert.match(why, /list of published patches is not used: 0 of 1 release keys signed it/);
+});
+
+test("a version that was published again with other files, or another bundle or contract, is not sent under the plan of the one before (P12)", async () => {
+  for (const [amended, what] of [
+    [{ tree: digest("other") }, "other files"],
+    [{ contract: digest("other") }, "another task bundle or contract"],
+  ] as const) {
+    const { asked, deliver } = world({ amended });
+    await assert.rejects(deliver("h1"), (error: CutoverError) => {
+      assert.deepEqual([error.code, error.disposition, error.remedy], ["version-changed", "stall", "cutover plan"]);
+      assert.match(error.evidence ?? "", new RegExp(`^app 2\\.0\\.0 has ${what}: planned with sha256:.* now sha256:`));
+      return true;
+    });
+    assert.deepEqual(asked, []);
+  }
+  const renewed = await world({ amended: { sequence: 9 } }).deliver("h1");
+  assert.equal(renewed.component, "app", "an expiry that was renewed raises the sequence, and no more");
 });

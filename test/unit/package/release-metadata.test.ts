@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Component } from "../../../src/model/component.ts";
+import { digestOf } from "../../../src/model/digest.ts";
 import {
   encodeReleaseMetadata,
   parseReleaseMetadata,
@@ -120,7 +121,9 @@ for (const [why, pattern, replacement] of refused) {
 }
 
 test("a planner gets what it needs and nothing else", () => {
-  assert.deepEqual(publishedVersion(parseReleaseMetadata(text)), {
+  const { contract, ...version } = publishedVersion(parseReleaseMetadata(text));
+  assert.match(contract, /^sha256:[0-9a-f]{64}$/);
+  assert.deepEqual(version, {
     ...{ component: "web", version: "1.10", tree: digest, bundle: digest, sequence: 7 },
     ...{
       strategy: "socket",
@@ -133,4 +136,18 @@ test("a planner gets what it needs and nothing else", () => {
       needsComponents: { cache: ">=7 <8 || ^9.1", database: "1.2.x" },
     },
   });
+});
+
+test("an amendment that renews only the expiry leaves the contract's digest; bundle, floor and any promise of the contract move it (P12)", () => {
+  const published = parseReleaseMetadata(text);
+  const { contract } = publishedVersion(published);
+  assert.equal(publishedVersion({ ...published, sequence: 8, expires: published.expires + 1 }).contract, contract);
+  const others = [
+    { bundle: undefined },
+    { bundle: { digest: digestOf("another"), bytes: 1 } },
+    { floor: published.floor + 1 },
+    { contract: { ...published.contract, deadlineSeconds: 121 } },
+    { contract: { ...published.contract, env: { ...published.contract.env, NEW: "1" } } },
+  ].map((part) => publishedVersion({ ...published, ...part }).contract);
+  assert.equal(new Set([contract, ...others]).size, others.length + 1);
 });

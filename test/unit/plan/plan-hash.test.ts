@@ -60,7 +60,7 @@ test("the hash is the same where a reboot undoes a trial and where it does not, 
   assert.equal(hashOf({ ...input, observations }), hash);
 });
 
-test("the hash moves with version, tree, order, tasks, policy, documents, and with where a host starts (R4, P12)", () => {
+test("the hash moves with version, tree, task bundle and contract, order, tasks, policy, documents, and with where a host starts (R4, P12)", () => {
   const input = planInput(made);
   const version = input.published.get("web@2.0.0");
   assert.ok(version);
@@ -76,6 +76,7 @@ test("the hash moves with version, tree, order, tasks, policy, documents, and wi
     deadline: publishedAs({ deadlineSeconds: 60 }),
     tasks: publishedAs({ hasDrain: false }),
     floor: publishedAs({ floor: 2 }),
+    "task bundle or contract": publishedAs({ contract: `sha256:${"1".repeat(64)}` }),
     order: { ...planInput({ components: { db, web: { ...web, dependsOn: [] } } }), generation: input.generation },
     policy: planInput({ ...made, policy: { soakSeconds: 1 } }),
     "rollback policy": planInput({ ...made, rollbackPolicy: "manual" }),

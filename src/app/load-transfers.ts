@@ -30,7 +30,8 @@ export async function loadTransfers(
     const list = parseTransferList(text);
     return list.tree === tree ? { list } : unused("it is the list of another tree");
   } catch (error) {
-    if (!(error instanceof CutoverError)) throw error;
+    // What may be over by itself says nothing about the list.
+    if (!(error instanceof CutoverError) || error.disposition !== "stall") throw error;
     return unused(error.message);
   }
 }

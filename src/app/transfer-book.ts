@@ -1,5 +1,6 @@
 // What could be sent to reach a version, looked up once a pass or run and shared by all hosts: signed lists of patches,
 // patches made here, and which trees the versions on hosts are.
+import pMap from "p-map";
 import { CutoverError } from "../errors.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Codec, PatchVariant, PayloadFile, PublishedPatch } from "../model/transfer.ts";
@@ -44,6 +45,12 @@ export interface TransferBook {
 
 /** As far back as the version of a tree in the middle of a chain is looked for. */
 const newestVersions = 20;
+/** Of the versions that a host says it has built, and of the trees that patches lead from: a long list costs nobody more than this. */
+const mostConsidered = 20;
+/** Questions to the artifact repository at once. */
+const concurrency = 8;
+/** A text and its signatures are read one after the other: when they do not belong together, a publisher may be at work. Not for each host anew, though. */
+const mostTries = 3;
 
 export function makeTransferBook({ controller, trust, versionOf }: TransferBookInput): TransferBook {
   const lists = new Map<string, ReturnType<typeof loadTransfers>>();
@@ -56,18 +63,31 @@ export function makeTransferBook({ controller, trust, versionOf }: TransferBookI
   /** Keyed by `from to`. */
   const crossedOut = new Map<string, string>();
 
+  const tries = new Map<string, number>();
+  function askAgain(known: Map<string, unknown>, key: string): void {
+    const count = (tries.get(key) ?? 0) + 1;
+    tries.set(key, count);
+    if (count < mostTries) known.delete(key);
+  }
+
   const listOf = (tree: string) =>
-    once(lists, { key: tree, keep: "for-good" }, () => loadTransfers(controller, { tree, trust }));
+    once(lists, { key: tree, keep: "for-good" }, async () => {
+      const loaded = await loadTransfers(controller, { tree, trust });
+      if (loaded.remark !== undefined) askAgain(lists, tree);
+      return loaded;
+    });
   const nameOf = (tree: string) => names.get(tree) ?? `tree ${tree.replace("sha256:", "").slice(0, 12)}`;
 
-  /** Undefined when the version is not published, or not by keys that the Trust has. */
-  const treeOf = (wanted: WantedVersion): Promise<string | undefined> =>
-    once(trees, { key: `${wanted.component}@${wanted.version}`, keep: "for-good" }, async () => {
+  /** Undefined when the version is not published, or not by keys that the Trust has. Only what is signed gives a tree its name. */
+  function treeOf(wanted: WantedVersion): Promise<string | undefined> {
+    const key = `${wanted.component}@${wanted.version}`;
+    return once(trees, { key, keep: "for-good" }, async () => {
       const tree = await versionOf(wanted).then(
         (loaded) => loaded.published.tree,
         (error: unknown) => {
-          if (error instanceof CutoverError) return undefined;
-          throw error;
+          if (!(error instanceof CutoverError) || error.disposition !== "stall") throw error;
+          if (error.code !== "not-published") askAgain(trees, key);
+          return undefined;
         },
       );
       if (tree === undefined) return undefined;
@@ -75,21 +95,22 @@ export function makeTransferBook({ controller, trust, versionOf }: TransferBookI
       published.add(tree);
       return tree;
     });
+  }
 
-  /** Every published patch that the longest chain to the target could use. */
+  /** Published patches that the longest chain to the target could use; where they come from more trees than are considered, the cheapest ones. */
   async function hopsTo(target: string): Promise<KnownPatch[]> {
     const hops: KnownPatch[] = [];
     const seen = new Set<string>();
     let front = [target];
     for (let length = 0; length < longestChain && front.length > 0; length += 1) {
       for (const tree of front) seen.add(tree);
-      const found = await Promise.all(
-        front.map(async (to) =>
-          ((await listOf(to)).list?.patches ?? []).map((one) => ({ ...one, to, published: one })),
-        ),
+      const lists = await pMap(front, listOf, { concurrency });
+      const found = lists.flatMap(({ list }) =>
+        (list?.patches ?? []).map((one) => ({ ...one, to: list?.tree ?? "", published: one })),
       );
-      hops.push(...found.flat());
-      front = [...new Set(found.flat().map(({ from }) => from))].filter((tree) => !seen.has(tree));
+      hops.push(...found);
+      const cheapest = found.toSorted((a, b) => a.bytes - b.bytes).map(({ from }) => from);
+      front = [...new Set(cheapest)].filter((tree) => !seen.has(tree)).slice(0, mostConsidered);
     }
     return hops;
   }
@@ -108,11 +129,10 @@ export function makeTransferBook({ controller, trust, versionOf }: TransferBookI
       const { tools } = observation.facts;
       const seen = observation.components.find((each) => each.component === component);
       const built = seen?.built ?? [];
-      const others = await Promise.all(built.map((one) => treeOf({ component, version: one })));
-      const { current, currentTree } = seen ?? {};
-      if (current !== undefined && currentTree !== undefined && !names.has(currentTree))
-        names.set(currentTree, current);
-      const bases = [currentTree, seen?.committedTree, ...others].flatMap((tree) => tree ?? []);
+      const inUse = [seen?.current, seen?.committed].filter((one) => one !== undefined && built.includes(one));
+      const considered = [...new Set([...inUse, ...built])].flatMap((one) => one ?? []).slice(0, mostConsidered);
+      const others = await pMap(considered, (one) => treeOf({ component, version: one }), { concurrency });
+      const bases = [seen?.currentTree, seen?.committedTree, ...others].flatMap((tree) => tree ?? []);
       return {
         codec: codecOf(tools),
         variants: variantsOf(tools),

@@ -23,7 +23,8 @@ export async function withTransfers(
   const chosen = new Map<string, Promise<ChosenPath<KnownPatch>>>();
   const groups = new Map<string, PlannedTransfer & { readonly hosts: string[] }>();
   for (const change of plan.changes.filter((each) => !isCommitOnly(each))) {
-    const path = await pathOf({ book, chosen, change, observation: observations.get(change.host) });
+    const path = await pathOf({ book, chosen, change, observation: observations.get(change.host) }).catch(unknownPath);
+    if (path === "unreachable") break; // each further host would wait for the same answer
     if (path === undefined) continue;
     const transfer = transferOf(change, path, { book, refusal: refusals.get(`${change.host}/${change.component}`) });
     const key = JSON.stringify({ ...transfer, hosts: [] });
@@ -41,20 +42,21 @@ interface PathRequest {
   readonly observation: Observation | undefined;
 }
 
-/** Undefined when an artifact repository that went away would have to be asked: a plan does not fail for its prices. */
+/** A plan does not fail for its prices: it has none where the artifact repository does not say, and no more once it has gone away. */
+function unknownPath(error: unknown): "unreachable" | undefined {
+  if (!(error instanceof CutoverError)) throw error;
+  return error.disposition === "stall" ? undefined : "unreachable";
+}
+
+/** Undefined where nothing is known about the host. */
 async function pathOf({ book, chosen, change, observation }: PathRequest): Promise<ChosenPath<KnownPatch> | undefined> {
   if (observation?.kind !== "observed") return undefined;
   const wanted = { component: change.component, version: change.to };
-  try {
-    const view = await book.viewOf(wanted, observation);
-    const key = JSON.stringify([wanted, view]);
-    const known = chosen.get(key) ?? book.pathTo(wanted, view);
-    chosen.set(key, known);
-    return await known;
-  } catch (error) {
-    if (!(error instanceof CutoverError)) throw error;
-    return undefined;
-  }
+  const view = await book.viewOf(wanted, observation);
+  const key = JSON.stringify([wanted, view]);
+  const known = chosen.get(key) ?? book.pathTo(wanted, view);
+  chosen.set(key, known);
+  return known;
 }
 
 function transferOf(

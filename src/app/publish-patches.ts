@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { CutoverError } from "../errors.ts";
 import { maxKeyValueBytes } from "../model/key-values.ts";
 import type { Digest } from "../model/names.ts";
-import type { PatchVariant, PayloadFile, PublishedPatch } from "../model/transfer.ts";
+import type { PatchVariant, PayloadFile, PublishedPatch, TransferList } from "../model/transfer.ts";
+import { artifactRepository } from "../package/artifact-repository.ts";
 import { fullPayloads } from "../package/full-payloads.ts";
 import { parseVersions, patchPath, releasePath, versionsPath } from "../package/layout.ts";
 import { parseManifest } from "../package/manifest.ts";
@@ -17,13 +18,16 @@ import { makePatches } from "../package/patch/make-patches.ts";
 import type { ScannedTree } from "../package/publish-tree.ts";
 import { parseReleaseMetadata } from "../package/release-metadata.ts";
 import type { ArtifactStorePort, OnProgress, PatchTool, PatchToolPort, SignerPort } from "../ports.ts";
-import { readOwnTransfers, writeTransfers } from "./sign-transfers.ts";
+import { problemOfTransfers } from "./check-transfers.ts";
+import { readTransfers, writeTransfers } from "./sign-transfers.ts";
 
 export interface PatchOptions {
   readonly tools: PatchToolPort;
   /** How many of the last versions get a patch to this one. */
   readonly from: number;
   readonly effort: PatchEffort;
+  /** Public keys of others who sign the same versions: a list of theirs is checked and signed as it is, not made anew. */
+  readonly cosigners?: readonly string[];
   readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal;
 }
@@ -58,6 +62,10 @@ export interface PublishedPatches {
   /** Encoders that are not installed here. */
   readonly missingTools: readonly PatchTool[];
   readonly patchMs: number;
+  /** A list of a co-signer that was signed as it is, or why it was not; undefined when there was none. */
+  readonly cosigned?: { readonly problem: string | undefined };
+  /** Signatures of others that a new list made void: they have to sign again. */
+  readonly voided: number;
 }
 
 interface Base {
@@ -65,26 +73,65 @@ interface Base {
   readonly tree: Digest;
 }
 
-/** Idempotent: patches that are there and signed with the same keys stay, `best` makes them anew and keeps the smaller. */
+/**
+ * Idempotent: patches that are there and signed with the same keys stay, `best` makes them anew and keeps the smaller. What a
+ * co-signer lists is signed unchanged once it is checked: other bytes would make his signature void.
+ */
 export async function publishPatches(input: PublishPatchesInput): Promise<PublishedPatches> {
   const { store, tree, options } = input;
   const started = performance.now();
   const installed = await options.tools.installed();
-  const own = await readOwnTransfers(input, tree.digest);
+  const signing = { ...input, ...(options.cosigners ? { cosigners: options.cosigners } : {}) };
+  const present = await readTransfers(signing, tree.digest);
+  const own = present?.signedBy === "own" ? present.list : undefined;
   const workDirectory = await mkdtemp(join(tmpdir(), "cutover-patches-"));
   try {
     const full = fullPayloads({ store, cacheDirectory: join(workDirectory, "full") });
     const fullBytes = input.fullBytes ?? own?.fullBytes ?? (await full.payload(tree.digest, "zstd")).bytes;
+    const missingTools = (["zstd", "bsdiff"] as const).filter((tool) => !installed.includes(tool));
+    const cosigned =
+      present?.signedBy === "cosigner" && options.effort === "fast"
+        ? { problem: await problemOf({ ...input, list: present.list, fullBytes, workDirectory }) }
+        : undefined;
+    if (present !== undefined && cosigned !== undefined && cosigned.problem === undefined) {
+      const voided = await writeTransfers(signing, present.list);
+      const patches = (await lastVersions(input)).map((base) => keptFrom(present.list, base));
+      return { fullBytes, patches, missingTools, patchMs: performance.now() - started, cosigned, voided };
+    }
     const listed = new Map((own?.patches ?? []).map((patch) => [`${patch.from}.${patch.variant}`, patch]));
     const patches: PatchOutcome[] = [];
     for (const base of await lastVersions(input))
       patches.push(await patchFrom({ ...input, full, fullBytes, listed, installed, workDirectory }, base));
-    await writeTransfers(input, { tree: tree.digest, fullBytes, patches: [...listed.values()] });
-    const missingTools = (["zstd", "bsdiff"] as const).filter((tool) => !installed.includes(tool));
-    return { fullBytes, patches, missingTools, patchMs: performance.now() - started };
+    const voided = await writeTransfers(signing, { tree: tree.digest, fullBytes, patches: [...listed.values()] });
+    const patchMs = performance.now() - started;
+    return { fullBytes, patches, missingTools, patchMs, voided, ...(cosigned === undefined ? {} : { cosigned }) };
   } finally {
     await rm(workDirectory, { recursive: true, force: true });
   }
+}
+
+/** A list that cannot be checked is not signed; the version and its own patches are none the worse. */
+async function problemOf(
+  input: PublishPatchesInput & { readonly list: TransferList; readonly fullBytes: number; workDirectory: string },
+): Promise<string | undefined> {
+  const { store, options, workDirectory } = input;
+  const cacheDirectory = join(workDirectory, "cosigned");
+  const artifacts = artifactRepository({ store, cacheDirectory, tools: options.tools });
+  try {
+    return await problemOfTransfers({ ...input, artifacts });
+  } catch (error) {
+    if (!(error instanceof CutoverError) || error.disposition === "retry") throw error;
+    return error.message;
+  }
+}
+
+function keptFrom(list: TransferList, { version, tree }: Base): PatchOutcome {
+  const fromVersion = version;
+  if (tree === list.tree) return { fromVersion, bytes: {}, outcome: "same-tree" };
+  const bytes = listedFrom(new Map(list.patches.map((patch) => [patch.digest, patch])), tree);
+  if (Object.keys(bytes).length > 0) return { fromVersion, bytes, outcome: "kept" };
+  const reason = "the co-signer's list has none; --effort best makes it anew";
+  return { fromVersion, bytes, outcome: "not-possible", reason };
 }
 
 interface PatchFromInput extends PublishPatchesInput {

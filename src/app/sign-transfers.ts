@@ -8,45 +8,68 @@ import { encodeTransferList, parseTransferList, transfersNamespace } from "../pa
 import type { ArtifactStorePort, SignerPort } from "../ports.ts";
 
 const mostSignatures = 16;
+/** Signed to learn which key signs, and for nothing else: no store and no host ever asks for it. */
+const ownName = { namespace: "cutover-key-name", data: "cutover: which key is this\n" };
 
 interface Keys {
   readonly store: ArtifactStorePort;
   readonly signer: SignerPort;
   readonly releaseKeys: readonly string[];
+  /** Public keys of people who sign the same versions. */
+  readonly cosigners?: readonly string[];
 }
 
-/** The list of a tree when every key at hand has signed it; undefined otherwise: what a stranger wrote is not built upon. */
-export async function readOwnTransfers(keys: Keys, tree: Digest): Promise<TransferList | undefined> {
+export interface PresentTransfers {
+  readonly list: TransferList;
+  /** `own`: every key at hand signed it. `cosigner`: a co-signer did; it is to be checked before anybody else signs it. */
+  readonly signedBy: "own" | "cosigner";
+}
+
+/** The list of a tree as far as known keys vouch for it; undefined otherwise: what a stranger wrote is neither read nor built upon. */
+export async function readTransfers(keys: Keys, tree: Digest): Promise<PresentTransfers | undefined> {
   const text = await keys.store.read(transfersPath(tree), maxKeyValueBytes);
   if (text === undefined) return undefined;
-  const present = (await keys.store.read(transferSignaturesPath(tree), maxKeyValueBytes)) ?? "";
-  const allowedKeys = (await signAll(keys, text)).map(publicKeyOf);
+  const signatures = (await keys.store.read(transferSignaturesPath(tree), maxKeyValueBytes)) ?? "";
+  const own = new Set((await signAll(keys, ownName)).map(publicKeyOf));
+  const cosigners = keys.cosigners ?? [];
   const { keys: signed } = await keys.signer.verify({
-    ...{ allowedKeys, namespace: transfersNamespace, data: text, signatures: present },
+    ...{ allowedKeys: [...own, ...cosigners], namespace: transfersNamespace, data: text, signatures },
   });
-  return signed.length === new Set(allowedKeys).size ? parseTransferList(text) : undefined;
+  const byAll = [...own].every((key) => signed.includes(key));
+  if (!byAll && !cosigners.some((key) => signed.includes(key))) return undefined;
+  const list = parseTransferList(text);
+  // A store may answer with what was signed for another tree.
+  return list.tree === tree ? { list, signedBy: byAll ? "own" : "cosigner" } : undefined;
 }
 
-/** Signatures that others made over the same text stay. A reader between two writes finds a list that it cannot verify, and uses none. */
-export async function writeTransfers(keys: Keys, list: TransferList): Promise<void> {
+/**
+ * Signatures that others made over the same text stay; gives how many others a new text loses. A reader between two writes
+ * finds a list that it cannot verify, and uses none.
+ */
+export async function writeTransfers(keys: Keys, list: TransferList): Promise<number> {
   const { store } = keys;
   const [textPath, signaturesPath] = [transfersPath(list.tree), transferSignaturesPath(list.tree)];
   const text = encodeTransferList(list);
   const before = await store.read(textPath, maxKeyValueBytes);
-  const present = before === text ? ((await store.read(signaturesPath, maxKeyValueBytes)) ?? "") : "";
-  const others = signatureBlocks(present);
+  const present = signatureBlocks((await store.read(signaturesPath, maxKeyValueBytes)) ?? "");
+  const signatures = await signAll(keys, { namespace: transfersNamespace, data: text });
+  const own = new Set(signatures.map(signingKeyOf));
+  const others = before === text ? present : [];
   const known = new Set(others.map(signingKeyOf));
-  const missing = (await signAll(keys, text)).filter((block) => !known.has(signingKeyOf(block)));
-  if (missing.length === 0) return;
+  const missing = signatures.filter((block) => !known.has(signingKeyOf(block)));
+  if (missing.length === 0) return 0;
   if (before !== text) await store.write(textPath, text);
   // Ours first: nobody reads more than so many, and a list may be handed on with those of keys that are long gone.
   await store.write(signaturesPath, [...missing, ...others].slice(0, mostSignatures).join(""));
+  return before === text ? 0 : new Set(present.map(signingKeyOf).filter((key) => !own.has(key))).size;
 }
 
-async function signAll({ signer, releaseKeys }: Keys, data: string): Promise<string[]> {
+async function signAll(
+  { signer, releaseKeys }: Keys,
+  what: { readonly namespace: string; readonly data: string },
+): Promise<string[]> {
   const signatures: string[] = [];
-  for (const keyPath of releaseKeys)
-    signatures.push(await signer.sign({ keyPath, namespace: transfersNamespace, data }));
+  for (const keyPath of releaseKeys) signatures.push(await signer.sign({ keyPath, ...what }));
   return signatures;
 }
 

@@ -19,6 +19,7 @@ export function addPublish(program: Command, register: Register): void {
     .option("--sequence <number>", "place in the order of versions (default: one above the highest)")
     .option("--floor <sequence>", "security floor: nothing below may be run again once this is committed")
     .option("--amend", "same tree and contract, but new task executables or a new expiry")
+    .option("--cosigner <pub...>", "public key files of others who sign it too: their patches are checked and signed")
     .option("--patch-from <count>", "make patches from so many of the last versions (default: 3)")
     .addOption(
       new Option("--effort <effort>", "fast patches within seconds, or the best, within minutes")
@@ -38,15 +39,20 @@ export function addPublish(program: Command, register: Register): void {
           "the same over https, first use within 30 days",
         ],
         [
+          "cutover publish build/ --component shop.yaml --version 1.4.0 --release-key mine --artifacts artifacts --cosigner ci.pub",
+          "where two keys have to sign: the second signature, also on the patches that the holder of ci.pub made",
+        ],
+        [
           "cutover publish build/ --component shop.yaml --version 1.4.0 --release-key keys/release --artifacts artifacts --effort best",
           "smaller patches to it from the last three versions, also afterwards",
         ],
       ),
     );
   register(command, async ({ output, services, signal }, { args, options }) => {
-    const [{ publish }, { readComponent }] = await Promise.all([
+    const [{ publish }, { readComponent }, { readPublicKey }] = await Promise.all([
       import("../app/publish.ts"),
       import("../app/read-component.ts"),
+      import("../app/read-public-key.ts"),
     ]);
     const { component, bundleDirectory } = await readComponent(textOption(options, "component"));
     const now = wholeNumber(options, "now");
@@ -55,11 +61,13 @@ export function addPublish(program: Command, register: Register): void {
       sequence: wholeNumber(options, "sequence"),
       floor: wholeNumber(options, "floor"),
     };
+    const cosigners = await Promise.all(textList(options, "cosigner").map(readPublicKey));
     const display = watchPatches(output);
     const patches = {
       tools: await services.patchTools(),
       from: wholeNumber(options, "patchFrom") ?? 3,
       effort: options.effort === "best" ? ("best" as const) : ("fast" as const),
+      cosigners,
       onProgress: display.onProgress,
       signal,
     };

@@ -33,6 +33,8 @@ export interface PatchesView {
   }[];
   readonly missingTools: readonly ("zstd" | "bsdiff")[];
   readonly patchMs: number;
+  readonly cosigned?: { readonly problem: string | undefined };
+  readonly voided?: number;
 }
 
 export function renderPublished(view: PublishedView): Line[] {
@@ -56,7 +58,7 @@ export function renderPublished(view: PublishedView): Line[] {
   ];
 }
 
-function patchLines({ fullBytes, patches, missingTools, patchMs }: PatchesView): Line[] {
+function patchLines({ fullBytes, patches, missingTools, patchMs, cosigned, voided = 0 }: PatchesView): Line[] {
   const made = patches.some(({ outcome }) => outcome === "made");
   const lines = patches.map(
     (patch, at): Line => [
@@ -72,7 +74,23 @@ function patchLines({ fullBytes, patches, missingTools, patchMs }: PatchesView):
       `patches with ${tool}, which is not installed here: apt-get install ${tool}`,
     ],
   );
-  return [...lines, ...missing];
+  const problem = cosigned?.problem;
+  const signed: Line[] =
+    cosigned === undefined
+      ? []
+      : problem === undefined
+        ? [["  signed    the co-signer's list of patches, as it is"]]
+        : [[styled("  left out  ", "warn"), `the co-signer's list of patches: ${problem}`]];
+  const again: Line[] =
+    voided === 0
+      ? []
+      : [
+          [
+            styled("  again     ", "warn"),
+            `the list of patches is a new one: ${counted(voided, "other key")} must sign it, with --cosigner and this key's .pub file`,
+          ],
+        ];
+  return [...lines, ...missing, ...signed, ...again];
 }
 
 function patchText({ bytes, outcome, reason }: PatchesView["patches"][number], fullBytes: number): Line {

@@ -1,18 +1,26 @@
 import assert from "node:assert/strict";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { artifactDirectory } from "../../src/adapters/artifact-directory.ts";
 import { patchTools } from "../../src/adapters/patch-tools.ts";
-import { signHost } from "../../src/app/keys.ts";
+import { type KeyPair, signHost } from "../../src/app/keys.ts";
 import type { PublishResult } from "../../src/app/publish.ts";
 import type { PatchOptions } from "../../src/app/publish-patches.ts";
 import { LackingError } from "../../src/errors.ts";
 import type { TransferList } from "../../src/model/transfer.ts";
-import { payloadPath, releasePath, signaturesPath, transfersPath, versionsPath } from "../../src/package/layout.ts";
+import {
+  patchPath,
+  payloadPath,
+  releasePath,
+  signaturesPath,
+  transferSignaturesPath,
+  transfersPath,
+  versionsPath,
+} from "../../src/package/layout.ts";
 import { parseReleaseMetadata, releaseNamespace } from "../../src/package/release-metadata.ts";
-import { parseTransferList, transfersNamespace } from "../../src/package/transfer-list.ts";
-import type { PatchToolPort } from "../../src/ports.ts";
+import { encodeTransferList, parseTransferList, transfersNamespace } from "../../src/package/transfer-list.ts";
+import type { PatchToolPort, SignerPort } from "../../src/ports.ts";
 import { type Files, type Publishing, withPublishing } from "../support/published-release.ts";
 
 const now = Date.UTC(2026, 0, 1);
@@ -276,6 +284,104 @@ test("every key signs the list; a list that somebody else wrote is not built upo
     await publishing.publish({ version: "2.0", files: filesOf("2.0"), options: both });
     const mended = await transfersOf(publishing, tree);
     assert.deepEqual([mended.list, new Set(mended.keys)], [signed.list, new Set(signed.keys)]);
+  }));
+
+/** As another version of zstd may: the same content in other bytes, here with an empty frame behind it. */
+const otherTools: PatchToolPort = {
+  ...patchTools(),
+  async zstd(input) {
+    await patchTools().zstd(input);
+    await appendFile(input.output, Buffer.from("502a4d1800000000", "hex"));
+  },
+};
+
+test("a further signer signs the list of a co-signer as it is, and one that he does not name is made anew and said so (T7)", () =>
+  withPublishing(async (publishing) => {
+    const { releaseKey, secondReleaseKey: second } = publishing;
+    await publishing.publish({ version: "1.0", files: filesOf("1.0") });
+    const publishAs = (key: KeyPair, over: Partial<PatchOptions> = {}) => {
+      const options = { now, releaseKeys: [key.privateKeyPath], patches: { ...patches, ...over } };
+      return publishing.publish({ version: "2.0", files: filesOf("2.0"), options });
+    };
+    const { tree } = await publishAs(releaseKey);
+    const first = await transfersOf(publishing, tree);
+    const cosigners = [releaseKey.publicKey];
+    const { patches: done } = await publishAs(second, { tools: otherTools, cosigners });
+    assert.deepEqual([done?.cosigned, done?.voided, done?.patches[0]?.outcome], [{ problem: undefined }, 0, "kept"]);
+    const both = await transfersOf(publishing, tree);
+    assert.deepEqual(both.list, first.list);
+    assert.deepEqual(new Set(both.keys), new Set([releaseKey.publicKey, second.publicKey]));
+    const again = await contentOf(publishing.storeDirectory);
+    await publishAs(second, { tools: otherTools, cosigners });
+    assert.deepEqual(await contentOf(publishing.storeDirectory), again);
+
+    await publishing.publish({ version: "3.0", files: filesOf("3.0") });
+    const alone = { now, releaseKeys: [releaseKey.privateKeyPath], patches };
+    const third = await publishing.publish({ version: "3.0", files: filesOf("3.0"), options: alone });
+    const unnamed = { now, releaseKeys: [second.privateKeyPath], patches: { ...patches, tools: otherTools } };
+    const { patches: made } = await publishing.publish({ version: "3.0", files: filesOf("3.0"), options: unnamed });
+    assert.deepEqual([made?.cosigned, made?.voided, made?.patches[0]?.outcome], [undefined, 1, "made"]);
+    assert.deepEqual((await transfersOf(publishing, third.tree)).keys, [second.publicKey]);
+  }));
+
+test("a co-signer's list is not signed when its bytes are others, when it leads from no version, or when its sizes are wrong (T12)", () =>
+  withPublishing(async (publishing) => {
+    const { releaseKey, secondReleaseKey: second, store, signer } = publishing;
+    await publishing.publish({ version: "1.0", files: filesOf("1.0") });
+    const first = { now, releaseKeys: [releaseKey.privateKeyPath], patches };
+    const { tree } = await publishing.publish({ version: "2.0", files: filesOf("2.0"), options: first });
+    const { list } = await transfersOf(publishing, tree);
+    const [patch] = list.patches;
+    assert.ok(patch);
+    const place = patchPath({ from: patch.from, to: tree, variant: patch.variant });
+    const bytes = await readFile(join(publishing.storeDirectory, place));
+    const forgeries: [RegExp, Buffer, TransferList][] = [
+      [/does not have the digest|damaged|corrupt/i, Buffer.alloc(bytes.length, 7), list],
+      [/which no version stands for/, bytes, { ...list, patches: [{ ...patch, from: `sha256:${"0".repeat(64)}` }] }],
+      [/gives the full artifact 1 bytes/, bytes, { ...list, fullBytes: 1 }],
+      [/other sizes than it says/, bytes, { ...list, patches: [{ ...patch, outputBytes: 1e12 }] }],
+    ];
+    for (const [problem, content, forged] of forgeries) {
+      await writeFile(join(publishing.storeDirectory, place), content);
+      const text = encodeTransferList(forged);
+      const signing = { keyPath: releaseKey.privateKeyPath, namespace: transfersNamespace, data: text };
+      await store.write(transfersPath(tree), text);
+      await store.write(transferSignaturesPath(tree), await signer.sign(signing));
+      const theirs = { ...patches, cosigners: [releaseKey.publicKey] };
+      const options = { now, releaseKeys: [second.privateKeyPath], patches: theirs };
+      const { patches: done } = await publishing.publish({ version: "2.0", files: filesOf("2.0"), options });
+      assert.match(done?.cosigned?.problem ?? "", problem);
+      const mended = await transfersOf(publishing, tree);
+      assert.deepEqual(mended.list, list);
+      assert.ok(mended.keys.includes(second.publicKey));
+    }
+  }));
+
+test("our own list of another tree is not built upon, and nothing that a store hands out is ever signed to find that out (T12)", () =>
+  withPublishing(async (publishing) => {
+    const { store, signer, releaseKey } = publishing;
+    const options = { now, patches };
+    await publishing.publish({ version: "1.0", files: filesOf("1.0"), options });
+    const other = await publishing.publish({ version: "2.0", files: filesOf("2.0"), options });
+    const { tree } = await publishing.publish({ version: "3.0", files: filesOf("3.0"), options });
+    const honest = await transfersOf(publishing, tree);
+    for (const pathOf of [transfersPath, transferSignaturesPath])
+      await store.write(pathOf(tree), (await store.read(pathOf(other.tree), 1e6)) ?? "");
+    const signed: string[] = [];
+    const watched: SignerPort = {
+      ...signer,
+      sign(input) {
+        signed.push(input.data);
+        return signer.sign(input);
+      },
+    };
+    const files = filesOf("3.0");
+    const signing = { ...options, signer: watched, releaseKeys: [releaseKey.privateKeyPath] };
+    await publishing.publish({ version: "3.0", files, options: signing });
+    const mended = await transfersOf(publishing, tree);
+    assert.deepEqual(mended, honest);
+    const lists = signed.filter((data) => data.startsWith("format cutover-transfers/"));
+    assert.deepEqual(lists, [encodeTransferList(honest.list)]);
   }));
 
 test("what cannot be made or would save nothing is said, and the version is published without it", () =>

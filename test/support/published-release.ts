@@ -27,7 +27,10 @@ export interface PublishVersion {
   /** Laid over a Component named `web` with root `FOLDER/web` and no processes; as in YAML. */
   readonly component?: Readonly<Record<string, unknown>>;
   readonly options?: Partial<
-    Pick<PublishInput, "amend" | "now" | "expiresInDays" | "sequence" | "floor" | "releaseKeys" | "store" | "patches">
+    Pick<
+      PublishInput,
+      "amend" | "now" | "expiresInDays" | "sequence" | "floor" | "releaseKeys" | "store" | "signer" | "patches"
+    >
   >;
 }
 

@@ -37,6 +37,8 @@ interface Request {
   readonly view: HostView;
 }
 
+type Pair = Pick<KnownPatch, "from" | "to">;
+
 /** Every round has the payload or crosses one patch out. */
 const mostRounds = 12;
 
@@ -69,8 +71,11 @@ async function payloadOf(
     if (patch === undefined) return undefined;
     stages.push({ patch, to: hop.to });
   }
+  const last = hops.at(-1);
+  if (last === undefined) return undefined; // no path is without hops
   const [only] = stages;
-  const payload = stages.length === 1 ? only?.patch : await sources.artifacts.chain(stages);
+  const payload =
+    stages.length === 1 ? only?.patch : await orCrossedOut(sources, last, () => sources.artifacts.chain(stages));
   return payload && { ...payload, base: path.base };
 }
 
@@ -78,19 +83,16 @@ function fullPayload({ artifacts }: PayloadSources, { tree, view }: Request): Pr
   return artifacts.payload(tree, view.codec);
 }
 
-async function fetchPatch({ artifacts, book }: PayloadSources, hop: KnownPatch): Promise<PayloadFile | undefined> {
+async function fetchPatch(sources: PayloadSources, hop: KnownPatch): Promise<PayloadFile | undefined> {
   if ("made" in hop) return hop.made;
-  return orCrossedOut(book, hop, () => artifacts.patch(hop.to, hop.published));
+  return orCrossedOut(sources, hop, () => sources.artifacts.patch(hop.to, hop.published));
 }
 
 /** The full artifact's size is known from then on, too: it is compared with what was made. */
-async function makeMissing(
-  { artifacts, book, onMaking, signal }: PayloadSources,
-  { wanted, view }: Request,
-  pair: { readonly from: string; readonly to: string },
-): Promise<void> {
+async function makeMissing(sources: PayloadSources, { wanted, view }: Request, pair: Pair): Promise<void> {
+  const { artifacts, book, onMaking, signal } = sources;
   const what = `patch ${wanted.component} ${book.nameOf(pair.from)} → ${wanted.version}`;
-  await orCrossedOut(book, pair, async () => {
+  await orCrossedOut(sources, pair, async () => {
     // Any host that applies patches at all can use this variant, so that it is made once for all of them.
     const made = await artifacts
       .makePatch({
@@ -106,18 +108,23 @@ async function makeMissing(
   });
 }
 
-/** What may be over by itself is tried again by whoever waits for it; anything else is no reason to send nothing. */
+/** What may be over by itself is tried again by whoever waits for it; anything else but an abort, our own bugs too, is no reason to send nothing. */
 async function orCrossedOut<T>(
-  book: TransferBook,
-  pair: { readonly from: string; readonly to: string },
+  { book, signal }: PayloadSources,
+  pair: Pair,
   get: () => Promise<T>,
 ): Promise<T | undefined> {
   try {
     return await get();
   } catch (error) {
-    if (!(error instanceof CutoverError) || error.disposition !== "stall") throw error;
-    const evidence = error.evidence === undefined ? "" : `: ${error.evidence.split("\n", 1)[0]}`;
-    book.crossOut(pair, `the patch from ${book.nameOf(pair.from)} cannot be had: ${error.message}${evidence}`);
+    signal.throwIfAborted();
+    if (error instanceof CutoverError && error.disposition !== "stall") throw error;
+    book.crossOut(pair, `the patch from ${book.nameOf(pair.from)} cannot be had: ${reasonOf(error)}`);
     return undefined;
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof CutoverError)) return error instanceof Error ? error.message : String(error);
+  return [error.message, error.evidence?.split("\n", 1)[0]].filter((text) => text !== undefined).join(": ");
 }

@@ -10,9 +10,10 @@ import { corruptArtifact, incompleteArtifact } from "./artifact-errors.ts";
 import type { FullPayloads } from "./full-payloads.ts";
 import { hexOf, patchPath, transferSignaturesPath, transfersPath } from "./layout.ts";
 import { once } from "./once.ts";
-import { effortSettings } from "./patch/effort.ts";
+import { effortSettings, patchesAtOnce } from "./patch/effort.ts";
 import { makePairPatch } from "./patch/make-pair-patch.ts";
 import { chainPatches } from "./patch/patch-container.ts";
+import { takeTurns } from "./patch/take-turns.ts";
 import { cachedPayload, digestOfFile } from "./payload-cache.ts";
 import { writeWhole } from "./write-whole.ts";
 
@@ -27,6 +28,7 @@ export function patchPayloads(input: {
   const { store, cacheDirectory, tools, full } = input;
   const settings = effortSettings("fast", { memoryBytes: 0 });
   const making = new Map<string, Promise<PayloadFile>>();
+  const turns = takeTurns(() => patchesAtOnce(process.availableMemory()));
 
   /** Nothing is remembered beyond the making: a kept file may be damaged by now (F21). */
   function kept(path: string, make: () => Promise<PayloadFile>): Promise<PayloadFile> {
@@ -59,9 +61,9 @@ export function patchPayloads(input: {
       const pair = { from: Digest.parse(from), to: Digest.parse(to) };
       const target = join(cacheDirectory, `${hexOf(pair.from)}-${hexOf(pair.to)}.${variant}`);
       const watching = { ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) };
-      return kept(target, () =>
-        makePairPatch({ ...pair, variant, settings, target, cacheDirectory, tools, full, ...watching }),
-      );
+      const make = () =>
+        makePairPatch({ ...pair, variant, settings, target, cacheDirectory, tools, full, ...watching });
+      return kept(target, () => turns(make, signal));
     },
     async chain(stages) {
       const parsed = stages.map(({ patch, to }) => ({ patch, to: Digest.parse(to) }));

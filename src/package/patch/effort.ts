@@ -16,6 +16,13 @@ export interface EffortSettings {
 }
 
 const mib = 1024 ** 2;
+/** Two encoders with references, windows and tables of a GiB in all, and as much again for what else runs. */
+const roomForAnotherBytes = 4 * 1024 ** 3;
+
+/** Patches that may be made at once by one process, however many hosts wait: each has encoders of its own. `availableBytes` is what is free now. */
+export function patchesAtOnce(availableBytes: number): number {
+  return availableBytes < roomForAnotherBytes ? 1 : 2;
+}
 const common = { concurrency: 2 };
 
 /** `memoryBytes` is what the machine has. */

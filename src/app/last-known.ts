@@ -1,6 +1,7 @@
 // What was known last of hosts that are not asked or do not answer: from our own journal first, then from signed notes.
 // For intent and review, never for acting.
 import type { LastKnown, Observation } from "../model/observation.ts";
+import { signingKeyOf } from "../model/ssh-signature.ts";
 import type { Status } from "../model/status.ts";
 import { type NoteRecord, noteNamespace, parseNotes } from "../status/note-codec.ts";
 import { knownByPlace } from "../status/status-trees.ts";
@@ -9,13 +10,17 @@ import { readStatusStream } from "./publish-status.ts";
 
 /** As far back as notes are looked for. */
 const newestCommits = 500;
-/** Records of one note that are verified, newest first: an honest one needs one try a release. */
-const recordsTried = 50;
+/** Signatures that one search verifies, each with a program of its own: an honest note needs one a release. */
+const mostVerified = 200;
+/** Time for one search; what was found by then counts. */
+const searchMs = 60_000;
+/** Problems that are kept of one release: more of them say nothing new. */
+const mostProblems = 20;
 
 export interface TrustedStatuses {
   /** Newest status of each release that a controller key signed. */
   readonly statuses: ReadonlyMap<string, Status>;
-  /** Records that were passed over, newest first; each with what is wrong with it, such as `is not signed`. */
+  /** Records of the asked releases that were passed over, newest first, 20 a release; each with what is wrong with it, such as `is not signed`. */
   readonly problems: readonly { readonly release: string; readonly commit: string; readonly text: string }[];
 }
 
@@ -28,36 +33,66 @@ export interface StatusSearch {
   readonly releases: readonly string[];
 }
 
-/** Only what a controller key signed, for the very commit that bears it, counts (T33). */
+/**
+ * Only what a controller key signed, for the very commit that bears it, counts (T33). Whoever writes notes can make the search
+ * end early, which is said as a problem of each release that it had not found.
+ */
 export async function findStatuses({ from, commit, controllerKeys, releases }: StatusSearch): Promise<TrustedStatuses> {
   const { repository, notes, signer } = from;
   const statuses = new Map<string, Status>();
-  const problems: TrustedStatuses["problems"][number][] = [];
+  const problems = new Map(releases.map((release) => [release, [] as TrustedStatuses["problems"][number][]]));
+  const passOver = (release: string, problem: { readonly commit: string; readonly text: string }) => {
+    const kept = problems.get(release);
+    if (kept !== undefined && kept.length < mostProblems) kept.push({ release, ...problem });
+  };
+  const endEarly = (noted: string): true => {
+    const missing = releases.filter((release) => !statuses.has(release));
+    for (const release of missing) problems.get(release)?.unshift({ release, commit: noted, text: tooMuch });
+    return true;
+  };
+  const end = performance.now() + searchMs;
+  let verified = 0;
   const commits = await repository.history(commit, newestCommits);
   await notes.find(commits, async (noted, text) => {
-    const records = parseNotes(text).sort((a, b) => b.status.at - a.status.at);
-    const found = new Map<string, Status>();
-    for (const { status, payload, signature } of records.slice(0, recordsTried)) {
-      if (statuses.has(status.release) || found.has(status.release)) continue;
-      const text = await problemOf(signer, { status, payload, signature, commit: noted, controllerKeys });
-      if (text === undefined) found.set(status.release, status);
-      else problems.push({ release: status.release, commit: noted, text });
+    for (const { status, payload, signature } of inOrder(parseNotes(text), problems)) {
+      const { release } = status;
+      if (statuses.has(release)) continue;
+      const plain = plainProblem({ status, payload, signature }, { commit: noted, controllerKeys });
+      if (plain !== undefined || signature === undefined) {
+        passOver(release, { commit: noted, text: plain ?? notSigned });
+        continue;
+      }
+      if (verified === mostVerified || performance.now() > end) return endEarly(noted);
+      verified += 1;
+      const signed = { namespace: noteNamespace, data: payload, signatures: signature };
+      const { keys } = await signer.verify({ allowedKeys: controllerKeys, ...signed });
+      if (keys.length > 0) statuses.set(release, status);
+      else passOver(release, { commit: noted, text: byNoController });
     }
-    for (const [release, status] of found) statuses.set(release, status);
-    return releases.every((release) => statuses.has(release));
+    return releases.every((release) => statuses.has(release)) || (performance.now() > end && endEarly(noted));
   });
-  return { statuses, problems };
+  return { statuses, problems: [...problems.values()].flat() };
 }
 
-async function problemOf(
-  signer: Controller["signer"],
-  record: NoteRecord & { readonly commit: string; readonly controllerKeys: readonly string[] },
-): Promise<string | undefined> {
-  const { status, payload, signature: signatures, commit, controllerKeys: allowedKeys } = record;
-  if (signatures === undefined) return "is not signed";
+const notSigned = "is not signed";
+const byNoController = "is not signed by a controller key of the Trust";
+const tooMuch = "came with more to verify than there is time for";
+
+/** The asked releases before all others, each newest first: what nobody asks for takes no one's turn. */
+function inOrder(records: readonly NoteRecord[], asked: ReadonlyMap<string, unknown>): NoteRecord[] {
+  const place = ({ status }: NoteRecord) => (asked.has(status.release) ? 0 : 1);
+  return records.toSorted((a, b) => place(a) - place(b) || b.status.at - a.status.at);
+}
+
+/** What can be seen without verifying anything: a signature names its key. */
+function plainProblem(
+  { status, signature }: NoteRecord,
+  { commit, controllerKeys }: { readonly commit: string; readonly controllerKeys: readonly string[] },
+): string | undefined {
+  if (signature === undefined) return notSigned;
   if (status.commit !== commit) return "was made for another commit";
-  const { keys } = await signer.verify({ allowedKeys, namespace: noteNamespace, data: payload, signatures });
-  return keys.length > 0 ? undefined : "is not signed by a controller key of the Trust";
+  const key = signingKeyOf(signature);
+  return controllerKeys.some((trusted) => trusted.split(/\s+/)[1] === key) ? undefined : byNoController;
 }
 
 export interface LastKnownInput {

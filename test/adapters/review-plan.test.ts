@@ -11,7 +11,10 @@ import { sshKeygenKeyMaker, sshKeygenSigner } from "../../src/adapters/ssh-keyge
 import { publish } from "../../src/app/publish.ts";
 import { type Reviewer, reviewPlan } from "../../src/app/review-plan.ts";
 import { Component } from "../../src/model/component.ts";
+import { contractChangeText } from "../../src/model/review.ts";
+import { Status } from "../../src/model/status.ts";
 import { artifactRepository } from "../../src/package/artifact-repository.ts";
+import { encodeNote, noteNamespace, notePayload } from "../../src/status/note-codec.ts";
 import { type ReleaseRepo, withReleaseRepo } from "../support/with-release-repo.ts";
 
 const fleet = `apiVersion: cutover/v1
@@ -84,6 +87,45 @@ test("a head beside the base is warned of", () =>
     const review = await reviewPlan({ reviewer: reviewerOf(repo), base: from, head });
     assert.match(review.warnings[0]?.message ?? "", /does not contain the base/);
     assert.equal(review.trustChange, undefined);
+  }));
+
+test("every entry of a contract that a merge changes is in the review, against the version that the signed note names (R4)", () =>
+  withReleaseRepo(async (repo) => {
+    const key = join(repo.folder, "alice");
+    const trust = { ...repo.trust, controllerKeys: repo.trust.releaseKeys };
+    const signer = sshKeygenSigner();
+    const store = artifactDirectory(join(repo.folder, "artifacts"));
+    const publishShop = async (version: string, more: object) => {
+      const tree = join(repo.folder, version);
+      await mkdir(tree);
+      await writeFile(join(tree, "run"), version, { mode: 0o755 });
+      const document = { apiVersion: "cutover/v1", kind: "Component", name: "shop", root: "/srv/shop", ...more };
+      const signing = { releaseKeys: [key], signer, now: Date.now() };
+      return publish({ directory: tree, component: Component.parse(document), version, store, ...signing });
+    };
+    const { tree } = await publishShop("1.0.0", { env: { MODE: "a" }, backup: ["/srv/shop.db"] });
+    await publishShop("1.1.0", { env: { MODE: "b", NEW: "1" } });
+    const from = await repo.commit(base);
+    const status = Status.parse({
+      ...{ format: "cutover-status/1", release: "shop", commit: from, generation: "g", planHash: null, run: null },
+      ...{ conditions: [], quarantined: [], at: 900, holder: "c", epoch: 1, trees: [{ component: "shop", version: "1.0.0", tree }] }, // biome-ignore format: one line
+      targets: [{ host: "web1", component: "shop", from: null, version: "1.0.0", wanted: "1.0.0", since: 0, outcome: "in-sync" }], // biome-ignore format: one line
+    });
+    const reviewer = reviewerOf({ ...repo, trust });
+    const signature = await signer.sign({ keyPath: key, namespace: noteNamespace, data: notePayload(status) });
+    await gitNotes({ url: repo.remote, mirror: repo.newMirror() }).publish(from, encodeNote(status, signature));
+    const head = await repo.commit({ "releases/release.yaml": releaseOf("1.1.0") });
+    const { releases, failed } = await reviewPlan({ reviewer, base: from, head });
+    assert.deepEqual(failed, []);
+    assert.deepEqual(
+      releases[0]?.contracts.map(({ component, from: old, to }) => [component, old, to]),
+      [["shop", "1.0.0", "1.1.0"]],
+    );
+    assert.deepEqual(releases[0]?.contracts[0]?.changes.map(contractChangeText), [
+      "env.1 MODE=a → MODE=b",
+      "env.2 (none) → NEW=1",
+      "backup.1 /srv/shop.db → (none)",
+    ]);
   }));
 
 test("a change of the Trust is named with its keys; who may not make it is refused, and the plan keeps the Trust in force (P2)", () =>

@@ -23,15 +23,25 @@ const statusOf = (commit: string, version: string, at: number): Status => ({
   targets: [{ host: "h1", component: "web", from: null, version, wanted: version, since: 0, outcome: "in-sync" }],
   trees: [{ component: "web", version, tree: `sha256:${"1".repeat(64)}` }],
 });
-/** A signature names its key in its first bytes: enough to see who is asked for. */
-const signedBy = (key: string) =>
-  `-----BEGIN SSH SIGNATURE-----\n${Buffer.from(`${key}----------------`).toString("base64")}\n-----END SSH SIGNATURE-----\n`;
+const publicKey = (name: string) => `ssh-ed25519 ${Buffer.from(name).toString("base64")}`;
+/** As far as it is read before it is verified: the key that it claims, and whether `verify` below will agree. */
+const signedBy = (key: string, word = "good") => {
+  const bytes = Buffer.alloc(14);
+  bytes.write("SSHSIG");
+  bytes.writeUInt32BE(key.length, 10);
+  const body = Buffer.concat([bytes, Buffer.from(`${key}${word}`)]).toString("base64");
+  return `-----BEGIN SSH SIGNATURE-----\n${body}\n-----END SSH SIGNATURE-----\n`;
+};
 
 type From = Parameters<typeof findStatuses>[0]["from"];
-function repositoryWith(notes: Readonly<Record<string, string>>): From & { readonly looked: string[] } {
+function repositoryWith(
+  notes: Readonly<Record<string, string>>,
+): From & { readonly looked: string[]; readonly verified: string[] } {
   const looked: string[] = [];
+  const verified: string[] = [];
   return {
     looked,
+    verified,
     repository: { history: async () => [newer, older] } as unknown as From["repository"],
     notes: {
       async find(commits: readonly string[], visit: (commit: string, note: string) => Promise<boolean>) {
@@ -44,13 +54,15 @@ function repositoryWith(notes: Readonly<Record<string, string>>): From & { reado
     } as unknown as From["notes"],
     signer: {
       async verify({ allowedKeys, signatures }: { allowedKeys: readonly string[]; signatures: string }) {
-        const body = Buffer.from(signatures.split("\n")[1] ?? "", "base64").toString();
-        return { keys: allowedKeys.filter((key) => body.startsWith(`${key}-`)) };
+        verified.push(signatures);
+        return { keys: allowedKeys.filter((key) => signatures === signedBy(nameOf(key))) };
       },
     } as unknown as From["signer"],
   };
 }
-const search = { commit: newer, controllerKeys: ["controller"], releases: ["shop"] };
+const nameOf = (key: string) => Buffer.from(key.split(" ")[1] ?? "", "base64").toString();
+const controllerKeys = [publicKey("controller")];
+const search = { commit: newer, controllerKeys, releases: ["shop"] };
 const versionOf = (status: Status | undefined) => status?.targets[0]?.version;
 
 test("the nearest commit with a trusted note counts, and nothing further back is looked at (T33)", async () => {
@@ -77,6 +89,29 @@ test("a note that is not signed, signed by another, or brought from another comm
   assert.deepEqual(problems.map(({ text }) => text), ["is not signed", "is not signed by a controller key of the Trust", "was made for another commit"]); // biome-ignore format: one line
 });
 
+test("records that name another key cost no verification, however many there are, and hide no honest one (T33)", async () => {
+  const forged = Array.from({ length: 300 }, (_, at) => encodeNote(statusOf(newer, "9.0.0", 10 + at), signedBy("mallory"))); // biome-ignore format: one line
+  const honest = encodeNote(statusOf(newer, "1.0.0", 1), signedBy("controller"));
+  const from = repositoryWith({ [newer]: [...forged, honest].join("\n") });
+  const { statuses, problems } = await findStatuses({ from, ...search });
+  assert.equal(versionOf(statuses.get("shop")), "1.0.0");
+  assert.deepEqual([from.verified.length, problems.length], [1, 20]);
+});
+
+test("a search verifies so many signatures and no more, asked releases first, and says that it ended early (T33)", async () => {
+  const claimed = (release: string, count: number) =>
+    Array.from({ length: count }, (_, at) =>
+      encodeNote({ ...statusOf(newer, "9.0.0", 10 + at), release }, signedBy("controller", "forged")),
+    );
+  const honest = encodeNote(statusOf(newer, "1.0.0", 1), signedBy("controller"));
+  const beside = repositoryWith({ [newer]: [...claimed("other", 400), honest].join("\n") });
+  assert.equal(versionOf((await findStatuses({ from: beside, ...search })).statuses.get("shop")), "1.0.0");
+  const from = repositoryWith({ [newer]: [...claimed("shop", 400), honest].join("\n"), [older]: honest });
+  const { statuses, problems } = await findStatuses({ from, ...search });
+  assert.deepEqual([statuses.size, from.verified.length, from.looked], [0, 200, [newer]]);
+  assert.equal(problems[0]?.text, "came with more to verify than there is time for");
+});
+
 test("a silent host is known by the journal, by the notes where the journal is silent, and only a silent one is", async () => {
   const journal = memoryJournal();
   const clock = sleptClock();
@@ -87,7 +122,7 @@ test("a silent host is known by the journal, by the notes where the journal is s
       release: "shop",
       observations: new Map([["h1", silent]]),
       commit: newer,
-      controllerKeys: ["controller"],
+      controllerKeys,
     };
     const [[, observation] = []] = await withLastKnown({ ...from, journal }, input);
     assert.equal(observation?.kind, "unreachable");

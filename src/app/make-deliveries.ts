@@ -39,7 +39,12 @@ export function makeDeliveries(
   input: DeliveriesInput,
 ): (task: Task, host: Host, refused?: string) => Promise<Delivery> {
   const { controller, sources, onMaking, signal } = input;
-  const book = makeTransferBook({ controller, trust: sources.trust, versionOf: sources.versionOf });
+  const book = makeTransferBook({
+    controller,
+    trust: sources.trust,
+    versionOf: sources.versionOf,
+    changes: input.plan.changes,
+  });
   const { artifacts } = controller;
   const payloads: PayloadSources = { artifacts, book, making: new Map(), onMaking, signal };
   const planned = plannedVersions(input.plan);

@@ -3,6 +3,7 @@
 import pMap from "p-map";
 import { CutoverError } from "../errors.ts";
 import type { Observation } from "../model/observation.ts";
+import type { PlannedChange } from "../model/plan.ts";
 import type { Codec, PatchVariant, PayloadFile, PublishedPatch } from "../model/transfer.ts";
 import type { Trust } from "../model/trust.ts";
 import { once } from "../package/once.ts";
@@ -19,6 +20,8 @@ export interface TransferBookInput {
   readonly controller: Pick<Controller, "artifacts" | "signer">;
   readonly trust: Pick<Trust, "releaseKeys" | "threshold">;
   readonly versionOf: (wanted: WantedVersion) => Promise<LoadedVersion>;
+  /** What the plan changes: hosts that come from one tree would share a patch from it. */
+  readonly changes: readonly Pick<PlannedChange, "component" | "fromTree" | "to">[];
 }
 
 /** How a host looks to the choice; hosts that look alike get the same. */
@@ -35,6 +38,8 @@ export interface TransferBook {
   pathTo(wanted: WantedVersion, view: HostView): Promise<ChosenPath<KnownPatch>>;
   /** It is compared like the published ones from now on. */
   addMade(patch: PatchHop & { readonly made: PayloadFile }): void;
+  /** Patches that were made are no longer taken for good: who needs one has it checked, and made anew where it is damaged. */
+  forgetMade(): void;
   /** No patch of this pair can be had, and why: it comes into question no more. */
   crossOut(pair: Pick<PatchHop, "from" | "to">, why: string): void;
   /** What the full artifact of a tree comes to, where no signed list says so. */
@@ -52,7 +57,8 @@ const concurrency = 8;
 /** A text and its signatures are read one after the other: when they do not belong together, a publisher may be at work. Not for each host anew, though. */
 const mostTries = 3;
 
-export function makeTransferBook({ controller, trust, versionOf }: TransferBookInput): TransferBook {
+export function makeTransferBook({ controller, trust, versionOf, changes }: TransferBookInput): TransferBook {
+  const sharing = Map.groupBy(changes, ({ component, fromTree, to }) => `${component} ${fromTree} ${to}`);
   const lists = new Map<string, ReturnType<typeof loadTransfers>>();
   const trees = new Map<string, Promise<string | undefined>>();
   const names = new Map<string, string>();
@@ -161,6 +167,7 @@ export function makeTransferBook({ controller, trust, versionOf }: TransferBookI
             bytes: (view.codec === "zstd" ? list?.fullBytes : undefined) ?? fullBytes.get(`${target} ${view.codec}`),
             size: parseReleaseMetadata(loaded.release.metadata).tree.bytes,
           },
+          sharedBy: (base) => sharing.get(`${wanted.component} ${base} ${wanted.version}`)?.length ?? 1,
           canMake: (base) => published.has(base) && !crossedOut.has(`${base} ${target}`),
           nameOf(tree) {
             if (!names.has(tree)) unknown.add(tree);
@@ -177,6 +184,7 @@ export function makeTransferBook({ controller, trust, versionOf }: TransferBookI
       return choose();
     },
     addMade: (patch) => void made.push(patch),
+    forgetMade: () => void made.splice(0),
     crossOut: ({ from, to }, why) => void crossedOut.set(`${from} ${to}`, why),
     addFull: (tree, { codec, bytes }) => void fullBytes.set(`${tree} ${codec}`, bytes),
   };

@@ -8,7 +8,7 @@ import { isCommitOnly } from "../plan/host-tasks.ts";
 import type { JournalPort } from "../ports.ts";
 import { type KnownPatch, makeTransferBook, type TransferBook, type TransferBookInput } from "./transfer-book.ts";
 
-export interface WithTransfersInput extends TransferBookInput {
+export interface WithTransfersInput extends Omit<TransferBookInput, "changes"> {
   readonly observations: ReadonlyMap<string, Observation>;
   /** What `recentRefusals` found. */
   readonly refusals?: ReadonlyMap<string, string>;
@@ -19,7 +19,7 @@ export async function withTransfers(
   plan: Plan,
   { observations, refusals = new Map(), ...input }: WithTransfersInput,
 ): Promise<Plan> {
-  const book = makeTransferBook(input);
+  const book = makeTransferBook({ ...input, changes: plan.changes });
   const chosen = new Map<string, Promise<ChosenPath<KnownPatch>>>();
   const groups = new Map<string, PlannedTransfer & { readonly hosts: string[] }>();
   for (const change of plan.changes.filter((each) => !isCommitOnly(each))) {

@@ -27,6 +27,8 @@ export interface PathInput<Hop extends PatchHop = PatchHop> {
   readonly full: { readonly bytes: number | undefined; readonly size: number };
   /** Whether the controller can make the patch from this base by itself. */
   readonly canMake: (base: string) => boolean;
+  /** How many hosts come from this base, at least the one that is asked for: they would share a patch that is made. */
+  readonly sharedBy: (base: string) => number;
   /** How people call a tree: its version. */
   readonly nameOf: (tree: string) => string;
   /** What else was seen and has to be said, such as a list of patches that nobody trusted signed. */
@@ -49,6 +51,8 @@ export type ChosenPath<Hop extends PatchHop = PatchHop> = {
 export const longestChain = 3;
 /** A full artifact up to here is sent whole: making a patch would cost more than it saves. */
 export const worthPatchingBytes = 64 * 1024;
+/** A published chain below this part of the full artifact does for a few hosts: making a patch reads both artifacts whole. */
+const smallChainPart = 5;
 /** Hosts let no decoder have more. */
 export const mostMemoryMib = 1024;
 
@@ -59,19 +63,22 @@ interface Candidate<Hop extends PatchHop> {
 }
 
 /**
- * The fewest bytes win; equal ones prefer direct, then full. A direct patch that is still to be made is the choice until its
- * size is known: ask again with it as a hop, or without `canMake` when it could not be made.
+ * The fewest bytes win; equal ones prefer direct, then full. A direct patch that is still to be made, where that is worth it,
+ * is the choice until its size is known: ask again with it as a hop, or without `canMake` when it could not be made.
  */
 export function choosePath<Hop extends PatchHop>(input: PathInput<Hop>): ChosenPath<Hop> {
   if (input.built) return { kind: "present", bytes: 0, why: "built there already" };
   const usable = input.hops.filter(({ variant, memoryMib }) => input.variants.includes(variant) && memoryMib <= mostMemoryMib); // biome-ignore format: one line
-  const direct = directPatch(input, usable);
   const chain = shortestChain(input, usable);
+  const published = publishedPatch(input, usable);
+  const making = published === undefined ? patchToMake<Hop>(input, chain?.bytes) : undefined;
+  const direct = published ?? making?.candidate;
   const full = fullArtifact<Hop>(input.full);
   const ranked = [direct, full, chain].flatMap((each) => each ?? []).sort((a, b) => a.bytes - b.bytes); // stable: ties keep this order
   const [best = full] = ranked;
   const compared = ranked.map(({ words }) => words);
-  const why = [...compared, ...whyNoPatch(input, { direct, chain }), ...(input.remarks ?? [])].join("; ");
+  const spared = making?.spared ?? [];
+  const why = [...compared, ...spared, ...whyNoPatch(input, { direct, chain }), ...(input.remarks ?? [])].join("; ");
   return { ...best.path, why };
 }
 
@@ -83,22 +90,40 @@ function fullArtifact<Hop extends PatchHop>({ bytes }: PathInput["full"]): Candi
   };
 }
 
-function directPatch<Hop extends PatchHop>(input: PathInput<Hop>, usable: readonly Hop[]): Candidate<Hop> | undefined {
+/** Published, or made already. */
+function publishedPatch<Hop extends PatchHop>(
+  input: PathInput<Hop>,
+  usable: readonly Hop[],
+): Candidate<Hop> | undefined {
   const hop = smallest(usable.filter(({ from, to }) => to === input.target && input.bases.includes(from)));
-  if (hop !== undefined)
-    return {
+  return (
+    hop && {
       path: { kind: "direct", base: hop.from, hop, bytes: hop.bytes, why: "" },
       bytes: hop.bytes,
       words: `direct patch ${formatBytes(hop.bytes)}`,
-    };
-  const base = isWorthMaking(input) ? input.bases.find((each) => input.canMake(each)) : undefined;
-  if (base === undefined) return undefined;
-  const words = `direct patch from ${input.nameOf(base)}, made before it is sent`;
-  return { path: { kind: "direct", base, hop: undefined, bytes: undefined, why: "" }, bytes: -1, words };
+    }
+  );
 }
 
-function isWorthMaking({ full, variants }: PathInput): boolean {
-  return variants.length > 0 && (full.bytes ?? full.size) > worthPatchingBytes;
+/** `spared` says that a patch could be made and is not worth it. */
+function patchToMake<Hop extends PatchHop>(
+  input: PathInput<Hop>,
+  chainBytes: number | undefined,
+): { readonly candidate?: Candidate<Hop>; readonly spared?: readonly string[] } | undefined {
+  const fullBytes = input.full.bytes ?? input.full.size;
+  if (input.variants.length === 0 || fullBytes <= worthPatchingBytes) return undefined;
+  const base = input.bases.find((each) => input.canMake(each));
+  if (base === undefined) return undefined;
+  const hosts = input.sharedBy(base);
+  const isSmall = chainBytes !== undefined && chainBytes * smallChainPart < fullBytes;
+  // A patch saves its hosts the chain at most, and costs about what the full artifact does once.
+  if (isSmall && (hosts === 1 || chainBytes * hosts <= fullBytes))
+    return {
+      spared: [`no direct patch is made for ${hosts} ${hosts === 1 ? "host" : "hosts"}, as the chain is small`],
+    };
+  const words = `direct patch from ${input.nameOf(base)}, made before it is sent`;
+  const path = { kind: "direct", base, hop: undefined, bytes: undefined, why: "" } as const;
+  return { candidate: { path, bytes: -1, words } };
 }
 
 /** Two or three hops with the fewest bytes in all, from whichever base. Lists are short: every way is looked at. */
@@ -108,8 +133,9 @@ function shortestChain<Hop extends PatchHop>(
 ): Candidate<Hop> | undefined {
   let best: { readonly hops: readonly Hop[]; readonly bytes: number } | undefined;
   const bases = new Set(input.bases);
+  const byTarget = Map.groupBy(usable, ({ to }) => to);
   const walk = (to: string, later: readonly Hop[], bytes: number): void => {
-    for (const hop of cheapestPairs(usable.filter((each) => each.to === to))) {
+    for (const hop of cheapestPairs(byTarget.get(to) ?? [])) {
       if (hop.from === input.target || later.some((each) => each.to === hop.from)) continue;
       const hops = [hop, ...later];
       const sum = bytes + hop.bytes;

@@ -84,7 +84,7 @@ function world({ fails = () => undefined, from = () => [], keys = () => 1 }: Wor
       };
     },
   };
-  return { asked, running, input, book: makeTransferBook(input) };
+  return { asked, running, input, book: makeTransferBook({ ...input, changes: [] }) };
 }
 
 const refused = (code: string) => new CutoverError({ code, message: `${code}!` });
@@ -135,7 +135,7 @@ test("the longest chain is looked for through twenty trees at a time, the cheape
     return known;
   };
   const { asked, running, input } = world({ from: children });
-  const book = makeTransferBook(input);
+  const book = makeTransferBook({ ...input, changes: [] });
   await book.pathTo(wanted, { codec: "zstd", variants: ["zstd"], built: false, bases: [tree("1.0.0")] });
   const lists = asked.filter((each) => each.startsWith("list"));
   assert.equal(lists.length, 41);
@@ -151,7 +151,7 @@ test("a list that cannot be had for a moment is no list that is not used, and a 
   const planned = () => withTransfers(plan, { ...input, observations });
   assert.deepEqual((await planned()).transfers, []);
   assert.equal(asked.filter((each) => each.startsWith("list")).length, 1, "one answer is enough");
-  const book = makeTransferBook(input);
+  const book = makeTransferBook({ ...input, changes: [] });
   const view = { codec: "zstd", variants: ["zstd"], built: false, bases: [tree("1.0.0")] } as const;
   await assert.rejects(book.pathTo(wanted, view), { code: "artifacts-unreachable" });
   trouble = undefined;
@@ -165,9 +165,26 @@ test("a list that cannot be had for a moment is no list that is not used, and a 
 test("a list with the signatures of another is used as soon as they belong together", async () => {
   let keys = 0;
   const { input } = world({ from: () => [tree("1.0.0")], keys: () => keys });
-  const book = makeTransferBook(input);
+  const book = makeTransferBook({ ...input, changes: [] });
   const view = { codec: "zstd", variants: ["zstd"], built: false, bases: [tree("1.0.0")] } as const;
   assert.match((await book.pathTo(wanted, view)).why, /is not used: 0 of 1 release keys/);
   keys = 1;
   assert.equal((await book.pathTo(wanted, view)).kind, "direct");
+});
+
+test("hosts of the plan that come from the same tree count together where a patch may be made for them", async () => {
+  const { input } = world({
+    from: (of) => (of === tree("2.0.0") ? [tree("1.5.0")] : of === tree("1.5.0") ? [tree("1.0.0")] : []),
+  });
+  const change = (fromTree: string) => ({ component: "app", fromTree: fromTree as never, to: "2.0.0" });
+  const kindFor = async (hosts: readonly string[]) => {
+    const book = makeTransferBook({ ...input, changes: hosts.map(change) });
+    const view = await book.viewOf(wanted, observed({ built: ["1.0.0"] }));
+    const { kind, why } = await book.pathTo(wanted, view);
+    return `${kind}: ${why}`;
+  };
+  const many = Array.from({ length: 6_000 }, () => tree("1.0.0"));
+  assert.match(await kindFor(many), /^direct: direct patch from 1\.0\.0, made before it is sent; chain/);
+  const elsewhere = [tree("1.0.0"), ...many.map(() => tree("0.9.0"))];
+  assert.match(await kindFor(elsewhere), /^chain: .*no direct patch is made for 1 host/);
 });

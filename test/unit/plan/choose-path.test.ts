@@ -16,6 +16,7 @@ const choose = (input: Partial<PathInput>) =>
     hops: [],
     full: { bytes: 31_000_000, size: 90_000_000 },
     canMake: () => false,
+    sharedBy: () => 1,
     nameOf: (tree) => tree.replace("t", "1."),
     ...input,
   });
@@ -62,16 +63,32 @@ test("a host gets only what it can decode, within the memory that hosts allow (T
 });
 
 test("a missing direct patch is made, unless the artifact is too small to be worth it", () => {
-  const neighbours = [hop("t1", "t2", 900), hop("t2", "t4", 900)];
-  const toMake = choose({ hops: neighbours, canMake: () => true });
+  const toMake = choose({ canMake: () => true });
   assert.deepEqual([toMake.kind, toMake.bytes], ["direct", undefined]);
-  assert.equal(toMake.why, "direct patch from 1.1, made before it is sent; chain via 1.2 1.8 kB; full 31 MB");
+  assert.equal(toMake.why, "direct patch from 1.1, made before it is sent; full 31 MB");
   const published = choose({ hops: [hop("t1", "t4", 5_000)], canMake: () => true });
   assert.equal(published.bytes, 5_000, "what is published is not made again");
   const small = choose({ canMake: () => true, full: { bytes: 65_536, size: 900_000 } });
   assert.deepEqual([small.kind, small.why], ["full", "full 66 kB; too small to be worth a patch"]);
   assert.equal(choose({ canMake: () => true, full: { bytes: undefined, size: 65_537 } }).kind, "direct");
   assert.equal(choose({ canMake: () => true, variants: [] }).kind, "full");
+});
+
+test("where a published chain is under a fifth of the full artifact, a patch is made only for the hosts that it pays for", () => {
+  const via = (bytes: number) => [hop("t1", "t2", bytes / 2), hop("t2", "t4", bytes / 2)];
+  const ask = (bytes: number, hosts: number) =>
+    choose({ hops: via(bytes), canMake: () => true, sharedBy: () => hosts, full: { bytes: 30_000_000, size: 1 } });
+  const alone = ask(5_999_998, 1);
+  assert.equal(alone.kind, "chain");
+  assert.equal(
+    alone.why,
+    "chain via 1.2 6.0 MB; full 30 MB; no direct patch is made for 1 host, as the chain is small",
+  );
+  assert.equal(ask(5_000_000, 6).why, "chain via 1.2 5.0 MB; full 30 MB; no direct patch is made for 6 hosts, as the chain is small"); // biome-ignore format: one line
+  const many = ask(5_000_000, 7);
+  assert.deepEqual([many.kind, many.bytes], ["direct", undefined]);
+  assert.equal(many.why, "direct patch from 1.1, made before it is sent; chain via 1.2 5.0 MB; full 30 MB");
+  assert.equal(ask(6_000_000, 1).kind, "direct", "a fifth is no small chain");
 });
 
 test("nothing is sent for a version that is built, and a first install is whole", () => {

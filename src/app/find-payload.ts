@@ -51,6 +51,12 @@ export async function findPayload(sources: PayloadSources, request: Request): Pr
   return { payload: await fullPayload(sources, request), why: "no patch could be had" };
 }
 
+/** Nothing that is shared in memory counts any more: whoever asks next has what is kept on disk checked, and made anew where it is damaged. */
+export function forgetShared(book: TransferBook, ...shared: readonly Map<string, unknown>[]): void {
+  book.forgetMade();
+  for (const each of shared) each.clear();
+}
+
 /** Undefined when the path has changed what is known, so that the choice is to be made again. */
 async function payloadOf(
   sources: PayloadSources,

@@ -6,8 +6,9 @@ import type { Task } from "../model/task.ts";
 import type { Delivery } from "../model/transfer.ts";
 import { once } from "../package/once.ts";
 import type { Fence } from "../ports.ts";
+import type { EarlierDelivery } from "../run/deliver-task.ts";
 import type { Controller } from "./controller.ts";
-import { type FoundPayload, findPayload, type PayloadSources } from "./find-payload.ts";
+import { type FoundPayload, findPayload, forgetShared, type PayloadSources } from "./find-payload.ts";
 import type { LoadedVersion, WantedVersion } from "./load-published.ts";
 import { signDelivery } from "./sign-delivery.ts";
 import { codecOf, type HostView, makeTransferBook, type TransferBookInput } from "./transfer-book.ts";
@@ -32,12 +33,11 @@ export interface RunSources {
 }
 
 /**
- * Returns the delivery for a `distribute` task; `refused` is the host's word for refusing a patch: it gets the full artifact
- * then. Throws `version-changed` when the version is not the planned one any more, as after a kill.
+ * Returns the delivery for a `distribute` task; a host that refused a patch gets the full artifact. Throws `version-changed` when the version is not the planned one any more, as after a kill.
  */
 export function makeDeliveries(
   input: DeliveriesInput,
-): (task: Task, host: Host, refused?: string) => Promise<Delivery> {
+): (task: Task, host: Host, earlier?: EarlierDelivery) => Promise<Delivery> {
   const { controller, sources, onMaking, signal } = input;
   const book = makeTransferBook({
     controller,
@@ -51,7 +51,8 @@ export function makeDeliveries(
   const found = new Map<string, Promise<FoundPayload>>();
   const signed = new Map<string, Promise<Delivery>>();
   // The next host, or the next try, asks an artifact repository that failed again.
-  return async ({ component, version }, host, refused) => {
+  return async ({ component, version }, host, { refused, spoiled } = {}) => {
+    if (spoiled) forgetShared(book, found, signed);
     const wanted = { component, version };
     const observation = await sources.observationOf(host);
     const view = refused === undefined ? await book.viewOf(wanted, observation) : wholeView(refused, observation);

@@ -14,12 +14,19 @@ export interface PatchPlace {
   readonly component: string;
 }
 
+/** What came of an earlier delivery of the same task. */
+export interface EarlierDelivery {
+  /** The host's word for refusing a patch: the delivery is then the full artifact. */
+  readonly refused?: string | undefined;
+  /** The payload was gone here, or came to the host damaged: what is kept is looked at again, and made anew where it has to be. */
+  readonly spoiled?: boolean | undefined;
+}
+
 export interface DeliverContext {
   readonly executor: ExecutorPort;
   readonly clock: Clock;
   readonly fence: Fence;
-  /** `refused` is the host's word for refusing a patch: the delivery is then the full artifact. */
-  readonly deliveryFor: (task: Task, host: Host, refused?: string) => Promise<Delivery>;
+  readonly deliveryFor: (task: Task, host: Host, earlier: EarlierDelivery) => Promise<Delivery>;
   /** As the journal has it: the word with which the host refused the patch it was sent, empty while it has not, undefined when it was sent none. */
   readonly patchOf: (place: PatchPlace) => string | undefined;
   readonly record: (...events: readonly EventBody[]) => Promise<unknown>;
@@ -43,6 +50,8 @@ export interface DeliverInput {
   readonly host: Host;
   /** News so far, MiB included. */
   readonly heard: Set<string>;
+  /** An attempt just before this one could not send what was kept here. */
+  readonly spoiled?: boolean;
 }
 
 /** Words of a host for: this patch is of no use here, send the full artifact instead. */
@@ -60,18 +69,27 @@ export function isPatchRefusal(reason: string): boolean {
   return patchRefusals.has(reason);
 }
 
-/** Safe to repeat. A patch that is refused before it was sent is journaled, and followed by the full artifact. */
+/** Words for: what was kept here is gone, or did not come to the host as what it was made as. */
+const spoiledWords: ReadonlySet<string> = new Set(["payload-missing", "digest-mismatch"]);
+
+/**
+ * Safe to repeat. A patch that is refused before it was sent is journaled, and followed by the full artifact; bytes that were
+ * spoiled here meanwhile are made anew and sent once more.
+ */
 export async function deliverTask(context: DeliverContext, input: DeliverInput): Promise<void> {
   const { step, task, host } = input;
   const place = { step, host: host.name, component: task.component };
   const refused = context.patchOf(place) || undefined;
-  const delivery = await context.deliveryFor(task, host, refused).catch(async (error: unknown) => {
+  const { spoiled } = input;
+  const delivery = await context.deliveryFor(task, host, { refused, spoiled }).catch(async (error: unknown) => {
     await reportFailure(context, input, error);
     throw error;
   });
   try {
     await send(context, input, delivery);
   } catch (error) {
+    const isSpoiled = error instanceof CutoverError && spoiledWords.has(error.code);
+    if (isSpoiled && spoiled !== true) return deliverTask(context, { ...input, spoiled: true });
     const isRefusal = error instanceof HostRefusedError && isPatchRefusal(error.code);
     if (!isRefusal || delivery.payload.base === undefined || refused !== undefined) {
       await reportFailure(context, input, error);

@@ -115,10 +115,13 @@ function world({ patches = [], tools = {}, fails = () => undefined, madeBytes = 
     onMaking: ({ ended }) => void making.push(ended),
     signal: new AbortController().signal,
   });
-  const deliver = (name: string, refused?: string) => {
+  const deliver = (name: string, refused?: string, spoiled = false) => {
     const [host] = fleetOf([name]);
     assert.ok(host);
-    return deliveryFor(makeTask({ host: name, component: "app", to: "2.0.0" }, "distribute"), host, refused);
+    return deliveryFor(makeTask({ host: name, component: "app", to: "2.0.0" }, "distribute"), host, {
+      refused,
+      spoiled,
+    });
   };
   return { asked, signedTexts, making, deliver };
 }
@@ -146,6 +149,22 @@ test("a host without zstd, and one whose patch was refused, get the full artifac
   assert.equal(refused.why, "full artifact, since the host refused a patch: base-damaged");
   assert.equal(parseEnvelope(refused.envelope).base, undefined);
   assert.equal((await deliver("h3", "no-codec")).payload.codec, "gzip", "whatever it lacks, zstd needs more of it");
+});
+
+test("what was spoiled on the way is looked at on disk again, published or made, and shared by all again (F21)", async () => {
+  for (const [request, what] of [
+    [{ patches: [{ bytes: 900 }] }, "patch 900"],
+    [{}, "make zstd"],
+  ] as const) {
+    const { asked, deliver } = world(request);
+    const times = () => asked.filter((each) => each === what).length;
+    await deliver("h1");
+    await deliver("h2");
+    assert.equal(times(), 1);
+    await deliver("h1", undefined, true);
+    await deliver("h3");
+    assert.equal(times(), 2, what);
+  }
 });
 
 test("a missing patch is made once, for all decoders, and compared with the full artifact when its size is known", async () => {

@@ -6,6 +6,7 @@ import type { JournalEvent } from "../../../src/model/run-event.ts";
 import type { Task } from "../../../src/model/task.ts";
 import type { Delivery } from "../../../src/model/transfer.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
+import type { EarlierDelivery } from "../../../src/run/deliver-task.ts";
 import { memoryJournal, runController } from "../../support/engine.ts";
 import { type HostScript, inProcessHosts } from "../../support/in-process-hosts.ts";
 import { planInput, treeOf } from "../../support/plan-input.ts";
@@ -22,8 +23,9 @@ function world(script: Partial<HostScript> = {}, damaged = "base-damaged") {
     fails: (task) => (isDamaged(task) && !built.has("full") ? damaged : undefined),
     ...script,
   });
-  const deliveryFor = async ({ component, version }: Task, host: { name: string }, refused?: string) => {
-    asked.push(`${host.name} ${component} ${refused ?? "patch"}`);
+  const deliveryFor = async ({ component, version }: Task, host: { name: string }, earlier: EarlierDelivery) => {
+    const { refused, spoiled } = earlier;
+    asked.push(`${host.name} ${component} ${refused ?? "patch"}${spoiled ? " anew" : ""}`);
     if (refused !== undefined) built.add("full");
     return delivery({ component, version, base: refused === undefined });
   };
@@ -31,6 +33,10 @@ function world(script: Partial<HostScript> = {}, damaged = "base-damaged") {
     runController({ plan, journal, executor: hosts.executor, epoch, more: { deliveryFor } });
   return { journal, asked, hosts, control };
 }
+
+const digestMismatch = new HostRefusedError({
+  ...{ host: "h2", verb: "put", hostCode: 65, reason: "digest-mismatch", evidence: "10 bytes came" },
+});
 
 const isDamaged = ({ id, kind }: Task) => kind === "build" && id === "h1/app/build";
 
@@ -102,6 +108,26 @@ test("a patch that is refused before any of it is sent is followed by the full a
   );
   assert.ok(asked.includes("h2 app no-codec"));
   assert.ok(!hosts.ran.some((entry) => entry.includes("distribute.full")), "nothing was built from it");
+});
+
+test("bytes that were spoiled on this machine are made anew and sent once more, in the same step; twice is a failure (F21)", async () => {
+  for (const [times, outcome] of [
+    [1, "done"],
+    [2, "stuck"],
+  ] as const) {
+    const { asked, hosts, control } = world({ fails: () => undefined });
+    const { deliver } = hosts.executor;
+    let spoiled = 0;
+    hosts.executor.deliver = async (host, delivery, fence, onBytes) => {
+      if (host.name === "h2" && ++spoiled <= times) throw digestMismatch;
+      return deliver(host, delivery, fence, onBytes);
+    };
+    assert.equal((await control(1)).outcome, outcome);
+    assert.deepEqual(
+      asked.filter((each) => each.startsWith("h2")),
+      ["h2 app patch", "h2 app patch anew"],
+    );
+  }
 });
 
 test("a controller that is killed at any effect takes up with the full artifact (P6)", async () => {

@@ -114,6 +114,18 @@ test("a forge that stays busy, or asks for more patience than a job has, is give
     assert.equal(server.requests.length, 5);
   }));
 
+test("a pull request of a fork in the same organisation is left alone: ours gets one of its own (T26)", () =>
+  withSound({}, async (server, forge) => {
+    const pull = { branch: "cutover/propose-shop-1.2.4", base: "main", title: "shop 1.2.4", body: "plan" };
+    const { branch: head, base } = pull;
+    server.pulls.push({ number: 1, head, base, title: "mallory", body: "", fork: true });
+    for (const title of ["shop 1.2.4", "again"]) assert.match(await forge.openPull({ ...pull, title }), /\/pull\/2$/);
+    assert.deepEqual(
+      server.pulls.map(({ title }) => title),
+      ["mallory", "again"],
+    );
+  }));
+
 test("what a failure leaves behind, and what to type next, is said of the comment, the status or the pull request it was for", () =>
   withGithub({ token }, async (server) => {
     const pull = { branch: "cutover/propose-shop-1.2.4", base: "main", title: "shop 1.2.4", body: "plan" };

@@ -46,7 +46,7 @@ export interface FakeGithub {
   readonly requests: SentRequest[];
   readonly comments: HeldComment[];
   readonly statuses: unknown[];
-  readonly pulls: { number: number; head: string; base: string; title: string; body: string }[];
+  readonly pulls: { number: number; head: string; base: string; title: string; body: string; fork?: boolean }[];
   /** What the description has against requests and answers; a sound client leaves it empty. */
   readonly violations: string[];
   /** Asked before each request is done: an answer instead of the real one, or `silence`. */
@@ -145,6 +145,11 @@ function answerOf(github: Omit<FakeGithub, "api">, { description, workflow, name
     const html_url = `https://github.com/shop/releases/pull/${number}`;
     return { ...example, number, title, html_url, requested_teams: [] };
   };
+  /** The published example comes from the repository itself. */
+  const withFork = ({ fork }: FakeGithub["pulls"][number], pull: object) => {
+    const { head } = pull as { head?: { repo?: object } };
+    return fork ? { ...pull, head: { ...head, repo: { ...head?.repo, id: 666 } } } : pull;
+  };
   switch (name) {
     case "GET /user":
       if (workflow) return { status: 403, body: { message: "Resource not accessible by integration" } };
@@ -185,7 +190,7 @@ function answerOf(github: Omit<FakeGithub, "api">, { description, workflow, name
       const [example] = description.example("pull-request-simple-items") as unknown as object[];
       const head = (query.get("head") ?? "").split(":")[1];
       const found = github.pulls.filter((pull) => pull.head === head && pull.base === query.get("base"));
-      return { status: 200, body: found.map((pull) => shownPull(pull, example ?? {})) };
+      return { status: 200, body: found.map((pull) => withFork(pull, shownPull(pull, example ?? {}))) };
     }
     case "POST /repos/{owner}/{repo}/pulls": {
       const { head = "", base = "", title = "", body: text = "" } = fields;

@@ -13,6 +13,11 @@ const Comment = z.object({
   user: User.nullable(),
 });
 const Pull = z.object({ number: z.int(), html_url: z.string() });
+const Repository = z.object({ id: z.int() });
+const ListedPull = Pull.extend({
+  head: z.object({ repo: Repository.nullable() }),
+  base: z.object({ repo: Repository }),
+});
 
 export function github(options: ForgeOptions): ForgePort {
   const http = forgeHttp(options, {
@@ -57,8 +62,16 @@ export function github(options: ForgeOptions): ForgePort {
       }),
     openPull: ({ branch, base, title, body }) =>
       http.call("pull-request", async (send) => {
-        const query = { state: "open", head: `${owner}:${branch}`, base };
-        const [open] = z.array(Pull).parse((await send({ method: "GET", path: `${repository}/pulls`, query })).body);
+        const query = { state: "open", head: `${owner}:${branch}`, base, per_page: "100" };
+        // An organisation may hold a fork beside the repository; a branch of the same name there is a stranger's.
+        const open = await findOnPages(
+          send,
+          { path: `${repository}/pulls`, query },
+          {
+            read: (page) => z.array(ListedPull).parse(page),
+            wanted: (pull) => pull.head.repo?.id === pull.base.repo.id,
+          },
+        );
         if (open === undefined) {
           const made = await send({
             method: "POST",

@@ -75,4 +75,16 @@ test("what was published says each patch beside the whole, and names the encoder
     "            from 1.0: none (its manifest is missing), in 1.5 s",
     "  left out  patches with bsdiff, which is not installed here: apt-get install bsdiff",
   ]);
+  const linesOf = (more: object) => {
+    const { patches } = view;
+    const shown = renderPublished({ ...view, ...(patches ? { patches: { ...patches, ...more } } : {}) });
+    return toText(shown, { color: false, width: undefined, overflow: "wrap" }).slice(7, -1);
+  };
+  assert.deepEqual(linesOf({ cosigned: { problem: undefined }, voided: 0 }), [
+    "  signed    the co-signer's list of patches, as it is",
+  ]);
+  assert.deepEqual(linesOf({ cosigned: { problem: "it is damaged" }, voided: 1 }), [
+    "  left out  the co-signer's list of patches: it is damaged",
+    "  again     the list of patches is a new one: 1 other key must sign it, with --cosigner and this key's .pub file",
+  ]);
 });

@@ -235,6 +235,8 @@ export interface JournalPort {
   read(stream: string, kinds?: readonly JournalEvent["kind"][]): Promise<JournalEvent[]>;
   /** The newest event of a stream, undefined when there is none. */
   newest(stream: string): Promise<JournalEvent | undefined>;
+  /** The newest `count` events of a stream, in order. */
+  tail(stream: string, count: number): Promise<JournalEvent[]>;
   /** Streams in order of their first event; `prefix` selects, e.g. `run/`. */
   streams(prefix: string): Promise<string[]>;
   close(): Promise<void>;

@@ -25,7 +25,18 @@ export function openSqliteJournal(path: string): JournalPort {
     "CREATE TRIGGER IF NOT EXISTS event_without_gap BEFORE INSERT ON event WHEN NEW.sequence <> (SELECT coalesce(max(sequence), 0) + 1 FROM event WHERE stream = NEW.stream) BEGIN SELECT RAISE(ABORT, 'out of sequence'); END",
   );
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: asKyselyDatabase(database) }) });
+  const tail = async (stream: string, count: number): Promise<JournalEvent[]> => {
+    const rows = await db
+      .selectFrom("event")
+      .select(["sequence", "at", "body"])
+      .where("stream", "=", stream)
+      .orderBy("sequence", "desc")
+      .limit(count)
+      .execute();
+    return rows.reverse().map((row) => eventOf(stream, row));
+  };
   return {
+    tail,
     async append(events) {
       if (events.length === 0) return;
       const rows = events.map(({ stream, sequence, at, ...body }) => ({
@@ -51,16 +62,7 @@ export function openSqliteJournal(path: string): JournalPort {
         .sort((a, b) => a.sequence - b.sequence)
         .map((row) => eventOf(stream, row));
     },
-    async newest(stream) {
-      const row = await db
-        .selectFrom("event")
-        .select(["sequence", "at", "body"])
-        .where("stream", "=", stream)
-        .orderBy("sequence", "desc")
-        .limit(1)
-        .executeTakeFirst();
-      return row && eventOf(stream, row);
-    },
+    newest: async (stream) => (await tail(stream, 1))[0],
     async streams(prefix) {
       const rows = await db
         .selectFrom("event")

@@ -53,6 +53,8 @@ test("the newest event, and those of some kinds, are read without the others", (
     await journal.append([event("run/a", 1), event("run/a", 2), end, event("run/b", 1)]);
     assert.deepEqual(await journal.newest("run/a"), end);
     assert.equal(await journal.newest("run/c"), undefined);
+    assert.deepEqual(await journal.tail("run/a", 2), [event("run/a", 2), end]);
+    assert.deepEqual(await journal.tail("run/b", 9), [event("run/b", 1)]);
     assert.deepEqual(await journal.read("run/a", ["run-ended", "quarantined"]), [end]);
   }));
 

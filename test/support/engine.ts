@@ -44,6 +44,7 @@ export function memoryJournal(): JournalPort & { readonly kept: JournalEvent[] }
     },
     read: async (stream, kinds) => of(stream).filter(({ kind }) => kinds?.includes(kind) ?? true),
     newest: async (stream) => of(stream).at(-1),
+    tail: async (stream, count) => (count > 0 ? of(stream).slice(-count) : []),
     streams: async (prefix) => [...streams.keys()].filter((name) => name.startsWith(prefix)),
     close: async () => undefined,
   };

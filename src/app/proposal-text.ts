@@ -1,14 +1,27 @@
 // What a proposed commit is called and says. Pure.
+import { approvalTrailer } from "../model/approval-trailer.ts";
 import { quotable } from "../model/diagnostic.ts";
 import { digestOf } from "../model/digest.ts";
+import type { Review } from "../model/review.ts";
 import type { NewerVersion, PassedOver } from "./newer-version.ts";
 
 /** The plan of a proposal, as `cutover plan --base … --head …` makes it. */
 export interface ProposalPlan {
   readonly text: string;
   readonly markdown: string;
-  /** One a release; each becomes a trailer, so that a merge with the message approves exactly these plans. */
+  /** One a release that the proposal changes; each becomes a trailer, so that a merge with the message approves exactly these plans. */
   readonly hashes: readonly string[];
+  /** Releases that have something to do and that the proposal does not touch: it approves nothing of theirs. */
+  readonly others: readonly string[];
+}
+
+/** Which plans a proposal is about. A release that nothing changes for needs no approval. */
+export function proposedPlans({ releases }: Pick<Review, "releases">): Pick<ProposalPlan, "hashes" | "others"> {
+  const busy = releases.filter(({ plan }) => plan.changes.length + plan.waiting.length > 0);
+  return {
+    hashes: busy.filter(({ isAskedAnew }) => isAskedAnew).map(({ plan }) => plan.hash),
+    others: busy.filter(({ isAskedAnew }) => !isAskedAnew).map(({ release }) => release),
+  };
 }
 
 const maxTitle = 72;
@@ -44,12 +57,17 @@ export function proposalMessage(input: {
     proposalTitle(versions),
     "Proposed by cutover: the newest published version within the range.",
     proposalLines(input).join("\n"),
-    ...(plan === undefined ? [] : [shortened(plan.text)]),
-    ...(plan === undefined || plan.hashes.length === 0
-      ? []
-      : [plan.hashes.map((hash) => `Cutover-Plan: ${hash}`).join("\n")]),
+    ...(plan === undefined ? [] : [...othersText(plan), shortened(plan.text)]),
+    ...(plan === undefined || plan.hashes.length === 0 ? [] : [plan.hashes.map(approvalTrailer).join("\n")]),
   ];
   return `${parts.join("\n\n")}\n`;
+}
+
+function othersText({ others }: ProposalPlan): string[] {
+  if (others.length === 0) return [];
+  return [
+    `Not part of it, and not approved by it: what ${others.join(", ")} ${others.length === 1 ? "has" : "have"} still to do.`,
+  ];
 }
 
 /** One line a version, one for each that was passed over, and one for each change of a contract that a reviewer must see. */

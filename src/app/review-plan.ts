@@ -4,6 +4,7 @@ import { type LoadedDesired, loadDesired, readDesired } from "../desired/load-de
 import { CutoverError } from "../errors.ts";
 import type { Desired, DesiredRelease } from "../model/desired.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
+import { canonicalJson } from "../model/digest.ts";
 import type { Plan } from "../model/plan.ts";
 import type { ContractReview, ReleaseReview, Review } from "../model/review.ts";
 import type { Status } from "../model/status.ts";
@@ -86,20 +87,22 @@ export async function reviewPlan({ reviewer, base, head }: ReviewInput): Promise
   const failed: Review["failed"][number][] = [];
   for (const release of desired.releases) {
     try {
-      releases.push(await reviewRelease({ reviewer, release, desired, trust: nextTrust, statuses }));
+      releases.push(
+        await reviewRelease({ reviewer, release, before: before.releases, desired, trust: nextTrust, statuses }),
+      );
     } catch (error) {
       if (!isReleaseFailure(error)) throw error;
       failed.push(failureOf(release.name, error));
     }
   }
   const names = new Set(desired.releases.map(({ name }) => name));
-  const gone = before.releases.filter((name) => !names.has(name));
+  const gone = before.releases.flatMap(({ name }) => (names.has(name) ? [] : [name]));
   return { ...about, trustChange, releases, gone, failed, warnings };
 }
 
 interface BaseState {
   readonly trust: Trust;
-  readonly releases: readonly string[];
+  readonly releases: readonly DesiredRelease[];
 }
 
 /** The Trust that the head is judged by. A base whose documents say nothing yet has only that. */
@@ -108,7 +111,7 @@ async function loadBase({ repository, journal, settings }: Reviewer, commit: str
   const { directory } = settings;
   try {
     const { nextTrust, desired } = await loadDesired(repository, { commit, directory, trust });
-    return { trust: nextTrust, releases: desired.releases.map(({ name }) => name) };
+    return { trust: nextTrust, releases: desired.releases };
   } catch (error) {
     const silent = ["nothing-released", "documents-missing", "documents-invalid"];
     if (!(error instanceof CutoverError) || !silent.includes(error.code)) throw error;
@@ -141,6 +144,8 @@ async function warningsOf(
 interface ReleaseInput {
   readonly reviewer: Reviewer;
   readonly release: DesiredRelease;
+  /** Releases of the base. */
+  readonly before: readonly DesiredRelease[];
   readonly desired: Pick<Desired, "generation" | "releases">;
   readonly trust: Trust;
   readonly statuses: TrustedStatuses;
@@ -179,6 +184,7 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
     contracts: contractsOf(plan, loaded),
     estimates: estimateSteps({ plan, timings, concurrency: reviewer.settings.concurrency }),
     approval: release.policy.approval,
+    isAskedAnew: !input.before.some((each) => canonicalJson(each) === canonicalJson(release)),
   };
 }
 

@@ -1,6 +1,6 @@
 // cutover propose [COMPONENT…]
 import type { Command } from "commander";
-import type { ProposalPlan } from "../app/proposal-text.ts";
+import { type ProposalPlan, proposedPlans } from "../app/proposal-text.ts";
 import type { ProposeInput } from "../app/propose.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 import type { Review } from "../model/review.ts";
@@ -75,13 +75,12 @@ async function pullOpener(
   return { openPull: (pull) => forge.openPull(pull) };
 }
 
-/** A release that nothing changes for needs no approval. */
 function planOf(review: Review, { branch, into }: { branch: string; into: string }): ProposalPlan {
   const named = { ...review, base: { ...review.base, ref: into }, head: { ...review.head, ref: branch } };
   const [, ...lines] = renderReview(named); // the first one names the draft
   return {
     text: toText(lines, { color: false, width: undefined, overflow: "wrap" }).join("\n"),
     markdown: renderReviewMarkdown(named),
-    hashes: review.releases.flatMap(({ plan }) => (plan.changes.length + plan.waiting.length > 0 ? [plan.hash] : [])),
+    ...proposedPlans(review),
   };
 }

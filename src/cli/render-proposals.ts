@@ -3,6 +3,7 @@
 import { branchName, proposalLines } from "../app/proposal-text.ts";
 import type { Proposal, Proposed } from "../app/propose.ts";
 import type { CutoverError } from "../errors.ts";
+import { approvalTrailer, approvedHashes } from "../model/approval-trailer.ts";
 import { renderError, reportError } from "./render-error.ts";
 import { type Line, type Span, styled } from "./text.ts";
 
@@ -47,8 +48,10 @@ function proposalBlock({ branch, title, versions, outcome, plan, pull }: Proposa
 
 /** The merge is signed by a person: that is the approval. Its trailers approve these plans and no others. */
 function mergeCommand({ branch, title, message }: Proposal, ref: string): string {
-  const trailers = message.match(/^Cutover-Plan: sha256:[0-9a-f]{64}$/gm) ?? [];
-  const words = [title, ...trailers].map((text) => `-m '${text}'`).join(" ");
+  // Trailers are one paragraph, the last one; each `-m` is one of its own.
+  const trailers = approvedHashes(message).map((hash) => `'${approvalTrailer(hash)}'`);
+  const paragraph = trailers.length > 1 ? `"$(printf '%s\\n' ${trailers.join(" ")})"` : trailers[0];
+  const words = [`'${title}'`, ...(paragraph === undefined ? [] : [paragraph])].map((text) => `-m ${text}`).join(" ");
   return `git fetch origin && git merge --no-ff -S ${words} origin/${branch} && git push origin HEAD:${branchName(ref)}`;
 }
 

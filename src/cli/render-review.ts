@@ -1,5 +1,6 @@
 // A review for people at a terminal: what must be seen first, then each release's plan, what it costs and how old the
 // knowledge is, and how to agree. Pure.
+import { approvalTrailer } from "../model/approval-trailer.ts";
 import {
   type ContractReview,
   contractChangeText,
@@ -19,11 +20,6 @@ import { formatClock, formatDuration } from "./units.ts";
 
 /** More of one contract's entries than these are counted only. */
 const mostChanges = 40;
-
-/** The line that a merge commit needs under `approval: plan-hash`. */
-export function approvalTrailer(hash: string): string {
-  return `Cutover-Plan: ${hash}`;
-}
 
 export function renderReview(review: Review): Line[] {
   const { base, head, releases, gone, failed, warnings, trustChange } = review;
@@ -72,7 +68,7 @@ interface ApprovalView {
   readonly by?: { readonly hash: string; readonly commit: string };
   readonly reason?: string;
   readonly lines?: readonly string[];
-  readonly trailer?: string;
+  readonly trailer?: string | undefined;
   readonly next?: string;
 }
 
@@ -84,9 +80,17 @@ export function approvalLines(view: ApprovalView | undefined): Line[] {
   return [
     ["  ", styled(`waits for approval (${view.reason}):`, "warn")],
     ...(view.lines ?? []).map((line): Line => [`    ${line}`]),
-    ["  a signed commit with this line at the end of its message approves the plan as it is:"],
-    [`    ${view.trailer}`],
+    ...approvalWay(view.trailer),
     [styled("next:", "accent"), ` ${view.next}`],
+  ];
+}
+
+function approvalWay(trailer: string | undefined): Line[] {
+  if (trailer === undefined)
+    return [["  nothing runs until each of these is as it was committed again, or is left out of the plan"]];
+  return [
+    ["  a signed commit with this line as the last paragraph of its message approves the plan as it is:"],
+    [`    ${trailer}`],
   ];
 }
 

@@ -64,6 +64,8 @@ export interface ReleaseReview {
   readonly contracts: readonly ContractReview[];
   readonly estimates: readonly StepEstimate[];
   readonly approval: "merge" | "plan-hash";
+  /** Git asks for something else of this release than at the base; else the plan is what is left to do anyway. */
+  readonly isAskedAnew: boolean;
 }
 
 /** `switch.strategy none → restart` */

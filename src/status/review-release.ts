@@ -1,4 +1,5 @@
 // One release within the comment: what must be seen first, then the table, the picture, what is left alone, the approval. Pure.
+import { approvalTrailer } from "../model/approval-trailer.ts";
 import { formatBytes } from "../model/format-bytes.ts";
 import type { Held } from "../model/plan.ts";
 import type { ContractReview, ReleaseReview, RiskItem } from "../model/review.ts";
@@ -231,10 +232,10 @@ function whyLines(steps: readonly VersionStep[], detail: Detail): string[] {
 function approvalLines({ approval, plan }: ReleaseReview): string[] {
   if (approval === "merge") return [`Plan ${code(plan.hash)}: merging is the approval.`];
   return [
-    `**Approval by plan hash**: it runs only when the message of the merge commit ends with this line:`,
+    `**Approval by plan hash**: it runs only when the last paragraph of the message of the merge commit has this line:`,
     "",
     "```text",
-    `Cutover-Plan: ${/^sha256:[0-9a-f]{64}$/.test(plan.hash) ? plan.hash : "this plan has no valid hash"}`,
+    approvalTrailer(plan.hash),
     "```",
   ];
 }

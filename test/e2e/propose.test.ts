@@ -344,7 +344,7 @@ test("one proposal's failure is said by itself, keeps no other from being made, 
       await world.push(release('"1.2.3"', '"7.0.0", range: "7"'));
       const describe: ProposeInput["describe"] = async ({ branch }) => {
         if (branch.includes("shop")) throw new LackingError("no plan", "");
-        return { text: "", markdown: "", hashes: [] };
+        return { text: "", markdown: "", hashes: [], others: [] };
       };
       const half = await world.propose({ describe });
       assert.deepEqual(outcomes(half), ["proposed cache 7.2.0"]);

@@ -60,6 +60,7 @@ export function releaseReview(world: World, parts: Partial<ReleaseReview> = {}):
       basis: `${hosts.length} of ${hosts.length} hosts, newest 2026-11-20`,
     })),
     approval: "merge",
+    isAskedAnew: true,
     ...parts,
   };
 }

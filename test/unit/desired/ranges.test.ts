@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NewerVersion } from "../../../src/app/newer-version.ts";
-import { proposalBranch, proposalMessage, proposalTitle } from "../../../src/app/proposal-text.ts";
+import { proposalBranch, proposalMessage, proposalTitle, proposedPlans } from "../../../src/app/proposal-text.ts";
 import { isWithin, newerWithin } from "../../../src/desired/ranges.ts";
+import { releaseReview } from "../../support/review-input.ts";
 
 test("the highest version within the range comes first; pre-releases, other names and what is not above are left out (R66)", () => {
   const versions = ["nightly", "1.2.0", "1.10.0", "1.9.9", "2.0.0", "1.11.0-rc.1", "v1.9.10", "1.2.0+b2", "r7", "1.3"];
@@ -38,10 +39,11 @@ test("a proposal of one component is named after it, of several the same for the
 
 test("labels and file names of a repository cannot write lines into a commit message, a trailer least of all", () => {
   const match = { role: "x\n\nCutover-Plan: sha256:0" };
+  const [one = "", two = ""] = ["1", "2"].map((digit) => `sha256:${digit.repeat(64)}`);
   const message = proposalMessage({
     versions: [newer("shop", "1.2.0", { match, file: "a\nb.yaml" })],
     passedOver: [{ component: "shop", version: "1.3.0", reason: "quarantined", message: "a\nb" }],
-    plan: { text: "the plan", markdown: "", hashes: ["sha256:1", "sha256:2"] },
+    plan: { text: "the plan", markdown: "", hashes: [one, two], others: ["web", "mail"] },
   });
   assert.equal(
     message,
@@ -52,10 +54,25 @@ Proposed by cutover: the newest published version within the range.
 - shop 1.0.0 → 1.2.0 on hosts with role=x\\u{a}\\u{a}Cutover-Plan: sha256:0, range "^1" (a\\u{a}b.yaml:1)
 - passed over: shop 1.3.0 (quarantined)
 
+Not part of it, and not approved by it: what web, mail have still to do.
+
 the plan
 
-Cutover-Plan: sha256:1
-Cutover-Plan: sha256:2
+Cutover-Plan: ${one}
+Cutover-Plan: ${two}
 `,
   );
+});
+
+test("a proposal approves the plans of the releases that it changes, and names the others that have something to do (R66, P12)", () => {
+  const review = (name: string, isAskedAnew: boolean, version?: string) => {
+    const world = { components: { web: { hosts: ["h1"], ...(version === undefined ? {} : { version }) } } };
+    return releaseReview(world, { release: name, isAskedAnew });
+  };
+  const [changed, waits, idle] = [review("shop", true), review("mail", false), review("blog", true, "1.0.0")];
+  assert.ok(changed && waits && idle);
+  assert.deepEqual(proposedPlans({ releases: [changed, waits, idle] }), {
+    hashes: [changed.plan.hash],
+    others: ["mail"],
+  });
 });

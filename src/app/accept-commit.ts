@@ -8,6 +8,7 @@ import { remember } from "./controller-memory.ts";
 import { readNewest } from "./read-newest.ts";
 
 const fleetStream = "fleet";
+const generationStream = "generations";
 
 /** The newest commit, checked against the Trust of the last accepted one. Throws what `readNewest` throws. */
 export async function acceptCommit(controller: Controller): Promise<LoadedDesired> {
@@ -23,11 +24,32 @@ export async function acceptCommit(controller: Controller): Promise<LoadedDesire
     const trust = encodeTrust(loaded.nextTrust);
     await remember(controller, { kind: "commit-accepted", commit, signer: loaded.signer, trust });
   }
+  await keepGeneration(controller, loaded.desired);
   await keepFleet(
     controller,
     hosts.map(({ name }) => name),
   );
   return loaded;
+}
+
+/** Since when these documents are in force; undefined when others are, or none yet. */
+export async function inForceSince(
+  journal: Pick<JournalPort, "newest">,
+  generation: string,
+): Promise<number | undefined> {
+  const kept = await journal.newest(generationStream);
+  return kept?.kind === "generation-accepted" && kept.generation === generation ? kept.at : undefined;
+}
+
+/** Exported for tests of what depends on it. */
+export async function keepGeneration(
+  controller: Pick<Controller, "journal" | "clock">,
+  { generation, commit }: Pick<LoadedDesired["desired"], "generation" | "commit">,
+): Promise<void> {
+  const kept = await controller.journal.newest(generationStream);
+  if (kept?.kind === "generation-accepted" && kept.generation === generation) return;
+  const appender = makeAppender({ ...controller, stream: generationStream, last: kept?.sequence ?? 0 });
+  await appender.append({ kind: "generation-accepted", generation, commit });
 }
 
 /** Host names of the last accepted commit; of the last run when no commit said them; undefined when nobody knows. */

@@ -1,15 +1,18 @@
 // Policy `approval: plan-hash`: a release runs when a signed commit names its plan, and only what that plan was (R4, P12).
+import { approvalTrailer } from "../model/approval-trailer.ts";
 import type { Desired, DesiredRelease } from "../model/desired.ts";
 import type { Plan } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
-import { Status } from "../model/status.ts";
+import type { Trust } from "../model/trust.ts";
 import { beyondApproved, type IntentDifference } from "../plan/compare-intent.ts";
 import { taskWords } from "../plan/host-tasks.ts";
 import { intentOf } from "../plan/plan-hash.ts";
 import { makeAppender } from "../run/append.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
-import type { Controller } from "./controller.ts";
+import { inForceSince } from "./accept-commit.ts";
+import type { Controller, ControllerSettings } from "./controller.ts";
 import type { LoadedVersion } from "./load-published.ts";
+import { type NamedPlan, type NamedPlans, namedPlans } from "./named-plans.ts";
 import { readStatuses } from "./publish-status.ts";
 import { planFromStatuses } from "./review-plan.ts";
 
@@ -26,11 +29,11 @@ export type Approval =
 
 export interface ApprovalTrouble {
   readonly kind: "stalled";
-  readonly reason: "ApprovalMissing" | "PlanDiffers";
+  readonly reason: "ApprovalMissing" | "PlanDiffers" | "HostDrifted";
   /** One sentence a line: what is missing or differs. */
   readonly lines: readonly string[];
-  /** The line that the message of a commit needs. */
-  readonly trailer: string;
+  /** The line that the message of a commit needs; undefined where no approval would help. */
+  readonly trailer: string | undefined;
   /** The next command; an empty commit on top has the same documents, so the same generation. */
   readonly next: string;
 }
@@ -40,9 +43,18 @@ export interface ApprovalInput {
   readonly plan: Plan;
   readonly desired: Pick<Desired, "commit" | "generation">;
   readonly versions: ReadonlyMap<string, LoadedVersion>;
+  readonly trust: Pick<Trust, "commitSigners">;
+  /** Kept from pass to pass by a process that makes many. */
+  readonly known?: KnownTrailers;
 }
 
-type Judge = Pick<Controller, "journal" | "repository">;
+/** What commits name, and what was reviewed by that, for the plan of each release that was judged last. */
+export type KnownTrailers = Map<string, { readonly about: string; readonly found: Promise<FoundTrailers> }>;
+
+type FoundTrailers = NamedPlans & { readonly reviewed: Agreed | undefined };
+type Agreed = Pick<Approved, "hash" | "commit" | "changes" | "tasks" | "contracts">;
+
+type Judge = Pick<Controller, "journal" | "repository"> & { readonly settings: Pick<ControllerSettings, "directory"> };
 
 /** Reads only. `desired.commit` must be an accepted commit, or one that would be. */
 export async function judgeApproval(controller: Judge, input: ApprovalInput): Promise<Approval> {
@@ -51,29 +63,23 @@ export async function judgeApproval(controller: Judge, input: ApprovalInput): Pr
   const decides = beyondApproved(plan, []).length > 0;
   if (release.policy.approval === "merge" || !decides) return { kind: "not-needed" };
   // Somebody changed a host behind our back since: not even the rest runs until a person has looked (R4).
-  const drifted = plan.held.filter(({ reason }) => reason === "drifted");
-  if (drifted.length > 0) {
-    const found = drifted.map(({ host, component = "", evidence }) => ({ host, component, text: evidence }));
-    const [first] = drifted;
-    return { ...trouble(plan, "PlanDiffers", folded(found)), next: `cutover host check ${first?.host ?? ""}` };
-  }
-  const before = await approvalsOf(controller, input);
-  const agreed = before.find((approved) => differences(input, approved).length === 0);
+  const drifted = hostDrifted(plan);
+  if (drifted !== undefined) return drifted;
+  const { agreed, newest } = await approvedBefore(controller, input);
   if (agreed !== undefined) return { kind: "approved", by: agreed, isNew: false };
-  const named = trailersOf(await controller.repository.message(desired.commit));
-  const reviewed = await reviewedPlan(controller, input, named);
+  const { named, misplaced, reviewed } = await trailersFor(controller, input);
   if (reviewed !== undefined && differences(input, reviewed).length === 0) {
-    const { commit, generation } = desired;
-    const by: Approved = { kind: "plan-approved", release: release.name, generation, commit, ...reviewed };
-    return { kind: "approved", by, isNew: true };
+    const { generation } = desired;
+    return {
+      kind: "approved",
+      by: { kind: "plan-approved", release: release.name, generation, ...reviewed },
+      isNew: true,
+    };
   }
-  const known = reviewed ?? before.at(-1);
+  const known = reviewed ?? newest;
   if (known !== undefined) return trouble(plan, "PlanDiffers", differences(input, known));
-  if (named.length === 0) return trouble(plan, "ApprovalMissing", ["no signed commit names this plan"]);
-  const others = named.map(short).join(", ");
-  return trouble(plan, "PlanDiffers", [
-    `commit ${desired.commit.slice(0, 12)} names ${others}, and the plan is ${short(plan.hash)} by now: review it again`,
-  ]);
+  if (named.length === 0) return trouble(plan, "ApprovalMissing", [missingText(misplaced)]);
+  return trouble(plan, "PlanDiffers", otherPlans(plan, named));
 }
 
 /** Journals an approval that was found just now: it holds for every later pass of the generation. */
@@ -83,30 +89,83 @@ export async function keepApproval(
 ): Promise<void> {
   if (approval.kind !== "approved" || !approval.isNew) return;
   const stream = approvalStream(approval.by.release);
-  const last = (await controller.journal.read(stream)).at(-1)?.sequence ?? 0;
+  const last = (await controller.journal.newest(stream))?.sequence ?? 0;
   await makeAppender({ ...controller, stream, last }).append(approval.by);
 }
 
 /** For statuses: one text, the same for the same plan. */
 export function approvalMessage({ lines, trailer, next }: ApprovalTrouble): string {
-  return `${lines.join("; ")}; to approve the plan as it is: a signed commit on top with the trailer ${trailer} (${next})`;
+  const way =
+    trailer === undefined
+      ? `nothing runs until each of these is as it was committed again, or is left out of the plan (${next})`
+      : `to approve the plan as it is: a signed commit on top with the trailer ${trailer} (${next})`;
+  return `${lines.join("; ")}; ${way}`;
 }
 
-/** Hashes that a commit message names, each on a line of its own, as `git commit --trailer` writes it. */
-export function trailersOf(message: string): string[] {
-  const lines = message.matchAll(/^Cutover-Plan:[ \t]*(sha256:[0-9a-f]{64})[ \t]*\r?$/gim);
-  return [...new Set([...lines].flatMap(([, hash = ""]) => hash.toLowerCase()))];
+function hostDrifted({ held }: Plan): ApprovalTrouble | undefined {
+  const drifted = held.filter(({ reason }) => reason === "drifted");
+  const [first] = drifted;
+  if (first === undefined) return undefined;
+  const found = drifted.map(({ host, component = "", evidence }) => ({ host, component, text: evidence }));
+  const next = `cutover hold ${first.host} --reason 'somebody changed it'`;
+  return { kind: "stalled", reason: "HostDrifted", lines: folded(found), trailer: undefined, next };
 }
 
-/** Approvals of these documents, since they were asked for: who brings them back after others needs a new one. */
-async function approvalsOf({ journal }: Judge, { release, desired }: ApprovalInput): Promise<Approved[]> {
-  const { generation } = desired;
-  const others = (await readStatuses({ journal }, release.name)).find((status) => status.generation !== generation);
-  const events = await journal.read(approvalStream(release.name));
-  return events.filter(
-    (event): event is typeof event & Approved =>
-      event.kind === "plan-approved" && event.generation === generation && event.at > (others?.at ?? 0),
-  );
+function missingText(misplaced: string | undefined): string {
+  if (misplaced === undefined) return "no signed commit names this plan";
+  return `no signed commit names this plan; commit ${misplaced.slice(0, 12)} does it outside its trailers, the last paragraph of its message`;
+}
+
+function otherPlans({ hash }: Plan, named: readonly NamedPlan[]): string[] {
+  const byCommit = [...Map.groupBy(named.slice(0, shownLines), ({ commit }) => commit)];
+  const names = byCommit.map(([commit, plans]) => `commit ${commit.slice(0, 12)} names ${plans.map((each) => short(each.hash)).join(", ")}`); // biome-ignore format: one line
+  return [`${names.join(", ")}, and the plan is ${short(hash)} by now: review it again`];
+}
+
+/** As many approvals of the same documents are looked at; older ones are found by their trailers again. */
+const newestApprovals = 10;
+
+/** Approvals since these documents came into force: who brings them back after others needs a new one. */
+async function approvedBefore(
+  { journal }: Judge,
+  input: ApprovalInput,
+): Promise<{ readonly agreed?: Approved; readonly newest?: Approved }> {
+  const { release, desired } = input;
+  const since = await inForceSince(journal, desired.generation);
+  if (since === undefined) return {};
+  let newest: Approved | undefined;
+  // The newest one mostly says it; one of a large fleet is large.
+  for (const count of [1, newestApprovals]) {
+    const events = await journal.tail(approvalStream(release.name), count);
+    const found = events.flatMap((event) =>
+      event.kind === "plan-approved" && event.generation === desired.generation && event.at >= since ? [event] : [],
+    );
+    newest = found.at(-1);
+    const agreed = found.findLast((approved) => differences(input, approved).length === 0);
+    if (agreed !== undefined) return { agreed, newest: agreed };
+    if (found.length < count) break;
+  }
+  return newest === undefined ? {} : { newest };
+}
+
+/** The same commit and plan are looked up once a process: what a commit names does not change. */
+function trailersFor(controller: Judge, input: ApprovalInput): Promise<FoundTrailers> {
+  const { release, plan, desired, known } = input;
+  const about = `${desired.commit} ${plan.hash}`;
+  const before = known?.get(release.name);
+  if (before?.about === about) return before.found;
+  const found = findTrailers(controller, input);
+  known?.set(release.name, { about, found });
+  found.catch(() => known?.delete(release.name));
+  return found;
+}
+
+async function findTrailers(controller: Judge, input: ApprovalInput): Promise<FoundTrailers> {
+  const { plan, desired, trust } = input;
+  const { repository, settings } = controller;
+  const where = { directory: settings.directory, signers: trust.commitSigners, sought: plan.hash };
+  const found = await namedPlans(repository, { desired, ...where });
+  return { ...found, reviewed: await reviewedPlan(controller, input, found.named) };
 }
 
 /** As far back as the state that somebody reviewed is looked for. */
@@ -119,18 +178,22 @@ const newestStatuses = 10;
 async function reviewedPlan(
   { journal }: Judge,
   { plan, release, desired, versions }: ApprovalInput,
-  named: readonly string[],
-): Promise<Pick<Approved, "hash" | "changes" | "tasks"> | undefined> {
-  const agreeing = (to: Plan) => ({ hash: to.hash, changes: intentOf(to), tasks: tasksOf(to, versions) });
-  if (named.includes(plan.hash)) return agreeing(plan);
+  named: readonly NamedPlan[],
+): Promise<Agreed | undefined> {
   if (named.length === 0) return undefined;
-  const states = (await readStatuses({ journal }, release.name))
-    .slice(0, newestStatuses)
-    .filter((status) => Status.safeParse(status).success)
-    .map((status) => [status]);
-  for (const statuses of [...states, []]) {
-    const then = planFromStatuses({ release, desired, versions, statuses }).plan;
-    if (named.includes(then.hash)) return agreeing(then);
+  const commits = new Map(named.map(({ hash, commit }) => [hash, commit]));
+  const agreeing = (to: Plan): Agreed | undefined => {
+    const commit = commits.get(to.hash);
+    if (commit === undefined) return undefined;
+    const { hash, contracts = {} } = to;
+    return { hash, commit, changes: intentOf(to), tasks: tasksOf(to, versions), contracts };
+  };
+  const present = agreeing(plan);
+  if (present !== undefined) return present;
+  const states = await readStatuses({ journal }, { release: release.name, count: newestStatuses });
+  for (const statuses of [...states.map((status) => [status]), []]) {
+    const then = agreeing(planFromStatuses({ release, desired, versions, statuses }).plan);
+    if (then !== undefined) return then;
   }
   return undefined;
 }
@@ -138,14 +201,19 @@ async function reviewedPlan(
 /** What the plan would do beyond the approved one, a line each. A version may have been published again with other tasks. */
 function differences(
   { plan, versions }: Pick<ApprovalInput, "plan" | "versions">,
-  { changes, tasks: agreed }: Pick<Approved, "changes" | "tasks">,
+  { changes, tasks: agreed, contracts = {} }: Pick<Approved, "changes" | "tasks" | "contracts">,
 ): string[] {
-  const tasks = Object.entries(tasksOf({ changes: plan.changes, waiting: [] }, versions)).flatMap(([version, words]) =>
-    agreed[version] === undefined || agreed[version] === words
-      ? []
-      : [`${version} does ${words}, and ${agreed[version]} was reviewed`],
-  );
-  return [...folded(beyondApproved(plan, changes)), ...tasks];
+  const words = Object.entries(tasksOf({ changes: plan.changes, waiting: [] }, versions));
+  const reviewed = words.filter(([version]) => agreed[version] !== undefined);
+  return [
+    ...folded(beyondApproved(plan, changes)),
+    ...reviewed
+      .filter(([version, does]) => agreed[version] !== does)
+      .map(([version, does]) => `${version} does ${does}, and ${agreed[version]} was reviewed`),
+    ...reviewed
+      .filter(([version]) => contracts[version] !== plan.contracts?.[version])
+      .map(([version]) => `${version} has another task bundle or contract than the one that was reviewed`),
+  ];
 }
 
 function tasksOf(plan: Pick<Plan, "changes" | "waiting">, versions: ApprovalInput["versions"]): Approved["tasks"] {
@@ -158,8 +226,8 @@ function tasksOf(plan: Pick<Plan, "changes" | "waiting">, versions: ApprovalInpu
   );
 }
 
-function trouble(plan: Plan, reason: ApprovalTrouble["reason"], lines: readonly string[]): ApprovalTrouble {
-  const trailer = `Cutover-Plan: ${plan.hash}`;
+function trouble(plan: Plan, reason: "ApprovalMissing" | "PlanDiffers", lines: readonly string[]): ApprovalTrouble {
+  const trailer = approvalTrailer(plan.hash);
   const next = `git commit --allow-empty -S -m 'Approve the plan of ${plan.release}' --trailer '${trailer}' && git push`;
   return { kind: "stalled", reason, lines, trailer, next };
 }

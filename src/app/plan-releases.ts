@@ -46,7 +46,10 @@ export async function planReleases({ controller }: { readonly controller: Contro
       plans.push(plan);
       approvals.set(
         release.name,
-        await judgeApproval(controller, { release, plan, desired, versions: context.versions }),
+        await judgeApproval(controller, {
+          ...{ release, plan, desired, versions: context.versions },
+          trust: loaded.nextTrust,
+        }),
       );
       const tries = { plan, firstRetry: "after-a-pause" } as const;
       const backOff = plan.changes.length === 0 ? undefined : await backOffOf(controller, tries);

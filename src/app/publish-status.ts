@@ -112,10 +112,15 @@ export async function readStatusStream(
   return { last, isPublished, sequence: events.at(-1)?.sequence ?? 0 };
 }
 
-/** Every status of a release that this controller made, newest first, as it was journaled. */
-export async function readStatuses({ journal }: Pick<Controller, "journal">, release: string): Promise<Status[]> {
-  const events = await journal.read(statusStream(release));
-  return events.flatMap((event) => (event.kind === "status-made" ? [event.status] : [])).reverse();
+/** The newest statuses of a release that this controller made, newest first; those that fit no schema are passed over. */
+export async function readStatuses(
+  { journal }: Pick<Controller, "journal">,
+  { release, count }: { readonly release: string; readonly count: number },
+): Promise<Status[]> {
+  // Each may be followed by its publication.
+  const events = await journal.tail(statusStream(release), count * 2);
+  const statuses = events.flatMap((event) => (event.kind === "status-made" ? [event.status] : [])).reverse();
+  return statuses.slice(0, count).filter((status) => Status.safeParse(status).success);
 }
 
 async function pushStatus(controller: Controller, status: Status): Promise<void> {

@@ -5,7 +5,7 @@ import { stateOf } from "../model/status.ts";
 import type { Lease } from "../ports.ts";
 import { openRuns } from "../run/replay.ts";
 import { acceptCommit } from "./accept-commit.ts";
-import { approvalMessage, judgeApproval, keepApproval } from "./approval.ts";
+import { approvalMessage, judgeApproval, type KnownTrailers, keepApproval } from "./approval.ts";
 import { backOffOf, type FirstRetry } from "./back-off.ts";
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
@@ -23,6 +23,8 @@ export interface PassInput {
   readonly signal: AbortSignal;
   /** `at-once` unless said otherwise. */
   readonly firstRetry?: FirstRetry;
+  /** What approvals were looked up before, by a process that makes many passes. */
+  readonly knownTrailers?: KnownTrailers;
 }
 
 /** Finishes what an earlier controller left open, then makes the world look like the newest trusted commit. */
@@ -97,7 +99,9 @@ async function reconcileRelease(input: PassInput, desired: Desired, release: Des
   const { plan } = planned;
   if (plan.changes.length === 0)
     return { ...planned, run: undefined, outcome: plan.held.length > 0 ? "stalled" : "in-sync" };
-  const approval = await judgeApproval(controller, { release, plan, desired, versions: context.versions });
+  const known = input.knownTrailers === undefined ? {} : { known: input.knownTrailers };
+  const { versions } = context;
+  const approval = await judgeApproval(controller, { release, plan, desired, versions, trust, ...known });
   if (approval.kind === "stalled") {
     const { reason, next } = approval;
     const trouble = { reason, message: approvalMessage(approval), next };

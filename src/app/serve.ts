@@ -1,6 +1,7 @@
 // The loop: a hint (push, poll, webhook, cron) leads to one pass; hints during a pass lead to one more.
 import { CutoverError } from "../errors.ts";
 import type { Lease, LogPort, Trigger } from "../ports.ts";
+import type { KnownTrailers } from "./approval.ts";
 import { type Controller, withLease } from "./controller.ts";
 import { remember } from "./controller-memory.ts";
 import type { RunWatcher } from "./execute-run.ts";
@@ -32,6 +33,7 @@ export async function serve(input: ServeInput): Promise<void> {
   const onTrouble = (doing: string, error: unknown) => input.log.warn(`lease-${doing}-failed`, describe(error));
   await withLease(controller, { takeOver, signal, onTrouble }, async (lease, running) => {
     const hints = makeHints();
+    const knownTrailers: KnownTrailers = new Map();
     const stops = await startAll(input.triggers, hints.give);
     const over = new AbortController();
     let pass = new AbortController();
@@ -47,7 +49,10 @@ export async function serve(input: ServeInput): Promise<void> {
         if (reason === undefined) break;
         await answerRequests({ ...input, signal: running }, lease);
         pass = new AbortController();
-        const report = await onePass({ ...input, signal: running }, { lease, reason, interrupt: pass.signal });
+        const report = await onePass(
+          { ...input, signal: running },
+          { lease, reason, knownTrailers, interrupt: pass.signal },
+        );
         if (report === undefined) continue;
         const retry = report.kind === "failed" ? report.error.disposition !== "stall" : isWaiting(report.result);
         if (retry) hints.giveLater(`again after ${retryMs / 1_000} s`, retryMs);
@@ -113,12 +118,16 @@ async function answerRequests(input: ServeInput, lease: Lease): Promise<void> {
 interface PassRequest {
   readonly lease: Lease;
   readonly reason: string;
+  readonly knownTrailers: KnownTrailers;
   /** Ends the pass early, and leaves its run open. */
   readonly interrupt: AbortSignal;
 }
 
 /** Undefined when the pass was interrupted. */
-async function onePass(input: ServeInput, { lease, reason, interrupt }: PassRequest): Promise<PassReport | undefined> {
+async function onePass(
+  input: ServeInput,
+  { lease, reason, knownTrailers, interrupt }: PassRequest,
+): Promise<PassReport | undefined> {
   const { controller, log, onPass } = input;
   const started = controller.clock.now();
   const elapsed = () => controller.clock.now() - started;
@@ -127,7 +136,7 @@ async function onePass(input: ServeInput, { lease, reason, interrupt }: PassRequ
   try {
     const { watcher } = input;
     const signal = AbortSignal.any([input.signal, interrupt]);
-    const result = await reconcile({ controller, lease, watcher, signal, firstRetry: "after-a-pause" });
+    const result = await reconcile({ controller, lease, watcher, signal, knownTrailers, firstRetry: "after-a-pause" });
     report = { kind: "passed", result, durationMs: elapsed() };
     log.info("pass-ended", {
       commit: result.commit,

@@ -87,6 +87,8 @@ export type EventBody =
       readonly message: string;
       readonly evidence: string;
     }
+  /** The documents in force are others than before, in a stream of their own: approvals of earlier ones are over. */
+  | { readonly kind: "generation-accepted"; readonly generation: string; readonly commit: string }
   /** Policy `approval: plan-hash`: a signed commit named this plan. Plans of this generation may do these changes, or fewer. */
   | {
       readonly kind: "plan-approved";

@@ -204,7 +204,7 @@ test(
         await pointAt("1.0.0");
         await merge("Merge 3.0.0", `Cutover-Plan: ${agreed?.plan.hash}`);
         const drifted = await outcome();
-        assert.deepEqual([drifted.outcome, drifted.reason], ["stalled", "PlanDiffers"]);
+        assert.deepEqual([drifted.outcome, drifted.reason], ["stalled", "HostDrifted"]);
         assert.match(drifted.message, /host-2 web: current is 1\.0\.0, but 2\.0\.0 was committed last/);
         await pointAt("2.0.0");
         assert.equal((await outcome()).outcome, "done");

@@ -54,10 +54,16 @@ export async function writeTransfers(keys: Keys, list: TransferList): Promise<nu
   const present = signatureBlocks((await store.read(signaturesPath, maxKeyValueBytes)) ?? "");
   const signatures = await signAll(keys, { namespace: transfersNamespace, data: text });
   const own = new Set(signatures.map(signingKeyOf));
-  const others = before === text ? present : [];
-  const known = new Set(others.map(signingKeyOf));
-  const missing = signatures.filter((block) => !known.has(signingKeyOf(block)));
+  const standing = before === text ? present : [];
+  // A block that only claims to be ours must not keep ours away.
+  const { keys: valid } = await keys.signer.verify({
+    ...{ allowedKeys: signatures.map(publicKeyOf), namespace: transfersNamespace, data: text },
+    signatures: standing.join(""),
+  });
+  const missing = signatures.filter((block) => !valid.includes(publicKeyOf(block)));
   if (missing.length === 0) return 0;
+  const replaced = new Set(missing.map(signingKeyOf));
+  const others = standing.filter((block) => !replaced.has(signingKeyOf(block)));
   if (before !== text) await store.write(textPath, text);
   // Ours first: nobody reads more than so many, and a list may be handed on with those of keys that are long gone.
   await store.write(signaturesPath, [...missing, ...others].slice(0, mostSignatures).join(""));

@@ -384,6 +384,19 @@ test("our own list of another tree is not built upon, and nothing that a store h
     assert.deepEqual(lists, [encodeTransferList(honest.list)]);
   }));
 
+test("a signature that only claims to be ours is replaced by ours", () =>
+  withPublishing(async (publishing) => {
+    const { store, signer, releaseKey } = publishing;
+    const again = () => publishing.publish({ version: "2.0", files: filesOf("2.0"), options: { now, patches } });
+    await publishing.publish({ version: "1.0", files: filesOf("1.0") });
+    const { tree } = await again();
+    const before = await contentOf(publishing.storeDirectory);
+    const other = { keyPath: releaseKey.privateKeyPath, namespace: transfersNamespace, data: "another text" };
+    await store.write(transferSignaturesPath(tree), await signer.sign(other));
+    await again();
+    assert.deepEqual(await contentOf(publishing.storeDirectory), before);
+  }));
+
 test("what cannot be made or would save nothing is said, and the version is published without it", () =>
   withPublishing(async (publishing) => {
     const useless: PatchToolPort = {

@@ -54,6 +54,8 @@ export interface PublishResult {
   readonly sequence: number;
   /** Seconds since 1970. */
   readonly expires: number;
+  /** Security floor: versions with a lower sequence never run again once this one is committed. */
+  readonly floor: number;
   readonly tree: Digest;
   readonly bundle: Digest | undefined;
   readonly files: number;
@@ -261,13 +263,14 @@ function summary(
   outcome: PublishResult["outcome"],
   metadata: ReleaseMetadata,
 ): Omit<PublishResult, "sentBytes" | "signatures" | "scanMs" | "packMs" | "signMs"> {
-  const { component, version, sequence, expires, tree, bundle } = metadata;
+  const { component, version, sequence, expires, floor, tree, bundle } = metadata;
   return {
     outcome,
     component,
     version,
     sequence,
     expires,
+    floor,
     tree: tree.digest,
     bundle: bundle?.digest,
     files: tree.files,

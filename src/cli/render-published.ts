@@ -9,6 +9,8 @@ export interface PublishedView {
   readonly sequence: number;
   /** Seconds since 1970. */
   readonly expires: number;
+  /** A sequence; nothing below it runs again. */
+  readonly floor: number;
   readonly tree: string;
   readonly bundle: string | undefined;
   readonly files: number;
@@ -52,7 +54,7 @@ export function renderPublished(view: PublishedView): Line[] {
     first,
     [`  tree      ${view.tree}`],
     ...(view.bundle === undefined ? [] : [[`  tasks     ${view.bundle}`]]),
-    [`  sequence  ${view.sequence}, first use until ${formatClock(view.expires * 1_000)}`],
+    [`  sequence  ${view.sequence}, floor ${view.floor}, first use until ${formatClock(view.expires * 1_000)}`],
     ...(view.patches === undefined ? [] : patchLines(view.patches)),
     [styled("next:", "accent"), ` name version "${view.version}" of ${view.component} in a Release, commit and push`],
   ];

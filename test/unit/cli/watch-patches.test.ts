@@ -54,7 +54,7 @@ test("on a terminal it is one moving row that goes away; beside JSON there is no
 
 test("what was published says each patch beside the whole, and names the encoders that were missing", () => {
   const view: PublishedView = {
-    ...{ outcome: "published", component: "web", version: "2.0", sequence: 4, expires: 1_800_000_000 },
+    ...{ outcome: "published", component: "web", version: "2.0", sequence: 4, expires: 1_800_000_000, floor: 2 },
     ...{ tree: "sha256:00", bundle: undefined, files: 2, treeBytes: 10, sentBytes: 5, signatures: 1 },
     ...{ scanMs: 1, packMs: 1, signMs: 1 },
     patches: {
@@ -69,6 +69,7 @@ test("what was published says each patch beside the whole, and names the encoder
     },
   };
   const text = toText(renderPublished(view), { color: false, width: undefined, overflow: "wrap" });
+  assert.equal(text[2], "  sequence  4, floor 2, first use until 2027-01-15T08:00:00Z");
   assert.deepEqual(text.slice(3, 7), [
     "  patches   from 1.2: 20 kB, 9.0 kB with bsdiff instead of 3.0 MB",
     "            from 1.1: none, it would not be smaller than the full 3.0 MB",

@@ -21,8 +21,12 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
     stop.abort(name);
   });
 }
-// `cutover plan | head`: nobody reads on, so nothing is left to say.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 74));
+// `cutover reconcile | head`: nobody reads on, so nothing more is said. The work goes on and ends with its own exit code.
+const unread = new AbortController();
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") process.exit(74);
+  unread.abort();
+});
 
 const wiring = () => import("./wiring.ts");
 
@@ -58,6 +62,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   self: [process.execPath, fileURLToPath(import.meta.url)],
   signal: stop.signal,
+  unread: unread.signal,
 });
 
 async function openServer(configPath: string): Promise<OpenedServer> {

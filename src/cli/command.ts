@@ -12,6 +12,8 @@ export interface CliInput {
   /** How to start this very cutover again: interpreter and main script. */
   readonly self: readonly string[];
   readonly signal: AbortSignal;
+  /** Aborted when whoever read the output is gone: what only shows ends then, what acts goes on. */
+  readonly unread: AbortSignal;
 }
 
 /** What an action is given besides its arguments. */

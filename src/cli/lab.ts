@@ -92,7 +92,9 @@ function hostLines({ kind, directory, operatorKey, hosts }: Lab): Line[] {
       kind === "loopback"
         ? [...local, "--authorized-keys", host.authorizedKeysFile, "--host-key", `'${host.hostKeys[0] ?? ""}'`]
         : ["--operator-key", operatorKey ?? "", "--known-hosts", knownHostsOf(directory)];
-    const where = ["--address", host.address, "--port", String(host.port), "--base", host.baseDirectory];
+    // Loopback hosts share one machine: each one's health checks must ask its own address.
+    const self = kind === "loopback" ? ["--self", host.address] : [];
+    const where = ["--address", host.address, ...self, "--port", String(host.port), "--base", host.baseDirectory];
     return [
       [styled(host.name, "strong"), `  ${host.user}@${host.address}:${host.port}`],
       [styled(`  cutover host enrol ${[host.name, ...where, ...options].join(" ")}`, "faint")],

@@ -93,7 +93,10 @@ export function addPublish(program: Command, register: Register): void {
 function wholeNumber(options: Options, name: string): number | undefined {
   const text = optionalText(options, name);
   if (text === undefined) return undefined;
-  if (!/^\d{1,15}$/.test(text)) throw new UsageError(`--${name} is not a whole number`, "cutover help publish");
+  if (!/^\d{1,15}$/.test(text)) {
+    const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new UsageError(`--${option} is not a whole number from 0 on`, "cutover help publish");
+  }
   return Number(text);
 }
 

@@ -51,7 +51,8 @@ async function readView({ journal, settings }: OpenedJournal) {
   return { view, lines: renderStatus(view), states: view.releases.map((status) => currentState(status, view.lastRun)) };
 }
 
-async function watch({ output, signal }: CommandContext, opened: OpenedJournal): Promise<ExitCode> {
+async function watch({ output, ...context }: CommandContext, opened: OpenedJournal): Promise<ExitCode> {
+  const signal = AbortSignal.any([context.signal, context.unread]);
   let lines: readonly Line[] = [];
   let shown = "";
   const onScreen = output.out.isTTY && !output.json;

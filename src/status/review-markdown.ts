@@ -45,7 +45,7 @@ function headLines(review: Review, detail: Detail): string[] {
         ])
       : [];
   const broken = failed.flatMap(({ release, code: reason, message, evidence, remedy }) => [
-    `- **${code(release)}** ${code(reason)}: ${prose(message, detail.characters)}`,
+    `- **${release === "" ? "documents" : code(release)}** ${code(reason)}: ${prose(message, detail.characters)}`,
     ...(evidence === "" ? [] : [`  - ${code(evidence, detail.characters * 2)}`]),
     ...(remedy === "" ? [] : [`  - next: ${code(remedy, detail.characters)}`]),
   ]);
@@ -79,6 +79,7 @@ function trustLines({ verdict, added, removed }: TrustChange, detail: Detail): s
 function headline({ releases, failed }: Review): string {
   const hosts = new Set(releases.flatMap(({ plan }) => intendedChanges(plan).map(({ host }) => host))).size;
   const problem = failed.length === 0 ? "" : `, ${counted(failed.length, "release")} cannot be planned`;
+  if (failed.some(({ release }) => release === "")) return "Plan: there is none, the documents cannot be read";
   if (hosts === 0) return `Plan: no host changes${problem}`;
   return `Plan: ${counted(hosts, "host")} ${hosts === 1 ? "changes" : "change"}${problem}`;
 }

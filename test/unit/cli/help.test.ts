@@ -33,7 +33,15 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
     },
   });
   const signal = new AbortController().signal;
-  const exitCode = await runCli(args, { services, out: sink("out"), err: sink("err"), env, self: [], signal });
+  const exitCode = await runCli(args, {
+    services,
+    out: sink("out"),
+    err: sink("err"),
+    env,
+    self: [],
+    signal,
+    unread: signal,
+  });
   return { exitCode, ...texts };
 }
 

@@ -6,7 +6,7 @@
 task_build_do() {
 	_offer=$(offer_dir "$T_COMPONENT" "$T_VERSION")
 	if [ ! -f "$_offer/release" ]; then
-		tree_of_version "$T_COMPONENT" "$T_VERSION" >/dev/null || fail 66 not-offered "$T_COMPONENT $T_VERSION was not offered to this host"
+		find_tree "$T_COMPONENT" "$T_VERSION" || fail 66 not-offered "$T_COMPONENT $T_VERSION was not offered to this host"
 		printf 'already built\n'
 		return 0
 	fi
@@ -28,7 +28,7 @@ task_build_do() {
 	make_dir "$WORK/offer"
 	cp "$_offer"/* "$WORK/offer/" || fail 74 write-failed "cannot copy the offer"
 	# Another session may have replaced the offer between two of its files: only what was verified together is built (T4).
-	{ kv_raw "$WORK/offer/envelope" release && [ "$RAW" = "$(file_digest "$WORK/offer/release")" ]; } || fail 75 busy "the offer was replaced meanwhile"
+	{ kv_raw "$WORK/offer/envelope" release && digest_is "$WORK/offer/release" "$RAW"; } || fail 75 busy "the offer was replaced meanwhile"
 	build_bundle
 	build_tree
 }
@@ -37,21 +37,22 @@ task_build_do() {
 make_root() {
 	_near=$1
 	until [ -e "$_near" ]; do _near=${_near%/*}; done
-	check_private "$(readlink -f "$_near")"
+	real_path "$_near" || fail 78 unsafe-permissions "cannot inspect $_near"
+	check_private "$REAL"
 	if [ ! -d "$1/versions" ]; then
 		(umask 022 && mkdir -p "$1/versions") || fail 73 cannot-create "cannot create $1/versions"
 		sync_path "$1/versions" "$1" "${1%/*}"
 	fi
-	check_private "$(readlink -f "$1")/versions"
+	real_path "$1" || fail 78 unsafe-permissions "cannot inspect $1"
+	check_private "$REAL/versions"
 }
 
 build_tree() {
 	kv_raw "$WORK/offer/release" tree && _tree=$RAW
 	_final=$ROOT/versions/$T_VERSION
 	if [ -e "$_final" ] || [ -L "$_final" ]; then
-		_have=$(tree_of_version "$T_COMPONENT" "$T_VERSION") || _have=
-		if [ -n "$_have" ]; then
-			[ "$_have" = "$_tree" ] || fail 65 tree-differs "$T_VERSION is built here with $_have"
+		if find_tree "$T_COMPONENT" "$T_VERSION"; then
+			[ "$FOUND_TREE" = "$_tree" ] || fail 65 tree-differs "$T_VERSION is built here with $FOUND_TREE"
 			# The version of cutover-host that came with the enrolment has no manifest yet, and a patch brings none.
 			[ -f "$T_DIR/releases/$T_VERSION/manifest" ] || [ -f "$WORK/offer/manifest" ] || fail 66 base-missing "no manifest of $T_VERSION is kept here"
 			keep_release
@@ -103,11 +104,13 @@ keep_release() {
 		done
 		return 0
 	fi
-	rm -rf "$_keep" "$T_DIR/releases/.$T_VERSION.new"
+	for _name in "$_keep" "$T_DIR/releases/.$T_VERSION.new"; do remove_tree "$_name"; done
 	mkdir "$T_DIR/releases/.$T_VERSION.new" || fail 73 cannot-create "cannot create a directory in $T_DIR/releases"
+	set --
 	for _name in release release.sig manifest bundle-manifest; do
-		[ ! -f "$WORK/offer/$_name" ] || cp "$WORK/offer/$_name" "$T_DIR/releases/.$T_VERSION.new/$_name" || fail 74 write-failed "cannot keep the release"
+		[ ! -f "$WORK/offer/$_name" ] || set -- "$@" "$WORK/offer/$_name"
 	done
+	cp "$@" "$T_DIR/releases/.$T_VERSION.new/" || fail 74 write-failed "cannot keep the release"
 	sync_path "$T_DIR/releases/.$T_VERSION.new"/* "$T_DIR/releases/.$T_VERSION.new"
 	mv -T "$T_DIR/releases/.$T_VERSION.new" "$_keep"
 	sync_dir "$T_DIR/releases"

@@ -6,8 +6,9 @@ task_commit_do() { # the confirmed trial is over, also one that an earlier run c
 	commit_run_=$(trial_run_option)
 	commit_floor_=$(task_option floor keep)
 	case $commit_floor_ in keep | raise) ;; *) fail 64 bad-request "floor is raise or not given" ;; esac
-	commit_tree_=$(tree_of_version "$T_COMPONENT" "$T_VERSION") || fail 66 version-not-built "$T_COMPONENT $T_VERSION is not built and verified on this host"
-	[ "$(current_version "$ROOT" || :)" = "$T_VERSION" ] || fail 66 not-current "current is $(current_version "$ROOT" || echo none), not $T_VERSION"
+	find_tree "$T_COMPONENT" "$T_VERSION" && commit_tree_=$FOUND_TREE || fail 66 version-not-built "$T_COMPONENT $T_VERSION is not built and verified on this host"
+	read_current "$ROOT" || :
+	[ "$CURRENT" = "$T_VERSION" ] || fail 66 not-current "current is ${CURRENT:-none}, not $T_VERSION"
 	FROM=''
 	TO=$T_VERSION
 	TRIAL=$(trial_dir "$T_COMPONENT")/.committing
@@ -15,7 +16,7 @@ task_commit_do() { # the confirmed trial is over, also one that an earlier run c
 		confirmed)
 			[ "$(trial_get "$T_COMPONENT" to)" = "$T_VERSION" ] || fail 66 not-on-trial "the trial is of $(trial_get "$T_COMPONENT" to)"
 			commit_id_=$(trial_get "$T_COMPONENT" id)
-			rm -rf "$TRIAL"
+			remove_tree "$TRIAL"
 			# From here no end of probation can take it back: this rename decides between the two.
 			trial_move "$T_COMPONENT" confirmed .committing || fail 66 reverted "the trial was taken back meanwhile"
 			trial_unwatch "$T_COMPONENT" "$commit_id_"
@@ -41,7 +42,7 @@ task_commit_undo() { # a commit is not undone; a release that goes back is a new
 commit_write() { # write `committed`, remember the version committed before it, raise the floor
 	commit_before_=$(kv_get "$T_DIR/committed" version || :)
 	if [ -n "$commit_before_" ] && [ "$commit_before_" != "$T_VERSION" ]; then
-		kv_line version "$commit_before_" | atomic_write "$T_DIR/previous" || fail 74 cannot-write "cannot write $T_DIR/previous"
+		(write_file "$T_DIR/previous" "version $commit_before_") || fail 74 cannot-write "cannot write $T_DIR/previous"
 	fi
 	if [ "$commit_floor_" = raise ]; then
 		commit_raise_=$(contract_number floor 0)
@@ -49,11 +50,11 @@ commit_write() { # write `committed`, remember the version committed before it, 
 		if [ -f "$T_DIR/floor" ]; then read -r commit_floor_now_ <"$T_DIR/floor"; fi
 		[ "$commit_raise_" -le "$commit_floor_now_" ] || echo "$commit_raise_" | atomic_write "$T_DIR/floor" || fail 74 cannot-write "cannot write $T_DIR/floor"
 	fi
-	{
-		kv_line run "$commit_run_"
-		kv_line tree "$commit_tree_"
-		kv_line version "$T_VERSION"
-	} | atomic_write "$T_DIR/committed" || fail 74 cannot-write "cannot write $T_DIR/committed"
+	TEXT=
+	kv_add run "$commit_run_"
+	kv_add tree "$commit_tree_"
+	kv_add version "$T_VERSION"
+	(write_file "$T_DIR/committed" "$TEXT") || fail 74 cannot-write "cannot write $T_DIR/committed"
 }
 
 # ---- garbage collection -----------------------------------------------------
@@ -63,9 +64,14 @@ commit_gc() { # remove what nothing can go back to any more; sets GC_REMOVED. Fa
 	gc_versions || :
 	gc_bundles || :
 	gc_runs "$commit_run_" 20 || :
-	find "$STATE/incoming" -maxdepth 1 -type f -mmin +1440 -exec rm -f {} + </dev/null 2>/dev/null || :
+	count_paths "$STATE"/incoming/*
+	_plain=$COUNT
+	count_paths "$STATE"/incoming/.*.lock
+	[ $((COUNT + _plain)) -eq 0 ] || find "$STATE/incoming" -maxdepth 1 -type f -mmin +1440 -exec rm -f {} + </dev/null 2>/dev/null || :
 	# What a task that was killed left.
-	find "$T_DIR" -maxdepth 1 \( -name '.hook.*' -o -name '.check.*' -o -name '.health.*' -o -name '*.new.*' \) -mmin +1440 -exec rm -rf {} + </dev/null 2>/dev/null || :
+	_left=
+	for _path in "$T_DIR"/.hook.* "$T_DIR"/.check.* "$T_DIR"/.health.* "$T_DIR"/*.new.* "$T_DIR"/.*.new.*; do [ ! -e "$_path" ] || _left=yes; done
+	[ -z "$_left" ] || find "$T_DIR" -maxdepth 1 \( -name '.hook.*' -o -name '.check.*' -o -name '.health.*' -o -name '*.new.*' \) -mmin +1440 -exec rm -rf {} + </dev/null 2>/dev/null || :
 }
 
 gc_kept() { # VERSION: 0 when the component still needs it: current, committed, the one before, on trial, offered
@@ -114,6 +120,8 @@ gc_bundles() { # bundles that no built version and no offer names
 }
 
 gc_runs() { # RUN COUNT: runs older than the newest COUNT, never that one nor one whose trial is open or where somebody works
+	count_paths "$STATE/runs"/*
+	[ "$COUNT" -gt "$2" ] || return 0
 	# shellcheck disable=SC2012 # run ids have a strict grammar: no blank, no newline
 	ls -1t "$STATE/runs" 2>/dev/null | tail -n "+$(($2 + 1))" | while read -r gc_run_; do
 		case $gc_run_ in "$1" | "${T_RUN-}") continue ;; esac

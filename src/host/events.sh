@@ -9,11 +9,14 @@ verb_events() {
 	JOB=$STATE/runs/$1/$2
 	[ -d "$JOB" ] || fail 66 no-such-step "run $1 has no step $2 here"
 	exec 4<"$JOB/events"
+	exec 7<>"$SESSION_DIR/bell"
+	exec 8<"$SESSION_DIR/bell"
+	exec 7>&-
+	TICK=
 	_part=
 	uptime_cs
 	_beat=$UPTIME_CS
-	_look=$UPTIME_CS
-	_pause=0.02
+	_look=$((UPTIME_CS + 50))
 	while :; do
 		_ended=
 		[ ! -e "$JOB/result" ] || _ended=ended
@@ -31,21 +34,41 @@ verb_events() {
 		done
 		_part=$_part$_line # long evidence is written in pieces: what has no end yet
 		if [ -n "$_ended" ]; then
+			[ -z "$TICK" ] || kill -s KILL "$TICK" 2>/dev/null || :
 			ok "$_ended"
 			return 0
 		fi
 		uptime_cs
 		if [ -n "$_seen" ]; then
 			_beat=$UPTIME_CS
-			_pause=0.02
 		elif [ $((UPTIME_CS - _beat)) -ge 500 ]; then
 			_beat=$UPTIME_CS
 			printf '%s\t+\t.\n' "$REQUEST_ID" >&3
 			printf '%s\n' "$REQUEST_COUNT.$UPTIME_CS" >"$SESSION_DIR/activity"
 		fi
-		nap "$_pause"
-		case $_pause in 0.02) _pause=0.05 ;; *) _pause=0.1 ;; esac
+		wait_for_bell
 		uptime_cs
+	done
+}
+
+# wait_for_bell: until a runner rings, a second at most. What sleeps holds the bell open for writing and is the only process that this takes: with
+# its end the bell reads as ended.
+wait_for_bell() {
+	if [ -z "$TICK" ]; then
+		exec 7<>"$SESSION_DIR/bell"
+		# shellcheck disable=SC2217 # it must not hold the requests either
+		sleep 1 </dev/null >&7 2>/dev/null 3>&- 4<&- 5>&- 7>&- 8<&- &
+		TICK=$!
+		exec 7>&-
+	fi
+	read -r _ <&8 || TICK=
+}
+
+# ring_bells: tells every session that something was written for those who wait. Opened for reading too, a bell never makes its ringer wait; where
+# nobody waits it rings unheard, and what it could not hold (a step has no 64 KiB of events) a session sees within its second.
+ring_bells() {
+	for _bell in "$STATE"/incoming/.session-*/bell; do
+		[ ! -p "$_bell" ] || { echo 1<>"$_bell"; } 2>/dev/null || :
 	done
 }
 

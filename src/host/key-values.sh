@@ -34,13 +34,39 @@ decode() {
 	}'
 }
 
-# field VALUE: sets FIELD to its encoded form, `-` when empty. Forks only for values that need it.
+# field VALUE: sets FIELD to its encoded form, `-` when empty. Starts processes only for what is long or not plain text.
 field() {
 	case $1 in
 	'') FIELD=- ;;
-	*[!A-Za-z0-9._~:/@+=,-]*) FIELD=$(printf '%s' "$1" | encode) ;;
+	*[!A-Za-z0-9._~:/@+=,\ \(\)\;\>\<\"\'"$NL$TAB"-]*) FIELD=$(printf '%s' "$1" | encode) ;;
+	*[!A-Za-z0-9._~:/@+=,-]*) if [ "${#1}" -le 1024 ]; then field_words "$1"; else FIELD=$(printf '%s' "$1" | encode); fi ;;
 	*) FIELD=$1 ;;
 	esac
+}
+
+# field_words TEXT: field of a text whose only bytes to encode are those named here.
+field_words() {
+	FIELD=
+	_todo=$1
+	while :; do
+		_safe=${_todo%%[!A-Za-z0-9._~:/@+=,-]*}
+		FIELD=$FIELD$_safe
+		_todo=${_todo#"$_safe"}
+		case $_todo in
+		'') return 0 ;;
+		' '*) FIELD=$FIELD%20 ;;
+		"$NL"*) FIELD=$FIELD%0A ;;
+		"$TAB"*) FIELD=$FIELD%09 ;;
+		'('*) FIELD=$FIELD%28 ;;
+		')'*) FIELD=$FIELD%29 ;;
+		';'*) FIELD=$FIELD%3B ;;
+		'<'*) FIELD=$FIELD%3C ;;
+		'>'*) FIELD=$FIELD%3E ;;
+		'"'*) FIELD=$FIELD%22 ;;
+		"'"*) FIELD=$FIELD%27 ;;
+		esac
+		_todo=${_todo#?}
+	done
 }
 
 # unfield ENCODED: sets VALUE to the decoded form (`-` is empty); returns 65 when malformed.
@@ -51,6 +77,24 @@ unfield() {
 	*%*) VALUE=$(printf '%s\n' "$1" | decode) || return 65 ;;
 	*) VALUE=$1 ;;
 	esac
+}
+
+# last_lines FILE: sets FIELD to the encoded last 20 lines, at most EVIDENCE_BYTES. A few lines, what a task says as a rule, take no process.
+last_lines() {
+	_said=
+	_lines=0
+	while [ "$_lines" -le 20 ] && IFS= read -r _one; do
+		_said=$_said$_one$NL
+		_lines=$((_lines + 1))
+		_one=
+	done <"$1"
+	_said=$_said${_one-}
+	if [ "$_lines" -le 20 ] && [ "${#_said}" -le 1024 ]; then
+		field "$_said"
+	else
+		FIELD=$(tail -n 20 "$1" | tail -c "$EVIDENCE_BYTES" | encode)
+		FIELD=${FIELD:--}
+	fi
 }
 
 # ---- grammars ------------------------------------------------------------
@@ -81,6 +125,10 @@ kv_get() {
 # kv_raw FILE KEY: sets RAW to the encoded value of the first such line, without forking; returns 1 when absent.
 kv_raw() {
 	RAW=
+	if [ "$1" = "${KV_FILE-}" ]; then
+		word_after "$2" "$KV_WORDS"
+		return
+	fi
 	[ -r "$1" ] || return 1
 	while read -r _k RAW; do
 		[ "$_k" != "$2" ] || return 0
@@ -89,36 +137,86 @@ kv_raw() {
 	return 1
 }
 
+# word_after KEY WORDS: sets RAW to the value after that key; returns 1 when it is absent. Such words hold no blank and no glob character.
+word_after() {
+	RAW=
+	_wanted_key=$1
+	# shellcheck disable=SC2086
+	set -- $2
+	while [ $# -gt 1 ]; do
+		if [ "$1" = "$_wanted_key" ]; then
+			RAW=$2
+			return 0
+		fi
+		shift 2
+	done
+	return 1
+}
+
+# kv_load FILE: reads it once; until another one is loaded, all that is asked of FILE in this shell is answered from memory. Only for files that
+# are never written again: contracts of built versions, which are only ever replaced by themselves. Shells read byte by byte, so this pays.
+kv_load() {
+	KV_FILE=
+	KV_WORDS=
+	while read -r _k _v; do KV_WORDS="$KV_WORDS $_k ${_v:--}"; done <"$1"
+	KV_FILE=$1
+}
+
 # kv_list FILE PREFIX: decoded values of PREFIX.0, PREFIX.1 … in numeric order, one a line; values with a newline are refused.
 kv_list() {
 	[ -r "$1" ] || return 0
+	_found=
+	_lines=0
 	while read -r _k _v; do
 		case ${_k#"$2."} in
 		"$_k" | '' | *[!0-9]*) ;;
-		*) printf '%s %s\n' "${_k#"$2."}" "$_v" ;;
+		*)
+			_found="$_found${_k#"$2."} $_v$NL"
+			_lines=$((_lines + 1))
+			;;
 		esac
-	done <"$1" | sort -n | cut -d ' ' -f 2 | decode
+	done <"$1"
+	case $_lines:$_found in
+	0:*) ;;
+	1:*%*) printf '%s' "${_found#* }" | decode ;;
+	1:*) printf '%s' "${_found#* }" ;;
+	*) printf '%s' "$_found" | sort -n | cut -d ' ' -f 2 | decode ;;
+	esac
 }
 
 # kv_set FILE KEY: decoded values of a key that repeats, one a line.
 kv_set() {
 	[ -r "$1" ] || return 0
+	_found=
 	while read -r _k _v; do
-		[ "$_k" != "$2" ] || printf '%s\n' "$_v"
-	done <"$1" | decode
+		[ "$_k" != "$2" ] || _found=$_found$_v$NL
+	done <"$1"
+	case $_found in
+	*%*) printf '%s' "$_found" | decode ;;
+	*) printf '%s' "$_found" ;;
+	esac
 }
 
 # kv_indexes FILE PREFIX: the distinct N of PREFIX.N.… keys (health.0.kind, task names too), numbers in order, one a line.
 kv_indexes() {
 	[ -r "$1" ] || return 0
+	_found=
 	while read -r _k _v; do
 		case $_k in
 		"$2".*.*)
 			_k=${_k#"$2."}
-			printf '%s\n' "${_k%%.*}"
+			_found=$_found${_k%%.*}$NL
 			;;
 		esac
-	done <"$1" | sort -nu
+	done <"$1"
+	[ -z "$_found" ] || printf '%s' "$_found" | sort -nu
+}
+
+# kv_add KEY VALUE: the same line, at the end of TEXT, for write_file.
+kv_add() {
+	[ -n "$2" ] || return 0
+	field "$2"
+	TEXT="${TEXT:+$TEXT$NL}$1 $FIELD"
 }
 
 # kv_line KEY VALUE: prints one line, value encoded; nothing for an empty value.

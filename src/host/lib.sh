@@ -1,6 +1,6 @@
 #!/bin/sh
 # host.sh: the far side of cutover. Joined from src/host/*.sh: lib, key-values, trust, grammar, receive, build, …, session, main.
-# lib.sh: what every part stands on: results, clocks, durable writes, places, locks, limited children.
+# lib.sh: what every part stands on: results, clocks, places, locks, limited children. Files are in files.sh.
 #
 # Globals set by main: STATE HOST_NAME ADDRESS MODE(system|user) SELF(path of this script) BASES_FILE=enrolment.
 # Descriptors: 3 reply channel of a session, 5 its life line (children never hold it for long), 7 runner FIFO, 8 job lock (children inherit it), 9 host-wide writer lock (children never do).
@@ -18,6 +18,11 @@ HOST_SH_VERSION=0.1.0
 MAX_KV_BYTES=262144
 MAX_MANIFEST_BYTES=67108864
 EVIDENCE_BYTES=4096
+# What is found out once: a file of keys held in memory (kv_load), how to start this shell, which tar this is.
+KV_FILE=
+KV_WORDS=
+SELF_SHELL=
+TAR_VERSION=
 NL='
 '
 TAB='	'
@@ -82,55 +87,6 @@ boot_id() { read -r BOOT_ID </proc/sys/kernel/random/boot_id; }
 # nap: a short sleep for polling loops.
 nap() { sleep "${1:-0.05}"; }
 
-# ---- durable writes ------------------------------------------------------
-
-# sync_path PATH…: fsync files or directories. sync_dir is the same, by its purpose: make a rename in it durable.
-sync_path() { sync "$@" 2>/dev/null </dev/null || sync </dev/null; }
-sync_dir() { sync_path "$1"; }
-
-# sync_tree DIR: everything below DIR is on disk afterwards (syncfs where it exists).
-sync_tree() { sync -f "$1" 2>/dev/null </dev/null || sync </dev/null; }
-
-# atomic_write FILE: stdin → temporary, fsync, mv -T, fsync of the parent. The old content or the new, never a mix.
-atomic_write() {
-	_new=$(mktemp "$1.new.XXXXXX") || fail 73 cannot-create "cannot create $1.new"
-	if cat >"$_new" && sync_path "$_new" && mv -fT "$_new" "$1"; then
-		sync_dir "${1%/*}"
-	else
-		rm -f "$_new"
-		fail 74 write-failed "cannot write $1"
-	fi
-}
-
-# make_dir DIR [MODE]: like mkdir -p for private directories; refuses to pass through a symlink at DIR itself.
-make_dir() {
-	[ ! -L "$1" ] || fail 77 unsafe-path "$1 is a symlink"
-	[ -d "$1" ] || mkdir -p "$1" || fail 73 cannot-create "cannot create $1"
-	[ -z "${2-}" ] || chmod "$2" "$1"
-}
-
-# remove_tree DIR: rm -rf that also gets rid of directories without write permission; returns 1 if something is left.
-remove_tree() {
-	[ -e "$1" ] || [ -L "$1" ] || return 0
-	rm -rf "$1" 2>/dev/null || :
-	[ -e "$1" ] || return 0
-	find "$1" -type d -exec chmod u+rwx {} \; 2>/dev/null </dev/null || :
-	rm -rf "$1"
-	[ ! -e "$1" ]
-}
-
-# file_size FILE: sets SIZE; 0 when absent.
-file_size() {
-	SIZE=0
-	[ ! -f "$1" ] || SIZE=$(stat -c %s "$1")
-}
-
-# file_digest FILE: prints sha256:HEX.
-file_digest() {
-	_sum=$(sha256sum <"$1") || return 74
-	printf 'sha256:%s\n' "${_sum%% *}"
-}
-
 # ---- places --------------------------------------------------------------
 
 # PREFIX: only in mode user (a lab, where a host is a directory): what stands before every path that a contract names. Set by main.
@@ -154,6 +110,7 @@ load_contract() {
 	T_DIR=$STATE/components/$1
 	CONTRACT=$T_DIR/releases/$2/release
 	[ -f "$CONTRACT" ] || fail 66 version-not-built "$1 $2 is not built on this host"
+	kv_load "$CONTRACT"
 	{ kv_raw "$CONTRACT" root && unfield "$RAW"; } || fail 65 bad-release "no root in $CONTRACT"
 	place "$1" "$VALUE"
 	ROOT=$PLACED
@@ -161,7 +118,10 @@ load_contract() {
 }
 
 # tree_of_version COMPONENT VERSION: prints the digest a built version was verified against; returns 1 when it is not built.
-tree_of_version() {
+tree_of_version() { find_tree "$1" "$2" && printf '%s\n' "$FOUND_TREE"; }
+
+# find_tree COMPONENT VERSION: the same, into FOUND_TREE.
+find_tree() {
 	if kv_raw "$STATE/components/$1/releases/$2/release" root && unfield "$RAW"; then
 		place "$1" "$VALUE"
 	elif [ "$1" = cutover-host ]; then
@@ -170,18 +130,26 @@ tree_of_version() {
 		return 1
 	fi
 	[ -f "$PLACED/versions/$2/.cutover-verified" ] && [ ! -L "$PLACED/versions/$2" ] || return 1
-	read -r _tree <"$PLACED/versions/$2/.cutover-verified" || return 1
-	is_digest "$_tree" || return 1
-	printf '%s\n' "$_tree"
+	read -r FOUND_TREE <"$PLACED/versions/$2/.cutover-verified" || return 1
+	is_digest "$FOUND_TREE"
 }
 
 # current_version ROOT: prints the version that ROOT/current names; returns 1 without a link, 2 when it points elsewhere than versions/V.
 current_version() {
+	_rc=0
+	read_current "$1" || _rc=$?
+	[ "$_rc" -ne 0 ] || printf '%s\n' "$CURRENT"
+	return "$_rc"
+}
+
+# read_current ROOT: the same, into CURRENT; empty with status 1 or 2.
+read_current() {
+	CURRENT=
 	[ -L "$1/current" ] || return 1
 	_link=$(readlink "$1/current")
 	case $_link in versions/*) ;; *) return 2 ;; esac
 	is_version "${_link#versions/}" || return 2
-	printf '%s\n' "${_link#versions/}"
+	CURRENT=${_link#versions/}
 }
 
 # bundle_dir CONTRACT: prints where the contract's task bundle was built; returns 1 when it names none or it is not there.

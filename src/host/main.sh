@@ -3,13 +3,14 @@
 # load_enrolment STATE: sets STATE HOST_NAME ADDRESS MODE MY_UID from a state directory that only root (or we) can have written.
 load_enrolment() {
 	{ is_abs_path "$1" && [ -d "$1" ]; } || fail 78 not-enrolled "$1 is not a state directory"
-	STATE=$(readlink -f "$1")
+	real_path "$1" || fail 78 not-enrolled "$1 is not a state directory"
+	STATE=$REAL
 	[ -f "$STATE/enrolment" ] || fail 78 not-enrolled "$STATE/enrolment is not there"
 	# The mode decides what check_private tolerates, so it is read first and believed only after the check.
 	kv_raw "$STATE/enrolment" mode || RAW=system
 	MODE=$RAW
 	case $MODE in system | user) ;; *) fail 78 bad-enrolment "mode $MODE" ;; esac
-	MY_UID=$(id -u)
+	read_uid
 	[ "$MODE" = user ] || [ "$MY_UID" -eq 0 ] || fail 78 bad-enrolment "system mode needs root"
 	check_private "$STATE/enrolment"
 	{ kv_raw "$STATE/enrolment" format && [ "$RAW" = cutover-enrolment/1 ]; } || fail 78 bad-enrolment "not a cutover-enrolment/1"
@@ -24,9 +25,22 @@ load_enrolment() {
 	case $ADDRESS in -* | *[!A-Za-z0-9.:-]*) fail 78 bad-enrolment "address $ADDRESS" ;; esac
 }
 
+# read_uid: sets MY_UID, the effective one.
+read_uid() {
+	MY_UID=
+	while read -r _k _ MY_UID _; do
+		[ "$_k" != Uid: ] || break
+	done 2>/dev/null </proc/self/status || :
+	is_number "$MY_UID" || MY_UID=$(id -u)
+}
+
 main() {
 	[ $# -ge 2 ] || fail 64 usage "host.sh STATE session | version | guard | revert C ID | probation C ID | undrain C RUN | run-step RUN STEP"
-	SELF=$(readlink -f "$0")
+	# Not by the name `current`: what this process starts is the version that it is.
+	case $0 in
+	/*) if [ ! -L "$0" ] && real_path "${0%/*}"; then SELF=$REAL/${0##*/}; else SELF=$(readlink -f "$0"); fi ;;
+	*) SELF=$(readlink -f "$0") ;;
+	esac
 	PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}
 	export PATH
 	if [ "$2" = version ]; then

@@ -13,7 +13,7 @@ apply_patch() {
 	kv_raw "$WORK/offer/envelope" base
 	_base=$RAW
 	find_base "$T_COMPONENT" "$_base" || give_up 66 base-missing "no built version of $T_COMPONENT has the tree $_base"
-	[ "$(file_digest "$FROM_MANIFEST")" = "$_base" ] || give_up 65 base-damaged "the stored manifest of $_base is damaged"
+	digest_is "$FROM_MANIFEST" "$_base" || give_up 65 base-damaged "the stored manifest of $_base is damaged"
 	choose_link "$WORK"
 	file_size "$PAYLOAD"
 	_length=$SIZE
@@ -57,7 +57,7 @@ find_base() {
 		{ kv_raw "$_release" tree && [ "$RAW" = "$2" ]; } || continue
 		_version=${_release%/release}
 		_version=${_version##*/}
-		[ "$(tree_of_version "$1" "$_version")" = "$2" ] || continue
+		find_tree "$1" "$_version" && [ "$FOUND_TREE" = "$2" ] || continue
 		kv_raw "$_release" root && unfield "$RAW" && place "$1" "$VALUE" && FROM_DIR=$PLACED/versions/$_version
 		FROM_MANIFEST=${_release%/release}/manifest
 		return 0
@@ -173,7 +173,7 @@ compose_manifest() {
 	compose_lines "$1" | sort >"$1/manifest" || fail 74 write-failed "cannot write the manifest"
 	_wanted=$STAGE_TO
 	[ "$_wanted" != - ] || _wanted=$TREE
-	[ "$(file_digest "$1/manifest")" = "$_wanted" ] || give_up 65 patch-corrupt "it makes another tree than $_wanted"
+	digest_is "$1/manifest" "$_wanted" || give_up 65 patch-corrupt "it makes another tree than $_wanted"
 	COUNTS=$(check_manifest "$1/manifest" tree) || give_up 65 patch-corrupt "$COUNTS"
 }
 

@@ -4,8 +4,16 @@ MAX_MEMORY_MIB=1024
 
 # receive_bytes COUNT: exactly COUNT bytes of the session's stdin to stdout. Status 74 when writing failed, 76 when the stream ended early.
 receive_bytes() {
+	: >"$SESSION_DIR/dd"
 	[ "$1" -gt 0 ] || return 0
-	dd bs=65536 iflag=fullblock,count_bytes count="$1" 2>/dev/null || return 74
+	dd bs=65536 iflag=fullblock,count_bytes count="$1" 2>"$SESSION_DIR/dd" || return 74
+}
+
+# received FILE OFFSET: sets SIZE of a file to which receive_bytes has just written at OFFSET, from what dd said; not every dd counts.
+received() {
+	SIZE=
+	{ read -r _ && read -r _ && read -r SIZE _; } 2>/dev/null <"$SESSION_DIR/dd" || SIZE=
+	if is_number "$SIZE"; then SIZE=$(($2 + SIZE)); else file_size "$1"; fi
 }
 
 # drain COUNT: read a refused payload away so that the session can go on; too long a one ends the session.
@@ -31,8 +39,8 @@ verb_doc() {
 	esac
 	need_fence "$2"
 	[ "$2" -le "$_cap" ] || refuse "$2" 65 too-long "$1 may have $_cap bytes"
-	receive_bytes "$2" >"$SESSION_DIR/doc.$1" || fail 76 write-failed "cannot keep $1"
-	file_size "$SESSION_DIR/doc.$1"
+	receive_bytes "$2" >"$SESSION_DIR/doc/$1" || fail 76 write-failed "cannot keep $1"
+	received "$SESSION_DIR/doc/$1" 0
 	[ "$SIZE" -eq "$2" ] || fail 76 short-payload "$SIZE of $2 bytes came"
 	ok
 }
@@ -45,10 +53,10 @@ verb_offer() {
 	O_DIR=$SESSION_DIR
 	check_trust
 	for _name in release release.sig envelope envelope.sig; do
-		[ -f "$O_DIR/doc.$_name" ] || fail 66 document-missing "$_name was not sent"
+		[ -f "$O_DIR/doc/$_name" ] || fail 66 document-missing "$_name was not sent"
 	done
-	verify_signature "$O_DIR/doc.release" "$O_DIR/doc.release.sig" "$STATE/trust/release_signers" release cutover-release "$THRESHOLD" "$O_DIR"
-	verify_signature "$O_DIR/doc.envelope" "$O_DIR/doc.envelope.sig" "$STATE/trust/controllers" controller cutover-envelope 1 "$O_DIR"
+	verify_signature "$O_DIR/doc/release" "$O_DIR/doc/release.sig" "$STATE/trust/release_signers" release cutover-release "$THRESHOLD" "$O_DIR"
+	verify_signature "$O_DIR/doc/envelope" "$O_DIR/doc/envelope.sig" "$STATE/trust/controllers" controller cutover-envelope 1 "$O_DIR"
 	check_release "$1" "$2"
 	check_envelope "$1" "$2"
 	with_host_lock store_offer "$1" "$2"
@@ -65,22 +73,24 @@ verb_offer() {
 # offered: remembers which payload digests this session may put, with their signed length.
 offered() {
 	for _what in tree bundle; do
-		kv_raw "$O_DIR/doc.envelope" "$_what.payload" || continue
+		envelope_value "$_what.payload" || continue
 		_hex=${RAW#sha256:}
-		kv_raw "$O_DIR/doc.envelope" "$_what.payload-bytes"
+		envelope_value "$_what.payload-bytes"
 		printf '%s\n' "$RAW" >"$SESSION_DIR/payload.$_hex"
 	done
 }
 
-# release_value KEY / envelope_value KEY: set RAW; grammar has made sure that needed keys are there and need no decoding.
-release_value() { kv_raw "$O_DIR/doc.release" "$1"; }
-envelope_value() { kv_raw "$O_DIR/doc.envelope" "$1"; }
+# release_value KEY / envelope_value KEY: set RAW; grammar has made sure that needed keys are there and need no decoding. Both texts are held in
+# memory from then on: nobody but this session writes them, and it does nothing else meanwhile.
+release_value() { kv_raw "$O_DIR/doc/release" "$1"; }
+envelope_value() { word_after "$1" "$ENVELOPE_WORDS"; }
 release_is() { release_value "$1" && [ "$RAW" = "$2" ]; }
 envelope_is() { envelope_value "$1" && [ "$RAW" = "$2" ]; }
 
 # check_release COMPONENT VERSION: grammar, names, floor ≤ sequence ≤ highest seen + jump, expiry, places. Sets TREE BUNDLE VERSION_STATE SEQUENCE.
 check_release() {
-	check_grammar "$O_DIR/doc.release" "$RELEASE_RULES" || fail 65 bad-release "$PROBLEM"
+	check_grammar "$O_DIR/doc/release" "$RELEASE_RULES" || fail 65 bad-release "$PROBLEM"
+	kv_load "$O_DIR/doc/release"
 	release_is component "$1" || fail 65 component-differs "the release is for $RAW"
 	release_is version "$2" || fail 65 version-differs "the release is $RAW"
 	release_value tree && TREE=$RAW
@@ -98,16 +108,15 @@ check_release() {
 	release_value root && unfield "$RAW" && place "$1" "$VALUE" && ROOT=$PLACED
 	check_root "$1" "$ROOT"
 	VERSION_STATE=needed
-	_have=$(tree_of_version "$1" "$2") || _have=
-	if [ -n "$_have" ]; then
-		[ "$_have" = "$TREE" ] || fail 65 tree-differs "$2 is built here with $_have"
+	if find_tree "$1" "$2"; then
+		[ "$FOUND_TREE" = "$TREE" ] || fail 65 tree-differs "$2 is built here with $FOUND_TREE"
 		VERSION_STATE=built
 	fi
 	release_value expires
 	if [ "$VERSION_STATE" = needed ] && [ "$(date +%s)" -ge "$RAW" ]; then
 		fail 77 expired "the release expired at $RAW"
 	fi
-	_backups=$(kv_list "$O_DIR/doc.release" backup)
+	_backups=$(kv_list "$O_DIR/doc/release" backup)
 	while read -r _backup; do
 		[ -z "$_backup" ] || check_backup_path "$ROOT" "$PREFIX$_backup"
 	done <<-END
@@ -117,15 +126,16 @@ check_release() {
 
 # check_envelope COMPONENT VERSION: this host, epoch, run, expiry; that it binds exactly this release, tree, bundle and manifest (T4).
 check_envelope() {
-	check_grammar "$O_DIR/doc.envelope" "$ENVELOPE_RULES" || fail 65 bad-envelope "$PROBLEM"
-	kv_set "$O_DIR/doc.envelope" host | grep -qxF -e "$HOST_NAME" || fail 77 wrong-host "the envelope does not name $HOST_NAME"
+	check_grammar "$O_DIR/doc/envelope" "$ENVELOPE_RULES" || fail 65 bad-envelope "$PROBLEM"
+	# Of thousands of hosts only this one counts.
+	ENVELOPE_WORDS=$(awk -v name="$HOST_NAME" '$1 != "host" || $2 "" == name ""' "$O_DIR/doc/envelope")
+	envelope_is host "$HOST_NAME" || fail 77 wrong-host "the envelope does not name $HOST_NAME"
 	envelope_is epoch "$FENCE_EPOCH" || fail 77 envelope-epoch "the envelope is of epoch $RAW, the session of $FENCE_EPOCH"
 	envelope_is run "$FENCE_RUN" || fail 77 envelope-run "the envelope is of run $RAW, the session of $FENCE_RUN"
 	{ envelope_value expires && [ "$(date +%s)" -lt "$RAW" ]; } || fail 77 envelope-expired "the envelope expired at $RAW"
 	envelope_is component "$1" || fail 77 envelope-mismatch "the envelope is for component $RAW"
 	envelope_is version "$2" || fail 77 envelope-mismatch "the envelope is for version $RAW"
-	_digest=$(file_digest "$O_DIR/doc.release")
-	envelope_is release "$_digest" || fail 77 envelope-mismatch "the envelope binds another release text"
+	envelope_value release && digest_is "$O_DIR/doc/release" "$RAW" || fail 77 envelope-mismatch "the envelope binds another release text"
 	envelope_is tree "$TREE" || fail 77 envelope-mismatch "the envelope binds tree $RAW"
 	check_tree "$1"
 	_given=0
@@ -138,11 +148,11 @@ check_envelope() {
 	fi
 	[ "$_given" -eq 5 ] || fail 65 bad-envelope "the bundle's keys come all or none"
 	envelope_is bundle "$BUNDLE" || fail 77 envelope-mismatch "the envelope binds bundle $RAW"
-	[ -f "$O_DIR/doc.bundle-manifest" ] || fail 66 document-missing "bundle-manifest was not sent"
-	[ "$(file_digest "$O_DIR/doc.bundle-manifest")" = "$BUNDLE" ] || fail 65 manifest-mismatch "the bundle's manifest is not that of $BUNDLE"
-	_sizes=$(check_manifest "$O_DIR/doc.bundle-manifest" bundle) || fail 65 bad-manifest "bundle: $_sizes"
+	[ -f "$O_DIR/doc/bundle-manifest" ] || fail 66 document-missing "bundle-manifest was not sent"
+	digest_is "$O_DIR/doc/bundle-manifest" "$BUNDLE" || fail 65 manifest-mismatch "the bundle's manifest is not that of $BUNDLE"
+	_sizes=$(check_manifest "$O_DIR/doc/bundle-manifest" bundle) || fail 65 bad-manifest "bundle: $_sizes"
 	release_is bundle.bytes "${_sizes#* }" || fail 65 bad-manifest "the bundle has ${_sizes#* } bytes, the release says ${RAW:-nothing}"
-	check_lengths bundle $((${_sizes#* } + $(wc -l <"$O_DIR/doc.bundle-manifest") * 16384 + 65536))
+	check_lengths bundle $((${_sizes#* } + $(wc -l <"$O_DIR/doc/bundle-manifest") * 16384 + 65536))
 	check_codec bundle
 }
 
@@ -161,12 +171,12 @@ check_tree() {
 		return 0
 	fi
 	envelope_is base none || fail 65 bad-envelope "a base, but no patch"
-	[ -f "$O_DIR/doc.manifest" ] || fail 66 document-missing "manifest was not sent"
-	[ "$(file_digest "$O_DIR/doc.manifest")" = "$TREE" ] || fail 65 manifest-mismatch "the manifest is not that of $TREE"
-	_sizes=$(check_manifest "$O_DIR/doc.manifest" tree) || fail 65 bad-manifest "$_sizes"
+	[ -f "$O_DIR/doc/manifest" ] || fail 66 document-missing "manifest was not sent"
+	digest_is "$O_DIR/doc/manifest" "$TREE" || fail 65 manifest-mismatch "the manifest is not that of $TREE"
+	_sizes=$(check_manifest "$O_DIR/doc/manifest" tree) || fail 65 bad-manifest "$_sizes"
 	release_is tree.files "${_sizes% *}" || fail 65 bad-manifest "the manifest has ${_sizes% *} files, the release says $RAW"
 	release_is tree.bytes "${_sizes#* }" || fail 65 bad-manifest "the manifest has ${_sizes#* } bytes, the release says $RAW"
-	check_lengths tree $((${_sizes#* } + $(wc -l <"$O_DIR/doc.manifest") * 16384 + 65536))
+	check_lengths tree $((${_sizes#* } + $(wc -l <"$O_DIR/doc/manifest") * 16384 + 65536))
 	check_codec tree
 }
 
@@ -186,14 +196,6 @@ check_codec() {
 	[ "$RAW" = none ] || has_tool "$RAW" || fail 69 no-codec "$RAW is not on this host"
 }
 
-# read_number FILE: sets NUMBER from its first line; status 1 when there is no number.
-read_number() {
-	NUMBER=
-	[ -f "$1" ] || return 1
-	read -r NUMBER <"$1" || :
-	is_number "$NUMBER"
-}
-
 # store_offer COMPONENT VERSION: under the writer lock; a later verified offer replaces an earlier one.
 store_offer() {
 	check_epoch_still
@@ -201,19 +203,19 @@ store_offer() {
 	make_dir "$STATE/components/$1"
 	_new=$STATE/offers/$1/.$2.$SESSION_ID
 	make_dir "$_new"
-	for _name in release release.sig envelope envelope.sig manifest bundle-manifest; do
-		[ ! -f "$O_DIR/doc.$_name" ] || cp "$O_DIR/doc.$_name" "$_new/$_name" || { remove_tree "$_new"; fail 74 write-failed "cannot store the offer"; }
-	done
-	[ -n "$BUNDLE" ] || rm -f "$_new/bundle-manifest"
-	! envelope_is tree.codec patch || rm -f "$_new/manifest" # an earlier offer of the session may have sent one
+	for _name in release release.sig envelope envelope.sig; do set -- "$@" "$O_DIR/doc/$_name"; done
+	# An earlier offer of the session may have sent more.
+	envelope_is tree.codec patch || set -- "$@" "$O_DIR/doc/manifest"
+	[ -z "$BUNDLE" ] || set -- "$@" "$O_DIR/doc/bundle-manifest"
+	(shift 2 && cp "$@" "$_new/") || { remove_tree "$_new"; fail 74 write-failed "cannot store the offer"; }
 	sync_path "$_new"/* "$_new"
-	rm -rf "$STATE/offers/$1/.$2.old"
+	[ ! -e "$STATE/offers/$1/.$2.old" ] || rm -rf "$STATE/offers/$1/.$2.old"
 	[ ! -e "$STATE/offers/$1/$2" ] || mv -T "$STATE/offers/$1/$2" "$STATE/offers/$1/.$2.old"
 	mv -T "$_new" "$STATE/offers/$1/$2"
 	sync_dir "$STATE/offers/$1"
-	rm -rf "$STATE/offers/$1/.$2.old"
+	[ ! -e "$STATE/offers/$1/.$2.old" ] || rm -rf "$STATE/offers/$1/.$2.old"
 	if ! read_number "$STATE/components/$1/sequence" || [ "$SEQUENCE" -gt "$NUMBER" ]; then
-		printf '%s\n' "$SEQUENCE" | atomic_write "$STATE/components/$1/sequence"
+		write_file "$STATE/components/$1/sequence" "$SEQUENCE"
 	fi
 }
 
@@ -255,13 +257,13 @@ append_payload() {
 	file_size "$_path.part"
 	[ "$2" -eq "$SIZE" ] || refuse "$3" 65 offset-differs "$SIZE bytes are here"
 	receive_bytes "$3" >>"$_path.part" || fail 76 write-failed "cannot write the payload: $(df -P "$STATE" | tail -n 1)"
-	file_size "$_path.part"
+	received "$_path.part" "$2"
 	[ "$SIZE" -eq $(($2 + $3)) ] || fail 76 short-payload "$SIZE of $(($2 + $3)) bytes are here"
 	if [ "$SIZE" -lt "$LENGTH" ]; then
 		ok "$SIZE"
 		return 0
 	fi
-	if [ "$(file_digest "$_path.part")" != "sha256:$_hex" ]; then
+	if ! digest_is "$_path.part" "sha256:$_hex"; then
 		rm -f "$_path.part"
 		fail 65 digest-mismatch "$LENGTH bytes came, but they are not sha256:$_hex"
 	fi

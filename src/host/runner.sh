@@ -13,10 +13,13 @@ verb_submit() {
 	{ is_run "$1" && is_step "$2"; } || refuse "$3" 64 bad-request "not a run and step: $1 $2"
 	need_fence "$3"
 	[ "$1" = "$FENCE_RUN" ] || refuse "$3" 77 run-differs "the session is fenced for run $FENCE_RUN"
-	receive_bytes "$3" >"$SESSION_DIR/groups" || fail 76 write-failed "cannot keep the groups"
-	file_size "$SESSION_DIR/groups"
+	# Made here as it will be, so that nothing has to be copied when it may count.
+	SUBMITTED=$SESSION_DIR/step.$REQUEST_COUNT
+	mkdir "$SUBMITTED" "$SUBMITTED/tasks" || refuse "$3" 73 cannot-create "cannot create $SUBMITTED"
+	receive_bytes "$3" >"$SUBMITTED/groups" || fail 76 write-failed "cannot keep the groups"
+	received "$SUBMITTED/groups" 0
 	[ "$SIZE" -eq "$3" ] || fail 76 short-payload "$SIZE of $3 bytes came"
-	check_groups "$SESSION_DIR/groups"
+	check_groups "$SUBMITTED/groups" "$3"
 	with_host_lock store_step "$1" "$2"
 	read -r _stored <"$SESSION_DIR/stored"
 	[ "$_stored" = started ] || [ -e "$STATE/runs/$1/$2/started" ] || [ -e "$STATE/runs/$1/$2/result" ] || _stored=again
@@ -34,18 +37,16 @@ store_step() {
 	check_epoch_still
 	_step=$STATE/runs/$1/$2
 	if [ -d "$_step" ]; then
-		cmp -s "$_step/groups" "$SESSION_DIR/groups" || fail 65 step-differs "step $2 of run $1 was submitted with other groups"
+		cmp -s "$_step/groups" "$SUBMITTED/groups" || fail 65 step-differs "step $2 of run $1 was submitted with other groups"
 		printf 'already\n' >"$SESSION_DIR/stored"
 		return 0
 	fi
-	_steps=$(find "$STATE/runs/$1" -mindepth 1 -maxdepth 1 2>/dev/null </dev/null | wc -l)
-	[ "$_steps" -lt "$MAX_STEPS" ] || fail 75 busy "run $1 has $_steps steps on this host already"
+	count_paths "$STATE/runs/$1"/*
+	[ "$COUNT" -lt "$MAX_STEPS" ] || fail 75 busy "run $1 has $COUNT steps on this host already"
 	# Whoever submits without ever committing fills no disk either (P13).
 	[ -d "$STATE/runs/$1" ] || gc_runs "$1" 200
 	make_dir "$STATE/runs/$1"
-	_new=$STATE/runs/$1/.$2.$SESSION_ID
-	mkdir "$_new" "$_new/tasks" || fail 73 cannot-create "cannot create $_new"
-	cp "$SESSION_DIR/groups" "$_new/groups" || fail 74 write-failed "cannot journal the step"
+	_new=$SUBMITTED
 	printf '%s\n' "$SESSION_ID" >"$_new/session"
 	{
 		kv_line epoch "$FENCE_EPOCH"
@@ -62,18 +63,26 @@ store_step() {
 	printf 'started\n' >"$SESSION_DIR/stored"
 }
 
-# check_groups FILE: every line is `GROUP TASKID ACTION KIND COMPONENT VERSION [KEY=VALUE…]`, in ascending groups, for this host, of a kind that
+# count_paths PATH…: sets COUNT; of a pattern that matched nothing, 0.
+count_paths() {
+	COUNT=0
+	[ ! -e "$1" ] || COUNT=$#
+}
+
+# check_groups FILE BYTES: every line is `GROUP TASKID ACTION KIND COMPONENT VERSION [KEY=VALUE…]`, in ascending groups, for this host, of a kind that
 # this host.sh can do. Ends the verb with 64 otherwise; an unknown kind or option is never ignored.
 check_groups() {
-	[ "$(tr -d '\011\012\040-\176' <"$1" | wc -c)" -eq 0 ] || fail 64 bad-request "a byte that is not allowed"
-	_problem=$(awk -F '\t' -v host="$HOST_NAME" -v max="$MAX_TASKS" '
-	function bad(why) { print "line " NR ": " why; exit }
+	# What awk reads is counted: where one ends a line at a NUL, or adds an end that was not there, the bytes are not as many.
+	_problem=$(awk -F '\t' -v host="$HOST_NAME" -v max="$MAX_TASKS" -v size="$2" '
+	function bad(why) { print "line " NR ": " why; failed = 1; exit }
+	/[^\t -~]/ { bad("a byte that is not allowed") }
+	{ bytes += length($0) + 1 }
 	NR > max { bad("more than " max " tasks") }
 	NF < 6 { bad("too few fields") }
 	$1 !~ /^(0|[1-9][0-9]*)$/ || length($1) > 6 || $1 + 0 < last + 0 { bad("group numbers must ascend") }
 	{ last = $1 }
 	$3 != "do" && $3 != "undo" { bad("action is do or undo") }
-	$4 !~ /^(build|check|backup|drain|switch|health|hook|confirm|commit)$/ { print "kind"; exit }
+	$4 !~ /^(build|check|backup|drain|switch|health|hook|confirm|commit)$/ { print "kind"; failed = 1; exit }
 	$5 !~ /^[a-z][a-z0-9-]*$/ || length($5) > 63 { bad("not a component") }
 	$6 !~ /^[A-Za-z0-9][A-Za-z0-9._+-]*$/ || length($6) > 64 { bad("not a version") }
 	{
@@ -96,17 +105,21 @@ check_groups() {
 		}
 		if ($4 == "hook" && !("name" in given)) bad("a hook needs name=TASK")
 	}
-	END { if (NR == 0) print "no task" }' "$1") || _problem='cannot be read'
+	END {
+		if (failed) exit
+		if (NR == 0) print "no task"
+		else if (bytes != size) print "the last line does not end, or a byte that is not allowed"
+	}' "$1") || _problem='cannot be read'
 	[ "$_problem" != kind ] || fail 64 unknown-kind "this host knows no such kind of task"
 	[ -z "$_problem" ] || fail 64 bad-request "$_problem"
-	[ -z "$(tail -c 1 "$1")" ] || fail 64 bad-request "the last line does not end"
 	while read -r _ _ _action _kind _; do
 		command -v "task_${_kind}_$_action" >/dev/null || fail 64 unknown-kind "this host.sh cannot $_action $_kind"
 	done <"$1"
 }
 
-# self_shell: sets SELF_SHELL to the words that start the shell which runs this.
+# self_shell: sets SELF_SHELL to the words that start the shell which runs this, once in a process.
 self_shell() {
+	[ -z "${SELF_SHELL-}" ] || return 0
 	SELF_SHELL=$(readlink /proc/$$/exe) || SELF_SHELL=
 	[ -x "$SELF_SHELL" ] || SELF_SHELL="sh"
 	case $SELF_SHELL in */busybox*) SELF_SHELL="$SELF_SHELL ash" ;; esac
@@ -142,23 +155,24 @@ word_run_step() {
 	[ ! -e "$JOB/started" ] || exit 75
 	: >"$JOB/started"
 	sync_dir "$JOB" # after a power cut, too, it is known that somebody began
-	rm -f "$JOB/fifo"
-	mkfifo "$JOB/fifo"
-	exec 7<>"$JOB/fifo"
-	rm -f "$JOB/fifo"
 	cd /
 	T_RUN=$1
 	# shellcheck disable=SC2034 # for the other parts
 	T_STEP=$2
 	read -r T_SESSION <"$JOB/session"
-	T_EPOCH=$(kv_get "$JOB/fence" epoch)
-	FENCE_HOLDER=$(kv_get "$JOB/fence" holder)
+	kv_raw "$JOB/fence" epoch && T_EPOCH=$RAW
+	kv_raw "$JOB/fence" holder && FENCE_HOLDER=$RAW
 	EVENT_SEQ=0
 	STOPPED=
-	for _group in $(cut -f 1 "$JOB/groups" | uniq); do
+	_groups=
+	while IFS=$TAB read -r _group _; do
+		case "$_groups " in *" $_group "*) ;; *) _groups="$_groups $_group" ;; esac
+	done <"$JOB/groups"
+	for _group in $_groups; do
 		run_group "$_group"
 	done
-	printf '%s\n' "${STOPPED:-ok}" | atomic_write "$JOB/result"
+	write_file "$JOB/result" "${STOPPED:-ok}"
+	ring_bells
 }
 
 # run_group NUMBER: starts its tasks together and waits for all, or skips them when an earlier group failed or another writer took over.
@@ -172,6 +186,9 @@ run_group() {
 	fi
 	_index=0
 	_open=0
+	_first=
+	COUNT=0
+	[ -n "$STOPPED" ] || count_group "$1"
 	while IFS=$TAB read -r _number _id _action _kind _component _version _options; do
 		_index=$((_index + 1))
 		[ "$_number" = "$1" ] || continue
@@ -182,10 +199,12 @@ run_group() {
 		fi
 		add_event "$_id" "$_action" running 0 0 - -
 		run_task "$_index" &
+		_first=$_index
 		_open=$((_open + 1))
 	done <"$JOB/groups"
+	[ "$COUNT" -ne 1 ] || wait "$!" || :
 	while [ "$_open" -gt 0 ]; do
-		read -r _index <&7
+		if [ "$COUNT" -eq 1 ]; then _index=$_first; else read -r _index <&7; fi
 		_open=$((_open - 1))
 		read -r _id _action _state _ms _exit _reason _text <"$JOB/tasks/$_index.result"
 		add_event "$_id" "$_action" "$_state" "$_ms" "$_exit" "$_reason" "$_text"
@@ -197,17 +216,29 @@ run_group() {
 	fi
 }
 
+# count_group NUMBER: sets COUNT, how many tasks it has. The end of one is waited for; of several a FIFO tells which ended.
+count_group() {
+	COUNT=0
+	while IFS=$TAB read -r _number _; do
+		[ "$_number" != "$1" ] || COUNT=$((COUNT + 1))
+	done <"$JOB/groups"
+	[ "$COUNT" -gt 1 ] && [ ! -p "$JOB/fifo" ] || return 0
+	mkfifo "$JOB/fifo"
+	exec 7<>"$JOB/fifo"
+}
+
 # add_event TASKID ACTION STATE MS EXIT REASON EVIDENCE (encoded): only the runner itself appends, so numbers have no gap.
 add_event() {
 	EVENT_SEQ=$((EVENT_SEQ + 1))
 	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$EVENT_SEQ" "$1" "$2" "$3" "$4" "$5" "$6" "$7" >>"$JOB/events"
+	ring_bells
 }
 
 # run_task INDEX: in the background; the task's own subshell may end as it likes, a result is always written, then its number goes to the FIFO.
 run_task() {
 	_index=$1
 	T_ID=$_id T_ACTION=$_action T_KIND=$_kind T_COMPONENT=$_component T_VERSION=$_version
-	T_OPTIONS=$(printf '%s' "$_options" | tr '\t' ' ')
+	T_OPTIONS=$_options # words, tabs between them
 	T_DIR=$STATE/components/$T_COMPONENT
 	T_FAIL_FILE=$JOB/tasks/$_index.fail
 	exec </dev/null >"$JOB/tasks/$_index.log" 2>&1
@@ -235,11 +266,14 @@ run_task() {
 			[ "$_rc" -ge 64 ] && [ "$_rc" -le 78 ] || _rc=70
 		fi
 	fi
-	[ -n "$_text" ] || _text=$(tail -n 20 "$JOB/tasks/$_index.log" | tail -c "$EVIDENCE_BYTES" | encode)
-	printf '%s %s %s %s %s %s %s\n' "$T_ID" "$T_ACTION" "$_state" "$MS" "$_rc" "$_reason" "${_text:--}" >"$JOB/tasks/$_index.new"
-	mv -fT "$JOB/tasks/$_index.new" "$JOB/tasks/$_index.result"
-	rm -f "$T_FAIL_FILE"
-	printf '%s\n' "$_index" >&7
+	if [ -z "$_text" ]; then
+		last_lines "$JOB/tasks/$_index.log"
+		_text=$FIELD
+	fi
+	# Read only after this process ended, or said so.
+	printf '%s %s %s %s %s %s %s\n' "$T_ID" "$T_ACTION" "$_state" "$MS" "$_rc" "$_reason" "$_text" >"$JOB/tasks/$_index.result"
+	[ ! -e "$T_FAIL_FILE" ] || rm -f "$T_FAIL_FILE"
+	[ "$COUNT" -eq 1 ] || printf '%s\n' "$_index" >&7
 }
 
 # step_back: this task is work ahead of time, and what serves on this host must not wait for it: lower our own priority, where that is possible.

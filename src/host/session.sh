@@ -24,11 +24,11 @@ store_fence() {
 	fi
 	[ "$2" -le $((EPOCH + MAX_EPOCH_JUMP)) ] || fail 65 epoch-jump "epoch $2 is more than $MAX_EPOCH_JUMP above the stored $EPOCH"
 	[ "$2" -ne "$EPOCH" ] || [ "$HOLDER" != "$3" ] || [ "$EPOCH_RUN" != "$1" ] || return 0
-	{
-		kv_line epoch "$2"
-		kv_line holder "$3"
-		kv_line run "$1"
-	} | atomic_write "$STATE/epoch"
+	TEXT=
+	kv_add epoch "$2"
+	kv_add holder "$3"
+	kv_add run "$1"
+	write_file "$STATE/epoch" "$TEXT"
 }
 
 # read_epoch: sets EPOCH (0 when none), HOLDER, EPOCH_RUN. A file that cannot be understood stops every writer.
@@ -63,15 +63,17 @@ word_session() {
 	trap 'end_session' EXIT
 	trap 'exit 74' HUP INT TERM PIPE
 	tidy_sessions
-	mkdir "$SESSION_DIR" || fail 73 cannot-create "cannot create $SESSION_DIR"
+	mkdir "$SESSION_DIR" "$SESSION_DIR/doc" || fail 73 cannot-create "cannot create $SESSION_DIR"
 	# One endless line must not eat the machine's memory.
 	# shellcheck disable=SC3045 # every sh that we run under has it
 	ulimit -S -v 2097152 2>/dev/null || :
 	exec 3>&1 >/dev/null
-	_born=$(process_born $$) || _born=
+	find_born $$ || BORN=
+	_born=$BORN
+	self_shell # once for all runners
 	printf '%s %s\n' $$ "$_born" >"$SESSION_DIR/process"
 	printf '0\n' >"$SESSION_DIR/activity"
-	mkfifo "$SESSION_DIR/alive"
+	mkfifo "$SESSION_DIR/alive" "$SESSION_DIR/bell"
 	exec 5<>"$SESSION_DIR/alive"
 	exec 4<"$SESSION_DIR/alive"
 	# A subshell, not a function call with redirections: dash would keep what it redirects open to restore it.

@@ -18,7 +18,7 @@ strategy_call() { # prepare|hand_over|ready|way_back|finish: the contract's stra
 
 point_current() { # ROOT VERSION: re-point current by rename; 1 with WHY and EVIDENCE when it cannot, current is then what it was
 	WHY=cannot-switch
-	rm -f "$1/.current.new" # a leftover link would send ln inside the old version
+	[ ! -e "$1/.current.new" ] && [ ! -L "$1/.current.new" ] || rm -f "$1/.current.new" # a leftover link would send ln inside the old version
 	EVIDENCE=$( (ln -s "versions/$2" "$1/.current.new" && mv -T "$1/.current.new" "$1/current" && sync_dir "$1") 2>&1) && return 0
 	rm -f "$1/.current.new" 2>/dev/null || :
 	return 1
@@ -60,7 +60,7 @@ task_switch_do() { # point current at T_VERSION on trial. The same run and versi
 	uptime_cs
 	SWITCH_BEGUN=$UPTIME_CS
 	load_contract "$T_COMPONENT" "$T_VERSION"
-	tree_of_version "$T_COMPONENT" "$T_VERSION" >/dev/null || fail 66 version-not-built "$T_COMPONENT $T_VERSION is not built and verified on this host"
+	find_tree "$T_COMPONENT" "$T_VERSION" || fail 66 version-not-built "$T_COMPONENT $T_VERSION is not built and verified on this host"
 	switch_above_floor
 	switch_seconds_=$(contract_number deadline.seconds 120)
 	SWITCH_DEADLINE=$(task_option deadline "$switch_seconds_")
@@ -90,7 +90,8 @@ switch_above_floor() { # end the task when T_VERSION's sequence is below the hos
 }
 
 switch_trusted() { # end the task when today's keys do not stand behind T_VERSION, or others can write where current is
-	check_private "$(readlink -f "$ROOT")/versions"
+	real_path "$ROOT" || fail 78 unsafe-permissions "cannot inspect $ROOT"
+	check_private "$REAL/versions"
 	switch_proof_=$(mktemp -d "$T_DIR/.check.XXXXXX") || fail 73 cannot-create "cannot create a directory in $T_DIR"
 	trap 'remove_tree "$switch_proof_"' EXIT
 	check_contract "$switch_proof_"
@@ -100,15 +101,16 @@ switch_trusted() { # end the task when today's keys do not stand behind T_VERSIO
 
 switch_begin() { # arm a new trial and switch
 	FROM=
-	if ! FROM=$(current_version "$ROOT"); then
-		FROM=
+	if read_current "$ROOT"; then
+		FROM=$CURRENT
+	else
 		{ [ ! -e "$ROOT/current" ] && [ ! -L "$ROOT/current" ]; } || fail 65 current-foreign "$ROOT/current is not a link to versions/<version>"
 	fi
 	if [ "$FROM" = "$TO" ]; then
 		echo "already current"
 		return 0
 	fi
-	[ -z "$FROM" ] || tree_of_version "$T_COMPONENT" "$FROM" >/dev/null || fail 65 current-incomplete "$FROM, the way back, is not a verified version"
+	[ -z "$FROM" ] || find_tree "$T_COMPONENT" "$FROM" || fail 65 current-incomplete "$FROM, the way back, is not a verified version"
 	switch_trusted
 	strategy_call prepare || fail 69 "$WHY" "$EVIDENCE"
 	trial_arm "${FROM:--}" "$TO" "$SWITCH_DEADLINE" || fail 71 "$WHY" "$EVIDENCE"
@@ -147,7 +149,7 @@ switch_go() { # the part after arming; every step of it can be done again
 	{ strategy_call hand_over && wait_ready; } || fail 71 "$WHY" "$EVIDENCE"
 	uptime_cs
 	switch_evidence_="old-pid=$switch_old_ new-pid=$(manager_main_pid || echo none) from=${FROM:-none} to=$TO ms=$(((UPTIME_CS - SWITCH_BEGUN) * 10))"
-	echo "$switch_evidence_" | atomic_write "$TRIAL/switched" || fail 66 reverted "the trial was taken back meanwhile"
+	(write_file "$TRIAL/switched" "$switch_evidence_") || fail 66 reverted "the trial was taken back meanwhile"
 	echo "$switch_evidence_"
 }
 

@@ -65,11 +65,8 @@ own_pid() { # set OWN_PID, the pid of the very shell that runs this, subshell or
 }
 
 own_shell() { # print the words that start another sh of the kind that runs this
-	shell_=$(readlink /proc/$$/exe || echo sh)
-	case $shell_ in
-		*/busybox*) [ -x "$shell_" ] && echo "$shell_ ash" || echo sh ;;
-		*) [ -x "$shell_" ] && echo "$shell_" || echo sh ;;
-	esac
+	self_shell
+	echo "$SELF_SHELL"
 }
 
 has_systemd() { # system mode with systemd as the service manager
@@ -86,10 +83,16 @@ trial_arm() { # FROM|- TO SECONDS: make the trial of T_COMPONENT and prove that 
 	[ "$1" = - ] || arm_from_=$1
 	uptime_cs
 	TRIAL_ID=t$UPTIME_CS-$$
-	rm -rf "$arm_dir_/.arming" "$arm_dir_/.gone" "$arm_dir_"/host-*.sh
-	mkdir -p "$arm_dir_/.arming" && trial_record "$arm_from_" "$2" "$((UPTIME_CS + $3 * 100))" | atomic_write "$arm_dir_/.arming/trial" || return 1
+	for arm_old_ in "$arm_dir_/.arming" "$arm_dir_/.gone" "$arm_dir_"/host-*.sh; do
+		[ ! -e "$arm_old_" ] || rm -rf "$arm_old_"
+	done
+	mkdir -p "$arm_dir_/.arming" || return 1
+	trial_record "$arm_from_" "$2" "$((UPTIME_CS + $3 * 100))"
+	{ printf '%s\n' "$TEXT" >"$arm_dir_/.arming/trial"; } 2>/dev/null && holds_text "$arm_dir_/.arming/trial" "$TEXT" || return 1
 	worker_mark "$arm_dir_/.arming" switch
-	cp "$SELF" "$arm_dir_/host-$TRIAL_ID.sh" && cmp -s "$SELF" "$arm_dir_/host-$TRIAL_ID.sh" && sync_path "$arm_dir_/host-$TRIAL_ID.sh" || return 1
+	cp "$SELF" "$arm_dir_/host-$TRIAL_ID.sh" && cmp -s "$SELF" "$arm_dir_/host-$TRIAL_ID.sh" || return 1
+	# All that the trial consists of, before the rename that makes it one.
+	sync_path "$arm_dir_/host-$TRIAL_ID.sh" "$arm_dir_/.arming/trial" "$arm_dir_/.arming" "$arm_dir_" "${arm_dir_%/*}" || return 1
 	for arm_old_ in reverted confirmed; do # a trial that ended, or that this one builds upon
 		[ -d "$arm_dir_/$arm_old_" ] || continue
 		mv -T "$arm_dir_/$arm_old_" "$arm_dir_/.gone" && rm -rf "$arm_dir_/.gone" || return 1
@@ -100,18 +103,19 @@ trial_arm() { # FROM|- TO SECONDS: make the trial of T_COMPONENT and prove that 
 	return 1
 }
 
-trial_record() { # FROM TO DEADLINE: print the record of the trial TRIAL_ID
+trial_record() { # FROM TO DEADLINE: the record of the trial TRIAL_ID, in TEXT
 	boot_id
-	kv_line boot-id "$BOOT_ID"
-	kv_line deadline "$3"
-	kv_line from "$1"
-	[ -z "$1" ] || kv_line from-tree "$(tree_of_version "$T_COMPONENT" "$1" || :)"
-	kv_line id "$TRIAL_ID"
-	kv_line root "$ROOT"
-	kv_line run "$T_RUN"
-	kv_line session "$T_SESSION"
-	kv_line to "$2"
-	kv_line to-tree "$(tree_of_version "$T_COMPONENT" "$2" || :)"
+	TEXT=
+	kv_add boot-id "$BOOT_ID"
+	kv_add deadline "$3"
+	kv_add from "$1"
+	if [ -n "$1" ] && find_tree "$T_COMPONENT" "$1"; then kv_add from-tree "$FOUND_TREE"; fi
+	kv_add id "$TRIAL_ID"
+	kv_add root "$ROOT"
+	kv_add run "$T_RUN"
+	kv_add session "$T_SESSION"
+	kv_add to "$2"
+	if find_tree "$T_COMPONENT" "$2"; then kv_add to-tree "$FOUND_TREE"; fi
 }
 
 trial_drop() { # forget the armed trial of T_COMPONENT, before anything was switched
@@ -122,7 +126,8 @@ trial_drop() { # forget the armed trial of T_COMPONENT, before anything was swit
 
 worker_mark() { # DIR switch|revert: remember who works on this trial, so that a deadline can end a switch that hangs
 	own_pid
-	echo "$OWN_PID $(process_born "$OWN_PID") $2" >"$1/worker"
+	find_born "$OWN_PID" || :
+	echo "$OWN_PID $BORN $2" >"$1/worker"
 }
 
 trial_watch() { # COMPONENT revert|probation SECONDS: start what calls that entry word when the time is over, and see it start; 1 with WHY otherwise
@@ -147,7 +152,7 @@ trial_watch() { # COMPONENT revert|probation SECONDS: start what calls that entr
 		[ -n "${GUARD-}" ] || trial_watched "$watch_component_" "$watch_word_" # the timer, or with hardly any time left already what it calls
 		return
 	fi
-	rm -f "$watch_dir_/watch-$2"
+	[ ! -e "$watch_dir_/watch-$2" ] || rm -f "$watch_dir_/watch-$2"
 	(
 		children_alone
 		# shellcheck disable=SC2046
@@ -161,7 +166,7 @@ trial_watch() { # COMPONENT revert|probation SECONDS: start what calls that entr
 			EVIDENCE="the sleeper did not start: $(tail -n 3 "$STATE/components/$1/revert.log" 2>/dev/null || :)"
 			return 1
 		fi
-		nap
+		nap 0.02
 	done
 }
 

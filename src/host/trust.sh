@@ -41,12 +41,20 @@ check_trust() {
 # verify_signature FILE SIGNATURES SIGNERS PRINCIPAL NAMESPACE K WORKDIR: at least K distinct keys of SIGNERS signed FILE as PRINCIPAL in
 # NAMESPACE and none of those counted is revoked. SIGNATURES holds one armored block a signature, at most 16 (T7, T10). Else 77 bad-signature.
 verify_signature() {
-	rm -f "$7"/block.*
-	awk -v prefix="$7/block." '
-		/^-----BEGIN SSH SIGNATURE-----$/ { n++; open = 1 }
-		open { if (n <= 16) print > (prefix n) }
-		/^-----END SSH SIGNATURE-----$/ { if (open && n <= 16) close(prefix n); open = 0 }
-		END { exit n > 16 }' "$2" || fail 77 bad-signature "more than 16 signature blocks"
+	for _block in "$7"/block.*; do
+		[ ! -e "$_block" ] || rm -f "$_block"
+	done
+	_number=0
+	_open=
+	while IFS= read -r _one || [ -n "$_one" ]; do
+		if [ "$_one" = '-----BEGIN SSH SIGNATURE-----' ]; then
+			_number=$((_number + 1))
+			[ "$_number" -le 16 ] || fail 77 bad-signature "more than 16 signature blocks"
+			_open=yes
+		fi
+		[ -z "$_open" ] || printf '%s\n' "$_one" >>"$7/block.$_number"
+		[ "$_one" != '-----END SSH SIGNATURE-----' ] || _open=
+	done <"$2"
 	_keys=' '
 	_count=0
 	_said='no signature block'
@@ -65,7 +73,6 @@ verify_signature() {
 		_keys="$_keys$_key "
 		_count=$((_count + 1))
 	done
-	rm -f "$7"/block.*
 	[ "$_count" -ge "$6" ] || fail 77 bad-signature "$_count of $6 needed $4 keys signed ${1##*/}: $_said"
 }
 
@@ -74,6 +81,7 @@ verify_signature() {
 check_contract() {
 	check_trust
 	verify_signature "$CONTRACT" "$CONTRACT.sig" "$STATE/trust/release_signers" release cutover-release "$THRESHOLD" "$1"
+	kv_load "$CONTRACT" # what is done from here on is what was signed
 }
 
 # check_root COMPONENT ROOT: the contract's root is where enrolment allows it, also after following links (T35). Else 77 root-not-allowed.
@@ -98,7 +106,8 @@ check_backup_path() {
 	done
 	_near=${2%/*}
 	until [ -e "$_near" ]; do _near=${_near%/*}; done
-	check_private "$(readlink -f "$_near")"
+	real_path "$_near" || fail 77 backup-not-allowed "$_near is not there"
+	check_private "$REAL"
 }
 
 # within_bases PATH: strictly below an enrolled base, its nearest existing parent really there and private, and apart from STATE.
@@ -110,8 +119,8 @@ within_bases() {
 	_near=$1
 	until [ -e "$_near" ] || [ -L "$_near" ]; do _near=${_near%/*}; done
 	REFUSED='a link leads nowhere'
-	_real=$(readlink -f "$_near") || return 1
-	[ -e "$_real" ] || return 1
+	real_path "$_near" || return 1
+	_real=$REAL
 	REFUSED='a link leads into the state directory'
 	case $_real/ in "$STATE"/*) return 1 ;; esac
 	_bases=$(kv_set "$STATE/enrolment" base)
@@ -120,8 +129,8 @@ within_bases() {
 		[ -n "$_base" ] || continue
 		case $1 in "$_base"/?*) ;; *) continue ;; esac
 		REFUSED='a link leaves the base'
-		_base=$(readlink -f "$_base") || continue
-		case $_real/ in "$_base"/*) return 0 ;; esac
+		real_path "$_base" || continue
+		case $_real/ in "$REAL"/*) return 0 ;; esac
 	done <<-END
 		$_bases
 	END

@@ -10,7 +10,7 @@ open_payload() {
 	kv_raw "$2" "$1" && TREE=$RAW
 	kv_raw "$2" "$1.payload" && PAYLOAD=$STATE/incoming/${RAW#sha256:}
 	[ -f "$PAYLOAD" ] || fail 66 payload-missing "the payload $RAW is not here"
-	[ "$(file_digest "$PAYLOAD")" = "$RAW" ] || {
+	digest_is "$PAYLOAD" "$RAW" || {
 		rm -f "$PAYLOAD"
 		fail 65 digest-mismatch "the stored payload is damaged; it was removed"
 	}
@@ -19,7 +19,7 @@ open_payload() {
 # unpack WHAT MANIFEST ENVELOPE WORKDIR: the payload becomes WORKDIR/tree, equal to MANIFEST in every entry.
 unpack() {
 	open_payload "$1" "$3"
-	[ "$(file_digest "$2")" = "$TREE" ] || fail 65 manifest-mismatch "the stored manifest is not that of $TREE"
+	digest_is "$2" "$TREE" || fail 65 manifest-mismatch "the stored manifest is not that of $TREE"
 	decode_bytes "$CODEC" "$PAYLOAD" "$4/tar" "$CAP" "$MEMORY"
 	[ "$SIZE" -le "$CAP" ] || fail 65 output-too-long "the payload unpacks to more than the signed $CAP bytes"
 	[ "$DECODER_STATUS" -eq 0 ] || fail 65 payload-corrupt "$DECODER_SAID"
@@ -68,7 +68,10 @@ decode_bytes() {
 }
 
 # GNU tar prints names as they are only when asked; BusyBox has no such option and always does.
-is_gnu_tar() { case $(tar --version 2>/dev/null </dev/null | head -n 1) in *'GNU tar'*) ;; *) return 1 ;; esac; }
+is_gnu_tar() {
+	[ -n "${TAR_VERSION-}" ] || TAR_VERSION=$(tar --version 2>/dev/null </dev/null) || TAR_VERSION=other
+	case $TAR_VERSION in *'GNU tar'*) ;; *) return 1 ;; esac
+}
 
 list_tar() {
 	if is_gnu_tar; then

@@ -18,36 +18,36 @@ BEGIN {
 verify_tree() {
 	PROBLEM='not a directory'
 	{ [ -d "$1" ] && [ ! -L "$1" ]; } || return 1
-	rm -rf "$3/verify"
-	mkdir "$3/verify" || fail 73 cannot-create "cannot create $3/verify"
-	PROBLEM='a name with a newline or backslash'
-	[ -z "$(find "$1" \( -name '*\\*' -o -name "*$NL*" \) -exec echo x \; </dev/null)" ] || return 1
-	awk -v out="$3/verify/" "$AWK_DECODE"'
+	# One look at every entry; a name that would make two lines of one makes a line that no manifest can want. Directories that hide
+	# something make find fail.
+	# shellcheck disable=SC2016 # the inner shell's words
+	(
+		cd "$1" && find . -mindepth 1 \( -name '*\\*' -o -name "*$NL*" \) -exec echo 'a name with a newline or backslash' \; \
+			-o -path ./.cutover-verified -type f \
+			-o -type f -exec stat -c '%f %s %n' {} + -exec sha256sum {} + \
+			-o -type l -exec stat -c '%f - %n' {} + -exec sh -c 'for link do printf "%s -> " "$link"; readlink "$link"; done' sh {} + \
+			-o -exec stat -c '%f - %n' {} + >"$3/verify.have" </dev/null
+	) 2>"$3/verify.err" || { PROBLEM="cannot read the tree: $(head -c 500 "$3/verify.err")"; return 1; }
+	awk "$AWK_DECODE"'
 	BEGIN { base["f"] = 32768; base["d"] = 16384; base["l"] = 40960 }
-	{
+	function want(line) { wanted[line] = 1; count++ }
+	FILENAME == ARGV[1] {
 		path = "./" decode($1)
 		mode = base[$2] + substr($3, 2, 1) * 64 + substr($3, 3, 1) * 8 + substr($3, 4, 1)
-		printf "%x %s %s\n", mode, ($2 == "f" ? $4 : "-"), path > (out "want.stat")
-		if ($2 == "f") printf "%s  %s\n", $5, path > (out "want.sum")
-		if ($2 == "l") printf "%s -> %s\n", path, decode($5) > (out "want.link")
-	}' "$2"
-	for _list in stat sum link; do : >>"$3/verify/want.$_list"; done
-	(
-		cd "$1" &&
-			find . -type f ! -path ./.cutover-verified -exec stat -c '%f %s %n' {} + >"$3/verify/have.stat" </dev/null &&
-			find . -mindepth 1 ! -type f -exec stat -c '%f - %n' {} + >>"$3/verify/have.stat" </dev/null &&
-			find . -type f ! -path ./.cutover-verified -exec sha256sum {} + >"$3/verify/have.sum" </dev/null &&
-			find . -type l -exec sh -c 'for link do printf "%s -> " "$link"; readlink "$link"; done' sh {} + >"$3/verify/have.link" </dev/null
-	) 2>"$3/verify/err" || { PROBLEM="cannot read the tree: $(head -c 500 "$3/verify/err")"; return 1; }
-	for _list in stat sum link; do
-		sort "$3/verify/want.$_list" >"$3/verify/want"
-		sort "$3/verify/have.$_list" >"$3/verify/have"
-		if ! cmp -s "$3/verify/want" "$3/verify/have"; then
-			PROBLEM="$_list differs, as signed, and indented as found: $(list_difference "$3/verify/want" "$3/verify/have" | head -n 6 | head -c 1500)"
-			return 1
-		fi
-	done
-	rm -rf "$3/verify"
+		want(sprintf("%x %s %s", mode, ($2 == "f" ? $4 : "-"), path))
+		if ($2 == "f") want($5 "  " path)
+		if ($2 == "l") want(path " -> " decode($5))
+		next
+	}
+	$0 in wanted { delete wanted[$0]; count--; next }
+	{ if (odd++ < 4) print "  " $0 }
+	END {
+		for (line in wanted) if (shown++ < 4) print line
+		exit (odd + count > 0)
+	}' "$2" "$3/verify.have" >"$3/verify.differs" || {
+		PROBLEM="the tree differs, as signed, and indented as found: $(head -c 1500 "$3/verify.differs")"
+		return 1
+	}
 }
 
 # list_difference WANT HAVE: lines of one file that the other has not.
@@ -60,15 +60,15 @@ list_difference() {
 verify_version() {
 	kv_raw "$CONTRACT" tree && _tree=$RAW
 	PROBLEM='its marker names another tree'
-	[ "$(tree_of_version "$1" "$2")" = "$_tree" ] || return 1
+	find_tree "$1" "$2" && [ "$FOUND_TREE" = "$_tree" ] || return 1
 	PROBLEM='the stored manifest is damaged'
-	[ "$(file_digest "$T_DIR/releases/$2/manifest")" = "$_tree" ] || return 1
+	digest_is "$T_DIR/releases/$2/manifest" "$_tree" || return 1
 	verify_tree "$ROOT/versions/$2" "$T_DIR/releases/$2/manifest" "$3" || return 1
 	kv_raw "$CONTRACT" bundle || return 0
 	_tree=$RAW
 	PROBLEM='the task bundle is not built'
 	bundle_dir "$CONTRACT" >/dev/null || return 1
 	PROBLEM="the stored manifest of the bundle is damaged"
-	[ "$(file_digest "$T_DIR/releases/$2/bundle-manifest")" = "$_tree" ] || return 1
+	digest_is "$T_DIR/releases/$2/bundle-manifest" "$_tree" || return 1
 	verify_tree "$(bundle_dir "$CONTRACT")" "$T_DIR/releases/$2/bundle-manifest" "$3"
 }

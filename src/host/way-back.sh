@@ -26,7 +26,7 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 		back_old_=$(manager_main_pid || echo none)
 	fi
 	if [ -n "$FROM" ]; then
-		if ! tree_of_version "$1" "$FROM" >/dev/null; then # F17
+		if ! find_tree "$1" "$FROM"; then # F17
 			WHY=way-back-missing EVIDENCE="version $FROM is not built any more"
 			return 1
 		fi
@@ -141,7 +141,8 @@ watch_until() { # COMPONENT ID WORD FILE STATES…: wait until FILE's deadline (
 	shift 4
 	own_pid
 	WATCH_PID=$OWN_PID
-	echo "$until_id_ $WATCH_PID $(process_born "$WATCH_PID")" | atomic_write "$(trial_dir "$until_component_")/watch-$until_word_"
+	find_born "$WATCH_PID" || :
+	write_file "$STATE/components/$until_component_/trial/watch-$until_word_" "$until_id_ $WATCH_PID $BORN"
 	while :; do
 		until_state_=$(trial_state "$until_component_")
 		case " $* " in *" $until_state_ "*) ;; *) return 1 ;; esac

@@ -46,17 +46,24 @@ manager_status_evidence() { # print what an operator would ask for first: status
 }
 
 process_born() { # PID: print its start time in clock ticks since boot; 1 when it does not live (a zombie does not)
+	find_born "$1" && echo "$BORN"
+}
+
+find_born() { # PID: the same, into BORN
+	BORN=
 	case $1 in '' | *[!0-9]*) return 1 ;; esac
 	{ read -r born_ <"/proc/$1/stat"; } 2>/dev/null || return 1
 	born_=${born_##*) }
 	# shellcheck disable=SC2086 # the fields after the command name are words
 	set -- $born_
 	case $1 in Z | X) return 1 ;; esac
-	echo "${20}"
+	BORN=${20}
 }
 
 same_process() { # PID BORN: 0 while that very process lives; a reused pid is another one
-	[ "$(process_born "$1")" = "$2" ]
+	same_born_=$2
+	find_born "$1" || BORN=
+	[ "$BORN" = "$same_born_" ]
 }
 
 end_process() { # PID BORN SIGNAL SECONDS: ask it to end, wait, then KILL; returns when it is gone, or 10 s after a KILL that the kernel holds up

@@ -58,6 +58,8 @@ export async function openBuilder(home: BenchHome, labHost: LabHost): Promise<Bu
   let steps = 0;
   return {
     async build(component, version, patch) {
+      // A host ends a session that asks nothing for ten minutes, and making a large patch takes longer.
+      await executor.close();
       const release = await controller.artifacts.release(component, version);
       const { tree } = parseReleaseMetadata(release.metadata);
       const payload = patch ?? (await controller.artifacts.payload(tree.digest, "zstd"));

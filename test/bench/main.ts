@@ -1,4 +1,4 @@
-// npm run bench [-- a b c d] [-- --setup] [-- --quick]: figures beside the tools that people use today, in one run.
+// npm run bench [-- a b c d] [-- --setup] [-- --quick] [-- --pairs=esbuild,next]: figures beside the tools that people use today, in one run.
 // Prints tables and writes deploy/reports/bench-DATE.json.
 import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -19,11 +19,12 @@ const parts = {
 type Part = keyof typeof parts;
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const args = process.argv.slice(2);
+const args = process.argv.slice(2).filter((each) => !each.startsWith("--pairs="));
+const pairs = process.argv.slice(2).flatMap((each) => (each.startsWith("--pairs=") ? each.slice(8).split(",") : []));
 const unknown = args.filter((each) => !["--setup", "--quick", ...Object.keys(parts)].includes(each));
 if (unknown.length > 0) {
   process.stderr.write(
-    `bench: unknown ${unknown.join(" ")}\nnext: npm run bench -- [a] [b] [c] [d] [--setup] [--quick]\n`,
+    `bench: unknown ${unknown.join(" ")}\nnext: npm run bench -- [a] [b] [c] [d] [--setup] [--quick] [--pairs=NAME,…]\n`,
   );
   process.exit(64);
 }
@@ -46,11 +47,13 @@ for (const part of chosen) {
   const directory = await mkdtemp(join(tmpdir(), "cutover-bench-"));
   const started = performance.now();
   try {
-    const section = await parts[part]({ tools, quick, directory, reports, say }).catch((error: unknown): Section => {
-      process.exitCode = 1;
-      const broken = `(${part}) broke off: ${error instanceof Error ? (error.stack ?? error.message) : error}`;
-      return { id: part, tables: [], aims: [], skipped: [broken], data: undefined };
-    });
+    const section = await parts[part]({ tools, quick, pairs, directory, reports, say }).catch(
+      (error: unknown): Section => {
+        process.exitCode = 1;
+        const broken = `(${part}) broke off: ${error instanceof Error ? (error.stack ?? error.message) : error}`;
+        return { id: part, tables: [], aims: [], skipped: [broken], data: undefined };
+      },
+    );
     sections.push({ ...section, seconds: Math.round((performance.now() - started) / 1_000) });
     process.stdout.write(`${renderSection(section)}\n`);
   } finally {

@@ -42,7 +42,8 @@ const candidates: readonly Candidate[] = [
 
 export async function benchPatches(input: BenchInput): Promise<Section> {
   if (!input.tools.has("time") || !input.tools.has("zstd")) return nothing("no GNU time or no zstd here");
-  const chosen = input.quick ? pairs.slice(0, 1) : pairs;
+  const asked = pairs.filter(({ name }) => input.pairs.includes(name));
+  const chosen = asked.length > 0 ? asked : input.quick ? pairs.slice(0, 1) : pairs;
   const home = await makeHome(join(input.directory, "home"));
   const lab = await startLoopbackLab({ directory: join(input.directory, "lab"), hosts: 1 });
   const [host] = lab.hosts;
@@ -52,14 +53,21 @@ export async function benchPatches(input: BenchInput): Promise<Section> {
     const tables: Table[] = [];
     const aims: Aim[] = [];
     const data: object[] = [];
+    const broken: string[] = [];
     for (const pair of chosen) {
-      const { rows, treeBytes } = await benchPair(input, { pair, home, builder });
+      const result = await benchPair(input, { pair, home, builder }).catch((error: unknown) => oneLine(error));
+      if (typeof result === "string") {
+        broken.push(`${pair.name} broke off: ${result}`);
+        continue;
+      }
+      const { rows, treeBytes } = result;
       tables.push(tableOf(pair, rows, treeBytes));
       aims.push(...aimOf(pair, rows));
       data.push({ pair: pair.name, from: pair.from, to: pair.to, treeBytes, rows });
       input.say(`(a) ${pair.name} is done`);
     }
-    return { id: "a", tables, aims, skipped: input.tools.missing, data };
+    const id = asked.length > 0 ? `a ${asked.map(({ name }) => name).join(" ")}` : "a";
+    return { id, tables, aims, skipped: [...input.tools.missing, ...broken], data };
   } finally {
     await builder.close();
     await lab.down();

@@ -17,7 +17,8 @@ export interface Aim {
 }
 
 export interface Section {
-  readonly id: "a" | "b" | "c" | "d";
+  /** The part, and what of it when it is not whole: `a`, `a next`. */
+  readonly id: string;
   readonly tables: readonly Table[];
   readonly aims: readonly Aim[];
   /** What was left out, and why. */

@@ -186,7 +186,7 @@ trial_unwatch_word() { # COMPONENT ID WORD: end the sleeper that waits to call W
 	{ read -r unwatch_id_ unwatch_pid_ unwatch_born_ <"$unwatch_file_"; } 2>/dev/null || return 0
 	[ "$unwatch_id_" = "$2" ] || return 0
 	if [ "$unwatch_pid_" != "${WATCH_PID-}" ] && same_process "$unwatch_pid_" "$unwatch_born_"; then
-		kill -s KILL "-$unwatch_pid_" 2>/dev/null || :
+		kill -KILL "-$unwatch_pid_" 2>/dev/null || :
 	fi
 	rm -f "$unwatch_file_"
 }

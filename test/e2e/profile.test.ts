@@ -50,11 +50,12 @@ test(
         assert.ok(profile.process.peakRssBytes > 2 ** 20 && profile.process.cpuUserMs > 0);
 
         const cpu = JSON.parse(await readFile(join(directory, `profile-${run}.cpuprofile`), "utf8")) as CpuProfile;
-        assert.ok(cpu.nodes.some(({ callFrame }) => callFrame.url.endsWith("/run/drive-run.ts")));
+        // A profile is made of samples: which of our functions it met is chance, that it met some is not.
+        assert.ok(cpu.nodes.some(({ callFrame }) => /\/src\/(app|adapters|run)\//.test(callFrame.url)));
         assert.equal(cpu.samples?.length, cpu.timeDeltas?.length);
         const svg = await readFile(join(directory, `profile-${run}.svg`), "utf8");
         assertWellFormed(svg);
-        assert.match(svg, /<title>reconcile [^<]*reconcile\.ts/);
+        assert.match(svg, /<title>[^<]+ src\/(app|adapters|run)\/[^<]+\.ts:\d+ · /);
 
         const again = await runProgram([process.execPath, main, ...reconcile]);
         assert.equal(again.exitCode, 0, again.stderr);

@@ -3,6 +3,7 @@ import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Lab, LabHost } from "../../src/lab/lab.ts";
+import { freePort } from "../../src/lab/loopback-lab.ts";
 import { type Contract, type Home, withHome } from "./with-home.ts";
 
 /** How a version of the fixture service behaves; see fixtures/upgrading-service.mjs. */
@@ -26,7 +27,8 @@ export interface World extends Home {
   ask(host: LabHost): Promise<{ readonly status: number; readonly body: string }>;
 }
 
-export const webPort = 8091;
+/** Every lab has the same loopback addresses, and test files run side by side: each takes a port of its own. */
+export const webPort = await freePort([1, 2, 3, 4, 5, 6, 7, 8].map((number) => `127.0.1.${number}`));
 const fixture = fileURLToPath(new URL("./fixtures/upgrading-service.mjs", import.meta.url));
 
 /** Component overrides reach the contract of every version that the test publishes. */

@@ -28,6 +28,19 @@ const atOnce = 100;
 /** Of a release: one to plan, distribute, check and switch, a new one from confirm on. */
 const connectionsAHost = 2;
 
+/** A document has a size that it may have: a large fleet is several. */
+function fleetDocuments(hosts: OneSshdLab["hosts"]): Record<string, unknown> {
+  const parts = Array.from({ length: Math.ceil(hosts.length / 100) }, (_, part) =>
+    hosts.slice(part * 100, (part + 1) * 100),
+  );
+  return Object.fromEntries(
+    parts.map((part, index) => [
+      `fleet-${index + 1}.yaml`,
+      { apiVersion: "cutover/v1", kind: "Fleet", name: `fleet-${index + 1}`, hosts: part },
+    ]),
+  );
+}
+
 interface Sample {
   readonly hosts: number;
   readonly seconds: number;
@@ -56,7 +69,7 @@ export async function benchManyHosts(input: BenchInput): Promise<Section> {
     input.say(`(c) ${hosts} logical hosts are up`);
     await publishVersions(home, input.directory, rounds + 1);
     await home.push({
-      "fleet.yaml": { apiVersion: "cutover/v1", kind: "Fleet", hosts: lab.hosts },
+      ...fleetDocuments(lab.hosts),
       "policy.yaml": { apiVersion: "cutover/v1", kind: "Policy", name: "default", canaries: 1, batchSize: "100%" },
       "tool.yaml": contract,
     });

@@ -196,6 +196,8 @@ watchdog() {
 	# A shell looks at signals when its child ends, and the child may wait for bytes that never come (T6).
 	own_pid
 	end_below "$1" "$OWN_PID"
+	# That may have ended the session's own tidying up, too.
+	rm -rf "$SESSION_DIR" || :
 }
 
 # end_below PID EXCEPT: ends everything that PID started and waits for, but EXCEPT.
@@ -209,5 +211,5 @@ end_below() {
 
 end_session() {
 	trap - EXIT
-	rm -rf "$SESSION_DIR"
+	rm -rf "$SESSION_DIR" || : # the exit code says why the session ended, not how this went
 }

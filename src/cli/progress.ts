@@ -17,7 +17,7 @@ export type HostOutcome = "done" | "failed" | "unknown";
 
 export interface StepProgress {
   readonly id: string;
-  readonly phase: Step["phase"] | "rollback";
+  readonly kind: Step["kind"] | "rollback";
   readonly batch: number;
   /** Grows for a way back, whose hosts are known once they are told to go back. */
   readonly hosts: Set<string>;
@@ -185,7 +185,7 @@ export function sentBytes({ transfers }: RunProgress): number {
 /** Hosts of the plan, and how many of them the last step that touched them has read back as done (P10). */
 export function readBack({ plan, steps, rollback }: RunProgress): { readonly done: number; readonly of: number } {
   if (rollback) {
-    const back = [...steps.values()].filter(({ phase }) => phase === "rollback");
+    const back = [...steps.values()].filter(({ kind }) => kind === "rollback");
     const hosts = new Set(back.flatMap((step) => [...step.hosts]));
     const done = [...hosts].filter((host) =>
       back.every((step) => !step.hosts.has(host) || step.outcomes.get(host) === "done"),
@@ -193,7 +193,7 @@ export function readBack({ plan, steps, rollback }: RunProgress): { readonly don
     return { done: done.length, of: hosts.size };
   }
   const hosts = new Set(plan?.changes.map(({ host }) => host));
-  const commit = [...steps.values()].find(({ phase }) => phase === "commit");
+  const commit = [...steps.values()].find(({ kind }) => kind === "commit");
   const done = [...hosts].filter((host) => commit?.outcomes.get(host) === "done");
   return { done: done.length, of: hosts.size };
 }
@@ -204,7 +204,7 @@ export function stepOf(progress: RunProgress, id: string): StepProgress {
   const batch = Number(/\.(\d{1,6})$/.exec(id)?.[1] ?? 0);
   const step: StepProgress = {
     id,
-    phase: "rollback",
+    kind: "rollback",
     batch,
     hosts: new Set(),
     outcomes: new Map(),
@@ -215,9 +215,9 @@ export function stepOf(progress: RunProgress, id: string): StepProgress {
   return step;
 }
 
-function plannedStep({ id, phase, batch, work }: Step): StepProgress {
+function plannedStep({ id, kind, batch, work }: Step): StepProgress {
   const hosts = new Set(work.map(({ host }) => host));
-  return { id, phase, batch, hosts, outcomes: new Map(), startedAt: undefined, endedAt: undefined };
+  return { id, kind, batch, hosts, outcomes: new Map(), startedAt: undefined, endedAt: undefined };
 }
 
 function applyTask(progress: RunProgress, { step, host, event, at }: Extract<JournalEvent, { kind: "task" }>): void {

@@ -42,7 +42,7 @@ export function planSummary({ plan, totalHosts }: PlanView): Line {
   const of = totalHosts === undefined || totalHosts < hosts ? "" : ` of ${formatCount(totalHosts)}`;
   const noun = (totalHosts ?? hosts) === 1 ? "host changes" : "hosts change";
   const components = new Set(plan.changes.map(({ component }) => component)).size;
-  const batches = plan.steps.filter(({ phase }) => phase === "switch").length;
+  const batches = plan.steps.filter(({ kind }) => kind === "switch").length;
   const counts = `${counted(components, "component")}, ${batches === 1 ? "1 batch" : `${formatCount(batches)} batches`}`;
   return [name, ` ${formatCount(hosts)}${of} ${noun}, ${counts}`, styled(held, "warn")];
 }
@@ -79,11 +79,11 @@ function transferLines(transfers: readonly PlannedTransfer[]): Line[] {
 }
 
 function batchLines({ steps }: Plan): Line[] {
-  const switches = steps.filter(({ phase }) => phase === "switch");
+  const switches = steps.filter(({ kind }) => kind === "switch");
   if (switches.length === 0) return [];
   const shown = switches.length <= 12 ? switches : [...switches.slice(0, 6), ...switches.slice(-3)];
   const rows = shown.map((step): Cell[] => {
-    const confirm = steps.find(({ phase, batch }) => phase === "confirm" && batch === step.batch);
+    const confirm = steps.find(({ kind, batch }) => kind === "confirm" && batch === step.batch);
     const soak = confirm?.soakSeconds ?? step.soakSeconds;
     const hosts = step.work.map(({ host }) => host);
     const tasks = step.work.flatMap(({ groups }) => groups.flat());

@@ -47,10 +47,10 @@ function headLine(progress: RunProgress, now: number): Line {
 function rowsOf(progress: RunProgress): Row[] {
   const steps = [...progress.steps.values()];
   return steps.flatMap((step): Row[] => {
-    if (step.phase === "confirm") return [];
-    const confirm = steps.filter(({ phase, batch }) => phase === "confirm" && batch === step.batch);
-    if (step.phase !== "switch") return [{ title: stepTitle(progress, step), steps: [step] }];
-    const batches = progress.plan?.steps.filter(({ phase }) => phase === "switch").length ?? 0;
+    if (step.kind === "confirm") return [];
+    const confirm = steps.filter(({ kind, batch }) => kind === "confirm" && batch === step.batch);
+    if (step.kind !== "switch") return [{ title: stepTitle(progress, step), steps: [step] }];
+    const batches = progress.plan?.steps.filter(({ kind }) => kind === "switch").length ?? 0;
     return [{ title: `batch ${step.batch} of ${formatCount(batches)}`, steps: [step, ...confirm] }];
   });
 }
@@ -96,9 +96,9 @@ function stepLine(
     ` ${padStart(counts, 7)}`,
   ];
   if (bad > 0) parts.push(styled(` ${formatCount(bad)} not done`, "bad"));
-  if (shown?.phase === "distribute" && active)
+  if (shown?.kind === "distribute" && active)
     parts.push(` ${done ? formatBytes(sentBytes(progress)) : transferText(readMeter(progress.transfers, now))}`);
-  if (steps.length > 1 && active) parts.push(active.phase === "confirm" ? " confirm" : " switch");
+  if (steps.length > 1 && active) parts.push(active.kind === "confirm" ? " confirm" : " switch");
   if (active)
     parts.push(` ${formatDuration(((done ? active.endedAt : undefined) ?? now) - (steps[0]?.startedAt ?? now))}`);
   const open = [...(shown?.hosts ?? [])].filter((host) => !shown?.outcomes.has(host));

@@ -61,11 +61,11 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
 }
 
 /** `switch 2 of 5`, `way back 2`. */
-export function stepTitle({ plan }: Pick<RunProgress, "plan">, { phase, batch }: StepProgress): string {
-  if (phase === "rollback") return `way back ${batch}`;
-  if (batch === 0) return phase;
-  const batches = plan?.steps.filter((step) => step.phase === "switch").length ?? 0;
-  return `${phase} ${batch} of ${formatCount(batches)}`;
+export function stepTitle({ plan }: Pick<RunProgress, "plan">, { kind, batch }: StepProgress): string {
+  if (kind === "rollback") return `way back ${batch}`;
+  if (batch === 0) return kind;
+  const batches = plan?.steps.filter((step) => step.kind === "switch").length ?? 0;
+  return `${kind} ${batch} of ${formatCount(batches)}`;
 }
 
 /** `sends shop 1.0.0 → 2.0.0 as a direct patch, 1.2 MB a host: 3 hosts, web1..web3`. */
@@ -138,7 +138,7 @@ function startLine(progress: RunProgress, step: StepProgress): Line {
 function endLines(progress: RunProgress, step: StepProgress): Line[] {
   const title = stepTitle(progress, step);
   const elapsed = formatDuration((step.endedAt ?? progress.at) - (step.startedAt ?? progress.at));
-  const bytes = step.phase === "distribute" ? `, ${formatBytes(sentBytes(progress))}` : "";
+  const bytes = step.kind === "distribute" ? `, ${formatBytes(sentBytes(progress))}` : "";
   const words: readonly (readonly ["done" | "failed" | "unknown", Style])[] = [
     ["done", "good"],
     ["failed", "bad"],

@@ -44,7 +44,10 @@ export interface HostWork {
 export interface Step {
   /** Unique within the plan and safe as a file name: `switch.2`. */
   readonly id: string;
-  readonly phase: "distribute" | "check" | "switch" | "confirm" | "commit";
+  /** What it is to the run; `task`: executables of contracts, `gate`: a person opens it. */
+  readonly kind: "distribute" | "check" | "task" | "gate" | "switch" | "confirm" | "commit";
+  /** The Procedure's name for the stretch that it belongs to. */
+  readonly phase: string;
   /** Switch batches count from 1, the canary is batch 1; 0 for phases that take all hosts at once. */
   readonly batch: number;
   readonly work: readonly HostWork[];

@@ -48,9 +48,9 @@ interface Batches {
 function batchesOf(steps: readonly Step[]): Batches {
   const ofPlace = new Map<string, number>();
   const soakSeconds = new Map<number, number>();
-  for (const { phase, batch, work, soakSeconds: soak } of steps) {
-    if (phase === "confirm") soakSeconds.set(batch, soak);
-    if (phase !== "switch") continue;
+  for (const { kind, batch, work, soakSeconds: soak } of steps) {
+    if (kind === "confirm") soakSeconds.set(batch, soak);
+    if (kind !== "switch") continue;
     for (const { host, groups } of work)
       for (const { component } of groups.flat()) ofPlace.set(`${host}/${component}`, batch);
   }

@@ -52,6 +52,7 @@ function makeSteps(input: PlanInput, { changes, layers }: Ordered): Step[] {
     ...aheadSteps(moving),
     ...switchSteps(input, { changes: sorted.filter((change) => !isCommitOnly(change)), layers }),
     step("commit", {
+      kind: "commit",
       phase: "commit",
       work: workOf(sorted, (mine) => [
         mine.map((change) => commitTask(change, publishedVersion(input.published, change.component, change.to))),
@@ -65,6 +66,7 @@ function aheadSteps(moving: readonly PlannedChange[]): Step[] {
   if (moving.length === 0) return [];
   return [
     step("distribute", {
+      kind: "distribute",
       phase: "distribute",
       work: workOf(moving, (mine) => [
         mine.map((change) => makeTask(change, "distribute")),
@@ -72,6 +74,7 @@ function aheadSteps(moving: readonly PlannedChange[]): Step[] {
       ]),
     }),
     step("check", {
+      kind: "check",
       phase: "check",
       work: workOf(moving, (mine) => [mine.map((change) => makeTask(change, "check"))]),
     }),
@@ -86,10 +89,11 @@ function switchSteps(input: PlanInput, { changes: moving, layers }: Ordered): St
       const work = workOf(batch, (mine) =>
         mine.flatMap((change) => switchGroups(change, publishedVersion(input.published, change.component, change.to))),
       );
-      steps.push(step(`switch.${number}`, { phase: "switch", batch: number, work }));
+      steps.push(step(`switch.${number}`, { kind: "switch", phase: "switch", batch: number, work }));
       steps.push(
         step(`confirm.${number}`, {
-          phase: "confirm",
+          kind: "confirm",
+          phase: "switch",
           batch: number,
           work: workOf(batch, (mine) => [mine.map((change) => makeTask(change, "confirm"))]),
           soakSeconds: input.release.policy.soakSeconds,
@@ -124,6 +128,6 @@ function groupByHost(changes: readonly PlannedChange[]): Map<string, PlannedChan
   return new Map([...groups].sort(([a], [b]) => compareText(a, b)));
 }
 
-function step(id: string, parts: Pick<Step, "phase" | "work"> & Partial<Step>): Step {
+function step(id: string, parts: Pick<Step, "kind" | "phase" | "work"> & Partial<Step>): Step {
   return { id, batch: 0, soakSeconds: 0, ...parts };
 }

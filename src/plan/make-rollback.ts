@@ -13,7 +13,7 @@ export interface RollbackInput {
 
 /** Undo steps, last batch first. Unknown counts as done: undoing what was not done is harmless (P6). */
 export function makeRollback({ steps, stateOf, reason, run }: RollbackInput): Step[] {
-  const switches = steps.filter((step) => step.phase === "switch");
+  const switches = steps.filter((step) => step.kind === "switch");
   return switches.reverse().flatMap((step) => {
     const work = step.work
       .map((work) => undoWork(work, { stateOf, reason, run }))

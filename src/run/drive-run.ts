@@ -110,7 +110,7 @@ async function runHosts(
   const named = new Set(hosts);
   const work = step.work.filter(({ host }) => named.has(host));
   // Proof of contact over a new connection: a kept one would only show that the old session still lives.
-  if (step.phase === "confirm") await Promise.all(work.map(({ host }) => input.executor.close(hostOf(input, host))));
+  if (step.kind === "confirm") await Promise.all(work.map(({ host }) => input.executor.close(hostOf(input, host))));
   const runOne = async (mine: HostWork) => {
     if (kind === "wait" || stillToRun(step, mine.host))
       await runHostStep(context, step, mine, hostOf(input, mine.host));

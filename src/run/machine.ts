@@ -224,7 +224,7 @@ export function isStillToRun(state: RunState, step: Step, host: string): boolean
 
 /** So many hosts of this switch failed or fell silent that no further one may begin. */
 function isBudgetSpent(state: RunState, step: Step): boolean {
-  if (step.phase !== "switch" || state.rollback !== undefined) return false;
+  if (step.kind !== "switch" || state.rollback !== undefined) return false;
   const bad = state.notDone.get(step.id)?.count((host) => !state.leftOut.has(host)) ?? 0;
   return bad > (state.plan?.failureBudget ?? 0);
 }
@@ -235,7 +235,7 @@ function decideSilence(
   step: Step,
   { silent: hosts, all }: { silent: readonly string[]; all: number },
 ): Effect {
-  const unmoved = step.phase === "distribute" || step.phase === "check";
+  const unmoved = step.kind === "distribute" || step.kind === "check";
   const tolerated = state.leftOut.size + hosts.length <= (state.plan?.failureBudget ?? 0);
   if (state.rollback || hosts.length === all || !(unmoved || tolerated)) return { kind: "wait", step, hosts };
   return {
@@ -258,7 +258,7 @@ function decideFailure(state: RunState, step: Step, failed: readonly string[]): 
   const policy = state.plan?.rollbackPolicy ?? "auto";
   const reason = `${step.id} failed on ${failed.join(", ")}`;
   if (state.rollback) return end("stuck", `rollback: ${reason}`);
-  if (step.phase !== "switch" && step.phase !== "confirm") return end("stuck", reason);
+  if (step.kind !== "switch" && step.kind !== "confirm") return end("stuck", reason);
   const bad = badVersions(state, step);
   if (policy === "manual") return end("stuck", `${reason}; rollback_policy is manual`, bad);
   return { kind: "roll-back", scope: policy === "release" ? "release" : "batch", reason, bad };
@@ -266,7 +266,7 @@ function decideFailure(state: RunState, step: Step, failed: readonly string[]): 
 
 function rollbackSteps(state: RunState, event: Extract<EventBody, { kind: "rollback-started" }>, run: string): Step[] {
   const switched = (state.plan?.steps ?? []).filter(
-    (step) => step.phase === "switch" && state.startedSteps.has(step.id),
+    (step) => step.kind === "switch" && state.startedSteps.has(step.id),
   );
   const steps = event.scope === "release" ? switched : switched.slice(-1);
   const places = placesOf(steps);

@@ -83,8 +83,8 @@ export function totalTime(steps: readonly VersionStep[]): { readonly seconds: nu
 function readTasks({ steps }: Plan) {
   const batchOf = new Map<string, number>();
   const backups = new Set<string>();
-  for (const { phase, batch, work } of steps) {
-    if (phase !== "switch") continue;
+  for (const { kind, batch, work } of steps) {
+    if (kind !== "switch") continue;
     for (const { groups } of work) {
       for (const { component, host, kind } of groups.flat()) {
         if (kind === "switch") batchOf.set(`${component}\0${host}`, batch);

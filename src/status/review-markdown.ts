@@ -97,7 +97,7 @@ function summaryLines(review: ReleaseReview): string[] {
     return `${code(component)} ${first.from === undefined ? "new" : code(first.from)} → ${code(first.to)}`;
   });
   if (components.length > listed.length) listed.push(`${formatCount(components.length - listed.length)} more`);
-  const batches = plan.steps.filter(({ phase }) => phase === "switch").length;
+  const batches = plan.steps.filter(({ kind }) => kind === "switch").length;
   const back = {
     auto: "a failed batch is undone",
     release: "one failed batch undoes the whole run",

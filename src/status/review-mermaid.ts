@@ -17,7 +17,7 @@ export function reviewMermaid({ plan, changes }: { plan: Plan; changes: readonly
   const stages = stagesOf(plan.steps);
   if (stages.length === 0) return [];
   const soaks = new Map(
-    plan.steps.filter(({ phase }) => phase === "confirm").map((step) => [step.batch, step.soakSeconds]),
+    plan.steps.filter(({ kind }) => kind === "confirm").map((step) => [step.batch, step.soakSeconds]),
   );
   const versions = versionsOf(changes);
   const drawn = foldMiddle(stages, stageLimit);
@@ -34,7 +34,7 @@ export function reviewMermaid({ plan, changes }: { plan: Plan; changes: readonly
 function stagesOf(steps: readonly Step[]): Stage[] {
   const stages: { components: Set<string>; batches: Step[] }[] = [];
   for (const step of steps) {
-    if (step.phase !== "switch") continue;
+    if (step.kind !== "switch") continue;
     const components = componentsOf(step);
     const last = stages.at(-1);
     if (last && components.some((component) => last.components.has(component))) {

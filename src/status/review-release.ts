@@ -154,7 +154,7 @@ function undoCell(step: VersionStep, { risks, plan }: ReleaseReview): string {
 
 function impactLines(steps: readonly VersionStep[], { plan, totalHosts, risks }: ReleaseReview): string[] {
   if (steps.length === 0) return [];
-  const sizes = plan.steps.filter(({ phase }) => phase === "switch").map(({ work }) => work.length);
+  const sizes = plan.steps.filter(({ kind }) => kind === "switch").map(({ work }) => work.length);
   const hosts = new Set(steps.flatMap((step) => step.hosts)).size;
   const named = (reason: string) => [
     ...new Set(risks.filter((risk) => risk.reason === reason).map((risk) => risk.component)),

@@ -12,7 +12,7 @@ export function largePlan({ hosts, batchSize }: { readonly hosts: number; readon
       const task = { id: `${host}/shop/${kind}`, host, component: "shop", version: "2.0.0", kind } as const;
       return { host, groups: [[{ ...task, action: "do" as const, options: {} }]] };
     });
-    return { id, phase: phase as Step["phase"], batch: Number(batch ?? 0), work, soakSeconds: 0 };
+    return { id, kind: phase as Step["kind"], phase: phase ?? "", batch: Number(batch ?? 0), work, soakSeconds: 0 };
   };
   const batches = [names.slice(0, 1)];
   for (let at = 1; at < names.length; at += batchSize) batches.push(names.slice(at, at + batchSize));

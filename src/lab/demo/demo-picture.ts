@@ -77,7 +77,7 @@ export function makeDemoPicture({ out, hosts }: { out: NodeJS.WriteStream; hosts
 function eventLine(event: JournalEvent): string | undefined {
   switch (event.kind) {
     case "run-planned":
-      return `plan ${event.plan.hash.slice(0, 19)}…: ${event.plan.changes.length} changes, ${event.plan.steps.filter(({ phase }) => phase === "switch").length} batches`;
+      return `plan ${event.plan.hash.slice(0, 19)}…: ${event.plan.changes.length} changes, ${event.plan.steps.filter(({ kind }) => kind === "switch").length} batches`;
     case "run-resumed":
       return `run resumed where the journal ends, epoch ${event.epoch}`;
     case "step-started":

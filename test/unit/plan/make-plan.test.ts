@@ -130,7 +130,7 @@ test("the canary batch of a layer has at most as many hosts as the policy says, 
     fc.property(world, (made) => {
       const { release } = planInput(made);
       const plan = makePlan(planInput(made));
-      const switches = plan.steps.filter(({ phase }) => phase === "switch");
+      const switches = plan.steps.filter(({ kind }) => kind === "switch");
       for (const layer of orderStacks(release.components)) {
         const batches = switches.filter((step) => step.work.some(({ groups }) => hasAny(groups.flat(), layer.flat())));
         const [canary] = batches;
@@ -150,11 +150,11 @@ test("the canary batch of a layer has at most as many hosts as the policy says, 
 test("nothing switches before every host has the bytes and passed its checks, and nothing is committed before all confirmed (R9, P4)", () => {
   fc.assert(
     fc.property(world, (made) => {
-      const phases = makePlan(planInput(made)).steps.map(({ phase }) => phase);
-      const rank = { distribute: 0, check: 1, switch: 2, confirm: 2, commit: 3 };
+      const phases = makePlan(planInput(made)).steps.map(({ kind }) => kind);
+      const rank: Record<string, number> = { distribute: 0, check: 1, switch: 2, confirm: 2, commit: 3 };
       assert.deepEqual(
         phases,
-        [...phases].sort((a, b) => rank[a] - rank[b]),
+        [...phases].sort((a, b) => (rank[a] ?? 0) - (rank[b] ?? 0)),
       );
       for (const phase of ["distribute", "check", "commit"])
         assert.ok(phases.filter((each) => each === phase).length <= 1);
@@ -168,8 +168,8 @@ test("every switch step is followed at once by the confirm of the same hosts (P8
     fc.property(world, (made) => {
       const { steps } = makePlan(planInput(made));
       for (const [index, step] of steps.entries()) {
-        if (step.phase !== "switch") continue;
-        assert.equal(steps[index + 1]?.phase, "confirm");
+        if (step.kind !== "switch") continue;
+        assert.equal(steps[index + 1]?.kind, "confirm");
         assert.deepEqual(hostsOf(steps[index + 1]), hostsOf(step));
       }
     }),

@@ -15,7 +15,7 @@ async function switchHost(script: HostScript, patienceMs = 10_000) {
   const hosts = inProcessHosts(script);
   const clock = sleptClock();
   const recorded: EventBody[] = [];
-  const step = plan.steps.find(({ phase }) => phase === "switch");
+  const step = plan.steps.find(({ kind }) => kind === "switch");
   const work = step?.work[0];
   const [host] = fleetOf(["h1"]);
   assert.ok(step && work && host);

@@ -224,8 +224,8 @@ export interface ExecutorPort {
   submit(host: Host, step: string, groups: readonly TaskGroup[], fence: Fence): Promise<void>;
   /** Every event of a step on this host, also those from before a lost connection. Ends when the step has ended; throws HostUnreachableError when the link is lost, RefusedError `step-lost` when the host has no result and nobody runs it. `withinMs` bounds the whole listening, whatever the host says meanwhile; leaving early costs the connection. */
   events(host: Host, step: string, fence: Fence, withinMs?: number): AsyncIterable<TaskEvent>;
-  /** Closes kept connections. The next call opens a new one: `confirm` relies on it. */
-  close(host?: Host): Promise<void>;
+  /** Closes kept connections: all, those to a host, or those of one run there. That run's next call opens a new one: `confirm` relies on it. */
+  close(host?: Host, run?: RunId): Promise<void>;
 }
 
 /** Append-only memory of the controller. `append` returns only when the events are on disk (F2). */

@@ -179,7 +179,7 @@ word_run_step() {
 run_group() {
 	if [ -z "$STOPPED" ]; then
 		read_epoch
-		if [ "$EPOCH" -gt "$T_EPOCH" ] && [ "$HOLDER" != "$FENCE_HOLDER" ] && [ "$EPOCH_RUN" != "$T_RUN" ]; then
+		if [ "$EPOCH" -gt "$T_EPOCH" ] && [ "$HOLDER" != "$FENCE_HOLDER" ] && ! is_epoch_run "$T_RUN"; then
 			STOPPED=stale-epoch
 			STOPPED_WHY="epoch $EPOCH belongs to $HOLDER, this step to epoch $T_EPOCH"
 		fi

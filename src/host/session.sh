@@ -5,6 +5,8 @@ PROTOCOL=1
 MAX_LINE=65536
 MAX_EPOCH_JUMP=1000
 MAX_SESSIONS=64
+# Characters; runs beyond that are forgotten, the oldest first.
+MAX_EPOCH_RUNS=2000
 
 # fence RUN EPOCH HOLDER: who writes. An epoch below the stored one is refused with the name of its holder, so is a second holder of the same
 # epoch; a jump above 1000 is refused; else it is stored before anything else is done (P5).
@@ -23,24 +25,35 @@ store_fence() {
 		fail 75 stale-epoch "epoch $EPOCH is held by $HOLDER, not by $3"
 	fi
 	[ "$2" -le $((EPOCH + MAX_EPOCH_JUMP)) ] || fail 65 epoch-jump "epoch $2 is more than $MAX_EPOCH_JUMP above the stored $EPOCH"
-	[ "$2" -ne "$EPOCH" ] || [ "$HOLDER" != "$3" ] || [ "$EPOCH_RUN" != "$1" ] || return 0
+	# Runs of one writer may work side by side: each stays known, so that none is taken for overtaken when another one speaks.
+	_runs=$1
+	if [ "$2" -eq "$EPOCH" ] && [ "$HOLDER" = "$3" ]; then
+		! is_epoch_run "$1" || return 0
+		[ -z "$EPOCH_RUNS" ] || _runs=$EPOCH_RUNS,$1
+		[ "${#_runs}" -le "$MAX_EPOCH_RUNS" ] || _runs=${_runs#*,}
+	fi
 	TEXT=
 	kv_add epoch "$2"
 	kv_add holder "$3"
-	kv_add run "$1"
+	kv_add run "$_runs"
 	write_file "$STATE/epoch" "$TEXT"
 }
 
-# read_epoch: sets EPOCH (0 when none), HOLDER, EPOCH_RUN. A file that cannot be understood stops every writer.
+# is_epoch_run RUN: after read_epoch; whether who holds the epoch has said that it works on that run.
+is_epoch_run() {
+	case ",$EPOCH_RUNS," in *",$1,"*) return 0 ;; *) return 1 ;; esac
+}
+
+# read_epoch: sets EPOCH (0 when none), HOLDER, EPOCH_RUNS (of this epoch, a comma between them, the newest last). A file that cannot be understood stops every writer.
 read_epoch() {
 	EPOCH=0
 	HOLDER=
-	EPOCH_RUN=
+	EPOCH_RUNS=
 	[ -e "$STATE/epoch" ] || return 0
 	{ kv_raw "$STATE/epoch" epoch && is_number "$RAW"; } || fail 78 bad-epoch "$STATE/epoch is damaged"
 	EPOCH=$RAW
 	! kv_raw "$STATE/epoch" holder || HOLDER=$RAW
-	! kv_raw "$STATE/epoch" run || EPOCH_RUN=$RAW
+	! kv_raw "$STATE/epoch" run || EPOCH_RUNS=$RAW
 }
 
 # need_fence BYTES: ends the verb (after reading its payload away) when the session has no fence.

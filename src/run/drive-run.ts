@@ -14,6 +14,8 @@ export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf"> 
   readonly hosts: ReadonlyMap<string, Host>;
   /** Hosts worked on at the same time. */
   readonly concurrency: number;
+  /** Lets work on a host begin when its turn comes: runs that go on side by side share one bound. */
+  readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
   readonly onEvent: (event: JournalEvent) => void;
 }
 
@@ -110,12 +112,14 @@ async function runHosts(
   const named = new Set(hosts);
   const work = step.work.filter(({ host }) => named.has(host));
   // Proof of contact over a new connection: a kept one would only show that the old session still lives.
-  if (step.kind === "confirm") await Promise.all(work.map(({ host }) => input.executor.close(hostOf(input, host))));
+  if (step.kind === "confirm")
+    await Promise.all(work.map(({ host }) => input.executor.close(hostOf(input, host), input.fence.run)));
   const runOne = async (mine: HostWork) => {
     if (kind === "wait" || stillToRun(step, mine.host))
       await runHostStep(context, step, mine, hostOf(input, mine.host));
   };
-  await pMap(work, runOne, { concurrency: input.concurrency, signal: input.signal });
+  const { inTurn = (turn) => turn() } = input;
+  await pMap(work, (mine) => inTurn(() => runOne(mine)), { concurrency: input.concurrency, signal: input.signal });
 }
 
 function hostOf(input: DriveInput, name: string): Host {

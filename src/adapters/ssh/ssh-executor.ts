@@ -1,10 +1,12 @@
-// ExecutorPort over ssh2: one kept session a host, opened when needed, thrown away after any fault.
+// ExecutorPort over ssh2: one kept session a host and run, opened when needed, thrown away after any fault. Runs that work on
+// the same host side by side share no session: each has a fence of its own, and its own proof of contact.
 import { CutoverError, HostRefusedError, HostUnreachableError, RefusedError } from "../../errors.ts";
 import { encodeGroups, parseProbe } from "../../host/protocol.ts";
 import type { Host } from "../../model/fleet.ts";
 import type { Delivery } from "../../model/transfer.ts";
 import type { Clock, ExecutorPort, Fence, OnBytes } from "../../ports.ts";
 import { type LinkTimes, openSshChannel, patientLink } from "./connect.ts";
+import { type KeptSession, makeKeptSessions } from "./kept-sessions.ts";
 import { putPayload, receiveDeadlineMs, receiveSilenceMs } from "./put-payload.ts";
 import { readEvents } from "./read-events.ts";
 import { openSession, type SessionClient } from "./session-client.ts";
@@ -16,11 +18,6 @@ const maxEventLines = (withinMs: number) => 20_000 + Math.ceil(withinMs / 1_000)
 const maxEventBytes = 64 * 2 ** 20;
 const probeLimits = { maxLines: 20_000, maxBytes: 2 * 2 ** 20 };
 
-interface KeptSession {
-  readonly session: Promise<SessionClient>;
-  fence: string | undefined;
-}
-
 export function makeSshExecutor({
   privateKey,
   clock,
@@ -30,52 +27,35 @@ export function makeSshExecutor({
   clock: Pick<Clock, "now">;
   link?: Partial<LinkTimes>;
 }): ExecutorPort {
-  const kept = new Map<string, KeptSession>();
   const { answerMs, eventsMs } = { ...patientLink, ...link };
-
-  function sessionOf(host: Host): KeptSession {
-    const existing = kept.get(host.name);
-    if (existing) return existing;
-    const session = openSshChannel({ host, privateKey, word: "session", link })
+  const kept = makeKeptSessions((host) =>
+    openSshChannel({ host, privateKey, word: "session", link })
       .then(({ channel, close }) => openSession({ stream: channel, host: host.name, end: close }))
-      .then((session) => checkIdentity(session, host));
-    const entry: KeptSession = { session, fence: undefined };
-    kept.set(host.name, entry);
-    session.catch(() => drop(host, entry));
-    return entry;
+      .then((session) => checkIdentity(session, host)),
+  );
+
+  /** Says who writes, once a session. */
+  async function fenceOff(entry: KeptSession, session: SessionClient, fence: Fence): Promise<void> {
+    if (entry.fence !== undefined) return;
+    const args = [fence.run, String(fence.epoch), fence.holder];
+    await session.request({ verb: "fence", args, deadlineMs: answerMs });
+    entry.fence = fence;
   }
 
-  function drop(host: Host, entry: KeptSession): void {
-    if (kept.get(host.name) === entry) kept.delete(host.name);
-    entry.session.then(
-      (session) => session.close(),
-      () => {},
-    );
-  }
-
-  /** Runs `use` on the host's session. A refusal keeps the session; any other fault drops it and reads as unreachable. */
+  /** Runs `use` on the host's session of the run, without a fence on any. A refusal keeps the session; any other fault drops it and reads as unreachable. */
   async function withSession<T>(
     host: Host,
     fence: Fence | undefined,
     use: (session: SessionClient) => Promise<T>,
   ): Promise<T> {
-    let entry = sessionOf(host);
-    const wanted = fence && `${fence.run} ${fence.epoch} ${fence.holder}`;
-    if (wanted !== undefined && entry.fence !== undefined && entry.fence !== wanted) {
-      drop(host, entry);
-      entry = sessionOf(host);
-    }
+    const { entry, giveBack } = kept.take(host, fence);
     try {
       const session = await entry.session;
-      if (fence && entry.fence === undefined) {
-        const args = [fence.run, String(fence.epoch), fence.holder];
-        await session.request({ verb: "fence", args, deadlineMs: answerMs });
-        entry.fence = wanted;
-      }
+      if (fence) await fenceOff(entry, session, fence);
       return await use(session);
     } catch (error) {
       if (error instanceof HostRefusedError) throw error;
-      drop(host, entry);
+      kept.drop(entry);
       if (error instanceof RefusedError || error instanceof HostUnreachableError) throw error;
       if (error instanceof CutoverError && error.code !== "link-lost" && error.code !== "host-protocol") throw error;
       throw new HostUnreachableError(
@@ -84,6 +64,8 @@ export function makeSshExecutor({
           ? new Error(`${error.message}: ${error.evidence}`, { cause: error })
           : error,
       );
+    } finally {
+      giveBack();
     }
   }
 
@@ -118,17 +100,7 @@ export function makeSshExecutor({
         leave: () => used?.close(),
       });
     },
-    async close(host) {
-      const one = host && kept.get(host.name);
-      const entries = host === undefined ? [...kept] : one === undefined ? [] : [[host.name, one] as const];
-      await Promise.all(
-        entries.map(async ([name, entry]) => {
-          kept.delete(name);
-          const session = await entry.session.catch(() => undefined);
-          session?.close();
-        }),
-      );
-    },
+    close: (host, run) => kept.close(host?.name, run),
   };
 }
 

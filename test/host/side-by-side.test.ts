@@ -1,0 +1,81 @@
+// Two runs of one controller on one host at the same time: each has its own session and fence, and neither is taken for overtaken.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { encodeGroups, parseTaskEvent } from "../../src/host/protocol.ts";
+import { type Session, shells, type TestHost, withHost } from "../support/host-session.ts";
+
+const word = ({ code, reason }: { code: number; reason: string }): string => (code === 0 ? "ok" : `${code} ${reason}`);
+/** `wait` ends when the test says so, by a file. */
+const tasks = `
+task_hook_do() { case $(task_option name) in
+	wait) until [ -e "$STATE/go" ]; do sleep 0.02; done; echo "waited in $T_RUN" ;;
+	*) echo "then $T_RUN" ;;
+esac; }
+`;
+const waitThenGoOn = (host: TestHost, component: string) =>
+  ["wait", "then"].map((name) => [
+    host.task("hook", "v1", { component, id: `h1/${component}/hook-${name}`, options: { name } }),
+  ]);
+
+async function submit(session: Session, run: string, groups: ReturnType<typeof waitThenGoOn>): Promise<string> {
+  const payload = encodeGroups(groups);
+  return word(await session.request("submit", [run, "s", `${payload.length}`], payload));
+}
+
+async function endOf(session: Session, run: string): Promise<string[]> {
+  const { data } = await session.request("events", [run, "s"]);
+  return data
+    .filter(([first]) => first !== ".")
+    .map((one) => parseTaskEvent(one).event)
+    .filter(({ state }) => state !== "running")
+    .map(({ task, state, reason, evidence }) => `${task} ${state} ${reason}${evidence}`.trimEnd());
+}
+
+for (const shell of shells) {
+  test(`${shell.name}: R33, P5: two runs work on one host side by side, each hears its own steps only, and an older epoch is still refused`, () =>
+    withHost(shell, { extra: tasks }, async (host) => {
+      const [one, two] = [await host.session({ run: "run-1" }), await host.session({ run: "run-2" })];
+      assert.equal(await submit(one, "run-1", waitThenGoOn(host, "web")), "ok");
+      assert.equal(await submit(two, "run-2", waitThenGoOn(host, "db")), "ok");
+      assert.equal(word(await one.request("events", ["run-2", "s"])), "77 run-differs");
+      const ends = [endOf(one, "run-1"), endOf(two, "run-2")];
+      await writeFile(join(host.state, "go"), "");
+      assert.deepEqual(await Promise.all(ends), [
+        ["h1/web/hook-wait done waited in run-1", "h1/web/hook-then done then run-1"],
+        ["h1/db/hook-wait done waited in run-2", "h1/db/hook-then done then run-2"],
+      ]);
+      assert.match(readFileSync(join(host.state, "epoch"), "utf8"), /^run run-1,run-2$/m);
+      const newer = await host.session({ run: "run-2", epoch: 2, holder: "other" });
+      for (const [session, run] of [[one, "run-1"], [two, "run-2"]] as const) // biome-ignore format: one line
+        assert.match(await submit(session, run, waitThenGoOn(host, "web").slice(1)), /^75 stale-epoch/);
+      const late = await host.session();
+      assert.equal(word(await late.request("fence", ["run-1", "1", "me"])), "75 stale-epoch");
+      for (const session of [one, two, newer, late]) await session.end();
+    }));
+
+  test(`${shell.name}: P5, F18: a writer that takes over two runs lets the steps of both go on; a step of a run that it did not take over is stopped`, () =>
+    withHost(shell, { extra: tasks }, async (host) => {
+      const before = await Promise.all(["run-1", "run-2", "run-3"].map((run) => host.session({ run })));
+      for (const [index, component] of ["web", "db", "cache"].entries()) {
+        const session = before[index];
+        assert.ok(session);
+        assert.equal(await submit(session, `run-${index + 1}`, waitThenGoOn(host, component)), "ok");
+      }
+      const after: Session[] = [];
+      for (const run of ["run-1", "run-2"]) after.push(await host.session({ run, epoch: 2, holder: "other" }));
+      await writeFile(join(host.state, "go"), "");
+      const [one, two] = after;
+      assert.ok(one && two);
+      assert.deepEqual(await Promise.all([endOf(one, "run-1"), endOf(two, "run-2")]), [
+        ["h1/web/hook-wait done waited in run-1", "h1/web/hook-then done then run-1"],
+        ["h1/db/hook-wait done waited in run-2", "h1/db/hook-then done then run-2"],
+      ]);
+      const third = await host.session({ run: "run-3", epoch: 2, holder: "other" });
+      const [, stopped] = await endOf(third, "run-3");
+      assert.match(stopped ?? "", /^h1\/cache\/hook-then skipped stale-epoch/);
+      for (const session of [...before, ...after, third]) await session.end();
+    }));
+}

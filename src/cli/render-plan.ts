@@ -1,6 +1,7 @@
 // A plan for people: what changes first, then in which batches, the way back, and apart from it what is left alone. Pure.
 import type { Held, Plan, PlannedChange, PlannedTransfer } from "../model/plan.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
+import { orderLine } from "../status/order-words.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, type Style, styled } from "./text.ts";
 import { counted, formatBytes, formatCount, formatDuration } from "./units.ts";
@@ -23,6 +24,7 @@ export function renderPlan(view: PlanView): Line[] {
     ...changeLines(plan.changes),
     ...transferLines(plan.transfers ?? []),
     ...batchLines(plan),
+    ...orderLines(plan),
     ...wayBackLines(plan),
     ...heldLines(plan.held),
     [styled(`plan ${plan.hash}`, "faint")],
@@ -98,6 +100,12 @@ function batchLines({ steps }: Plan): Line[] {
   const left = switches.length - shown.length;
   if (left > 0) lines.splice(7, 0, [`  … ${formatCount(left)} more batches, each after the one before …`]);
   return lines;
+}
+
+/** Why the batches are in this order. */
+function orderLines({ order = [] }: Plan): Line[] {
+  if (order.length === 0) return [];
+  return [["  order: ", orderLine(order, { limit: 12 })]];
 }
 
 /** What P8 promises here, and where it does not hold. */

@@ -4,6 +4,7 @@ import { quotable } from "../model/diagnostic.ts";
 import type { Host } from "../model/fleet.ts";
 import type { Release, ReleaseComponent, Selector } from "../model/release.ts";
 import { nearest } from "./nearest.ts";
+import { reportCycles, reportMissingNames } from "./order-cycles.ts";
 import { slotProblems } from "./ranges.ts";
 
 /** Files a finding at a path of the document. */
@@ -20,27 +21,23 @@ export function resolveRelease(input: {
 }): DesiredComponent[] {
   const { release, hosts, report } = input;
   const names = release.components.map(({ name }) => name);
-  for (const [index, { name, depends_on }] of release.components.entries()) {
+  for (const [index, { name }] of release.components.entries()) {
     const path = ["components", index] as const;
     if (names.indexOf(name) < index)
       report([...path, "name"], {
         message: `component ${name} is there twice`,
         expected: "each component once; other versions go into selectors",
       });
-    for (const [place, needed] of depends_on.entries()) {
-      if (names.includes(needed)) continue;
-      report([...path, "depends_on", place], {
-        message: `this release has no component ${needed}`,
-        ...closest(needed, names),
-      });
-    }
   }
+  reportMissingNames(release.components, report);
   reportCycles(release.components, report);
   reportSlots(release.components, report);
   return release.components.map((component, index) => {
     return {
       name: component.name,
       dependsOn: component.depends_on,
+      ...(component.consumes.length === 0 ? {} : { consumes: component.consumes }),
+      ...(component.skew.length === 0 ? {} : { skew: component.skew }),
       targets: resolveTargets({ component, index, hosts, report }),
     };
   });
@@ -97,37 +94,6 @@ function matches(host: Host, match: Selector["match"]): boolean {
   return Object.entries(match).every(
     ([label, value]) => Object.hasOwn(host.labels, label) && host.labels[label] === value,
   );
-}
-
-/** Each cycle once, at the edge that closes it. Iterative: a chain may be as long as the release. */
-function reportCycles(components: readonly ReleaseComponent[], report: Report): void {
-  const places = new Map(components.map(({ name }, index) => [name, index]));
-  const state = new Map<string, "open" | "closed">();
-  for (const { name: start } of components) {
-    const trail: { name: string; next: number }[] = state.has(start) ? [] : [{ name: start, next: 0 }];
-    while (trail.length > 0) {
-      const top = trail[trail.length - 1];
-      if (top === undefined) break;
-      state.set(top.name, "open");
-      const index = places.get(top.name) ?? -1;
-      const needed = components[index]?.depends_on[top.next];
-      if (needed === undefined) {
-        state.set(top.name, "closed");
-        trail.pop();
-        continue;
-      }
-      const path = ["components", index, "depends_on", top.next++];
-      if (state.get(needed) === "open") {
-        const cycle = trail.slice(trail.findIndex(({ name }) => name === needed)).map(({ name }) => name);
-        report(path, {
-          message: `a cycle: ${[...cycle, needed].join(" → ")}`,
-          expected: "an order in which each can be reached",
-        });
-      } else if (!state.has(needed) && places.has(needed)) {
-        trail.push({ name: needed, next: 0 });
-      }
-    }
-  }
 }
 
 function closest(word: string, known: Iterable<string>): { nearest?: string } {

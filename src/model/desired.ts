@@ -1,10 +1,14 @@
 // What git asks for, resolved per host. Made by desired/resolve-desired.ts from documents at a verified commit.
 import type { Host } from "./fleet.ts";
 import type { RollbackPolicy } from "./plan.ts";
+import type { SkewLimit } from "./release.ts";
 
 export interface DesiredComponent {
   readonly name: string;
   readonly dependsOn: readonly string[];
+  /** It goes before all of these (consumers before producers). */
+  readonly consumes?: readonly string[];
+  readonly skew?: readonly SkewLimit[];
   /** One entry a host that shall run it, sorted by host. */
   readonly targets: readonly { readonly host: string; readonly version: string }[];
 }

@@ -82,6 +82,13 @@ export interface PlannedTransfer {
   readonly why: string;
 }
 
+/** Why one component moves before another: `after` requires `before`, or `before` consumes what `after` produces. */
+export interface OrderEdge {
+  readonly kind: "requires" | "consumes";
+  readonly before: string;
+  readonly after: string;
+}
+
 export type RollbackPolicy = "auto" | "release" | "manual";
 
 export interface Plan {
@@ -93,6 +100,8 @@ export interface Plan {
   readonly contracts?: Contracts;
   readonly steps: readonly Step[];
   readonly held: readonly Held[];
+  /** Edges between components that move in this plan, sorted: why its order is so; absent in plans of older controllers. */
+  readonly order?: readonly OrderEdge[];
   /** Absent in plans that were made without an artifact repository. */
   readonly transfers?: readonly PlannedTransfer[];
   readonly rollbackPolicy: RollbackPolicy;

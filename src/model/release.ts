@@ -29,6 +29,27 @@ export const Selector = z
   });
 export type Selector = z.infer<typeof Selector>;
 
+const Distance = z.string().regex(/^[0-9]{1,4} (?:major|minor|patch)$/, 'a number and a unit, such as "1 minor"');
+
+export const SkewLimit = z
+  .strictObject({
+    of: ComponentName.describe("Another component of this release"),
+    ahead: Distance.optional().describe(
+      'How far this component may be ahead of it at most, as "1 minor"; without it, any distance',
+    ),
+    behind: Distance.optional().describe('How far it may be behind at most; "0 minor" allows other patches only'),
+    scope: z
+      .enum(["fleet", "host"])
+      .default("fleet")
+      .describe("fleet: all hosts count, since any may talk to any. host: they only meet on the same host"),
+  })
+  .refine(({ ahead, behind }) => ahead !== undefined || behind !== undefined, "`ahead`, `behind` or both")
+  .meta({
+    id: "SkewLimit",
+    description: "How far versions that run at the same time may be apart: checked at every point of a plan (R39)",
+  });
+export type SkewLimit = z.infer<typeof SkewLimit>;
+
 export const ReleaseComponent = z
   .strictObject({
     name: ComponentName,
@@ -39,6 +60,14 @@ export const ReleaseComponent = z
       .max(200)
       .default([])
       .describe("Components of this release that must be there first"),
+    consumes: z
+      .array(ComponentName)
+      .max(200)
+      .default([])
+      .describe(
+        "Components of this release whose output this one takes: it is upgraded everywhere before any of them (consumers before producers)",
+      ),
+    skew: z.array(SkewLimit).max(50).default([]).describe("How far its version may be from others that run meanwhile"),
     selectors: z.array(Selector).max(200).default([]).describe("Other versions for some hosts (R34)"),
   })
   .meta({ id: "ReleaseComponent" });

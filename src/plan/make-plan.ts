@@ -4,6 +4,7 @@ import type { Contracts, HostWork, Plan, PlannedChange, Step } from "../model/pl
 import { batchHosts } from "./batch-hosts.ts";
 import { compareText, computeDifference, type DifferenceInput, publishedVersion } from "./difference.ts";
 import { commitTask, isCommitOnly, makeTask, switchGroups } from "./host-tasks.ts";
+import { orderOf } from "./order-edges.ts";
 import { orderStacks, type Stack, topologicalOrder } from "./order-stacks.ts";
 import { planHash } from "./plan-hash.ts";
 
@@ -16,6 +17,8 @@ export function makePlan(input: PlanInput): Plan {
   const { release, generation, published } = input;
   const { changes, waiting, held } = computeDifference(input);
   const layers = orderStacks(release.components);
+  const moving = new Set(changes.flatMap((change) => (isCommitOnly(change) ? [] : [change.component])));
+  const order = orderOf(release.components, moving);
   return {
     release: release.name,
     changes,
@@ -23,6 +26,7 @@ export function makePlan(input: PlanInput): Plan {
     contracts: contractsOf([...changes, ...waiting], published),
     steps: makeSteps(input, { changes, layers }),
     held,
+    ...(order.length === 0 ? {} : { order }),
     rollbackPolicy: release.rollbackPolicy,
     failureBudget: release.policy.failureBudget,
     hash: planHash({ plan: { changes, waiting }, release, generation, layers, published }),

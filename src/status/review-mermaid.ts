@@ -1,11 +1,13 @@
 // The order of a plan as a picture: components from top to bottom, their batches from left to right. Never a node per host:
 // ten thousand of them draw as many boxes as ten (Mermaid gives up at 500 edges). Pure.
-import type { Plan, PlannedChange, Step } from "../model/plan.ts";
+import type { OrderEdge, Plan, PlannedChange, Step } from "../model/plan.ts";
 
 interface Stage {
   readonly components: readonly string[];
   readonly batches: readonly Step[];
 }
+
+type Drawn = Stage | { readonly left: readonly Stage[] };
 
 /** More components or batches than these become one box in the middle that says how many. */
 const stageLimit = 12;
@@ -26,8 +28,27 @@ export function reviewMermaid({ plan, changes }: { plan: Plan; changes: readonly
       ? [`  s${index + 1}["${entry.left.length} more groups of components"]`]
       : stageLines({ stage: entry, id: `s${index + 1}`, soaks, versions }),
   );
-  const arrows = drawn.slice(1).map((_, index) => `  s${index + 1} --> s${index + 2}`);
+  const arrows = drawn.slice(1).map((below, index) => {
+    const why = whyBelow(plan.order ?? [], { above: drawn[index], below });
+    return `  s${index + 1} -->${why === undefined ? "" : `|"${label(why)}"|`} s${index + 2}`;
+  });
   return ["flowchart TB", ...boxes, ...arrows];
+}
+
+/** Why one group of components goes after the one drawn above it; undefined where that is only the order of their names. */
+function whyBelow(
+  order: readonly OrderEdge[],
+  { above, below }: { readonly above: Drawn | undefined; readonly below: Drawn },
+): string | undefined {
+  if (above === undefined || "left" in above || "left" in below) return undefined;
+  const edges = order.filter(
+    ({ before, after }) => above.components.includes(before) && below.components.includes(after),
+  );
+  const [first] = edges;
+  if (first === undefined) return undefined;
+  const words =
+    first.kind === "requires" ? `${first.after} requires ${first.before}` : `${first.before} consumes ${first.after}`;
+  return edges.length === 1 ? words : `${words}, and ${edges.length - 1} more`;
 }
 
 /** Batches in a row that move the same components. */

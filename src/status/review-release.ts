@@ -1,10 +1,11 @@
 // One release within the comment: what must be seen first, then the table, the picture, what is left alone, the approval. Pure.
 import { approvalTrailer } from "../model/approval-trailer.ts";
 import { formatBytes } from "../model/format-bytes.ts";
-import type { Held } from "../model/plan.ts";
+import type { Held, OrderEdge } from "../model/plan.ts";
 import type { ContractReview, ReleaseReview, RiskItem } from "../model/review.ts";
 import { foldHosts } from "./fold-hosts.ts";
 import { alert, code, details, prose, table } from "./markdown-text.ts";
+import { orderLine } from "./order-words.ts";
 import { intendedChanges, totalBytes, transferBytes, type VersionStep, versionSteps } from "./review-facts.ts";
 import { reviewMermaid } from "./review-mermaid.ts";
 import { counted, formatCount, formatDuration } from "./units.ts";
@@ -34,6 +35,7 @@ export function releaseLines(review: ReleaseReview, detail: Detail): string[] {
     ...contractParts(contracts, detail),
     impactLines(steps, review),
     picture,
+    orderParts(plan.order ?? [], detail),
     ...heldParts(plan.held, detail),
     details("How the bytes get there, and where the times come from", whyLines(steps, detail)),
     approvalLines(review),
@@ -177,6 +179,12 @@ function impactLines(steps: readonly VersionStep[], { plan, totalHosts, risks }:
         ]),
     `- Bytes to send: ${bytes === undefined ? "not known yet" : formatBytes(bytes)}`,
   ];
+}
+
+/** Why the picture is as it is. */
+function orderParts(order: readonly OrderEdge[], { rows }: Detail): string[] {
+  if (order.length === 0) return [];
+  return [`**Order**: ${orderLine(order, { limit: rows, name: (text) => code(text) })}`];
 }
 
 const heldTitles: readonly (readonly [string, readonly Held["reason"][], string])[] = [

@@ -1,5 +1,5 @@
 // Desired, published and observed values for planner and engine tests, in a few words: `{ db: { hosts: ["h1"] } }`.
-import type { DesiredRelease, ResolvedPolicy } from "../../src/model/desired.ts";
+import type { DesiredComponent, DesiredRelease, ResolvedPolicy } from "../../src/model/desired.ts";
 import { digestOf } from "../../src/model/digest.ts";
 import type { Host } from "../../src/model/fleet.ts";
 import type { Observation, ObservedComponent } from "../../src/model/observation.ts";
@@ -10,6 +10,8 @@ import type { PlanInput } from "../../src/plan/make-plan.ts";
 export interface WantedComponent {
   readonly hosts: readonly string[];
   readonly dependsOn?: readonly string[];
+  readonly consumes?: readonly string[];
+  readonly skew?: DesiredComponent["skew"];
   readonly version?: string;
   readonly drain?: boolean;
   readonly backup?: boolean;
@@ -66,11 +68,15 @@ function desiredRelease({ components, policy, rollbackPolicy = "auto" }: World):
       drift: "report",
       ...policy,
     },
-    components: Object.entries(components).map(([name, { hosts, dependsOn = [], version = "2.0.0" }]) => ({
-      name,
-      dependsOn,
-      targets: [...hosts].sort().map((host) => ({ host, version })),
-    })),
+    components: Object.entries(components).map(
+      ([name, { hosts, dependsOn = [], consumes, skew, version = "2.0.0" }]) => ({
+        name,
+        dependsOn,
+        ...(consumes === undefined ? {} : { consumes }),
+        ...(skew === undefined ? {} : { skew }),
+        targets: [...hosts].sort().map((host) => ({ host, version })),
+      }),
+    ),
   };
 }
 

@@ -22,6 +22,16 @@ test("the first line sums up; hosts with the same change share a line; the hash 
   assert.equal(lines.at(-1), `plan ${plan.hash}`);
 });
 
+test("the plan says why its order is so, by the kind of each edge (R39)", () => {
+  const components = {
+    api: { hosts: ["a1"], dependsOn: ["db"] },
+    db: { hosts: ["d1"] },
+    billing: { hosts: ["b1"], consumes: ["api"] },
+  };
+  const line = show(planOf({ components })).find((each) => each.startsWith("  order:"));
+  assert.equal(line, "  order: billing before api (it consumes what api produces), db before api (api requires it)");
+});
+
 test("a plan for 10,000 hosts fits on one screen", () => {
   const plan = largePlan({ hosts: 10_000, batchSize: 10 });
   const lines = show(plan, 10_000);

@@ -89,14 +89,33 @@ test("unknown names and cycles in depends_on are refused where they are written 
 `;
   assert.deepEqual(findings(shopFleet, release), [
     "1.yaml:2:45 components[0].depends_on[0]: this release has no component cach, did you mean cache?",
-    "1.yaml:4:49 components[2].depends_on[0]: a cycle: cache → database → cache, expected an order in which each can be reached",
+    "1.yaml:4:49 components[2].depends_on[0]: a cycle: cache requires database, database requires cache, expected an order in which each can be reached (what is required goes first, and so does who consumes)",
+  ]);
+});
+
+test("requires and consumes are one order: missing names and cycles over both are refused where they are written (R28, R39)", () => {
+  const release = `components:
+  - {name: shop, version: "1", depends_on: [cache], consumes: [database]}
+  - {name: cache, version: "1", consumes: [databas]}
+  - {name: database, version: "1", depends_on: [cache]}
+`;
+  assert.deepEqual(findings(shopFleet, release), [
+    "1.yaml:3:44 components[1].consumes[0]: this release has no component databas, did you mean database?",
+  ]);
+  const circle = `components:
+  - {name: shop, version: "1", depends_on: [cache], consumes: [database]}
+  - {name: cache, version: "1", depends_on: [database]}
+  - {name: database, version: "1"}
+`;
+  assert.deepEqual(findings(shopFleet, circle), [
+    "1.yaml:2:64 components[0].consumes[0]: a cycle: shop requires cache, cache requires database, database is consumed by shop, expected an order in which each can be reached (what is required goes first, and so does who consumes)",
   ]);
 });
 
 test("a component that depends on itself is a cycle, and a long chain is not", () => {
   assert.match(
     findings(shopFleet, 'components: [{name: shop, version: "1", depends_on: [shop]}]')[0] ?? "",
-    /a cycle: shop → shop/,
+    /a cycle: shop requires shop/,
   );
   const names = Array.from({ length: 900 }, (_, index) => `c${index}`);
   const chain = names.map(

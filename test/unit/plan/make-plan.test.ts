@@ -19,7 +19,10 @@ const seenComponent: fc.Arbitrary<SeenComponent> = fc.constantFrom<SeenComponent
   { current: "2.0.0", committed: "1.0.0", state: "trial" },
 );
 
-/** Any subset of the names in any order; dependencies only on names before it in that order, so there is no circle. */
+/**
+ * Any subset of the names in any order; dependencies only on names before it in that order, consumers only of names after it,
+ * so there is no circle.
+ */
 const world: fc.Arbitrary<World> = fc
   .record({
     order: fc.shuffledSubarray(names, { minLength: 1 }),
@@ -27,6 +30,7 @@ const world: fc.Arbitrary<World> = fc
       fc.record({
         hosts: fc.subarray(hostNames, { minLength: 1 }),
         needs: fc.array(fc.nat(), { maxLength: 2 }),
+        takes: fc.array(fc.nat(), { maxLength: 1 }),
         drain: fc.boolean(),
         backup: fc.boolean(),
         health: fc.boolean(),
@@ -43,9 +47,11 @@ const world: fc.Arbitrary<World> = fc
   .map(({ order, parts, observed, canaries, batchSize }) => {
     const components: Record<string, WantedComponent> = {};
     for (const [index, name] of order.entries()) {
-      const { needs = [], hosts = [], ...flags } = parts[index] ?? {};
+      const { needs = [], takes = [], hosts = [], ...flags } = parts[index] ?? {};
+      const above = order.slice(index + 1);
       const below = index === 0 ? [] : [...new Set(needs.map((need) => order[need % index] ?? ""))];
-      components[name] = { hosts, dependsOn: below, ...flags };
+      const consumes = above.length === 0 ? [] : takes.map((take) => above[take % above.length] ?? "");
+      components[name] = { hosts, dependsOn: below, consumes, ...flags };
     }
     return { components, observed, policy: { canaries, batchSize } };
   });
@@ -119,6 +125,21 @@ test("a dependency switches before its dependant: earlier on a shared host, and 
             else if (!local) assert.ok(other.index < index, `${need} on ${other.host} before ${component} on ${host}`);
           }
         }
+      }
+    }),
+    settings,
+  );
+});
+
+test("a consumer has switched and been confirmed everywhere before any producer switches (R39)", () => {
+  fc.assert(
+    fc.property(world, (made) => {
+      const plan = makePlan(planInput(made));
+      const switches = places(plan, "switch");
+      for (const { component, index } of places(plan, "confirm")) {
+        for (const producer of made.components[component]?.consumes ?? [])
+          for (const other of switches.filter((each) => each.component === producer))
+            assert.ok(index < other.index, `${component} before ${producer} on ${other.host}`);
       }
     }),
     settings,
@@ -253,6 +274,7 @@ function shuffleInput(input: PlanInput, next: () => number): PlanInput {
       components: shuffle(input.release.components).map((component) => ({
         ...component,
         dependsOn: shuffle(component.dependsOn),
+        ...(component.consumes === undefined ? {} : { consumes: shuffle(component.consumes) }),
         targets: shuffle(component.targets),
       })),
     },

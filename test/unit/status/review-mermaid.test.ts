@@ -27,8 +27,18 @@ test("components on other hosts stand below what they depend on, each with its b
     '    s2b2["batch 3<br/>1 host"]',
     '    s2b1 -->|"watch 30 s"| s2b2',
     "  end",
-    "  s1 --> s2",
+    '  s1 -->|"api requires database"| s2',
   ]);
+});
+
+test("an arrow says what kind of edge it stands for, and nothing where there is none (R39)", () => {
+  const components = { billing: { hosts: ["b1"], consumes: ["ledger"] }, ledger: { hosts: ["l1"] } };
+  assert.equal(draw({ components }).at(-1), '  s1 -->|"billing consumes ledger"| s2');
+  const apart = { ...components, billing: { hosts: ["b1"] }, ledger: { hosts: ["b1", "l1"] } };
+  assert.deepEqual(
+    draw({ components: apart }).filter((line) => line.includes("|")),
+    [],
+  );
 });
 
 test("many hosts in many batches, and many components, draw a few boxes", () => {

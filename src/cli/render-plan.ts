@@ -1,5 +1,6 @@
 // A plan for people: what changes first, then in which batches, the way back, and apart from it what is left alone. Pure.
 import type { Held, Plan, PlannedChange, PlannedTransfer } from "../model/plan.ts";
+import { unitOrderText } from "../model/unit-order.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import { orderLine } from "../status/order-words.ts";
 import { type Cell, tableLines } from "./table.ts";
@@ -25,6 +26,7 @@ export function renderPlan(view: PlanView): Line[] {
     ...transferLines(plan.transfers ?? []),
     ...batchLines(plan),
     ...orderLines(plan),
+    ...unitOrderLines(plan),
     ...wayBackLines(plan),
     ...heldLines(plan.held),
     [styled(`plan ${plan.hash}`, "faint")],
@@ -106,6 +108,15 @@ function batchLines({ steps }: Plan): Line[] {
 function orderLines({ order = [] }: Plan): Line[] {
   if (order.length === 0) return [];
   return [["  order: ", orderLine(order, { limit: 12 })]];
+}
+
+/** Orders that only the hosts' units know, and where they say otherwise than the release (R28). */
+function unitOrderLines({ unitOrder = [] }: Plan): Line[] {
+  return unitOrder.map((finding) => [
+    "  ",
+    finding.kind === "respected" ? "units: " : styled("units: ", "warn"),
+    `${unitOrderText(finding)}; on ${foldHosts(finding.hosts, shortList)}`,
+  ]);
 }
 
 /** What P8 promises here, and where it does not hold. */

@@ -1,11 +1,20 @@
 // The data lines of `probe` become facts and observed components. Hostile input: typed, capped, unknown keys of a newer host.sh are passed over. Pure.
-import type { HostFacts, HostVersionState, ObservedComponent } from "../model/observation.ts";
+import {
+  type HostFacts,
+  type HostVersionState,
+  type ObservedComponent,
+  type UnitOrder,
+  unitDirectives,
+} from "../model/observation.ts";
 import { parseNumber } from "./fields.ts";
 import { ProtocolError } from "./protocol-error.ts";
 
 const maxProbeLines = 20_000;
 const componentKey = /^component\.([a-z][a-z0-9-]{0,62})\.([a-z-]{1,32})$/;
 const version = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
+const component = /^[a-z][a-z0-9-]{0,62}$/;
+const unit = /^[A-Za-z0-9_][A-Za-z0-9_:.@\\-]{0,254}$/;
+const maxUnitOrders = 256;
 const states: readonly HostVersionState[] = ["none", "trial", "confirmed", "committed", "reverting", "reverted"];
 
 export interface ParsedProbe {
@@ -53,15 +62,16 @@ function readFacts(facts: ReadonlyMap<string, string>): HostFacts {
   };
 }
 
-function readComponent(component: string, values: ReadonlyMap<string, readonly string[]>): ObservedComponent {
+function readComponent(name: string, values: ReadonlyMap<string, readonly string[]>): ObservedComponent {
   const first = (key: string): string | undefined => values.get(key)?.[0] || undefined;
   const state = first("state") ?? (first("committed") === undefined ? "none" : "committed");
   const known = states.find((one) => one === state);
   if (known === undefined) throw new ProtocolError("a component has an unknown state", state);
   const trialTo = first("trial-to");
   const pid = first("pid");
+  const unitOrder = (values.get("unit-order") ?? []).slice(0, maxUnitOrders).map(unitOrderOf);
   return {
-    component,
+    component: name,
     // `?` is a link that somebody pointed elsewhere: reported as it is, so that it shows as drift.
     current: first("current") === "?" ? "?" : versionOf(first("current")),
     currentTree: digestOf(first("current-tree")),
@@ -82,7 +92,17 @@ function readComponent(component: string, values: ReadonlyMap<string, readonly s
     floor: parseNumber(first("floor") ?? "0", "floor"),
     active: first("active") === undefined ? undefined : first("active") === "yes",
     pid: pid === undefined ? undefined : parseNumber(pid, "pid"),
+    ...(unitOrder.length === 0 ? {} : { unitOrder }),
   };
+}
+
+/** `UNIT DIRECTIVE COMPONENT UNIT` */
+function unitOrderOf(text: string): UnitOrder {
+  const [own = "", word, other = "", otherUnit = "", ...more] = text.split(" ");
+  const directive = unitDirectives.find((known) => known === word);
+  if (directive === undefined || more.length > 0 || !component.test(other) || !unit.test(own) || !unit.test(otherUnit))
+    throw new ProtocolError("an order of units is not UNIT DIRECTIVE COMPONENT UNIT", text);
+  return { unit: own, directive, component: other, otherUnit };
 }
 
 function required(facts: ReadonlyMap<string, string>, key: string): string {

@@ -36,11 +36,13 @@ verb_probe() {
 	read_epoch
 	data epoch "$EPOCH"
 	[ -z "$HOLDER" ] || data holder "$HOLDER"
+	RUNNING=
 	for _component in "$STATE"/components/*; do
 		_component=${_component##*/}
 		if is_component "$_component" && [ "$_component" != cutover-host ]; then probe_component "$_component"; fi
 	done
 	probe_component cutover-host
+	probe_unit_order "$RUNNING"
 	ok
 }
 
@@ -81,6 +83,7 @@ probe_component() {
 	probe_facts "component.$1" trial_facts "$1"
 	case $_current in '' | '?') return 0 ;; esac
 	[ -f "$T_DIR/releases/$_current/release" ] || return 0
+	RUNNING="$RUNNING $1 $_current"
 	(probe_manager "$1" "$_current") || :
 }
 

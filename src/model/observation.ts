@@ -17,6 +17,19 @@ export interface HostFacts {
 
 export type HostVersionState = "none" | "trial" | "confirmed" | "committed" | "reverting" | "reverted";
 
+/** How much a unit cares: `After` is an order, the others are needs without one, the last a weak one. */
+export const unitDirectives = ["After", "Requires", "BindsTo", "Wants"] as const;
+export type UnitDirective = (typeof unitDirectives)[number];
+
+/** A unit of one component that comes after, or needs, a unit of another one on the same host, by the word of systemd. */
+export interface UnitOrder {
+  readonly unit: string;
+  readonly directive: UnitDirective;
+  /** The other component, and which of its units is meant. */
+  readonly component: string;
+  readonly otherUnit: string;
+}
+
 /** One component on one host, as the host reads it back from disk. */
 export interface ObservedComponent {
   readonly component: string;
@@ -41,6 +54,8 @@ export interface ObservedComponent {
   readonly floor: number;
   readonly active: boolean | undefined;
   readonly pid: number | undefined;
+  /** Absent where nothing is known: no systemd, an older host.sh, or no unit that cares for another component's. */
+  readonly unitOrder?: readonly UnitOrder[];
 }
 
 export type Observation =

@@ -1,6 +1,7 @@
 // The plan: phases of batches, batches of per-host task groups. Pure data that one can print, diff, hash, review and run.
 import type { Digest } from "./names.ts";
 import type { Task } from "./task.ts";
+import type { UnitOrderFinding } from "./unit-order.ts";
 
 /** Tasks that run in parallel on one host. A list of groups is a series. */
 export type TaskGroup = readonly Task[];
@@ -104,6 +105,8 @@ export interface Plan {
   readonly order?: readonly OrderEdge[];
   /** Absent in plans that were made without an artifact repository. */
   readonly transfers?: readonly PlannedTransfer[];
+  /** What hosts' units say about the order of components that change; absent when they say nothing new. No part of the hash. */
+  readonly unitOrder?: readonly UnitOrderFinding[];
   readonly rollbackPolicy: RollbackPolicy;
   /** Hosts that may be unhealthy or unknown before nothing more switches. */
   readonly failureBudget: number;

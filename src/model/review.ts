@@ -7,7 +7,7 @@ import type { Plan } from "./plan.ts";
 export interface RiskItem {
   readonly kind: "irreversible" | "risky";
   readonly component: string;
-  /** A stable word: `no-health-check`, `drops-requests`, `raises-floor`, `no-undo`, `not-across-reboot`, `downgrade`, `manual-rollback`. */
+  /** A stable word: `no-health-check`, `drops-requests`, `raises-floor`, `no-undo`, `not-across-reboot`, `downgrade`, `manual-rollback`, `unit-order`. */
   readonly reason: string;
   /** One sentence with the evidence. */
   readonly text: string;

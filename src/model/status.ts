@@ -66,6 +66,13 @@ export const SharedFacts = z
   .strictObject({
     tools: z.array(z.string().max(64)).max(100).describe("Programs that these hosts have, sorted"),
     revertsAfterReboot: z.boolean().describe("Whether a reboot during a trial leads back there (P8)"),
+    unitOrder: z
+      .array(z.string().max(700))
+      .max(1_000)
+      .optional()
+      .describe(
+        "`COMPONENT UNIT DIRECTIVE COMPONENT UNIT`: units that come after, or need, those of another component",
+      ),
     hosts: z.array(HostName).max(100_000),
   })
   .meta({ id: "SharedFacts", description: "What a plan may rely on, for all hosts that have it in common" });

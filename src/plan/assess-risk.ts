@@ -1,6 +1,7 @@
 // What a reviewer must see before agreeing: steps that cannot be taken back, and steps that may hurt. Pure.
 import type { Plan, PlannedChange } from "../model/plan.ts";
 import type { RiskItem } from "../model/review.ts";
+import { unitOrderText } from "../model/unit-order.ts";
 
 /** What a version's signed contract and metadata say that bears on risk. */
 export interface VersionTraits {
@@ -18,7 +19,7 @@ export interface VersionTraits {
 }
 
 export interface RiskInput {
-  readonly plan: Pick<Plan, "changes" | "waiting" | "rollbackPolicy">;
+  readonly plan: Pick<Plan, "changes" | "waiting" | "rollbackPolicy" | "unitOrder">;
   /** Keyed by `component@version`; versions that hosts come from may be missing. */
   readonly traits: ReadonlyMap<string, VersionTraits>;
 }
@@ -46,9 +47,18 @@ export function assessRisk({ plan, traits }: RiskInput): RiskItem[] {
       .map((item) => ({ ...item, component: version.component, hosts: hostsOf(item.hosts) }));
   });
   const rank = ({ kind }: RiskItem) => (kind === "irreversible" ? 0 : 1);
-  return items.sort(
+  return [...items, ...unitOrderRisks(plan)].sort(
     (a, b) => rank(a) - rank(b) || (a.component < b.component ? -1 : a.component > b.component ? 1 : 0),
   );
+}
+
+/** Orders of units that the plan could not keep to. */
+function unitOrderRisks({ unitOrder = [] }: RiskInput["plan"]): RiskItem[] {
+  return unitOrder.flatMap((finding) => {
+    const { kind, component, hosts } = finding;
+    if (kind === "respected") return [];
+    return { kind: "risky" as const, component, reason: "unit-order", text: unitOrderText(finding), hosts };
+  });
 }
 
 function irreversible({ component, version, floor, tasksWithoutUndo }: VersionTraits, hosts: Found["hosts"]): Found[] {

@@ -7,6 +7,7 @@ import { commitTask, isCommitOnly, makeTask, switchGroups } from "./host-tasks.t
 import { orderOf } from "./order-edges.ts";
 import { orderStacks, type Stack, topologicalOrder } from "./order-stacks.ts";
 import { planHash } from "./plan-hash.ts";
+import { orderByUnits } from "./unit-order.ts";
 
 export type PlanInput = DifferenceInput & {
   /** Digest of the desired documents; part of the hash, unlike the commit. */
@@ -19,14 +20,19 @@ export function makePlan(input: PlanInput): Plan {
   const layers = orderStacks(release.components);
   const moving = new Set(changes.flatMap((change) => (isCommitOnly(change) ? [] : [change.component])));
   const order = orderOf(release.components, moving);
+  const { components, findings } = orderByUnits({ components: release.components, observations: input.observations });
+  const isOrdered = components !== release.components;
+  const ordered = isOrdered ? { ...input, release: { ...release, components } } : input;
+  const unitOrder = findings.filter(({ component, after }) => moving.has(component) && moving.has(after));
   return {
     release: release.name,
     changes,
     waiting,
     contracts: contractsOf([...changes, ...waiting], published),
-    steps: makeSteps(input, { changes, layers }),
+    steps: makeSteps(ordered, { changes, layers: isOrdered ? orderStacks(components) : layers }),
     held,
     ...(order.length === 0 ? {} : { order }),
+    ...(unitOrder.length === 0 ? {} : { unitOrder }),
     rollbackPolicy: release.rollbackPolicy,
     failureBudget: release.policy.failureBudget,
     hash: planHash({ plan: { changes, waiting }, release, generation, layers, published }),

@@ -1,5 +1,12 @@
 // From published statuses back to what a planner may start from: a preview of the fleet, as old as the statuses are. Pure.
-import type { HostFacts, LastKnownComponent, Observation, ObservedComponent } from "../model/observation.ts";
+import {
+  type HostFacts,
+  type LastKnownComponent,
+  type Observation,
+  type ObservedComponent,
+  type UnitOrder,
+  unitDirectives,
+} from "../model/observation.ts";
 import type { Status, TargetStatus } from "../model/status.ts";
 import { lastKnownOf } from "./status-trees.ts";
 
@@ -24,16 +31,18 @@ interface Told {
 export function rememberFleet(statuses: readonly Status[], hosts: Iterable<string>): RememberedFleet {
   const oldestFirst = [...statuses].sort((a, b) => a.at - b.at);
   const told = new Map<string, Map<string, Told>>();
-  const facts = new Map<string, Pick<HostFacts, "tools" | "mode" | "systemd">>();
+  const facts = new Map<string, RememberedFacts>();
   for (const status of oldestFirst) {
     const known = lastKnownOf(status);
     for (const target of status.targets) {
       const mine = told.get(target.host) ?? new Map<string, Told>();
       told.set(target.host, mine.set(target.component, { status, target, known: known(target) }));
     }
-    for (const { hosts: names, tools, revertsAfterReboot } of status.facts ?? [])
-      for (const name of names)
-        facts.set(name, { tools, mode: revertsAfterReboot ? "system" : "user", systemd: revertsAfterReboot });
+    for (const { hosts: names, tools, revertsAfterReboot, unitOrder } of status.facts ?? []) {
+      const mode = revertsAfterReboot ? "system" : "user";
+      const shared = { tools, mode, systemd: revertsAfterReboot, unitOrder: unitOrderOf(unitOrder ?? []) } as const;
+      for (const name of names) facts.set(name, shared);
+    }
   }
   const observations = new Map<string, Observation>();
   const holds = new Map<string, string>();
@@ -49,11 +58,26 @@ export function rememberFleet(statuses: readonly Status[], hosts: Iterable<strin
   return { observations, holds, quarantined: quarantinesOf(oldestFirst), observedAt };
 }
 
+type RememberedFacts = Pick<HostFacts, "tools" | "mode" | "systemd"> & {
+  /** By the component whose units they are. */
+  readonly unitOrder: ReadonlyMap<string, readonly UnitOrder[]>;
+};
+
+function unitOrderOf(lines: readonly string[]): RememberedFacts["unitOrder"] {
+  const orders = lines.flatMap((line) => {
+    const [mine = "", unit = "", word, component = "", otherUnit = ""] = line.split(" ");
+    const directive = unitDirectives.find((known) => known === word);
+    return directive === undefined ? [] : { mine, order: { unit, directive, component, otherUnit } };
+  });
+  const groups = Map.groupBy(orders, ({ mine }) => mine);
+  return new Map([...groups].map(([mine, group]) => [mine, group.map(({ order }) => order)]));
+}
+
 interface HostInput {
   readonly host: string;
   readonly at: number;
   readonly parts: readonly Told[];
-  readonly facts: Pick<HostFacts, "tools" | "mode" | "systemd"> | undefined;
+  readonly facts: RememberedFacts | undefined;
 }
 
 function observationOf({ host, at, parts, facts }: HostInput): Observation {
@@ -70,7 +94,11 @@ function observationOf({ host, at, parts, facts }: HostInput): Observation {
     host,
     at,
     facts: { ...unknown, tools, mode, systemd },
-    components: parts.map(componentOf),
+    components: parts.map((told) => {
+      const component = componentOf(told);
+      const unitOrder = facts?.unitOrder.get(component.component);
+      return unitOrder === undefined ? component : { ...component, unitOrder };
+    }),
   };
 }
 

@@ -15,7 +15,7 @@ export function sharedFacts(
   for (const host of [...new Set(hosts)].sort()) {
     const facts = factsOf(observations.get(host)) ?? before.get(host);
     if (facts === undefined) continue;
-    const key = JSON.stringify([facts.tools, facts.revertsAfterReboot]);
+    const key = JSON.stringify([facts.tools, facts.revertsAfterReboot, facts.unitOrder]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { ...facts, hosts: [host] });
     else group.hosts.push(host);
@@ -27,5 +27,14 @@ function factsOf(observation: Observation | undefined): Omit<SharedFacts, "hosts
   if (observation?.kind !== "observed") return undefined;
   const { tools, mode, systemd } = observation.facts;
   const known = [...new Set(tools.filter((tool) => tool.length <= 64))].sort().slice(0, 100);
-  return { tools: known, revertsAfterReboot: mode === "system" && systemd };
+  const unitOrder = observation.components
+    .flatMap(({ component: mine, unitOrder: said = [] }) =>
+      said.map(({ unit, directive, component, otherUnit }) => `${mine} ${unit} ${directive} ${component} ${otherUnit}`),
+    )
+    .sort()
+    .slice(0, 1_000);
+  return {
+    ...{ tools: known, revertsAfterReboot: mode === "system" && systemd },
+    ...(unitOrder.length === 0 ? {} : { unitOrder }),
+  };
 }

@@ -2,7 +2,7 @@
 import type { DesiredComponent, DesiredRelease, ResolvedPolicy } from "../../src/model/desired.ts";
 import { digestOf } from "../../src/model/digest.ts";
 import type { Host } from "../../src/model/fleet.ts";
-import type { Observation, ObservedComponent } from "../../src/model/observation.ts";
+import type { Observation, ObservedComponent, UnitOrder } from "../../src/model/observation.ts";
 import type { RollbackPolicy } from "../../src/model/plan.ts";
 import type { PublishedVersion } from "../../src/model/published-version.ts";
 import type { PlanInput } from "../../src/plan/make-plan.ts";
@@ -24,6 +24,8 @@ export interface World {
   readonly components: Readonly<Record<string, WantedComponent>>;
   /** By host, then component; hosts left out run version 1.0.0, committed. */
   readonly observed?: Readonly<Record<string, "unreachable" | Readonly<Record<string, SeenComponent>>>>;
+  /** By host: `api After database` or, of other units than the one called like the component, `api/timer After database`. */
+  readonly units?: Readonly<Record<string, readonly string[]>>;
   readonly holds?: Readonly<Record<string, string>>;
   /** `component@version`. */
   readonly quarantined?: readonly string[];
@@ -119,8 +121,28 @@ function observe(world: World, host: string): Observation {
       epoch: 0,
       hostScript: "1",
     },
-    components: here.map(([component]) => observedComponent(component, seen[component] ?? { current: "1.0.0" })),
+    components: here.map(([component]) => ({
+      ...observedComponent(component, seen[component] ?? { current: "1.0.0" }),
+      ...unitOrderOf(component, world.units?.[host] ?? []),
+    })),
   };
+}
+
+function unitOrderOf(component: string, lines: readonly string[]): Pick<ObservedComponent, "unitOrder"> {
+  const unitOrder = lines.flatMap((line): UnitOrder[] => {
+    const [from = "", directive, other = ""] = line.split(" ");
+    const unitOf = (name: string) => `${name.split("/")[1] ?? name}.service`;
+    if (from.split("/")[0] !== component) return [];
+    return [
+      {
+        unit: unitOf(from),
+        directive: directive as UnitOrder["directive"],
+        component: other.split("/")[0] ?? "",
+        otherUnit: unitOf(other),
+      },
+    ];
+  });
+  return unitOrder.length === 0 ? {} : { unitOrder };
 }
 
 function observedComponent(component: string, seen: SeenComponent): ObservedComponent {

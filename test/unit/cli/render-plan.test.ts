@@ -130,3 +130,21 @@ test("the plan says how each version reaches its hosts, what that costs each of 
   assert.ok(lines.some((line) => /direct +not made yet +1: web1 +direct patch from 0\.9\.0, made/.test(line)));
   assert.ok(!show(plan).some((line) => line.includes("bytes a host")));
 });
+
+test("R28: orders that only the hosts' units know, and where they contradict the release, have a line with unit, directive and hosts", () => {
+  const hosts = names(4);
+  const units = Object.fromEntries(hosts.map((host) => [host, ["shop After cache", "db Wants cache"]]));
+  const components = { cache: { hosts, dependsOn: ["shop"] }, db: { hosts }, shop: { hosts } };
+  const lines = show(planOf({ components, units }), 4);
+  assert.ok(
+    lines.includes(
+      "  units: cache moves before db: the hosts' units say db.service Wants=cache.service; on web1..web4",
+    ),
+    lines.join("\n"),
+  );
+  assert.ok(
+    lines.includes(
+      "  units: shop moves before cache, as the release says; the hosts' units say shop.service After=cache.service; on web1..web4",
+    ),
+  );
+});

@@ -100,6 +100,18 @@ test("drift, holds, quarantines and facts come back as they were published, and 
   assert.equal(fleet.observedAt, at);
 });
 
+test("R28: the order of units comes back as it was published: a review shows what the live plan will", () => {
+  const input = planInput({
+    components: { api: { hosts }, db: { hosts } },
+    units: { h1: ["api After db"], h2: ["api After db"], h4: ["db Requires api"] },
+  });
+  const plan = makePlan(input);
+  assert.deepEqual(plan.unitOrder?.map(({ kind }) => kind), ["circle", "circle"]); // biome-ignore format: one line
+  const status = statusOf(input);
+  assert.deepEqual(status.facts?.map(({ hosts: names }) => names), [["h1", "h2"], ["h4"], ["h3"]]); // biome-ignore format: one line
+  assert.deepEqual(makePlan(remembered(input, status)).unitOrder, plan.unitOrder);
+});
+
 test("trees are written once a version, and where a host differs, with the host: a status of 10,000 hosts stays small", () => {
   const many = Array.from({ length: 10_000 }, (_, index) => `h${index}`);
   const input = planInput({ components: { web: { hosts: many } } });

@@ -1,0 +1,38 @@
+// What a probe says of units becomes typed facts; anything else that a host says there is refused (T26).
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseProbe } from "../../../src/host/parse-probe.ts";
+
+const machine = [
+  ["mode", "system"],
+  ["arch", "x86_64"],
+  ["kernel", "6.1"],
+  ["boot-id", "b"],
+  ["epoch", "0"],
+  ["host-script", "1"],
+  ["component.api.current", "v1"],
+] as const;
+const ordersOf = (...values: readonly string[]) =>
+  parseProbe([...machine, ...values.map((value) => ["component.api.unit-order", value])]).components[0]?.unitOrder;
+
+test("R28: a component's units and what they say of others' are read; one of an older host.sh says nothing", () => {
+  assert.deepEqual(ordersOf("api@1.service After database postgresql.service"), [
+    { unit: "api@1.service", directive: "After", component: "database", otherUnit: "postgresql.service" },
+  ]);
+  assert.equal(ordersOf(), undefined);
+});
+
+test("T26: other directives, more or fewer words, control characters and endless lists are refused or cut", () => {
+  for (const value of [
+    "",
+    "api.service",
+    "api.service Before database x.service",
+    "api.service After Database x.service",
+    "api.service After database x.service more",
+    "api.service After database \u001b[2J",
+    `${"a".repeat(300)}.service After database x.service`,
+  ])
+    assert.throws(() => ordersOf(value), { code: "host-protocol" }, JSON.stringify(value));
+  const many = Array.from({ length: 10_000 }, (_, index) => `api.service After database x${index}.service`);
+  assert.equal(ordersOf(...many)?.length, 256);
+});

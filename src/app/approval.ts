@@ -41,7 +41,7 @@ export interface ApprovalTrouble {
 export interface ApprovalInput {
   readonly release: DesiredRelease;
   readonly plan: Plan;
-  readonly desired: Pick<Desired, "commit" | "generation">;
+  readonly desired: Pick<Desired, "commit" | "generation" | "hosts" | "procedure">;
   readonly versions: ReadonlyMap<string, LoadedVersion>;
   readonly trust: Pick<Trust, "commitSigners">;
   /** Kept from pass to pass by a process that makes many. */

@@ -6,6 +6,7 @@ import type { Plan } from "../model/plan.ts";
 import type { Trust } from "../model/trust.ts";
 import { observeFleet } from "../observed/observe-fleet.ts";
 import { makePlan } from "../plan/make-plan.ts";
+import type { LabelsOf } from "../plan/phases-of-changes.ts";
 import { refuseBrokenNeeds } from "./check-needs.ts";
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
@@ -84,11 +85,17 @@ export async function contextForRelease({
   return { ...snapshot, observations: await withLastKnown(rest.controller, known) };
 }
 
+/** What phases of a Procedure choose hosts by. */
+export function labelsOf(hosts: readonly Pick<Host, "name" | "labels">[]): LabelsOf {
+  const labels = new Map(hosts.map((host) => [host.name, host.labels]));
+  return (host) => labels.get(host) ?? {};
+}
+
 interface PlanRequest {
   readonly context: Snapshot;
   readonly release: DesiredRelease;
   /** With its releases, needs between components are checked; a way back is not held up by them. */
-  readonly desired: Pick<Desired, "hosts" | "generation"> & Partial<Pick<Desired, "releases">>;
+  readonly desired: Pick<Desired, "hosts" | "generation"> & Partial<Pick<Desired, "releases" | "procedure">>;
   /** `component@tree` of quarantines that this plan passes over: the way back from a version leads through its own tree. */
   readonly passingOver?: ReadonlySet<string>;
 }
@@ -107,6 +114,7 @@ export async function planRelease(
   const plan = makePlan({
     release,
     generation: desired.generation,
+    ...(desired.procedure === undefined ? {} : { procedure: desired.procedure, labelsOf: labelsOf(desired.hosts) }),
     observations,
     published,
     holds,

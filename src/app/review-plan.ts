@@ -22,6 +22,7 @@ import type { Controller, ControllerSettings } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
 import { findStatuses, type TrustedStatuses } from "./last-known.ts";
 import { type LoadedVersion, loadPublished, loadVersion, type WantedVersion } from "./load-published.ts";
+import { labelsOf } from "./release-context.ts";
 import { isReleaseFailure } from "./release-trouble.ts";
 import { trustChangeOf } from "./trust-change.ts";
 import { versionTraits } from "./version-traits.ts";
@@ -146,7 +147,7 @@ interface ReleaseInput {
   readonly release: DesiredRelease;
   /** Releases of the base. */
   readonly before: readonly DesiredRelease[];
-  readonly desired: Pick<Desired, "generation" | "releases">;
+  readonly desired: Pick<Desired, "generation" | "releases" | "hosts" | "procedure">;
   readonly trust: Trust;
   readonly statuses: TrustedStatuses;
 }
@@ -190,7 +191,7 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
 
 interface StatusPlanInput {
   readonly release: DesiredRelease;
-  readonly desired: Pick<LoadedDesired["desired"], "generation">;
+  readonly desired: Pick<LoadedDesired["desired"], "generation" | "hosts" | "procedure">;
   readonly versions: ReadonlyMap<string, LoadedVersion>;
   readonly statuses: readonly Status[];
 }
@@ -201,7 +202,8 @@ export function planFromStatuses({ release, desired, versions, statuses }: Statu
   const hosts = [...new Set(targets.map(({ host }) => host))];
   const { observedAt, ...fleet } = rememberFleet(statuses, hosts);
   const published = new Map([...versions].map(([key, loaded]) => [key, loaded.published]));
-  const plan = makePlan({ release, generation: desired.generation, published, ...fleet });
+  const { generation, procedure, hosts: all } = desired;
+  const plan = makePlan({ release, generation, procedure, labelsOf: labelsOf(all), published, ...fleet });
   return { plan, hosts, observedAt, published, observations: fleet.observations };
 }
 

@@ -18,8 +18,8 @@ function listens({ needs, health, switch: { sockets } }: Component): boolean {
   return needs.ports.length > 0 || sockets.length > 0 || health.some(({ kind }) => kind === "http" || kind === "tcp");
 }
 
-/** Health checks only look: what they run needs no way back. */
-function tasksWithoutUndo({ tasks, health }: Component): string[] {
-  const checks = new Set(health.flatMap((check) => (check.kind === "executable" ? [check.task] : [])));
-  return tasks.filter(({ name, undo }) => undo === undefined && !checks.has(name)).map(({ name }) => name);
+/** Of those that plans run by themselves; health checks only look. */
+function tasksWithoutUndo({ tasks, drain }: Component): string[] {
+  const planned = tasks.filter(({ name, at }) => at !== undefined || name === drain?.task);
+  return planned.filter(({ undo }) => undo === undefined).map(({ name }) => name);
 }

@@ -71,13 +71,14 @@ export function resolveDesired({ commit, documents, blobs }: ResolveRequest): Re
     for (const { path, message } of checkProcedure(parsed.document as Procedure)) report(path, { message });
   }
 
+  const procedure = (byKind.Procedure[0]?.document as Procedure | undefined) ?? builtInProcedure;
   const failed = diagnostics.some(({ severity }) => severity === "error");
   return {
     desired: failed
       ? undefined
-      : { commit, generation: generationOf(blobs), hosts, releases: sortBy(releases, ({ name }) => name) },
+      : { commit, generation: generationOf(blobs), hosts, releases: sortBy(releases, ({ name }) => name), procedure },
     components: byKind.Component.map(({ document }) => document as Component),
-    procedure: (byKind.Procedure[0]?.document as Procedure | undefined) ?? builtInProcedure,
+    procedure,
     trust,
     diagnostics,
   };

@@ -120,6 +120,8 @@ task.NAME.do file
 task.NAME.undo file
 task.NAME.seconds number
 task.NAME.scope host|once
+task.NAME.at prepare|before-switch|after-switch|finish
+task.NAME.dry-run yes
 needs.arch.# arch
 needs.kernel dotted
 needs.glibc dotted

@@ -14,6 +14,7 @@ import {
 } from "./contract-values.ts";
 import { HealthCheck } from "./health-check.ts";
 import { ComponentName } from "./names.ts";
+import { taskPlaces } from "./task.ts";
 import { VersionRange } from "./version-range.ts";
 
 export const Switch = z
@@ -51,7 +52,20 @@ export const ContractTask = z
     do: TaskFile.describe("Executable in the task bundle"),
     undo: TaskFile.optional().describe("Executable that takes `do` back; without it undo does nothing"),
     timeoutSeconds: z.int().min(1).max(86_400).default(300),
-    scope: z.enum(["host", "once"]).default("host").describe("host: on every host. once: on one host of a run"),
+    scope: z
+      .enum(["host", "once"])
+      .default("host")
+      .describe("host: on every host. once: on one host of a run, while all others wait"),
+    at: z
+      .enum(taskPlaces)
+      .optional()
+      .describe(
+        "When plans run it: prepare (ahead, nothing has switched), before-switch, after-switch, finish (before commit). Several of one place run in the order of their names. Without it only drain, a health check or a person does",
+      ),
+    dryRun: z
+      .boolean()
+      .optional()
+      .describe("It can be run with CUTOVER_DRY_RUN=1, and then only says what it would do"),
   })
   .meta({ id: "ContractTask", description: "An executable of the task bundle with its way back" });
 export type ContractTask = z.infer<typeof ContractTask>;

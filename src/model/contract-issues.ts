@@ -1,6 +1,7 @@
 // What a schema cannot say field by field: fields of a host contract that need or exclude one another.
 import type { Component } from "./component.ts";
 import { environmentProblem } from "./contract-values.ts";
+import { taskKinds } from "./task.ts";
 
 export interface ContractIssue {
   readonly message: string;
@@ -56,6 +57,10 @@ function taskIssues({ tasks, health, drain }: Component): Issue[] {
   if (drain !== undefined && !names.includes(drain.task)) issues.push([unknown(drain.task), "drain", "task"]);
   names.forEach((name, index) => {
     if (names.indexOf(name) !== index) issues.push([`task ${name} is defined twice`, "tasks", index, "name"]);
+    if (tasks[index]?.at === undefined) return;
+    if ((taskKinds as readonly string[]).includes(name))
+      issues.push([`${name} is what a plan calls a task of its own`, "tasks", index, "name"]);
+    if (name === drain?.task) issues.push([`the plan runs ${name} to drain already`, "tasks", index, "at"]);
   });
   return issues;
 }

@@ -1,6 +1,7 @@
 // What git asks for, resolved per host. Made by desired/resolve-desired.ts from documents at a verified commit.
 import type { Host } from "./fleet.ts";
 import type { RollbackPolicy } from "./plan.ts";
+import type { Procedure } from "./procedure.ts";
 import type { SkewLimit } from "./release.ts";
 
 export interface DesiredComponent {
@@ -38,4 +39,5 @@ export interface Desired {
   readonly generation: string;
   readonly hosts: readonly Host[];
   readonly releases: readonly DesiredRelease[];
+  readonly procedure: Procedure;
 }

@@ -1,5 +1,16 @@
 // What the planner needs to know of a published component version: read from its signed release metadata.
 import type { Digest } from "./names.ts";
+import type { TaskPlace } from "./task.ts";
+
+/** A task of the contract, as a plan needs to know it. */
+export interface PublishedTask {
+  readonly name: string;
+  /** Absent: plans do not run it by themselves. */
+  readonly at?: TaskPlace;
+  readonly scope: "host" | "once";
+  readonly hasUndo: boolean;
+  readonly canDryRun: boolean;
+}
 
 export interface PublishedVersion {
   readonly component: string;
@@ -20,6 +31,8 @@ export interface PublishedVersion {
   readonly hasDrain: boolean;
   readonly hasBackup: boolean;
   readonly hasHealth: boolean;
+  /** Executables of the task bundle, by name; absent when it has none. */
+  readonly tasks?: readonly PublishedTask[];
   /** Other components that must be on the same host, and in which range of versions; absent when it needs none. */
   readonly needsComponents?: Readonly<Record<string, string>>;
 }

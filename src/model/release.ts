@@ -14,12 +14,14 @@ export const DocumentName = z
   .meta({ id: "DocumentName" });
 export type DocumentName = z.infer<typeof DocumentName>;
 
+export const MatchLabels = z
+  .record(z.string(), z.string())
+  .refine((labels) => Object.keys(labels).length > 0, "at least one label")
+  .meta({ minProperties: 1, description: "Labels that a host must carry, all of them" });
+
 export const Selector = z
   .strictObject({
-    match: z
-      .record(z.string(), z.string())
-      .refine((labels) => Object.keys(labels).length > 0, "at least one label")
-      .meta({ minProperties: 1, description: "Labels that a host must carry, all of them" }),
+    match: MatchLabels,
     version: VersionOrRange,
     range: Range,
   })

@@ -13,6 +13,10 @@ export const taskKinds = [
   "commit",
 ] as const;
 export type TaskKind = (typeof taskKinds)[number];
+
+/** Where in a plan a contract's task has its place. */
+export const taskPlaces = ["prepare", "before-switch", "after-switch", "finish"] as const;
+export type TaskPlace = (typeof taskPlaces)[number];
 export type TaskAction = "do" | "undo";
 export type TaskId = string;
 

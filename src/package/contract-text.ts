@@ -42,6 +42,8 @@ export function contractEntries(contract: Component): KeyValue[] {
       [`task.${task.name}.undo`, task.undo],
       [`task.${task.name}.seconds`, task.timeoutSeconds],
       [`task.${task.name}.scope`, task.scope],
+      [`task.${task.name}.at`, task.at],
+      [`task.${task.name}.dry-run`, task.dryRun === true ? "yes" : undefined],
     ]),
   ];
   return entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, `${value}`]]));
@@ -144,6 +146,8 @@ function readTasks(values: Values): Raw[] {
       undo: values.get(`task.${name}.undo`),
       timeoutSeconds: integer(values, `task.${name}.seconds`),
       scope: values.get(`task.${name}.scope`),
+      at: values.get(`task.${name}.at`),
+      dryRun: values.get(`task.${name}.dry-run`) === "yes" || undefined,
     }),
   );
 }

@@ -1,11 +1,11 @@
 // Release metadata: what the release key signs. One component version: its tree, its task bundle and its whole host contract. Pure.
 import { z } from "zod";
 import { CutoverError } from "../errors.ts";
-import { Component } from "../model/component.ts";
+import { Component, type ContractTask } from "../model/component.ts";
 import { digestOf } from "../model/digest.ts";
 import { encodeKeyValues, MalformedTextError, parseKeyValues } from "../model/key-values.ts";
 import { ComponentName, Digest, Version } from "../model/names.ts";
-import type { PublishedVersion } from "../model/published-version.ts";
+import type { PublishedTask, PublishedVersion } from "../model/published-version.ts";
 import { contractEntries, readContract } from "./contract-text.ts";
 
 export const releaseNamespace = "cutover-release";
@@ -97,8 +97,13 @@ export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): Pu
     hasDrain: contract.drain !== undefined,
     hasBackup: contract.backup.length > 0,
     hasHealth: contract.health.length > 0,
+    ...(contract.tasks.length === 0 ? {} : { tasks: contract.tasks.map(publishedTask) }),
     ...(Object.keys(needed).length === 0 ? {} : { needsComponents: needed }),
   };
+}
+
+function publishedTask({ name, at, scope, undo, dryRun = false }: ContractTask): PublishedTask {
+  return { name, ...(at === undefined ? {} : { at }), scope, hasUndo: undo !== undefined, canDryRun: dryRun };
 }
 
 function readMetadata(values: ReadonlyMap<string, string>): ReleaseMetadata {

@@ -1,17 +1,24 @@
 // The planner: difference → ordered tasks. Same inputs, byte-identical plan (P12). Pure.
 import type { DesiredRelease } from "../model/desired.ts";
 import type { Contracts, HostWork, Plan, PlannedChange, Step } from "../model/plan.ts";
+import { isSwitching, type Procedure, type ProcedurePhase, plainProcedure } from "../model/procedure.ts";
 import { batchHosts } from "./batch-hosts.ts";
 import { compareText, computeDifference, type DifferenceInput, publishedVersion } from "./difference.ts";
-import { commitTask, isCommitOnly, makeTask, switchGroups } from "./host-tasks.ts";
+import { commitTask, hookGroups, isCommitOnly, makeTask, switchGroups } from "./host-tasks.ts";
+import { type OnceSteps, onceSteps } from "./once-steps.ts";
 import { orderOf } from "./order-edges.ts";
 import { orderStacks, type Stack, topologicalOrder } from "./order-stacks.ts";
+import { type LabelsOf, phasesOfChanges, refuseBrokenOrder } from "./phases-of-changes.ts";
 import { planHash } from "./plan-hash.ts";
 import { orderByUnits } from "./unit-order.ts";
 
 export type PlanInput = DifferenceInput & {
   /** Digest of the desired documents; part of the hash, unlike the commit. */
   readonly generation: string;
+  /** The plain one when left out: all hosts alike. */
+  readonly procedure?: Procedure;
+  /** Labels of hosts, which phases choose by. */
+  readonly labelsOf?: LabelsOf;
 };
 
 export function makePlan(input: PlanInput): Plan {
@@ -51,76 +58,127 @@ interface Ordered {
   readonly layers: readonly (readonly Stack[])[];
 }
 
+interface Ordered {
+  readonly changes: readonly PlannedChange[];
+  readonly layers: readonly (readonly Stack[])[];
+}
+
+const noLabels: LabelsOf = () => ({});
+
 function makeSteps(input: PlanInput, { changes, layers }: Ordered): Step[] {
   if (changes.length === 0) return [];
-  const moving = changes.filter((change) => !isCommitOnly(change));
-  const order = topologicalOrder(input.release.components);
+  const { procedure = plainProcedure, labelsOf = noLabels, release } = input;
+  const order = topologicalOrder(release.components);
   const rank = new Map(order.map((component, index) => [component, index]));
   const rankOf = ({ component }: PlannedChange) => rank.get(component) ?? order.length;
   const sorted = [...changes].sort((a, b) => rankOf(a) - rankOf(b));
-  return [
-    ...aheadSteps(moving),
-    ...switchSteps(input, { changes: sorted.filter((change) => !isCommitOnly(change)), layers }),
-    step("commit", {
-      kind: "commit",
-      phase: "commit",
-      work: workOf(sorted, (mine) => [
-        mine.map((change) => commitTask(change, publishedVersion(input.published, change.component, change.to))),
-      ]),
-    }),
-  ];
-}
-
-/** Everything that needs bytes or time happens ahead, on all hosts; the switch itself moves no data (R9). */
-function aheadSteps(moving: readonly PlannedChange[]): Step[] {
-  if (moving.length === 0) return [];
-  return [
-    step("distribute", {
-      kind: "distribute",
-      phase: "distribute",
-      work: workOf(moving, (mine) => [
-        mine.map((change) => makeTask(change, "distribute")),
-        mine.map((change) => makeTask(change, "build")),
-      ]),
-    }),
-    step("check", {
-      kind: "check",
-      phase: "check",
-      work: workOf(moving, (mine) => [mine.map((change) => makeTask(change, "check"))]),
-    }),
-  ];
-}
-
-function switchSteps(input: PlanInput, { changes: moving, layers }: Ordered): Step[] {
+  const moving = sorted.filter((change) => !isCommitOnly(change));
+  const phased = phasesOfChanges(procedure, moving, labelsOf);
+  refuseBrokenOrder(phased, release);
+  const onceTasks = onceSteps(input, phased);
   const steps: Step[] = [];
-  for (const layer of layers) {
-    for (const batch of batchesOf(layer.flat(), moving, input.release)) {
-      const number = steps.length / 2 + 1;
-      const work = workOf(batch, (mine) =>
-        mine.flatMap((change) => switchGroups(change, publishedVersion(input.published, change.component, change.to))),
-      );
-      steps.push(step(`switch.${number}`, { kind: "switch", phase: "switch", batch: number, work }));
-      steps.push(
-        step(`confirm.${number}`, {
-          kind: "confirm",
-          phase: "switch",
-          batch: number,
-          work: workOf(batch, (mine) => [mine.map((change) => makeTask(change, "confirm"))]),
-          soakSeconds: input.release.policy.soakSeconds,
-        }),
-      );
-    }
+  let batches = 0;
+  for (const phase of procedure.phases) {
+    const mine = phased.find((each) => each.phase === phase)?.changes;
+    if (mine !== undefined) {
+      const switches = switchSteps(input, { phase, changes: mine, layers, batches, onceTasks });
+      batches += switches.filter(({ kind }) => kind === "switch").length;
+      steps.push(...switches);
+    } else if (!isSwitching(phase)) steps.push(...wholeSteps(input, { phase, changes, sorted, onceTasks }));
   }
   return steps;
 }
 
-function batchesOf(
-  components: readonly string[],
-  moving: readonly PlannedChange[],
-  release: DesiredRelease,
-): PlannedChange[][] {
-  const members = new Set(components);
-  const byHost = groupByHost(moving.filter((change) => members.has(change.component)));
+interface WholePhase {
+  readonly phase: ProcedurePhase;
+  /** By host, then component; and the same with dependencies first. */
+  readonly changes: readonly PlannedChange[];
+  readonly sorted: readonly PlannedChange[];
+  readonly onceTasks: OnceSteps;
+}
+
+/**
+ * What all hosts do at once. Everything that needs bytes or time happens ahead, on all of them; the switch itself moves no
+ * data (R9). What cannot be told apart by a person, such as building what was just brought, is one step.
+ */
+function wholeSteps(input: PlanInput, { phase, changes, sorted, onceTasks }: WholePhase): Step[] {
+  const isMoving = (change: PlannedChange) => !isCommitOnly(change);
+  const moving = changes.filter(isMoving);
+  const versionOf = ({ component, to }: PlannedChange) => publishedVersion(input.published, component, to);
+  const stepFor = (kind: "distribute" | "check", words: readonly ("distribute" | "build" | "check")[]): Step[] => {
+    if (moving.length === 0) return [];
+    const work = workOf(moving, (mine) => words.map((word) => mine.map((change) => makeTask(change, word))));
+    return [step(kind, { kind, phase: phase.name, work })];
+  };
+  return phase.tasks.flatMap((word): Step[] => {
+    switch (word) {
+      case "distribute":
+        return phase.tasks.includes("build") ? stepFor("distribute", ["distribute", "build"]) : stepFor(word, [word]);
+      case "build":
+        return phase.tasks.includes("distribute") ? [] : stepFor("distribute", ["build"]);
+      case "check":
+        return stepFor("check", ["check"]);
+      case "prepare":
+      case "finish": {
+        const inOrder = sorted.filter(isMoving);
+        const work = workOf(inOrder, (mine) => mine.flatMap((change) => hookGroups(change, versionOf(change), word)));
+        const some = work.filter(({ groups }) => groups.length > 0);
+        const host = some.length === 0 ? [] : [step(word, { kind: "task", phase: phase.name, work: some })];
+        return [...host, ...onceTasks({ phase, at: word, changes: moving })];
+      }
+      case "commit": {
+        const work = workOf(sorted, (mine) => [mine.map((change) => commitTask(change, versionOf(change)))]);
+        return [step("commit", { kind: "commit", phase: phase.name, work })];
+      }
+      default:
+        return [];
+    }
+  });
+}
+
+interface SwitchPhase extends Ordered {
+  readonly phase: ProcedurePhase;
+  /** Of the phases before. */
+  readonly batches: number;
+  readonly onceTasks: OnceSteps;
+}
+
+function switchSteps(
+  { published, release }: PlanInput,
+  { phase, changes, layers, batches, onceTasks }: SwitchPhase,
+): Step[] {
+  const steps: Step[] = [];
+  let number = batches;
+  for (const layer of layers) {
+    const members = new Set(layer.flat());
+    const mine = changes.filter(({ component }) => members.has(component));
+    if (mine.length === 0) continue;
+    steps.push(...onceTasks({ phase, at: "before-switch", changes: mine }));
+    for (const batch of batchesOf(mine, release)) {
+      number += 1;
+      const work = workOf(batch, (own) =>
+        own.flatMap((change) =>
+          switchGroups(change, publishedVersion(published, change.component, change.to), phase.tasks),
+        ),
+      );
+      steps.push(step(`switch.${number}`, { kind: "switch", phase: phase.name, batch: number, work }));
+      steps.push(
+        step(`confirm.${number}`, {
+          kind: "confirm",
+          phase: phase.name,
+          batch: number,
+          work: workOf(batch, (own) => [own.map((change) => makeTask(change, "confirm"))]),
+          soakSeconds: release.policy.soakSeconds,
+        }),
+      );
+    }
+    steps.push(...onceTasks({ phase, at: "after-switch", changes: mine }));
+  }
+  return steps;
+}
+
+function batchesOf(moving: readonly PlannedChange[], release: DesiredRelease): PlannedChange[][] {
+  const byHost = groupByHost(moving);
   const batches = batchHosts([...byHost.keys()], release.policy);
   return batches.map((batch) => batch.flatMap((host) => byHost.get(host) ?? []));
 }

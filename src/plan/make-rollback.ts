@@ -3,7 +3,7 @@ import type { HostWork, Step, TaskGroup } from "../model/plan.ts";
 import type { Task, TaskState } from "../model/task.ts";
 
 export interface RollbackInput {
-  /** Switch and confirm steps to undo, in the order in which they ran. */
+  /** Steps to undo, in the order in which they ran; only those that switch or run tasks have something to undo. */
   readonly steps: readonly Step[];
   /** State of a task; what never started needs no undo. */
   readonly stateOf: (task: Task) => TaskState;
@@ -11,25 +11,28 @@ export interface RollbackInput {
   readonly run: string;
 }
 
-/** Undo steps, last batch first. Unknown counts as done: undoing what was not done is harmless (P6). */
+/** Undo steps, last one first. Unknown counts as done: undoing what was not done is harmless (P6). */
 export function makeRollback({ steps, stateOf, reason, run }: RollbackInput): Step[] {
-  const switches = steps.filter((step) => step.kind === "switch");
-  return switches.reverse().flatMap((step) => {
+  const undoable = steps.filter(({ kind }) => kind === "switch" || kind === "task");
+  return undoable.reverse().flatMap((step) => {
     const work = step.work
       .map((work) => undoWork(work, { stateOf, reason, run }))
       .filter((work) => work.groups.length > 0);
-    return work.length === 0 ? [] : [{ ...step, id: `rollback.${step.batch}`, work, soakSeconds: 0 }];
+    const id = step.kind === "switch" ? `rollback.${step.batch}` : `rollback.${step.id}`;
+    return work.length === 0 ? [] : [{ ...step, id, work, soakSeconds: 0 }];
   });
 }
 
 function undoWork(work: HostWork, { stateOf, reason, run }: Omit<RollbackInput, "steps">): HostWork {
+  const wasStarted = (task: Task) => !["pending", "skipped", "undone"].includes(stateOf(task));
+  const tasks = work.groups.flat();
   const groups: TaskGroup[] = [];
   for (const group of [...work.groups].reverse()) {
-    const undo = group.filter((task) => isUndoable(task) && !["pending", "skipped", "undone"].includes(stateOf(task)));
+    const undo = group.filter((task) => isUndoable(task) && wasStarted(task));
     if (undo.length > 0)
       groups.push(undo.map((task) => ({ ...task, action: "undo" as const, options: undoOptions(task, reason, run) })));
   }
-  return { host: work.host, groups };
+  return { host: work.host, groups: [...beforeDrain(groups, restores(tasks, { wasStarted, run }))] };
 }
 
 function isUndoable(task: Task): boolean {
@@ -38,4 +41,26 @@ function isUndoable(task: Task): boolean {
 
 function undoOptions(task: Task, reason: string, run: string): Task["options"] {
   return task.kind === "switch" ? { reason, "trial-run": run } : task.options;
+}
+
+/** The way back of a trial puts what was saved back by itself; where tasks ran and no trial began, somebody has to. */
+function restores(
+  tasks: readonly Task[],
+  { wasStarted, run }: { readonly wasStarted: (task: Task) => boolean; readonly run: string },
+): Task[] {
+  const ofSame = ({ component }: Task, kind: Task["kind"]) =>
+    tasks.some(
+      (task) => task.component === component && task.kind === kind && task.action === "do" && wasStarted(task),
+    );
+  return tasks
+    .filter((task) => task.kind === "backup" && wasStarted(task) && ofSame(task, "hook") && !ofSame(task, "switch"))
+    .map((task) => ({ ...task, action: "undo", options: { "trial-run": run } }));
+}
+
+/** Data is back in its place before the component takes traffic again. */
+function beforeDrain(groups: readonly TaskGroup[], restored: readonly Task[]): readonly TaskGroup[] {
+  if (restored.length === 0) return groups;
+  const at = groups.findIndex((group) => group.some(({ kind }) => kind === "drain"));
+  const place = at === -1 ? groups.length : at;
+  return [...groups.slice(0, place), ...restored.map((task) => [task]), ...groups.slice(place)];
 }

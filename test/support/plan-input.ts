@@ -4,7 +4,8 @@ import { digestOf } from "../../src/model/digest.ts";
 import type { Host } from "../../src/model/fleet.ts";
 import type { Observation, ObservedComponent, UnitOrder } from "../../src/model/observation.ts";
 import type { RollbackPolicy } from "../../src/model/plan.ts";
-import type { PublishedVersion } from "../../src/model/published-version.ts";
+import type { Procedure } from "../../src/model/procedure.ts";
+import type { PublishedTask, PublishedVersion } from "../../src/model/published-version.ts";
 import type { PlanInput } from "../../src/plan/make-plan.ts";
 
 export interface WantedComponent {
@@ -16,6 +17,7 @@ export interface WantedComponent {
   readonly drain?: boolean;
   readonly backup?: boolean;
   readonly health?: boolean;
+  readonly tasks?: readonly PublishedTask[];
   /** Stands for the whole contract and the task bundle. */
   readonly contract?: string;
 }
@@ -31,6 +33,8 @@ export interface World {
   readonly quarantined?: readonly string[];
   readonly policy?: Partial<ResolvedPolicy>;
   readonly rollbackPolicy?: RollbackPolicy;
+  readonly procedure?: Procedure;
+  readonly labels?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 export type SeenComponent = Partial<Pick<ObservedComponent, "current" | "committed" | "state">>;
@@ -53,6 +57,8 @@ export function planInput(world: World): PlanInput {
       }),
     ),
     generation: digestOf(JSON.stringify(world.components)),
+    ...(world.procedure === undefined ? {} : { procedure: world.procedure }),
+    labelsOf: (host) => world.labels?.[host] ?? {},
   };
 }
 
@@ -98,6 +104,7 @@ function publishedAs(component: string, wanted: WantedComponent): PublishedVersi
     hasDrain: wanted.drain ?? false,
     hasBackup: wanted.backup ?? false,
     hasHealth: wanted.health ?? false,
+    ...(wanted.tasks === undefined ? {} : { tasks: wanted.tasks }),
   };
 }
 

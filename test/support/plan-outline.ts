@@ -12,6 +12,6 @@ export function outlinePlan(plan: Plan): string[] {
   );
 }
 
-function outlineTask({ component, kind, action }: Task): string {
-  return `${component} ${action === "undo" ? "undo " : ""}${kind}`;
+function outlineTask({ component, kind, action, options }: Task): string {
+  return `${component} ${action === "undo" ? "undo " : ""}${kind === "hook" ? `task ${options.name}` : kind}`;
 }

@@ -12,6 +12,7 @@ import {
 } from "../../../src/app/approval.ts";
 import { generationOf } from "../../../src/desired/resolve-desired.ts";
 import { RefusedError } from "../../../src/errors.ts";
+import { builtInProcedure } from "../../../src/model/procedure.ts";
 import type { Status } from "../../../src/model/status.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { makeAppender } from "../../../src/run/append.ts";
@@ -60,7 +61,7 @@ function makeJudge() {
     const versions = new Map(
       [...planned.published].map(([key, published]) => [key, { release: {} as never, published }]),
     );
-    const desired = { commit: commits[0]?.id ?? "", generation };
+    const desired = { commit: commits[0]?.id ?? "", generation, hosts: [], procedure: builtInProcedure };
     const trust = { commitSigners: [{ name: "ada", publicKey: "ssh-ed25519 AAAA", roles: ["operator" as const] }] };
     return { release: planned.release, plan: makePlan(planned), desired, versions, trust, known };
   };

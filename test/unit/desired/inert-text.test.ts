@@ -66,10 +66,18 @@ const documents: readonly Record<string, unknown>[] = [
     kind: "Procedure",
     name: "steps",
     phases: [
+      { name: "ahead", tasks: ["distribute", "build", "check", "prepare"] },
       {
-        name: "all",
-        tasks: ["distribute", "build", "check", "backup", "drain", "hook", "switch", "health", "confirm", "commit"],
+        name: "move",
+        match: { role: "web" },
+        components: ["shop"],
+        tasks: ["backup", "drain", "before-switch", "switch", "after-switch", "health", "undrain", "confirm"],
       },
+      {
+        name: "rest",
+        tasks: ["backup", "drain", "before-switch", "switch", "after-switch", "health", "undrain", "confirm"],
+      },
+      { name: "end", tasks: ["finish", "commit"] },
     ],
   },
   {
@@ -84,7 +92,7 @@ const documents: readonly Record<string, unknown>[] = [
 
 /** Free text: labels and names that are only compared, and values that the host gets as data under the release key's signature. */
 const inert =
-  /^(Fleet\.(name|hosts\.0\.labels\.role)|Component\.env\.MODE|Release\.components\.0\.selectors\.0\.match\.role|Trust\.name)$/;
+  /^(Fleet\.(name|hosts\.0\.labels\.role)|Component\.env\.MODE|Release\.components\.0\.selectors\.0\.match\.role|Procedure\.phases\.1\.match\.role|Trust\.name)$/;
 
 test("the documents of this test are valid as they stand", () => {
   const { diagnostics } = check(documents);

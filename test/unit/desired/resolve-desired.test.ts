@@ -168,17 +168,34 @@ test("no policy can leave the canary out (T34)", () => {
   assert.deepEqual(diagnostics.map(formatDiagnostic), ["p.yaml:4:11 canaries: found 0, expected at least 1"]);
 });
 
-test("a procedure may move phases about, but not commit before confirm (R30)", () => {
-  const procedure = (phases: string) => `apiVersion: cutover/v1\nkind: Procedure\nphases: [${phases}]\n`;
-  const start =
-    "{name: distribute, tasks: [distribute, build]}, {name: check, tasks: [check, backup, drain]}, {name: switch, tasks: [switch, hook, health]}";
-  const good = procedure(`${start}, {name: confirm, tasks: [confirm]}, {name: commit, tasks: [commit]}`);
+const move = "tasks: [backup, drain, before-switch, switch, after-switch, health, undrain, confirm]";
+const procedure = (...phases: string[]) =>
+  `apiVersion: cutover/v1\nkind: Procedure\nphases:\n${phases.map((phase) => `  - {${phase}}\n`).join("")}`;
+const ahead = ["name: bytes, tasks: [distribute, build]", "name: look, tasks: [check, prepare]"];
+const commit = "name: end, tasks: [finish, commit]";
+
+test("a procedure may name, split and choose as it likes (R30)", () => {
+  const control = `name: control, match: {role: control}, ${move}`;
+  const good = procedure(...ahead, control, `name: shops, components: [shop], ${move}`, `name: rest, ${move}`, commit);
   assert.deepEqual(
     resolve(shopFleet, good).diagnostics.filter(({ severity }) => severity === "error"),
     [],
   );
-  const bad = procedure(`${start}, {name: commit, tasks: [commit]}, {name: confirm, tasks: [confirm]}`);
-  assert.match(findings(shopFleet, bad).join("\n"), /confirm must come before commit/);
+});
+
+test("a procedure that would leave a host out, or switch what is not proved, says where and why (R30)", () => {
+  const rest = `name: rest, ${move}`;
+  const found = (...phases: string[]) => findings(shopFleet, procedure(...phases)).join("\n");
+  assert.match(found(commit, ...ahead, rest), /confirm must come before finish/);
+  assert.match(found(...ahead.toReversed(), rest, commit), /build must come before check/);
+  assert.match(found(...ahead, rest), /no phase holds finish, commit/);
+  assert.match(found(...ahead, commit), /no phase holds switch/);
+  assert.match(found(...ahead, `${rest}, match: {role: db}`, commit), /takes all hosts that are left/);
+  assert.match(found(...ahead, rest, `name: late, ${move}`, commit), /no host is left for the phases after this one/);
+  assert.match(found(...ahead, "name: rest, tasks: [switch]", commit), /also holds backup, drain, .*, confirm/);
+  assert.match(found(...ahead, rest.replace("switch, after-switch, health", "health, switch, after-switch"), commit), /switch must come before health/); // biome-ignore format: one line
+  assert.match(found(...ahead, rest, commit.replace("finish", "finish, finish")), /finish is there twice/);
+  assert.match(found(...ahead, rest, `${commit}, components: [shop]`), /is for all hosts/);
 });
 
 test("the generation is that of the documents, whatever commit, order or file they are in", () => {

@@ -31,6 +31,7 @@ const contract = Component.parse({
   tasks: [
     { name: "check", do: "check.sh" },
     { name: "drain", do: "drain.sh", undo: "undrain.sh", scope: "once", timeoutSeconds: 5 },
+    { name: "expand", do: "expand.py", at: "before-switch", dryRun: true },
   ],
   needs: {
     arch: ["x86_64", "aarch64"],
@@ -133,6 +134,11 @@ test("a planner gets what it needs and nothing else", () => {
       hasDrain: true,
       hasBackup: true,
       hasHealth: true,
+      tasks: [
+        { name: "check", scope: "host", hasUndo: false, canDryRun: false },
+        { name: "drain", scope: "once", hasUndo: true, canDryRun: false },
+        { name: "expand", at: "before-switch", scope: "host", hasUndo: false, canDryRun: true },
+      ],
       needsComponents: { cache: ">=7 <8 || ^9.1", database: "1.2.x" },
     },
   });

@@ -7,7 +7,7 @@ import { makePlan } from "../../../src/plan/make-plan.ts";
 import { planInput, type World } from "../../support/plan-input.ts";
 import { outlinePlan } from "../../support/plan-outline.ts";
 
-interface Case extends Pick<World, "observed" | "holds" | "quarantined"> {
+interface Case extends Pick<World, "observed" | "holds" | "quarantined" | "procedure" | "labels"> {
   readonly promise: string;
   readonly desired: Pick<World, "components" | "policy" | "rollbackPolicy">;
   readonly plan: readonly string[];

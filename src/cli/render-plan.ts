@@ -151,6 +151,7 @@ const heldWords: Readonly<Record<Held["reason"], { readonly text: string; readon
   drifted: { text: "drifted", style: "bad" },
   quarantined: { text: "quarantined", style: "bad" },
   "in-trial": { text: "in trial", style: "warn" },
+  claimed: { text: "under way", style: "accent" },
   held: { text: "on hold", style: "warn" },
 };
 

@@ -60,7 +60,8 @@ export interface Step {
 export interface Held {
   readonly host: string;
   readonly component: string | undefined;
-  readonly reason: "unreachable" | "drifted" | "held" | "in-trial" | "quarantined";
+  /** `claimed`: a run that is open brings this very version there. */
+  readonly reason: "unreachable" | "drifted" | "held" | "in-trial" | "quarantined" | "claimed";
   readonly evidence: string;
 }
 
@@ -90,6 +91,16 @@ export interface OrderEdge {
   readonly after: string;
 }
 
+/** Beside the changes, what tells whether another run may go on at the same time. Keys in byte order, empty lists left out. */
+export interface PlanNeeds {
+  /** By component that changes: those of its release that go before it or after it, near or far, whether they change or not. */
+  readonly related: Readonly<Record<string, readonly string[]>>;
+  /** By `component@version`: ports that must be its own on every host. */
+  readonly ports: Readonly<Record<string, readonly number[]>>;
+  /** By `component@version`: other components that it needs on the same host. */
+  readonly components: Readonly<Record<string, readonly string[]>>;
+}
+
 export type RollbackPolicy = "auto" | "release" | "manual";
 
 export interface Plan {
@@ -99,6 +110,8 @@ export interface Plan {
   readonly waiting: readonly PlannedChange[];
   /** What each version was when this was planned, as `component@version`; absent in plans of older controllers. */
   readonly contracts?: Contracts;
+  /** Absent in plans of older controllers. */
+  readonly needs?: PlanNeeds;
   readonly steps: readonly Step[];
   readonly held: readonly Held[];
   /** Edges between components that move in this plan, sorted: why its order is so; absent in plans of older controllers. */

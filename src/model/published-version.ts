@@ -35,4 +35,6 @@ export interface PublishedVersion {
   readonly tasks?: readonly PublishedTask[];
   /** Other components that must be on the same host, and in which range of versions; absent when it needs none. */
   readonly needsComponents?: Readonly<Record<string, string>>;
+  /** Ports that must be its own on its hosts; absent when it needs none. */
+  readonly needsPorts?: readonly number[];
 }

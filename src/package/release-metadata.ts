@@ -81,7 +81,7 @@ export function parseReleaseMetadata(text: string): ReleaseMetadata {
 
 /** What a planner needs to know, and nothing else. */
 export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): PublishedVersion {
-  const needed = contract.needs.components;
+  const { components: needed, ports } = contract.needs;
   return {
     component: metadata.component,
     version: metadata.version,
@@ -99,6 +99,7 @@ export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): Pu
     hasHealth: contract.health.length > 0,
     ...(contract.tasks.length === 0 ? {} : { tasks: contract.tasks.map(publishedTask) }),
     ...(Object.keys(needed).length === 0 ? {} : { needsComponents: needed }),
+    ...(ports.length === 0 ? {} : { needsPorts: ports }),
   };
 }
 

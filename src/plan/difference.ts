@@ -13,6 +13,8 @@ export interface DifferenceInput {
   readonly holds: ReadonlyMap<string, string>;
   /** Quarantined trees, keyed by `component@treeDigest`, with the evidence. */
   readonly quarantined: ReadonlyMap<string, string>;
+  /** Places where an open run brings just what is wanted, keyed by `host/component`, and which run that is. */
+  readonly claimed?: ReadonlyMap<string, string>;
 }
 
 export interface Difference {
@@ -25,7 +27,8 @@ export interface Difference {
 /**
  * Changes, waiting ones and held parts, each sorted by host, then component. A release that asks for a quarantined tree
  * changes nothing at all (P16): half of a release was never reviewed. A host with one part held is left alone whole:
- * what depends on that part would move without it.
+ * what depends on that part would move without it. Where a run is under way only that part is left alone; whoever starts
+ * another one looks at the claims of both.
  */
 export function computeDifference(input: DifferenceInput): Difference {
   const verdicts: Verdict[] = [];
@@ -37,10 +40,12 @@ export function computeDifference(input: DifferenceInput): Difference {
   }
   const held = verdicts.flatMap((verdict) => verdict.held ?? []);
   const stalled = held.some((entry) => entry.reason === "quarantined");
-  const heldHosts = new Set(held.map((entry) => entry.host));
+  const heldHosts = new Set(held.filter(({ reason }) => reason !== "claimed").map((entry) => entry.host));
   const isFree = ({ host }: PlannedChange) => !stalled && !heldHosts.has(host);
   const changes = verdicts.flatMap(({ change }) => (change !== undefined && isFree(change) ? change : []));
-  const waiting = verdicts.flatMap(({ intended }) => (intended !== undefined && !isFree(intended) ? intended : []));
+  const waiting = verdicts.flatMap(({ intended, held: why }) =>
+    intended !== undefined && (why !== undefined || !isFree(intended)) ? intended : [],
+  );
   return {
     changes: changes.sort(byHostThenComponent),
     waiting: waiting.sort(byHostThenComponent),
@@ -89,6 +94,8 @@ function compare(input: DifferenceInput, host: string, wanted: PublishedVersion)
   const quarantine = input.quarantined.get(`${component}@${toTree}`);
   // Before everything else: a host that cannot be seen must not let the rest of a bad release through.
   if (quarantine !== undefined && !settled) return leave({ reason: "quarantined", evidence: quarantine }, component);
+  const claim = input.claimed?.get(`${host}/${component}`);
+  if (claim !== undefined) return leave({ reason: "claimed", evidence: claim }, component);
   const hold = input.holds.get(host);
   if (hold !== undefined) return leave({ reason: "held", evidence: hold }, undefined);
   if (observation?.kind !== "observed")

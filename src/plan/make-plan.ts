@@ -10,6 +10,7 @@ import { orderOf } from "./order-edges.ts";
 import { orderStacks, type Stack, topologicalOrder } from "./order-stacks.ts";
 import { type LabelsOf, phasesOfChanges, refuseBrokenOrder } from "./phases-of-changes.ts";
 import { planHash } from "./plan-hash.ts";
+import { planNeeds } from "./plan-needs.ts";
 import { orderByUnits } from "./unit-order.ts";
 
 export type PlanInput = DifferenceInput & {
@@ -37,6 +38,7 @@ export function makePlan(input: PlanInput): Plan {
     waiting,
     contracts: contractsOf([...changes, ...waiting], published),
     steps: makeSteps(ordered, { changes, layers: isOrdered ? orderStacks(components) : layers }),
+    needs: planNeeds(changes, ordered),
     held,
     ...(order.length === 0 ? {} : { order }),
     ...(unitOrder.length === 0 ? {} : { unitOrder }),
@@ -51,11 +53,6 @@ function contractsOf(changes: readonly PlannedChange[], published: PlanInput["pu
   const keys = new Set(changes.map(({ component, to }) => `${component}@${to}`));
   const entries = [...published].filter(([key]) => keys.has(key)).sort(([a], [b]) => compareText(a, b));
   return Object.fromEntries(entries.map(([key, { contract }]) => [key, contract]));
-}
-
-interface Ordered {
-  readonly changes: readonly PlannedChange[];
-  readonly layers: readonly (readonly Stack[])[];
 }
 
 interface Ordered {

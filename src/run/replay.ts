@@ -14,13 +14,10 @@ export async function replayRun(
   return { state, last: events.at(-1)?.sequence ?? 0 };
 }
 
-/** An open run keeps newer ones from starting, so it is among the newest. */
-const newestRuns = 50;
-
-/** Runs without an outcome, oldest first. */
+/** Runs without an outcome, oldest first. One that waits keeps no other from starting: any number of newer ones may have ended. */
 export async function openRuns(journal: JournalPort): Promise<string[]> {
   const open: string[] = [];
-  for (const stream of (await journal.streams("run/")).slice(-newestRuns)) {
+  for (const stream of await journal.streams("run/")) {
     const run = stream.slice("run/".length);
     // Nothing comes after a run's end: one row tells, and the thousands before it stay unread.
     if ((await journal.newest(stream))?.kind === "run-ended") continue;

@@ -190,7 +190,7 @@ function orderParts(order: readonly OrderEdge[], { rows }: Detail): string[] {
 const heldTitles: readonly (readonly [string, readonly Held["reason"][], string])[] = [
   ["Drift", ["drifted"], "changed by hand; left alone, never overwritten silently"],
   ["Unreachable", ["unreachable"], "caught up when they answer"],
-  ["Held back", ["held", "in-trial", "quarantined"], "left alone until that is over"],
+  ["Held back", ["held", "in-trial", "claimed", "quarantined"], "left alone until that is over"],
 ];
 
 function heldParts(held: readonly Held[], detail: Detail): string[][] {

@@ -85,7 +85,8 @@ function verdictOf(input: Indexed, { target, seen, change, before }: Seen): Verd
   const held = input.held.get(host)?.find((entry) => entry.component === undefined || entry.component === component);
   if (held) {
     const detail = where === undefined ? held.evidence : `${where}; ${held.evidence}`;
-    return { outcome: held.reason === "in-trial" ? "pending" : held.reason, detail };
+    const underWay = held.reason === "in-trial" || held.reason === "claimed";
+    return { outcome: underWay ? "pending" : held.reason, detail };
   }
   if (strange) return { outcome: "drifted", detail: where };
   const verdict =

@@ -18,6 +18,9 @@ export interface WantedComponent {
   readonly backup?: boolean;
   readonly health?: boolean;
   readonly tasks?: readonly PublishedTask[];
+  /** Ports of its own, and components that it needs on the same host. */
+  readonly ports?: readonly number[];
+  readonly beside?: readonly string[];
   /** Stands for the whole contract and the task bundle. */
   readonly contract?: string;
 }
@@ -29,6 +32,8 @@ export interface World {
   /** By host: `api After database` or, of other units than the one called like the component, `api/timer After database`. */
   readonly units?: Readonly<Record<string, readonly string[]>>;
   readonly holds?: Readonly<Record<string, string>>;
+  /** `host/component`: an open run brings just that there. */
+  readonly claimed?: readonly string[];
   /** `component@version`. */
   readonly quarantined?: readonly string[];
   readonly policy?: Partial<ResolvedPolicy>;
@@ -50,6 +55,7 @@ export function planInput(world: World): PlanInput {
     observations: new Map(hosts.map((host) => [host, observe(world, host)])),
     published: new Map(published.map((version) => [`${version.component}@${version.version}`, version])),
     holds: new Map(Object.entries(world.holds ?? {})),
+    claimed: new Map((world.claimed ?? []).map((place) => [place, "run r1 is under way"])),
     quarantined: new Map(
       (world.quarantined ?? []).map((key) => {
         const [component = "", version = ""] = key.split("@");
@@ -105,6 +111,10 @@ function publishedAs(component: string, wanted: WantedComponent): PublishedVersi
     hasBackup: wanted.backup ?? false,
     hasHealth: wanted.health ?? false,
     ...(wanted.tasks === undefined ? {} : { tasks: wanted.tasks }),
+    ...(wanted.ports === undefined ? {} : { needsPorts: wanted.ports }),
+    ...(wanted.beside === undefined
+      ? {}
+      : { needsComponents: Object.fromEntries(wanted.beside.map((name) => [name, "*"])) }),
   };
 }
 

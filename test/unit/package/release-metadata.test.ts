@@ -140,6 +140,7 @@ test("a planner gets what it needs and nothing else", () => {
         { name: "expand", at: "before-switch", scope: "host", hasUndo: false, canDryRun: true },
       ],
       needsComponents: { cache: ">=7 <8 || ^9.1", database: "1.2.x" },
+      needsPorts: [80, 443],
     },
   });
 });

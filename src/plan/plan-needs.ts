@@ -1,0 +1,60 @@
+// What a plan needs to be left alone meanwhile, beside the places that it changes. Pure.
+import type { DesiredComponent } from "../model/desired.ts";
+import type { PlanNeeds, PlannedChange } from "../model/plan.ts";
+import { compareText, type DifferenceInput, publishedVersion } from "./difference.ts";
+import { orderEdges } from "./order-edges.ts";
+
+export function planNeeds(
+  changes: readonly PlannedChange[],
+  { release, published }: Pick<DifferenceInput, "release" | "published">,
+): PlanNeeds {
+  const components = sorted(changes.map(({ component }) => component));
+  const versions = new Map(changes.map(({ component, to }) => [`${component}@${to}`, { component, to }]));
+  const ofVersion = <T>(list: (version: ReturnType<typeof publishedVersion>) => readonly T[]) =>
+    withoutEmpty(
+      sorted([...versions.keys()]).map((key) => {
+        const { component, to } = versions.get(key) ?? { component: "", to: "" };
+        return [key, list(publishedVersion(published, component, to))];
+      }),
+    );
+  return {
+    related: relatedOf(components, release.components),
+    ports: ofVersion(({ needsPorts = [] }) => [...new Set(needsPorts)].sort((a, b) => a - b)),
+    components: ofVersion(({ needsComponents = {} }) => sorted(Object.keys(needsComponents))),
+  };
+}
+
+function relatedOf(components: readonly string[], all: readonly DesiredComponent[]): PlanNeeds["related"] {
+  const edges = orderEdges(all);
+  const up = Map.groupBy(edges, ({ before }) => before);
+  const down = Map.groupBy(edges, ({ after }) => after);
+  return withoutEmpty(
+    components.map((name) => {
+      const above = reach(name, (from) => (up.get(from) ?? []).map(({ after }) => after));
+      const below = reach(name, (from) => (down.get(from) ?? []).map(({ before }) => before));
+      return [name, sorted([...above, ...below])];
+    }),
+  );
+}
+
+function reach(start: string, next: (from: string) => readonly string[]): Set<string> {
+  const found = new Set<string>();
+  const open = [start];
+  for (let from = open.pop(); from !== undefined; from = open.pop())
+    for (const name of next(from)) {
+      if (found.has(name)) continue;
+      found.add(name);
+      open.push(name);
+    }
+  return found;
+}
+
+function sorted(names: readonly string[]): string[] {
+  return [...new Set(names)].sort(compareText);
+}
+
+function withoutEmpty<T>(
+  entries: readonly (readonly [string, readonly T[]])[],
+): Readonly<Record<string, readonly T[]>> {
+  return Object.fromEntries(entries.filter(([, list]) => list.length > 0));
+}

@@ -8,6 +8,7 @@ import { observeFleet } from "../observed/observe-fleet.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import type { LabelsOf } from "../plan/phases-of-changes.ts";
 import { refuseBrokenNeeds } from "./check-needs.ts";
+import { refuseUnsafeOrder } from "./check-order.ts";
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
 import { withLastKnown } from "./last-known.ts";
@@ -122,6 +123,7 @@ export async function planRelease(
       [...memory.quarantined].filter(([key]) => !passingOver?.has(key)).map(([key, entry]) => [key, entry.evidence]),
     ),
   });
+  refuseUnsafeOrder({ plan, release, observations });
   const { trust, versionOf } = runSources({ controller, trust: memory.trust }, context);
   const refusals = await recentRefusals(controller.journal);
   return withTransfers(plan, { controller, trust, versionOf, observations, refusals });

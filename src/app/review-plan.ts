@@ -18,6 +18,7 @@ import { makePlan } from "../plan/make-plan.ts";
 import { intentOf } from "../plan/plan-hash.ts";
 import { rememberFleet } from "../status/remember-fleet.ts";
 import { refuseBrokenNeeds } from "./check-needs.ts";
+import { refuseUnsafeOrder } from "./check-order.ts";
 import type { Controller, ControllerSettings } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
 import { findStatuses, type TrustedStatuses } from "./last-known.ts";
@@ -167,6 +168,7 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
     published,
   } = planFromStatuses({ ...input, versions, statuses: known });
   refuseBrokenNeeds({ release, releases: input.desired.releases, published, observations });
+  refuseUnsafeOrder({ plan: planned, release, observations });
   const versionOf = async ({ component, version }: WantedVersion) =>
     versions.get(`${component}@${version}`) ?? loadVersion(reviewer, { component, version, trust });
   const plan = await withTransfers(planned, { controller: reviewer, trust, versionOf, observations });

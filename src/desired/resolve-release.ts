@@ -6,6 +6,7 @@ import type { Release, ReleaseComponent, Selector } from "../model/release.ts";
 import { nearest } from "./nearest.ts";
 import { reportCycles, reportMissingNames } from "./order-cycles.ts";
 import { slotProblems } from "./ranges.ts";
+import { reportSkew } from "./skew-limits.ts";
 
 /** Files a finding at a path of the document. */
 export type Report = (
@@ -32,7 +33,7 @@ export function resolveRelease(input: {
   reportMissingNames(release.components, report);
   reportCycles(release.components, report);
   reportSlots(release.components, report);
-  return release.components.map((component, index) => {
+  const resolved = release.components.map((component, index): DesiredComponent => {
     return {
       name: component.name,
       dependsOn: component.depends_on,
@@ -41,6 +42,8 @@ export function resolveRelease(input: {
       targets: resolveTargets({ component, index, hosts, report }),
     };
   });
+  reportSkew(resolved, report);
+  return resolved;
 }
 
 function resolveTargets(input: {

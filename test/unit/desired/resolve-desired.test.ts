@@ -112,6 +112,19 @@ test("requires and consumes are one order: missing names and cycles over both ar
   ]);
 });
 
+test("a skew limit that the documents break by themselves, or that names nobody, is refused where it stands (R39)", () => {
+  const release = `components:
+  - {name: shop, version: "2.4.0", selectors: [{match: {role: control}, version: "2.2.0"}], skew: [{of: database, ahead: 1 minor}, {of: cach, behind: 0 minor}]}
+  - {name: database, version: "2.2.1"}
+  - {name: cache, version: "2.4.0", skew: [{of: shop, behind: 1 minor, scope: host}, {of: shop, ahead: 1 minor, scope: host}]}
+`;
+  assert.deepEqual(findings(shopFleet, release), [
+    "1.yaml:2:137 components[0].skew[1].of: this release has no component cach, did you mean cache?",
+    "1.yaml:2:100 components[0].skew[0]: shop 2.4.0 beside database 2.2.1: 2 minor ahead, at most 1 minor is allowed",
+    "1.yaml:4:86 components[2].skew[1]: cache 2.4.0 beside shop 2.2.0: 2 minor ahead, at most 1 minor is allowed",
+  ]);
+});
+
 test("a component that depends on itself is a cycle, and a long chain is not", () => {
   assert.match(
     findings(shopFleet, 'components: [{name: shop, version: "1", depends_on: [shop]}]')[0] ?? "",

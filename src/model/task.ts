@@ -45,5 +45,5 @@ export interface TaskEvent {
 }
 
 export function taskId(host: string, component: string, task: string): TaskId {
-  return `${host}/${component}/${task}`;
+  return [host, component, task].join("/");
 }

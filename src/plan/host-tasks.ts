@@ -7,6 +7,9 @@ import { type Task, type TaskAction, type TaskKind, type TaskPlace, taskId } fro
 type TaskTarget = Pick<PlannedChange, "host" | "component" | "to">;
 type SwitchedChange = TaskTarget & Pick<PlannedChange, "deadlineSeconds">;
 
+/** Shared: large plans hold more than half a million tasks, and hardly any of them has options. */
+const noOptions: Task["options"] = Object.freeze({});
+
 export function makeTask(
   change: TaskTarget,
   kind: TaskKind,

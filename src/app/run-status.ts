@@ -1,5 +1,5 @@
 // The status after a run that no pass planned just now: one that was resumed, or a way back by hand.
-import type { DesiredRelease } from "../model/desired.ts";
+import type { DesiredRelease, DesiredTarget } from "../model/desired.ts";
 import type { Plan } from "../model/plan.ts";
 import type { Status } from "../model/status.ts";
 import type { Lease } from "../ports.ts";
@@ -55,9 +55,12 @@ function releaseOf(
   plan: Plan,
   { before, isWayBack }: { before: Status["targets"]; isWayBack: boolean },
 ): DesiredRelease {
-  const wanted = new Map<string, { component: string; host: string; version: string }>();
+  const wanted = new Map<string, DesiredTarget & { readonly component: string }>();
   for (const { component, host, wanted: version } of before)
-    if (version !== null) wanted.set(`${host}/${component}`, { component, host, version });
+    wanted.set(`${host}/${component}`, {
+      ...{ component, host, version: version ?? "none" },
+      ...(version === null ? { excluded: "as before" } : {}),
+    });
   for (const { component, host, from, to } of plan.changes) {
     const key = `${host}/${component}`;
     if (!isWayBack) wanted.set(key, { component, host, version: to });
@@ -69,7 +72,7 @@ function releaseOf(
     components: [...components].map(([name, targets]) => ({
       name,
       dependsOn: [],
-      targets: targets.map(({ host, version }) => ({ host, version })),
+      targets: targets.map(({ component: _, ...target }) => target),
     })),
     rollbackPolicy: plan.rollbackPolicy,
     policy: {

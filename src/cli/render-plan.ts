@@ -3,6 +3,7 @@ import type { Held, Plan, PlannedChange, PlannedTransfer } from "../model/plan.t
 import { unitOrderText } from "../model/unit-order.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import { orderLine } from "../status/order-words.ts";
+import { editLines } from "./render-edits.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, type Style, styled } from "./text.ts";
 import { counted, formatBytes, formatCount, formatDuration } from "./units.ts";
@@ -28,6 +29,7 @@ export function renderPlan(view: PlanView): Line[] {
     ...orderLines(plan),
     ...unitOrderLines(plan),
     ...wayBackLines(plan),
+    ...editLines(plan),
     ...heldLines(plan.held),
     [styled(`plan ${plan.hash}`, "faint")],
   ];

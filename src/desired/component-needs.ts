@@ -1,7 +1,7 @@
 // Which other components a contract needs on the same host, and whether they will be there (R54). Pure; asked twice: of the
 // documents, where the release itself breaks it, and of signed contracts and hosts' own words before anything moves.
 import type { Component } from "../model/component.ts";
-import type { Desired, DesiredRelease } from "../model/desired.ts";
+import type { Desired, DesiredRelease, DesiredTarget } from "../model/desired.ts";
 import type { Release } from "../model/release.ts";
 import { isRange } from "../model/version-range.ts";
 import { nearest } from "./nearest.ts";
@@ -36,7 +36,7 @@ export function brokenNeeds({ release, releases, needsOf, running }: NeedsReques
   const wanted = wantedVersions(releases);
   const broken = new Map<string, BrokenNeed & { hosts: string[] }>();
   for (const { name: component, targets } of release.components) {
-    for (const { host, version } of targets) {
+    for (const { host, version } of targets.filter(isBrought)) {
       for (const [needed, range] of Object.entries(needsOf(component, version))) {
         const want = wanted.get(`${host}/${needed}`);
         const found = want ?? running(host, needed);
@@ -107,8 +107,13 @@ function wantedVersions(releases: Desired["releases"]): Map<string, string> {
   return new Map(
     releases.flatMap(({ components }) =>
       components.flatMap(({ name, targets }) =>
-        targets.map(({ host, version }) => [`${host}/${name}`, version] as const),
+        targets.filter(isBrought).map(({ host, version }) => [`${host}/${name}`, version] as const),
       ),
     ),
   );
+}
+
+/** What a plan edit holds or excludes stays what it is: it needs nothing new, and gives others nothing new. */
+function isBrought({ held, excluded }: DesiredTarget): boolean {
+  return held === undefined && excluded === undefined;
 }

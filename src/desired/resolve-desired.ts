@@ -11,6 +11,7 @@ import { checkTrust, type Trust } from "../model/trust.ts";
 import { reportNeedRanges, reportNeeds } from "./component-needs.ts";
 import { nearest } from "./nearest.ts";
 import type { ParsedDocument } from "./parse-documents.ts";
+import { resolveEdits } from "./resolve-edits.ts";
 import { type Report, resolveRelease } from "./resolve-release.ts";
 
 export interface ResolveRequest {
@@ -46,18 +47,21 @@ export function resolveDesired({ commit, documents, blobs }: ResolveRequest): Re
     diagnostics.push(nowhere("error", "there is no Fleet document, and a missing one never means an empty fleet"));
   if (byKind.Release.length === 0)
     diagnostics.push(nowhere("warning", "there is no Release document; nothing is changed until there is one"));
-  for (const kind of ["Component", "Release", "Policy", "Procedure"] as const)
+  for (const kind of ["Component", "Release", "Policy", "Procedure", "PlanEdit"] as const)
     refuseRepeatedNames(byKind[kind], kind, reportOn);
   for (const kind of ["Trust", "Procedure"] as const) refuseSeveral(byKind[kind], kind, reportOn);
 
   const policies = byKind.Policy.map(({ document }) => document as Policy);
-  const releases = byKind.Release.map((parsed) => {
+  const asked = byKind.Release.map((parsed) => {
     const report = reportOn(parsed);
     if (parsed.document.kind !== "Release") throw new TypeError("grouped by kind");
     const components = resolveRelease({ release: parsed.document, hosts, report });
     const policy = findPolicy(parsed.document.policy, policies, report);
     return { name: parsed.document.name, components, rollbackPolicy: parsed.document.rollback_policy, policy };
   });
+  const procedure = (byKind.Procedure[0]?.document as Procedure | undefined) ?? builtInProcedure;
+  const phases = procedure.phases.map(({ name }) => name);
+  const releases = resolveEdits({ documents: byKind.PlanEdit, releases: asked, hosts, phases, reportOn });
   refuseConflicts(byKind.Release, releases, reportOn);
   refuseBrokenNeeds(byKind, releases, reportOn);
 
@@ -71,7 +75,6 @@ export function resolveDesired({ commit, documents, blobs }: ResolveRequest): Re
     for (const { path, message } of checkProcedure(parsed.document as Procedure)) report(path, { message });
   }
 
-  const procedure = (byKind.Procedure[0]?.document as Procedure | undefined) ?? builtInProcedure;
   const failed = diagnostics.some(({ severity }) => severity === "error");
   return {
     desired: failed
@@ -101,6 +104,7 @@ function groupByKind(documents: readonly ParsedDocument[]): Record<DocumentKind,
     Release: [],
     Policy: [],
     Procedure: [],
+    PlanEdit: [],
     Trust: [],
   };
   for (const parsed of documents) groups[parsed.document.kind].push(parsed);

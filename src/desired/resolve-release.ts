@@ -93,7 +93,8 @@ function reportSlots(components: readonly ReleaseComponent[], report: Report): v
   }
 }
 
-function matches(host: Host, match: Selector["match"]): boolean {
+/** Whether a host carries all these labels. */
+export function matches(host: Host, match: Selector["match"]): boolean {
   return Object.entries(match).every(
     ([label, value]) => Object.hasOwn(host.labels, label) && host.labels[label] === value,
   );

@@ -1,8 +1,21 @@
 // What git asks for, resolved per host. Made by desired/resolve-desired.ts from documents at a verified commit.
 import type { Host } from "./fleet.ts";
 import type { RollbackPolicy } from "./plan.ts";
+import type { NamedEdit } from "./plan-edit.ts";
 import type { Procedure } from "./procedure.ts";
 import type { SkewLimit } from "./release.ts";
+
+/** A component on a host that shall run it, as the Release says it and plan edits change it. */
+export interface DesiredTarget {
+  readonly host: string;
+  readonly version: string;
+  /** What the Release says, where an edit pins another version. */
+  readonly insteadOf?: string;
+  /** Why an edit holds it: meant, and not done now. `part` holds this component and not its host. */
+  readonly held?: { readonly why: string; readonly part: boolean };
+  /** Why an edit takes it out of the release: nothing is meant here. */
+  readonly excluded?: string;
+}
 
 export interface DesiredComponent {
   readonly name: string;
@@ -11,7 +24,7 @@ export interface DesiredComponent {
   readonly consumes?: readonly string[];
   readonly skew?: readonly SkewLimit[];
   /** One entry a host that shall run it, sorted by host. */
-  readonly targets: readonly { readonly host: string; readonly version: string }[];
+  readonly targets: readonly DesiredTarget[];
 }
 
 /** A Policy with every default filled in. */
@@ -31,6 +44,8 @@ export interface DesiredRelease {
   readonly components: readonly DesiredComponent[];
   readonly rollbackPolicy: RollbackPolicy;
   readonly policy: ResolvedPolicy;
+  /** Of all PlanEdit documents for it, in order of their names; absent when there is none. */
+  readonly edits?: readonly NamedEdit[];
 }
 
 export interface Desired {

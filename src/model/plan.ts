@@ -1,5 +1,6 @@
 // The plan: phases of batches, batches of per-host task groups. Pure data that one can print, diff, hash, review and run.
 import type { Digest } from "./names.ts";
+import type { NamedEdit } from "./plan-edit.ts";
 import type { Task } from "./task.ts";
 import type { UnitOrderFinding } from "./unit-order.ts";
 
@@ -54,7 +55,12 @@ export interface Step {
   readonly work: readonly HostWork[];
   /** Seconds to watch after this step before the next one. */
   readonly soakSeconds: number;
+  /** Of a gate: what opens it by name, and why it is there. */
+  readonly gate?: { readonly name: string; readonly reason: string };
 }
+
+/** An edit of a PlanEdit document, and what it does to this plan, in one sentence. */
+export type PlannedEdit = NamedEdit & { readonly effect: string };
 
 /** A host or component that the plan leaves alone, and why. */
 export interface Held {
@@ -116,6 +122,8 @@ export interface Plan {
   readonly held: readonly Held[];
   /** Edges between components that move in this plan, sorted: why its order is so; absent in plans of older controllers. */
   readonly order?: readonly OrderEdge[];
+  /** What people changed about it (PlanEdit documents); absent when there is nothing. */
+  readonly edits?: readonly PlannedEdit[];
   /** Absent in plans that were made without an artifact repository. */
   readonly transfers?: readonly PlannedTransfer[];
   /** What hosts' units say about the order of components that change; absent when they say nothing new. No part of the hash. */

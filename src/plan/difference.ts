@@ -1,5 +1,5 @@
 // Desired minus observed: what has to change, and what is left alone with the reason. Pure.
-import type { DesiredRelease } from "../model/desired.ts";
+import type { DesiredRelease, DesiredTarget } from "../model/desired.ts";
 import type { HostVersionState, LastKnownComponent, Observation, ObservedComponent } from "../model/observation.ts";
 import type { Held, PlannedChange } from "../model/plan.ts";
 import type { PublishedVersion } from "../model/published-version.ts";
@@ -22,34 +22,52 @@ export interface Difference {
   /** Meant as well, and not done now: `held` says why. `from` is what was committed last. */
   readonly waiting: readonly PlannedChange[];
   readonly held: readonly Held[];
+  /** What a plan edit keeps from its new version while the rest of its host may move; sorted as well. */
+  readonly leftBehind: readonly LeftBehind[];
+}
+
+export interface LeftBehind {
+  readonly host: string;
+  readonly component: string;
+  /** The version that it does not get. */
+  readonly to: string;
+  readonly why: string;
 }
 
 /**
  * Changes, waiting ones and held parts, each sorted by host, then component. A release that asks for a quarantined tree
  * changes nothing at all (P16): half of a release was never reviewed. A host with one part held is left alone whole:
- * what depends on that part would move without it. Where a run is under way only that part is left alone; whoever starts
- * another one looks at the claims of both.
+ * what depends on that part would move without it. Where a run is under way only that part is left alone: whoever starts
+ * another one looks at the claims of both. So it is where a plan edit holds one component: `checkEdits` looks whether
+ * anything depends on it.
  */
 export function computeDifference(input: DifferenceInput): Difference {
   const verdicts: Verdict[] = [];
+  const leftBehind: LeftBehind[] = [];
   for (const component of input.release.components) {
     for (const target of component.targets) {
       const version = publishedVersion(input.published, component.name, target.version);
-      verdicts.push(compare(input, target.host, version));
+      const { host, excluded } = target;
+      const verdict = compare(input, target, version);
+      const why = excluded ?? (verdict.isPart ? target.held?.why : undefined);
+      if (excluded === undefined) verdicts.push(verdict);
+      if (why !== undefined && verdict.intended !== undefined)
+        leftBehind.push({ host, component: component.name, to: target.version, why });
     }
   }
   const held = verdicts.flatMap((verdict) => verdict.held ?? []);
   const stalled = held.some((entry) => entry.reason === "quarantined");
-  const heldHosts = new Set(held.filter(({ reason }) => reason !== "claimed").map((entry) => entry.host));
+  const heldHosts = new Set(verdicts.flatMap(({ held, isPart }) => (held === undefined || isPart ? [] : held.host)));
   const isFree = ({ host }: PlannedChange) => !stalled && !heldHosts.has(host);
   const changes = verdicts.flatMap(({ change }) => (change !== undefined && isFree(change) ? change : []));
-  const waiting = verdicts.flatMap(({ intended, held: why }) =>
-    intended !== undefined && (why !== undefined || !isFree(intended)) ? intended : [],
+  const waiting = verdicts.flatMap(({ intended, isPart }) =>
+    intended !== undefined && (isPart || !isFree(intended)) ? intended : [],
   );
   return {
     changes: changes.sort(byHostThenComponent),
     waiting: waiting.sort(byHostThenComponent),
     held: dedupe(held).sort(byHostThenComponent),
+    leftBehind: leftBehind.sort(byHostThenComponent),
   };
 }
 
@@ -68,13 +86,16 @@ const unfinishedStates: ReadonlySet<HostVersionState> = new Set(["trial", "confi
 
 interface Verdict {
   readonly held?: Held;
+  /** Held by itself: the rest of its host goes on. */
+  readonly isPart?: boolean;
   /** What can be done now. */
   readonly change?: PlannedChange;
   /** What git means for this host, starting at what was committed there last. */
   readonly intended?: PlannedChange;
 }
 
-function compare(input: DifferenceInput, host: string, wanted: PublishedVersion): Verdict {
+function compare(input: DifferenceInput, target: DesiredTarget, wanted: PublishedVersion): Verdict {
+  const { host } = target;
   const { component, version: to, tree: toTree, strategy, deadlineSeconds } = wanted;
   const observation = input.observations.get(host);
   const isComponent = (entry: { component: string }) => entry.component === component;
@@ -95,8 +116,8 @@ function compare(input: DifferenceInput, host: string, wanted: PublishedVersion)
   // Before everything else: a host that cannot be seen must not let the rest of a bad release through.
   if (quarantine !== undefined && !settled) return leave({ reason: "quarantined", evidence: quarantine }, component);
   const claim = input.claimed?.get(`${host}/${component}`);
-  if (claim !== undefined) return leave({ reason: "claimed", evidence: claim }, component);
-  const hold = input.holds.get(host);
+  if (claim !== undefined) return { ...leave({ reason: "claimed", evidence: claim }, component), isPart: true };
+  const hold = input.holds.get(host) ?? (target.held?.part === false ? target.held.why : undefined);
   if (hold !== undefined) return leave({ reason: "held", evidence: hold }, undefined);
   if (observation?.kind !== "observed")
     return leave({ reason: "unreachable", evidence: observation?.message ?? "not observed" }, undefined);
@@ -108,6 +129,8 @@ function compare(input: DifferenceInput, host: string, wanted: PublishedVersion)
   if (drift !== undefined && input.release.policy.drift === "report")
     return leave({ reason: "drifted", evidence: drift }, component);
   if (settled) return {};
+  if (target.held !== undefined)
+    return { ...leave({ reason: "held", evidence: target.held.why }, component), isPart: true };
   const now = { from: seen?.current, fromTree: seen?.currentTree };
   const elsewhere = now.from !== committed.from || now.fromTree !== committed.fromTree;
   return { ...intent, change: { ...base, ...now, ...(elsewhere ? { intended: committed } : {}) } };

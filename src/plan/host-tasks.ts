@@ -19,8 +19,6 @@ export function makeTask(
   return { id: taskId(host, component, kind), host, component, version: change.to, kind, action, options };
 }
 
-const noOptions: Task["options"] = {};
-
 /** An executable of the task bundle: its id ends with its own name. */
 export function hookTask({ host, component, to }: TaskTarget, { name }: Pick<PublishedTask, "name">): Task {
   const id = taskId(host, component, name);

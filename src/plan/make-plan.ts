@@ -2,7 +2,9 @@
 import type { DesiredRelease } from "../model/desired.ts";
 import type { Contracts, HostWork, Plan, PlannedChange, Step } from "../model/plan.ts";
 import { isSwitching, type Procedure, type ProcedurePhase, plainProcedure } from "../model/procedure.ts";
+import { applyEdits } from "./apply-edits.ts";
 import { batchHosts } from "./batch-hosts.ts";
+import { checkEdits } from "./check-edits.ts";
 import { compareText, computeDifference, type DifferenceInput, publishedVersion } from "./difference.ts";
 import { commitTask, hookGroups, isCommitOnly, makeTask, switchGroups } from "./host-tasks.ts";
 import { type OnceSteps, onceSteps } from "./once-steps.ts";
@@ -24,7 +26,9 @@ export type PlanInput = DifferenceInput & {
 
 export function makePlan(input: PlanInput): Plan {
   const { release, generation, published } = input;
-  const { changes, waiting, held } = computeDifference(input);
+  const difference = computeDifference(input);
+  const { changes, waiting, held } = difference;
+  checkEdits(release, difference);
   const layers = orderStacks(release.components);
   const moving = new Set(changes.flatMap((change) => (isCommitOnly(change) ? [] : [change.component])));
   const order = orderOf(release.components, moving);
@@ -32,14 +36,17 @@ export function makePlan(input: PlanInput): Plan {
   const isOrdered = components !== release.components;
   const ordered = isOrdered ? { ...input, release: { ...release, components } } : input;
   const unitOrder = findings.filter(({ component, after }) => moving.has(component) && moving.has(after));
+  const made = makeSteps(ordered, { changes, layers: isOrdered ? orderStacks(components) : layers });
+  const { steps, edits } = applyEdits(ordered.release, made);
   return {
     release: release.name,
     changes,
     waiting,
     contracts: contractsOf([...changes, ...waiting], published),
-    steps: makeSteps(ordered, { changes, layers: isOrdered ? orderStacks(components) : layers }),
+    steps,
     needs: planNeeds(changes, ordered),
     held,
+    ...(edits === undefined ? {} : { edits }),
     ...(order.length === 0 ? {} : { order }),
     ...(unitOrder.length === 0 ? {} : { unitOrder }),
     rollbackPolicy: release.rollbackPolicy,

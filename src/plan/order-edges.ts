@@ -31,3 +31,18 @@ export function orderOf(components: readonly Ordered[], moving: ReadonlySet<stri
     .filter(({ before, after }) => moving.has(before) && moving.has(after))
     .sort((a, b) => compareText(a.after, b.after) || compareText(a.before, b.before) || compareText(a.kind, b.kind));
 }
+
+/** Of each component all that goes before it, directly or through others. Expects an acyclic graph. */
+export function allBefore(components: readonly Ordered[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const direct = predecessors(components);
+  const all = new Map<string, ReadonlySet<string>>();
+  const collect = (name: string): ReadonlySet<string> => {
+    const known = all.get(name);
+    if (known !== undefined) return known;
+    const found = new Set((direct.get(name) ?? []).flatMap(({ before }) => [before, ...collect(before)]));
+    all.set(name, found);
+    return found;
+  };
+  for (const { name } of components) collect(name);
+  return all;
+}

@@ -64,7 +64,7 @@ function joinStacks(components: readonly DesiredComponent[], local: readonly Ord
 }
 
 /** Edges that can be served host by host: whatever requires the lower component has it on its own host. */
-function localEdges(components: readonly DesiredComponent[], edges: readonly OrderEdge[]): OrderEdge[] {
+export function localEdges(components: readonly DesiredComponent[], edges: readonly OrderEdge[]): OrderEdge[] {
   const hostsOf = new Map(
     components.map((component) => [component.name, new Set(component.targets.map((target) => target.host))]),
   );

@@ -46,7 +46,9 @@ export interface StatusInput {
 export function makeStatus(input: StatusInput): Status {
   const status = targetStatuses(input);
   const found = input.release.components.flatMap(({ name, targets }) =>
-    targets.map(({ host, version }) => status({ host, component: name, wanted: version })),
+    targets.map(({ host, version, excluded }) => {
+      return status({ host, component: name, wanted: excluded === undefined ? version : null });
+    }),
   );
   const { targets, trees } = withTrees(found, input.observations, input.previous);
   const facts = sharedFacts(

@@ -1,7 +1,7 @@
 // One release within the comment: what must be seen first, then the table, the picture, what is left alone, the approval. Pure.
 import { approvalTrailer } from "../model/approval-trailer.ts";
 import { formatBytes } from "../model/format-bytes.ts";
-import type { Held, OrderEdge } from "../model/plan.ts";
+import type { Held, OrderEdge, PlannedEdit } from "../model/plan.ts";
 import type { ContractReview, ReleaseReview, RiskItem } from "../model/review.ts";
 import { foldHosts } from "./fold-hosts.ts";
 import { alert, code, details, prose, table } from "./markdown-text.ts";
@@ -36,6 +36,7 @@ export function releaseLines(review: ReleaseReview, detail: Detail): string[] {
     impactLines(steps, review),
     picture,
     orderParts(plan.order ?? [], detail),
+    editLines(plan.edits ?? [], detail),
     ...heldParts(plan.held, detail),
     details("How the bytes get there, and where the times come from", whyLines(steps, detail)),
     approvalLines(review),
@@ -185,6 +186,25 @@ function impactLines(steps: readonly VersionStep[], { plan, totalHosts, risks }:
 function orderParts(order: readonly OrderEdge[], { rows }: Detail): string[] {
   if (order.length === 0) return [];
   return [`**Order**: ${orderLine(order, { limit: rows, name: (text) => code(text) })}`];
+}
+
+function editLines(edits: readonly PlannedEdit[], detail: Detail): string[] {
+  if (edits.length === 0) return [];
+  const rows = edits
+    .slice(0, detail.rows)
+    .map(({ kind, document, effect, reason }) => [
+      code(kind),
+      prose(effect, detail.characters),
+      code(document),
+      prose(reason, detail.characters),
+    ]);
+  const left = edits.length - rows.length;
+  return [
+    `**Edited by hand: ${counted(edits.length, "edit")}**`,
+    "",
+    ...table(["edit", "what it does", "document", "why"], rows),
+    ...(left > 0 ? ["", `${formatCount(left)} more: \`cutover plan\` shows all.`] : []),
+  ];
 }
 
 const heldTitles: readonly (readonly [string, readonly Held["reason"][], string])[] = [

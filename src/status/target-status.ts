@@ -25,7 +25,8 @@ export interface TargetInput {
 interface Target {
   readonly host: string;
   readonly component: string;
-  readonly wanted: string;
+  /** Null: git asks for nothing here, and whatever runs is right. */
+  readonly wanted: string | null;
 }
 type Verdict = Pick<TargetStatus, "outcome"> & { readonly detail?: string | undefined };
 
@@ -111,7 +112,8 @@ function isEnd(outcome: TargetStatus["outcome"]): boolean {
 }
 
 /** Nothing was to change here when it was planned. */
-function atRest(seen: ObservedComponent | undefined, wanted: string): Verdict {
+function atRest(seen: ObservedComponent | undefined, wanted: string | null): Verdict {
+  if (wanted === null) return { outcome: "in-sync" };
   if (seen?.current !== wanted) return { outcome: "pending" };
   return (seen.committed === undefined ? undefined : unfinished(seen)) ?? { outcome: "in-sync" };
 }

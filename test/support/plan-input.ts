@@ -4,9 +4,11 @@ import { digestOf } from "../../src/model/digest.ts";
 import type { Host } from "../../src/model/fleet.ts";
 import type { Observation, ObservedComponent, UnitOrder } from "../../src/model/observation.ts";
 import type { RollbackPolicy } from "../../src/model/plan.ts";
+import type { Edit } from "../../src/model/plan-edit.ts";
 import type { Procedure } from "../../src/model/procedure.ts";
 import type { PublishedTask, PublishedVersion } from "../../src/model/published-version.ts";
 import type { PlanInput } from "../../src/plan/make-plan.ts";
+import { editedRelease } from "./edited-release.ts";
 
 export interface WantedComponent {
   readonly hosts: readonly string[];
@@ -39,6 +41,9 @@ export interface World {
   readonly policy?: Partial<ResolvedPolicy>;
   readonly rollbackPolicy?: RollbackPolicy;
   readonly procedure?: Procedure;
+  /** Of one PlanEdit document, `by-hand`. */
+  readonly edits?: readonly Edit[];
+  /** By host. */
   readonly labels?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
@@ -49,9 +54,17 @@ export const treeOf = (component: string, version: string) => digestOf(`${compon
 export function planInput(world: World): PlanInput {
   const wanted = Object.entries(world.components);
   const hosts = [...new Set(wanted.flatMap(([, component]) => component.hosts))].sort();
-  const published = wanted.map(([name, component]) => publishedAs(name, component));
+  const pinned = (world.edits ?? []).flatMap((edit) => (edit.kind === "pin" ? [edit] : []));
+  const published = [
+    ...wanted.map(([name, component]) => publishedAs(name, component)),
+    ...pinned.flatMap(({ component, version }) => {
+      const like = world.components[component];
+      return like === undefined ? [] : [publishedAs(component, { ...like, version })];
+    }),
+  ];
+  const release = desiredRelease(world);
   return {
-    release: desiredRelease(world),
+    release: world.edits === undefined ? release : editedRelease(release, world, world.edits),
     observations: new Map(hosts.map((host) => [host, observe(world, host)])),
     published: new Map(published.map((version) => [`${version.component}@${version.version}`, version])),
     holds: new Map(Object.entries(world.holds ?? {})),

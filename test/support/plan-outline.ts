@@ -5,10 +5,12 @@ import type { Task } from "../../src/model/task.ts";
 /** One line a host of a step: `switch.1 h1: app drain, app switch`. `,` goes on, `+` is side by side. */
 export function outlinePlan(plan: Plan): string[] {
   return plan.steps.flatMap((step) =>
-    step.work.map(({ host, groups }) => {
-      const soak = step.soakSeconds > 0 ? ` (soak ${step.soakSeconds} s)` : "";
-      return `${step.id} ${host}: ${groups.map((group) => group.map(outlineTask).join(" + ")).join(", ")}${soak}`;
-    }),
+    step.kind === "gate"
+      ? [`${step.id}: waits for a person`]
+      : step.work.map(({ host, groups }) => {
+          const soak = step.soakSeconds > 0 ? ` (soak ${step.soakSeconds} s)` : "";
+          return `${step.id} ${host}: ${groups.map((group) => group.map(outlineTask).join(" + ")).join(", ")}${soak}`;
+        }),
   );
 }
 

@@ -71,7 +71,7 @@ kind: Polcy
       'releases/a.yaml:5:31 components[0].dependson: unknown key "dependson", did you mean depends_on?',
       'releases/a.yaml:6:18 rollback_policy: found "autoo", expected one of auto, release, manual, did you mean auto?',
       'releases/a.yaml:3:1 componets: unknown key "componets", did you mean components?',
-      'releases/a.yaml:9:7 kind: there is no kind "Polcy", expected one of Fleet, Component, Release, Policy, Procedure, Trust, did you mean Policy?',
+      'releases/a.yaml:9:7 kind: there is no kind "Polcy", expected one of Fleet, Component, Release, Policy, Procedure, PlanEdit, Trust, did you mean Policy?',
     ],
   );
 });

@@ -9,11 +9,13 @@ import { outlinePlan } from "../../support/plan-outline.ts";
 
 interface Case extends Pick<World, "observed" | "holds" | "quarantined" | "procedure" | "labels"> {
   readonly promise: string;
-  readonly desired: Pick<World, "components" | "policy" | "rollbackPolicy">;
+  readonly desired: Pick<World, "components" | "policy" | "rollbackPolicy" | "edits" | "labels">;
   readonly plan: readonly string[];
   readonly held?: readonly string[];
   /** Meant as well, and done later. */
   readonly waiting?: readonly string[];
+  /** What came of plan edits. */
+  readonly edits?: readonly string[];
 }
 
 const folder = new URL("../../cases/", import.meta.url);
@@ -25,6 +27,7 @@ for (const file of readdirSync(folder).sort()) {
     plan: expected,
     held = [],
     waiting,
+    edits,
     ...world
   } = parse(readFileSync(new URL(file, folder), "utf8")) as Case;
   test(`${file}: ${promise}`, () => {
@@ -38,5 +41,9 @@ for (const file of readdirSync(folder).sort()) {
       ({ host, component, from, to }) => `${host} ${component}: ${from ?? "(none)"} → ${to}`,
     );
     if (waiting !== undefined) assert.deepEqual(later, waiting);
+    assert.deepEqual(
+      plan.edits?.map(({ effect }) => effect),
+      edits,
+    );
   });
 }

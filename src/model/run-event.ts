@@ -1,8 +1,9 @@
 // What the journal remembers. Events are facts; state is derived from them, so a replay of any prefix is harmless (P6).
 import type { Host } from "./fleet.ts";
-import type { Contracts, IntendedChange, Plan } from "./plan.ts";
+import type { Digest } from "./names.ts";
+import type { Contracts, IntendedChange, Plan, Step } from "./plan.ts";
 import type { Status } from "./status.ts";
-import type { TaskEvent } from "./task.ts";
+import type { TaskEvent, TaskId } from "./task.ts";
 
 export type RunId = string;
 export type RunOutcome = "done" | "rolled-back" | "stuck";
@@ -59,6 +60,40 @@ export type EventBody =
       readonly scope: "batch" | "release";
       readonly reason: string;
       readonly by: string;
+    }
+  /** An operator's own step in this run, such as the undo of a single task; everything else stands. */
+  | { readonly kind: "step-added"; readonly step: Step; readonly by: string; readonly reason: string }
+  /** The host goes through this step again, with these tasks only (`ID ACTION`); `rest` follows in a turn of its own. */
+  | {
+      readonly kind: "host-reopened";
+      readonly step: string;
+      readonly host: string;
+      /** Counts from 1 for each host of a step. */
+      readonly turn: number;
+      readonly tasks: readonly string[];
+      readonly rest: readonly string[];
+      readonly by: string;
+      readonly reason: string;
+    }
+  /** An operator whom the Trust names goes on without this task; `signature` is over what `skipStatement` says. */
+  | {
+      readonly kind: "task-skipped";
+      readonly task: TaskId;
+      readonly by: string;
+      readonly reason: string;
+      readonly signature: string;
+    }
+  /** A version was published again with another task bundle, and the run goes on with that: new hash, same journal. */
+  | {
+      readonly kind: "amended";
+      readonly component: string;
+      readonly version: string;
+      readonly contract: Digest;
+      readonly hash: Digest;
+      /** What differs in the bundle: `changed convert`. */
+      readonly changes: readonly string[];
+      readonly by: string;
+      readonly reason: string;
     }
   | { readonly kind: "run-ended"; readonly outcome: RunOutcome; readonly reason: string }
   /** An operator's wish to the controller process that runs; answered by the event below, which names its sequence. */

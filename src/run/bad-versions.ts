@@ -1,6 +1,6 @@
 // Which versions a failed step speaks against: only what was seen of the version itself counts (P16). Pure.
 import type { Step } from "../model/plan.ts";
-import type { RunState } from "./machine.ts";
+import type { RunState } from "./run-state.ts";
 
 /** A version that was shown to be bad, with what was seen. */
 export interface BadVersion {

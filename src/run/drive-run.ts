@@ -5,10 +5,13 @@ import type { HostWork, Step } from "../model/plan.ts";
 import type { EventBody, JournalEvent } from "../model/run-event.ts";
 import type { Appender } from "./append.ts";
 import type { BadVersion } from "./bad-versions.ts";
-import { decide, type Effect, isStillToRun, patchOf, type RunState, reduce } from "./machine.ts";
+import { decide, type Effect, isStillToRun } from "./decide.ts";
+import { reduce } from "./machine.ts";
 import { type HostStepContext, runHostStep } from "./run-host-step.ts";
+import { runOneTask } from "./run-one-task.ts";
+import { patchOf, type RunState, turnOf } from "./run-state.ts";
 
-export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf"> {
+export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf" | "turnOf"> {
   readonly state: RunState;
   readonly appender: Appender;
   readonly hosts: ReadonlyMap<string, Host>;
@@ -17,11 +20,14 @@ export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf"> 
   /** Lets work on a host begin when its turn comes: runs that go on side by side share one bound. */
   readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
   readonly onEvent: (event: JournalEvent) => void;
+  /** `one-task`: hands over the next task of the first host that has one, and resolves. */
+  readonly pace?: "run" | "one-task";
 }
 
 /**
- * Drives the run until it ends, or until only unknown hosts are left and the patience is over: then the state has no
- * outcome, the run stays open, and a later call takes it up. Rejects only when aborted or when the journal fails.
+ * Drives the run until it ends, until only unknown hosts are left and the patience is over, or until a person has to decide:
+ * then the state has no outcome, the run stays open, and a later call takes it up. Rejects only when aborted or when the
+ * journal fails.
  */
 export async function driveRun(input: DriveInput): Promise<RunState> {
   let state = input.state;
@@ -37,12 +43,22 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
   };
   const driving: Driving = {
     input,
-    context: { ...input, record, signal, patchOf: (place) => patchOf(state, place) },
+    context: {
+      ...input,
+      ...{ record, signal },
+      patchOf: (place) => patchOf(state, place),
+      turnOf: (step, host) => turnOf(state, step, host),
+    },
     stillToRun: (step, host) => isStillToRun(state, step, host),
   };
   try {
     for (let effect = decide(state), waited = false; effect !== undefined; effect = decide(state)) {
       input.signal.throwIfAborted();
+      if (effect.kind === "hold") return state;
+      if (input.pace === "one-task" && (effect.kind === "run-step" || effect.kind === "wait")) {
+        await runNextTask(driving, effect, state);
+        return state;
+      }
       if (effect.kind === "wait") {
         if (waited) return state;
         waited = true;
@@ -65,7 +81,7 @@ interface Driving {
   readonly stillToRun: (step: Step, host: string) => boolean;
 }
 
-async function perform(driving: Driving, effect: Exclude<Effect, { kind: "wait" }>): Promise<unknown> {
+async function perform(driving: Driving, effect: Exclude<Effect, { kind: "wait" | "hold" }>): Promise<unknown> {
   const { input, context } = driving;
   switch (effect.kind) {
     case "start-step":
@@ -102,6 +118,18 @@ async function perform(driving: Driving, effect: Exclude<Effect, { kind: "wait" 
 
 function quarantines(bad: readonly BadVersion[]): EventBody[] {
   return bad.map((version) => ({ kind: "quarantined", ...version }));
+}
+
+async function runNextTask(
+  { input, context }: Driving,
+  { step, hosts }: Extract<Effect, { kind: "run-step" | "wait" }>,
+  state: RunState,
+): Promise<void> {
+  const work = step.work.find(({ host }) => host === hosts[0]);
+  if (work === undefined) return;
+  const host = hostOf(input, work.host);
+  if (step.kind === "confirm") await input.executor.close(host, input.fence.run);
+  await runOneTask(context, { step, work, host, state });
 }
 
 /** The machine is asked again as each host's turn comes: others may have failed since the step began. */

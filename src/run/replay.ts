@@ -1,6 +1,7 @@
 // From the journal back to a state: what a controller does first after it was killed.
 import type { JournalPort } from "../ports.ts";
-import { initialRunState, type RunState, reduce } from "./machine.ts";
+import { reduce } from "./machine.ts";
+import { initialRunState, type RunState } from "./run-state.ts";
 
 export const runStream = (run: string): string => `run/${run}`;
 

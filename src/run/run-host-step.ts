@@ -3,33 +3,84 @@
 import { CutoverError, RefusedError } from "../errors.ts";
 import type { Host } from "../model/fleet.ts";
 import type { HostWork, Step, TaskGroup } from "../model/plan.ts";
+import type { EventBody } from "../model/run-event.ts";
 import type { Task, TaskEvent } from "../model/task.ts";
 import { type DeliverContext, deliverTask, isPatchRefusal } from "./deliver-task.ts";
-import type { HostOutcome } from "./machine.ts";
+import { type Turn, taskKey } from "./run-state.ts";
 import { isPassing, type Patience, staleEpoch, withPatience } from "./with-patience.ts";
 
 /** `patienceMs`: how long a host that cannot be reached is asked again before its outcome is unknown. */
-export type HostStepContext = DeliverContext & Patience;
+export type HostStepContext = DeliverContext &
+  Patience & {
+    /** What the journal says the host is to be handed over; undefined for all of the step. */
+    readonly turnOf: (step: string, host: string) => Turn | undefined;
+  };
 
-/** Does the step or takes up what an earlier controller began; every part of it is idempotent (P6). Records all that happens, the outcome last. */
+type HostOutcome = "done" | "failed" | "unknown";
+
+/**
+ * Does the step, or this host's turn of it, or takes up what an earlier controller began; every part of it is idempotent (P6).
+ * Records all that happens, the outcome last.
+ */
 export async function runHostStep(
   context: HostStepContext,
   step: Step,
   work: HostWork,
   host: Host,
 ): Promise<HostOutcome> {
-  let result: { outcome: HostOutcome; evidence: string };
+  for (;;) {
+    const turn = context.turnOf(step.id, host.name);
+    const result = await takeTurn(context, { step, work, host, turn });
+    if (result.outcome === "done" && turn !== undefined && turn.rest.length > 0) {
+      await reopen(context, { step: step.id, host: host.name, turn: turn.number + 1, tasks: turn.rest, rest: [] });
+      continue;
+    }
+    await context.record({ kind: "host-ended", step: step.id, host: host.name, ...result });
+    return result.outcome;
+  }
+}
+
+interface TurnInput {
+  readonly step: Step;
+  readonly work: HostWork;
+  readonly host: Host;
+  readonly turn: Turn | undefined;
+}
+
+/** One turn of a host; what it comes to is not recorded yet. */
+export async function takeTurn(
+  context: HostStepContext,
+  { step, work, host, turn }: TurnInput,
+): Promise<{ outcome: HostOutcome; evidence: string }> {
+  const input = { step: step.id, submission: submissionOf(step, turn), groups: groupsOf(work, turn), host };
   try {
     const heard = new Set<string>();
-    result = await withPatience(context, heard, () => attempt(context, { step, work, host, heard }));
+    return await withPatience(context, heard, () => attempt(context, { ...input, heard }));
   } catch (error) {
     if (!(error instanceof CutoverError)) throw error;
     if (error.code === staleEpoch) throw leaseTaken(host, error);
     const outcome = isPassing(error) ? "unknown" : "failed";
-    result = { outcome, evidence: [error.message, error.evidence].filter(Boolean).join(": ") };
+    return { outcome, evidence: [error.message, error.evidence].filter(Boolean).join(": ") };
   }
-  await context.record({ kind: "host-ended", step: step.id, host: host.name, ...result });
-  return result.outcome;
+}
+
+/** Journals that a host goes on with these tasks of a step. */
+export function reopen(
+  { record }: Pick<HostStepContext, "record">,
+  turn: Omit<Extract<EventBody, { kind: "host-reopened" }>, "kind" | "by" | "reason">,
+): Promise<unknown> {
+  return record({ kind: "host-reopened", ...turn, by: "cutover", reason: "task by task" });
+}
+
+/** What the host knows the tasks by: a step that it was given before is not done again under the same name. */
+function submissionOf({ id }: Step, turn: Turn | undefined): string {
+  return turn === undefined ? id : `${id}.r${turn.number}`;
+}
+
+function groupsOf({ groups }: HostWork, turn: Turn | undefined): readonly TaskGroup[] {
+  if (turn === undefined) return groups;
+  const mine = new Set(turn.tasks);
+  return groups.map((group) => group.filter((task) => mine.has(taskKey(task)))).filter((group) => group.length > 0);
 }
 
 /** The run is not over, it is only not ours any more (P5): whoever holds the lease goes on from what the hosts say. */
@@ -45,8 +96,10 @@ function leaseTaken(host: Host, cause: CutoverError): CutoverError {
 }
 
 interface Attempt {
-  readonly step: Step;
-  readonly work: HostWork;
+  readonly step: string;
+  /** What the host knows the tasks by. */
+  readonly submission: string;
+  readonly groups: readonly TaskGroup[];
   readonly host: Host;
   /** News so far: events already recorded (a host tells its story from the start every time) and MiB delivered. */
   readonly heard: Set<string>;
@@ -58,36 +111,34 @@ interface Attempt {
  */
 async function attempt(
   context: HostStepContext,
-  { step, work, host, heard }: Attempt,
+  { groups: all, ...place }: Attempt,
 ): Promise<{ outcome: HostOutcome; evidence: string }> {
-  const distribute = work.groups.flat().filter(({ kind }) => kind === "distribute");
-  for (const task of distribute) await deliverTask(context, { step: step.id, task, host, heard });
-  const groups = work.groups
+  const { step, host, heard } = place;
+  const distribute = all.flat().filter(({ kind }) => kind === "distribute");
+  for (const task of distribute) await deliverTask(context, { step, task, host, heard });
+  const groups = all
     .map((group) => group.filter(({ kind }) => kind !== "distribute"))
     .filter((group) => group.length > 0);
   if (groups.length === 0) return { outcome: "done", evidence: "" };
-  const first = await perform(context, { step: step.id, submission: step.id, groups, host, heard });
+  const first = await perform(context, { ...place, groups, mayRefuse: true });
   const refused = distribute.filter(({ component }) => first.refused.has(component));
   if (refused.length === 0) return outcomeOf(groups.flat(), first.ended);
-  for (const task of refused) await deliverTask(context, { step: step.id, task, host, heard });
-  const second = await perform(context, { step: step.id, submission: `${step.id}.full`, groups, host, heard });
+  for (const task of refused) await deliverTask(context, { step, task, host, heard });
+  const submission = `${place.submission}.full`;
+  const second = await perform(context, { ...place, submission, groups, mayRefuse: false });
   return outcomeOf(groups.flat(), second.ended);
 }
 
-interface Submission {
-  readonly step: string;
-  /** What the host knows the tasks by. */
-  readonly submission: string;
-  readonly groups: readonly TaskGroup[];
-  readonly host: Host;
-  readonly heard: Set<string>;
+interface Submission extends Attempt {
+  /** A patch that the host refuses here is no failed task yet. */
+  readonly mayRefuse: boolean;
 }
 
 async function perform(
   context: HostStepContext,
-  { step, submission, groups, host, heard }: Submission,
+  { step, submission, groups, host, heard, mayRefuse }: Submission,
 ): Promise<{ readonly ended: ReadonlyMap<string, TaskEvent>; readonly refused: ReadonlySet<string> }> {
-  const tasks = new Map(groups.flat().map((task) => [`${task.id} ${task.action}`, task]));
+  const tasks = new Map(groups.flat().map((task) => [taskKey(task), task]));
   const ended = new Map<string, TaskEvent>();
   const refused = new Set<string>();
   await context.executor.submit(host, submission, groups, context.fence);
@@ -99,7 +150,7 @@ async function perform(
     const key = `${submission} ${event.task} ${event.action} ${event.state}`;
     const isNew = !heard.has(key);
     heard.add(key);
-    if (submission === step && isRefusedPatch(context, { step, task, event })) {
+    if (mayRefuse && isRefusedPatch(context, { step, task, event })) {
       refused.add(task.component);
       await recordRefusal(context, { step, task, event });
     } else if (isNew) await context.record({ kind: "task", step, host: host.name, event });
@@ -152,7 +203,7 @@ function outcomeOf(
   const worst = notDone.find(({ state }) => state === "failed") ?? notDone[0];
   if (worst)
     return { outcome: "failed", evidence: `${worst.task} ${worst.action}: ${worst.reason}: ${worst.evidence}` };
-  const missing = tasks.filter(({ id, action }) => !ended.has(`${id} ${action}`));
+  const missing = tasks.filter((task) => !ended.has(taskKey(task)));
   if (missing.length > 0)
     return { outcome: "failed", evidence: `no result for ${missing.map(({ id }) => id).join(", ")}` };
   return { outcome: "done", evidence: "" };

@@ -6,8 +6,9 @@ import type { Delivery } from "../../src/model/transfer.ts";
 import type { Clock, ExecutorPort, JournalPort } from "../../src/ports.ts";
 import { makeAppender } from "../../src/run/append.ts";
 import { type DriveInput, driveRun } from "../../src/run/drive-run.ts";
-import { type RunState, reduce } from "../../src/run/machine.ts";
+import { reduce } from "../../src/run/machine.ts";
 import { replayRun, runStream } from "../../src/run/replay.ts";
+import type { RunState } from "../../src/run/run-state.ts";
 import { fleetOf } from "./plan-input.ts";
 
 export const run = "r1";

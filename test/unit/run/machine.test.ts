@@ -6,15 +6,9 @@ import type { Plan, Step } from "../../../src/model/plan.ts";
 import type { EventBody } from "../../../src/model/run-event.ts";
 import type { Task, TaskEvent } from "../../../src/model/task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
-import {
-  decide,
-  type Effect,
-  initialRunState,
-  isStillToRun,
-  leaveOutHeld,
-  type RunState,
-  reduce,
-} from "../../../src/run/machine.ts";
+import { decide, type Effect, isStillToRun, leaveOutHeld } from "../../../src/run/decide.ts";
+import { reduce } from "../../../src/run/machine.ts";
+import { initialRunState, type RunState } from "../../../src/run/run-state.ts";
 import { planInput, type World } from "../../support/plan-input.ts";
 
 const run = "r1";
@@ -58,7 +52,8 @@ function play(of: Plan, report: (step: Step, host: string) => Report | undefined
     } else if (effect.kind === "leave-out") {
       for (const host of effect.hosts)
         happen({ kind: "host-left-out", step: effect.step.id, host, reason: effect.reason });
-    } else {
+    } else if (effect.kind === "hold") return { events, effects, state };
+    else {
       for (const host of effect.hosts) {
         const said = report(effect.step, host);
         if (said === undefined) return { events, effects, state };
@@ -237,8 +232,9 @@ test("a run is done only when every host of every step reported done (P10)", () 
   assert.equal(play(plan, () => "done").state.outcome, "done");
 });
 
-test("a failed health check quarantines the version under every rollback policy (P16)", () => {
-  for (const policy of ["auto", "release", "manual"] as const) {
+test("a failed health check quarantines the version when the run ends; under manual it stays open, so nothing tries again (P16)", () => {
+  assert.equal(play(planWith("manual"), failsAt("switch.1", "unhealthy")).state.outcome, undefined);
+  for (const policy of ["auto", "release"] as const) {
     const { state } = play(planWith(policy), failsAt("switch.1", "unhealthy"));
     const app = plan.changes.find(({ component }) => component === "app");
     assert.deepEqual([...state.quarantined], [`app@${app?.toTree}`], policy);
@@ -278,11 +274,61 @@ test("release undoes every batch of the run, the last one first", () => {
   ]);
 });
 
-test("manual undoes nothing and says that it holds", () => {
-  const { state } = play(planWith("manual"), failsAt("switch.1"));
-  assert.equal(state.outcome, "stuck");
-  assert.equal(state.rollback, undefined);
-  assert.match(state.reason, /switch\.1 failed on h1; rollback_policy is manual/);
+test("manual undoes nothing: the run stays open until a person decides, and says for what", () => {
+  for (const id of ["check", "switch.1", "confirm.2", "commit"]) {
+    const { state } = play(planWith("manual"), failsAt(id));
+    assert.deepEqual([state.outcome, state.rollback], [undefined, undefined]);
+    const effect = decide(state);
+    assert.equal(effect?.kind, "hold");
+    assert.match(
+      effect.kind === "hold" ? effect.reason : "",
+      new RegExp(`${id} failed on h.; rollback_policy is manual`),
+    );
+  }
+});
+
+test("while a person decides, hosts of the batch that did switch are confirmed: they would go back at their deadline (P8)", () => {
+  const { state, effects } = play(planWith("manual"), failsAt("switch.2"));
+  assert.equal(state.hosts.get("confirm.2/h2"), "done");
+  assert.deepEqual(effects.at(-1), { kind: "hold", step: plan.steps.find(({ id }) => id === "switch.2"), hosts: ["h3"], reason: "switch.2 failed on h3; rollback_policy is manual" }); // biome-ignore format: one line
+});
+
+const turnOn = (step: string, host: string, tasks: readonly string[], turn = 1): EventBody => {
+  return { kind: "host-reopened", step, host, turn, tasks, rest: [], by: "anna", reason: "mended" };
+};
+
+test("a host that is given another turn goes on from there, and the run with it; the others are left alone (R31)", () => {
+  const made = planWith("manual");
+  const { state } = play(made, failsAt("switch.2"));
+  const again = reduce(state, turnOn("switch.2", "h3", ["h3/app/health do"]), run);
+  assert.deepEqual(decide(again), { kind: "run-step", step: made.steps.find(({ id }) => id === "switch.2"), hosts: ["h3"] }); // biome-ignore format: one line
+  const step = made.steps.find(({ id }) => id === "switch.2");
+  assert.ok(step);
+  assert.ok(isStillToRun(again, step, "h3") && !isStillToRun(again, step, "h2"));
+  const ended = reduce(again, { kind: "host-ended", step: "switch.2", host: "h3", outcome: "done", evidence: "" }, run);
+  assert.equal(decide(ended)?.kind, "end-step");
+});
+
+test("what an operator takes back is missing where the plan had it: an ended step opens again and waits (R31)", () => {
+  const made = planWith("auto");
+  const until = (step: Step) => (step.id === "switch.2" ? undefined : "done");
+  const { state } = play(made, until);
+  const task = made.steps.flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat())).find(({ id }) => id === "h1/app/switch"); // biome-ignore format: one line
+  assert.ok(task);
+  const undo = { ...task, action: "undo" as const };
+  const step: Step = { id: "by-hand.1", kind: "task", phase: "by-hand", batch: 0, soakSeconds: 0, work: [{ host: "h1", groups: [[undo]] }] }; // biome-ignore format: one line
+  const added = reduce(state, { kind: "step-added", step, by: "anna", reason: "look" }, run);
+  assert.deepEqual(decide(added), { kind: "start-step", step });
+  const undone = [
+    { kind: "step-started", step: step.id } as const,
+    ...hostReports(step, "h1", "done"),
+    { kind: "step-ended", step: step.id } as const,
+  ].reduce((before, event) => reduce(before, event, run), added);
+  assert.equal(undone.tasks.get(task.id)?.state, "undone");
+  const effect = decide(undone);
+  assert.deepEqual([effect?.kind, effect?.kind === "hold" && effect.hosts], ["hold", ["h1"]]);
+  const again = reduce(undone, turnOn("switch.1", "h1", ["h1/app/switch do"]), run);
+  assert.deepEqual(decide(again), { kind: "run-step", step: made.steps.find(({ id }) => id === "switch.1"), hosts: ["h1"] }); // biome-ignore format: one line
 });
 
 test("a failure before anything switched ends the run and undoes nothing", () => {

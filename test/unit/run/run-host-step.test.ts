@@ -26,6 +26,7 @@ async function switchHost(script: HostScript, patienceMs = 10_000) {
       fence: { run: "r1", epoch: 1, holder: "c" },
       deliveryFor: () => Promise.reject(new Error("a switch moves no data")),
       patchOf: () => undefined,
+      turnOf: () => undefined,
       record: async (...events) => recorded.push(...events),
       onBytes: () => undefined,
       patienceMs,

@@ -1,0 +1,197 @@
+// What a run does next, from its state alone. Pure: the driver performs the effects and feeds back what happened.
+import type { Step } from "../model/plan.ts";
+import type { EventBody, RunOutcome } from "../model/run-event.ts";
+import { type BadVersion, badVersions } from "./bad-versions.ts";
+import { placeOf, type RunState, stepsOf } from "./run-state.ts";
+
+export type Effect =
+  | { readonly kind: "start-step"; readonly step: Step }
+  /** Do or resume the step on these hosts; hosts that ended are not named again. */
+  | { readonly kind: "run-step"; readonly step: Step; readonly hosts: readonly string[] }
+  | { readonly kind: "end-step"; readonly step: Step; readonly soakSeconds: number }
+  | {
+      readonly kind: "roll-back";
+      readonly scope: "batch" | "release";
+      readonly reason: string;
+      readonly bad: readonly BadVersion[];
+    }
+  /** Silent hosts that the run may do without: they have not switched yet, or the failure budget allows it. */
+  | { readonly kind: "leave-out"; readonly step: Step; readonly hosts: readonly string[]; readonly reason: string }
+  /** Silent hosts that may be on a new version: nothing more switches until they answer, or an operator holds them. */
+  | { readonly kind: "wait"; readonly step: Step; readonly hosts: readonly string[] }
+  /** A person decides: something failed under `rollback_policy: manual`, or was taken back by hand. The run stays open. */
+  | { readonly kind: "hold"; readonly step: Step; readonly hosts: readonly string[]; readonly reason: string }
+  | {
+      readonly kind: "end";
+      readonly outcome: RunOutcome;
+      readonly reason: string;
+      /** To be quarantined with the end: a run that stops without a way back must not start again by itself (P16). */
+      readonly bad: readonly BadVersion[];
+    };
+
+/** Undefined when the run has ended. */
+export function decide(state: RunState): Effect | undefined {
+  if (state.plan === undefined || state.outcome !== undefined) return undefined;
+  const added = state.added.find(({ id }) => !state.endedSteps.has(id));
+  if (added !== undefined) return decideAdded(state, added);
+  const step = stepsOf(state)[state.position];
+  if (step !== undefined) return decideIn(state, step);
+  return state.rollback ? end("rolled-back", state.rollback.reason) : decideEnd(state);
+}
+
+/** An operator's own step ends however it went: who asked for it reads the result and decides. */
+function decideAdded(state: RunState, step: Step): Effect {
+  if (!state.startedSteps.has(step.id)) return { kind: "start-step", step };
+  const open = step.work.map(({ host }) => host).filter((host) => !state.hosts.has(placeOf(step.id, host)));
+  return open.length > 0 ? { kind: "run-step", step, hosts: open } : { kind: "end-step", step, soakSeconds: 0 };
+}
+
+/** Done means every host (P10); the others may well be done, but the run is not. */
+function decideEnd({ leftOut }: RunState): Effect {
+  if (leftOut.size === 0) return end("done", "every host read back");
+  return end("stuck", `left out: ${[...leftOut].sort().join(", ")}; every other host read back`);
+}
+
+function end(outcome: RunOutcome, reason: string, bad: readonly BadVersion[] = []): Effect {
+  return { kind: "end", outcome, reason, bad };
+}
+
+/** Past the failure budget, hosts of a switch step that did not take it yet are left out, also within a batch (P9). */
+function decideIn(state: RunState, step: Step): Effect {
+  if (!state.startedSteps.has(step.id)) return { kind: "start-step", step };
+  const outcomes = step.work
+    .filter(({ host }) => !state.leftOut.has(host))
+    .map(({ host }) => ({ host, outcome: state.hosts.get(placeOf(step.id, host)) }));
+  const named = (wanted: (typeof outcomes)[number]["outcome"]) =>
+    outcomes.filter(({ outcome }) => outcome === wanted).map(({ host }) => host);
+  const spent = isBudgetSpent(state, step);
+  const open = named(undefined).filter((host) => !spent || state.submitted.has(placeOf(step.id, host)));
+  if (open.length > 0) return { kind: "run-step", step, hosts: open };
+  const [failed, undone, unknown] = [named("failed"), named("undone"), named("unknown")];
+  if (undone.length > 0) return decideHold(state, step, { hosts: undone, reason: `taken back by hand on ${undone.join(", ")}` }); // biome-ignore format: one line
+  if (failed.length > 0) return decideFailure(state, step, failed);
+  if (unknown.length > 0) return decideSilence(state, step, { silent: unknown, all: outcomes.length });
+  return { kind: "end-step", step, soakSeconds: step.soakSeconds };
+}
+
+/**
+ * Whether `decide` would still name this host of this step in a `run-step`. Costs the same however many hosts the step has:
+ * the driver asks for each of them.
+ */
+export function isStillToRun(state: RunState, step: Step, host: string): boolean {
+  const place = placeOf(step.id, host);
+  return (
+    state.plan !== undefined &&
+    state.outcome === undefined &&
+    isInForce(state, step) &&
+    state.startedSteps.has(step.id) &&
+    !state.leftOut.has(host) &&
+    !state.hosts.has(place) &&
+    (!isBudgetSpent(state, step) || state.submitted.has(place))
+  );
+}
+
+function isInForce(state: RunState, { id }: Step): boolean {
+  if (state.added.some((added) => added.id === id)) return !state.endedSteps.has(id);
+  const here = stepsOf(state)[state.position];
+  return here?.id === id || (here !== undefined && confirmOf(state, here)?.id === id);
+}
+
+/** So many hosts of this switch failed or fell silent that no further one may begin. */
+function isBudgetSpent(state: RunState, step: Step): boolean {
+  if (step.kind !== "switch" || state.rollback !== undefined) return false;
+  const bad = state.notDone.get(step.id)?.count((host) => !state.leftOut.has(host)) ?? 0;
+  return bad > (state.plan?.failureBudget ?? 0);
+}
+
+/** When nobody answers, the trouble is likely on our side of the wire: then the run waits, whatever the budget says. */
+function decideSilence(
+  state: RunState,
+  step: Step,
+  { silent: hosts, all }: { silent: readonly string[]; all: number },
+): Effect {
+  const unmoved = isAhead(state, step);
+  const tolerated = state.leftOut.size + hosts.length <= (state.plan?.failureBudget ?? 0);
+  if (state.rollback || hosts.length === all || !(unmoved || tolerated)) return { kind: "wait", step, hosts };
+  return {
+    kind: "leave-out",
+    step,
+    hosts,
+    reason: unmoved ? "silent before it switched" : "within the failure budget",
+  };
+}
+
+/** Nothing has switched when this step runs. */
+function isAhead(state: RunState, { id, kind }: Step): boolean {
+  if (kind === "distribute" || kind === "check") return true;
+  const steps = state.plan?.steps ?? [];
+  const first = steps.findIndex((step) => step.kind === "switch");
+  return kind === "task" && steps.findIndex((step) => step.id === id) < first;
+}
+
+/** Events that let an open run go on without the silent hosts that an operator put on hold. */
+export function leaveOutHeld(state: RunState, holds: ReadonlyMap<string, string>): EventBody[] {
+  const effect = decide(state);
+  if (effect?.kind !== "wait") return [];
+  const held = effect.hosts.filter((host) => holds.has(host));
+  return held.map((host) => ({ kind: "host-left-out", step: effect.step.id, host, reason: holds.get(host) ?? "held" }));
+}
+
+function decideFailure(state: RunState, step: Step, failed: readonly string[]): Effect {
+  const policy = state.plan?.rollbackPolicy ?? "auto";
+  const reason = `${step.id} failed on ${failed.join(", ")}`;
+  if (state.rollback) return end("stuck", `rollback: ${reason}`);
+  if (policy === "manual") return decideHold(state, step, { hosts: failed, reason: `${reason}; rollback_policy is manual` }); // biome-ignore format: one line
+  const nothingMoved = isAhead(state, step) && !undoesSomething(state);
+  if (nothingMoved || step.kind === "commit") return end("stuck", reason);
+  const scope = policy === "release" || !isBatch(state, step) ? "release" : "batch";
+  return { kind: "roll-back", scope, reason, bad: badVersions(state, step) };
+}
+
+/** Tasks that ran ahead have to be taken back even when nothing has switched. */
+function undoesSomething({ plan, startedSteps }: RunState): boolean {
+  return plan?.steps.some(({ id, kind }) => kind === "task" && startedSteps.has(id)) ?? false;
+}
+
+/** Its own undo leads back to where the run stood before: a batch, or what runs before the first one of its components. */
+function isBatch(state: RunState, { id, kind, work }: Step): boolean {
+  if (kind === "switch" || kind === "confirm") return true;
+  if (kind !== "task") return false;
+  const steps = state.plan?.steps ?? [];
+  const mine = new Set(componentsOf(work));
+  const later = steps.slice(steps.findIndex((step) => step.id === id) + 1);
+  return later.some((step) => step.kind === "switch" && componentsOf(step.work).some((name) => mine.has(name)));
+}
+
+function componentsOf(work: Step["work"]): string[] {
+  return work.flatMap(({ groups }) => groups.flat().map(({ component }) => component));
+}
+
+interface Holding {
+  readonly hosts: readonly string[];
+  readonly reason: string;
+}
+
+/** Hosts that did switch are confirmed first, or they would go back at their deadline while a person thinks (P8). */
+function decideHold(state: RunState, step: Step, holding: Holding): Effect {
+  const confirm = confirmOf(state, step);
+  const hosts = confirm?.work
+    .map(({ host }) => host)
+    .filter(
+      (host) =>
+        state.hosts.get(placeOf(step.id, host)) === "done" &&
+        !state.hosts.has(placeOf(confirm.id, host)) &&
+        !state.leftOut.has(host),
+    );
+  if (confirm === undefined || hosts === undefined || hosts.length === 0) return { kind: "hold", step, ...holding };
+  if (!state.startedSteps.has(confirm.id)) return { kind: "start-step", step: confirm };
+  return { kind: "run-step", step: confirm, hosts };
+}
+
+/** The confirmation that follows a batch. */
+function confirmOf(state: RunState, step: Step): Step | undefined {
+  if (step.kind !== "switch" || state.rollback !== undefined) return undefined;
+  const steps = stepsOf(state);
+  const next = steps[steps.findIndex(({ id }) => id === step.id) + 1];
+  return next?.kind === "confirm" && next.batch === step.batch ? next : undefined;
+}

@@ -1,0 +1,106 @@
+// What is known of a run: everything that its journal says, and nothing else. Collections are persistent: an event costs
+// the same whether the run has ten hosts or ten thousand. Pure.
+import { Map as KeptMap, Set as KeptSet } from "immutable";
+import type { Host } from "../model/fleet.ts";
+import type { Plan, Step } from "../model/plan.ts";
+import type { RunOutcome } from "../model/run-event.ts";
+import type { TaskState } from "../model/task.ts";
+
+export interface TaskRecord {
+  readonly state: TaskState;
+  readonly reason: string;
+  readonly evidence: string;
+  readonly durationMs: number;
+}
+
+/** `undone`: an operator took one of its tasks back; the step waits until that is done again, or skipped. */
+export type HostOutcome = "done" | "failed" | "unknown" | "undone";
+
+/** A host that goes through a step once more, or task by task. */
+export interface Turn {
+  /** Counts from 1; the first go has none. */
+  readonly number: number;
+  /** `ID ACTION` of what is handed over. */
+  readonly tasks: readonly string[];
+  /** What is still to come after that, in a turn of its own. */
+  readonly rest: readonly string[];
+}
+
+export interface RunState {
+  readonly plan: Plan | undefined;
+  readonly commit: string;
+  readonly generation: string;
+  readonly fleet: readonly Host[];
+  readonly tasks: KeptMap<string, TaskRecord>;
+  /** Keyed by `step/host`. */
+  readonly hosts: KeptMap<string, HostOutcome>;
+  /** Hosts of a step whose newest outcome is not `done`, keyed by step. */
+  readonly notDone: KeptMap<string, KeptSet<string>>;
+  /** Keyed by `step/host`: the host has the task list of the step, so any of it may have run. */
+  readonly submitted: KeptSet<string>;
+  /** Keyed by `step/host`; the newest turn. */
+  readonly turns: KeptMap<string, Turn>;
+  /** What became of patches, keyed by `step/host/component`: the word with which the host refused it, empty while it has not. */
+  readonly patches: KeptMap<string, string>;
+  /** Hosts that the run goes on without. */
+  readonly leftOut: KeptSet<string>;
+  readonly startedSteps: KeptSet<string>;
+  readonly endedSteps: KeptSet<string>;
+  /** How many of the steps in force, from the first one on, have ended. */
+  readonly position: number;
+  /** An operator's own steps, in the order in which they were asked for. */
+  readonly added: readonly Step[];
+  readonly rollback: { readonly steps: readonly Step[]; readonly reason: string; readonly by: string } | undefined;
+  readonly quarantined: KeptSet<string>;
+  readonly outcome: RunOutcome | undefined;
+  readonly reason: string;
+}
+
+export const initialRunState: RunState = {
+  plan: undefined,
+  commit: "",
+  generation: "",
+  fleet: [],
+  tasks: KeptMap(),
+  hosts: KeptMap(),
+  notDone: KeptMap(),
+  submitted: KeptSet(),
+  turns: KeptMap(),
+  patches: KeptMap(),
+  leftOut: KeptSet(),
+  startedSteps: KeptSet(),
+  endedSteps: KeptSet(),
+  position: 0,
+  added: [],
+  rollback: undefined,
+  quarantined: KeptSet(),
+  outcome: undefined,
+  reason: "",
+};
+
+/** The steps in force: those of the plan, or of the way back once there is one. */
+export function stepsOf({ plan, rollback }: Pick<RunState, "plan" | "rollback">): readonly Step[] {
+  return rollback?.steps ?? plan?.steps ?? [];
+}
+
+export function placeOf(step: string, host: string): string {
+  return `${step}/${host}`;
+}
+
+/** The word with which a host refused a patch that it was sent in this step, empty when it has not; undefined when it was sent none. */
+export function patchOf(
+  { patches }: RunState,
+  { step, host, component }: { readonly step: string; readonly host: string; readonly component: string },
+): string | undefined {
+  return patches.get(`${step}/${host}/${component}`);
+}
+
+/** What a host is to be handed over of a step, when that is not simply all of it. */
+export function turnOf({ turns }: RunState, step: string, host: string): Turn | undefined {
+  return turns.get(placeOf(step, host));
+}
+
+/** How tasks are told apart within a step: do and undo of one task may both be in it. */
+export function taskKey({ id, action }: { readonly id: string; readonly action: string }): string {
+  return `${id} ${action}`;
+}

@@ -9,9 +9,15 @@ hook_run() { # NAME do|undo SECONDS LOG: run the bundle's executable for it; its
 	WHY=not-executable EVIDENCE="$hook_file_ is not an executable of the bundle"
 	case $hook_file_ in */* | .* | '') return 126 ;; esac
 	{ [ -f "$hook_dir_/$hook_file_" ] && [ -x "$hook_dir_/$hook_file_" ] && [ ! -L "$hook_dir_/$hook_file_" ]; } || return 126
+	hook_task_=$1
+	hook_action_=$2
 	hook_seconds_=$3
 	hook_log_=$4
 	hook_from_=$(trial_get "$T_COMPONENT" from || current_version "$ROOT" || :)
+	# Found again by the undo of the same run, and by its do when it runs again: what the task SDK remembers stands there.
+	hook_state_=$T_DIR/tasks/$(task_option trial-run "$T_RUN")/$1
+	WHY=cannot-create EVIDENCE="cannot create $hook_state_"
+	(make_dir "$hook_state_") || return 126
 	set --
 	while read -r hook_pair_; do
 		[ -z "$hook_pair_" ] || set -- "$@" "$hook_pair_"
@@ -19,7 +25,12 @@ hook_run() { # NAME do|undo SECONDS LOG: run the bundle's executable for it; its
 		$(kv_list "$CONTRACT" env)
 	END
 	set -- "$@" PATH="$PATH" LC_ALL=C HOME=/ CUTOVER_COMPONENT="$T_COMPONENT" CUTOVER_VERSION="$T_VERSION" CUTOVER_FROM="$hook_from_" \
-		CUTOVER_ROOT="$ROOT" CUTOVER_HOST="$HOST_NAME" CUTOVER_ADDRESS="$ADDRESS" CUTOVER_RUN="$T_RUN"
+		CUTOVER_ROOT="$ROOT" CUTOVER_HOST="$HOST_NAME" CUTOVER_ADDRESS="$ADDRESS" CUTOVER_RUN="$T_RUN" \
+		CUTOVER_TASK="$hook_task_" CUTOVER_ACTION="$hook_action_" CUTOVER_STATE="$hook_state_"
+	[ -z "$PREFIX" ] || set -- "$@" CUTOVER_PREFIX="$PREFIX"
+	[ "$(task_option dry-run no)" = no ] || set -- "$@" CUTOVER_DRY_RUN=1
+	# A bundle is a verified tree: Python must not write what it compiled beside it.
+	set -- "$@" PYTHONDONTWRITEBYTECODE=1
 	WHY=task-failed
 	(cd / && run_limited "$hook_seconds_" "$hook_log_" env -i "$@" "$hook_dir_/$hook_file_") || {
 		hook_status_=$?
@@ -43,6 +54,11 @@ hook_task() { # NAME do|undo SECONDS: a whole task of it; ends the task on failu
 	esac
 }
 
+hook_can_dry_run() { # NAME: end the task when only saying what it would do was asked, and the contract does not say that it can
+	[ "$(task_option dry-run no)" = no ] || [ "$(kv_get "$CONTRACT" "task.$1.dry-run" || :)" = yes ] ||
+		fail 69 no-dry-run "task $1 would change things: its contract does not say dryRun"
+}
+
 hook_trusted() { # end the task when today's keys do not stand behind a contract that this host never committed to; what it committed to it must be able to end
 	[ "$(kv_get "$T_DIR/committed" version || :)" != "$T_VERSION" ] || return 0
 	hook_proof_=$(mktemp -d "$T_DIR/.check.XXXXXX") || fail 73 cannot-create "cannot create a directory in $T_DIR"
@@ -56,6 +72,7 @@ task_hook_do() { # run task NAME's do
 	load_contract "$T_COMPONENT" "$T_VERSION"
 	hook_name_=$(task_option name) || fail 64 bad-request "hook needs name="
 	is_task_name "$hook_name_" || fail 64 bad-request "not a task name"
+	hook_can_dry_run "$hook_name_"
 	hook_trusted
 	hook_task "$hook_name_" "do" "$(contract_number "task.$hook_name_.seconds" 300)"
 }
@@ -68,6 +85,7 @@ task_hook_undo() { # run task NAME's undo; a task without one has nothing to und
 		echo "nothing-to-undo"
 		return 0
 	fi
+	hook_can_dry_run "$hook_name_"
 	hook_task "$hook_name_" undo "$(contract_number "task.$hook_name_.seconds" 300)"
 }
 

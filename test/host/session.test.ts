@@ -203,6 +203,8 @@ for (const shell of shells) {
         good.replace("h1/web/", "h1/db/"),
         good.trimEnd(),
         good.replace("name=a", "deadline=-1"),
+        good.replace("name=a", "name=a\tdry-run=no"),
+        good.replace("hook-a\tdo\thook", "drain\tdo\tdrain").replace("name=a", "dry-run=yes"),
         good.replace("name=a", "name=a\tname=b"),
       ];
       for (const payload of wrong)

@@ -149,18 +149,22 @@ for (const shell of shells) {
           .filter(Boolean)
           .map((line) => line.replace(/=.*/, ""));
         const allowed = [
+          "CUTOVER_ACTION",
           "CUTOVER_ADDRESS",
           "CUTOVER_COMPONENT",
           "CUTOVER_FROM",
           "CUTOVER_HOST",
           "CUTOVER_ROOT",
           "CUTOVER_RUN",
+          "CUTOVER_STATE",
+          "CUTOVER_TASK",
           "CUTOVER_VERSION",
           "GREETING",
           "HOME",
           "LC_ALL",
           "PATH",
           "PWD",
+          "PYTHONDONTWRITEBYTECODE",
         ];
         assert.deepEqual(
           names.filter((variable) => !allowed.includes(variable)),

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { type ParsedDocument, parseDocuments } from "../desired/parse-documents.ts";
 import { rangeProblem } from "../desired/ranges.ts";
 import { maxYamlBytes } from "../desired/screen-yaml.ts";
+import { upgradeProblems } from "../desired/upgrade-ranges.ts";
 import { CutoverError, ExitCode, UsageError } from "../errors.ts";
 import type { Component } from "../model/component.ts";
 import { type Diagnostic, formatDiagnostic, formatPath } from "../model/diagnostic.ts";
@@ -39,13 +40,14 @@ export async function readComponent(path: string): Promise<ComponentFile> {
   return { component, bundleDirectory: hasTasks && component.tasks.length > 0 ? tasks : undefined };
 }
 
-/** Ranges that semver cannot read: signed, they would refuse every host. */
+/** Ranges that semver cannot read, or that contradict what stands beside them: signed, they would refuse every host. */
 function needProblems({ file, document, yaml }: ParsedDocument): Diagnostic[] {
   if (document.kind !== "Component") return [];
-  return Object.entries(document.needs.components).flatMap(([name, range]): Diagnostic[] => {
-    const problem = rangeProblem(range);
-    const path = ["needs", "components", name];
-    if (problem === undefined) return [];
-    return [{ severity: "error", file, ...yaml.place(path, "value"), path: formatPath(path), ...problem }];
+  const needed = Object.entries(document.needs.components).flatMap(([name, range]) => {
+    const words = rangeProblem(range);
+    return words === undefined ? [] : [{ path: ["needs", "components", name], words }];
+  });
+  return [...needed, ...upgradeProblems(document)].map(({ path, words }): Diagnostic => {
+    return { severity: "error", file, ...yaml.place(path, "value"), path: formatPath(path), ...words };
   });
 }

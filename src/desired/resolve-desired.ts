@@ -13,6 +13,7 @@ import { nearest } from "./nearest.ts";
 import type { ParsedDocument } from "./parse-documents.ts";
 import { resolveEdits } from "./resolve-edits.ts";
 import { type Report, resolveRelease } from "./resolve-release.ts";
+import { upgradeProblems } from "./upgrade-ranges.ts";
 
 export interface ResolveRequest {
   readonly commit: string;
@@ -186,7 +187,11 @@ function refuseBrokenNeeds(
     ...contracts.map(({ name }) => name),
     ...releases.flatMap(({ components }) => components.map(({ name }) => name)),
   ];
-  for (const parsed of byKind.Component) reportNeedRanges(parsed.document as Component, known, reportOn(parsed));
+  for (const parsed of byKind.Component) {
+    const report = reportOn(parsed);
+    reportNeedRanges(parsed.document as Component, known, report);
+    for (const { path, words } of upgradeProblems(parsed.document as Component)) report(path, words);
+  }
   for (const [index, parsed] of byKind.Release.entries()) {
     const resolved = releases[index];
     if (parsed.document.kind !== "Release" || resolved === undefined) continue;

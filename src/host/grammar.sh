@@ -130,6 +130,10 @@ needs.disk-mb number
 needs.memory-mb number
 needs.component.NAME ([0-9A-Za-z.+~=-]|%2[0A]|%3[CE]|%5E|%7C)+
 needs.port.# number
+upgrade.from ([0-9A-Za-z.+~=-]|%2[0A]|%3[CE]|%5E|%7C)+
+upgrade.via.# version
+migration.NAME expand|double-write|contract
+migration.NAME.task task
 probation.seconds number
 probation.at-end stay|revert'
 

@@ -13,7 +13,8 @@ import {
   UnitName,
 } from "./contract-values.ts";
 import { HealthCheck } from "./health-check.ts";
-import { ComponentName } from "./names.ts";
+import { Migration } from "./migration.ts";
+import { ComponentName, Version } from "./names.ts";
 import { taskPlaces } from "./task.ts";
 import { VersionRange } from "./version-range.ts";
 
@@ -93,6 +94,23 @@ export const Needs = z
   })
   .meta({ id: "Needs", description: "What a host must have, checked before anything is touched" });
 
+export const Upgrade = z
+  .strictObject({
+    from: VersionRange.describe(
+      "Versions that a host may come from; from any other the way leads through stepping stones",
+    ),
+    via: z
+      .array(Version)
+      .max(32)
+      .default([])
+      .describe("Of those the ones that may be a stepping stone; empty: every published version within `from`"),
+  })
+  .meta({
+    id: "Upgrade",
+    description: "From which versions this one may be reached (N-X, R16). First installs go direct",
+  });
+export type Upgrade = z.infer<typeof Upgrade>;
+
 const ComponentFields = z.strictObject({
   apiVersion: z.literal("cutover/v1"),
   kind: z.literal("Component"),
@@ -127,6 +145,13 @@ const ComponentFields = z.strictObject({
     .describe("Paths that the switch may damage; saved before, put back on the way back"),
   tasks: z.array(ContractTask).max(64).default([]),
   needs: Needs.prefault({}),
+  upgrade: Upgrade.optional(),
+  migrations: z
+    .record(TaskName, Migration)
+    .default({})
+    .describe(
+      "By name, the step of each migration of shared data that this version stands for. Keep naming `contract` for as long as hosts may come from before it",
+    ),
   deadlineSeconds: z
     .int()
     .min(1)

@@ -1,6 +1,7 @@
 // What a schema cannot say field by field: fields of a host contract that need or exclude one another.
 import type { Component } from "./component.ts";
 import { environmentProblem } from "./contract-values.ts";
+import { taskOf } from "./migration.ts";
 import { taskKinds } from "./task.ts";
 
 export interface ContractIssue {
@@ -12,12 +13,16 @@ type Issue = readonly [message: string, ...path: (string | number)[]];
 
 /** Everything that contradicts itself in a contract, in document order as far as possible. Empty means sound. */
 export function contractIssues(component: Component): ContractIssue[] {
-  return [...processIssues(component), ...taskIssues(component), ...valueIssues(component)].map(
-    ([message, ...path]) => ({
-      message,
-      path,
-    }),
-  );
+  const issues = [
+    ...processIssues(component),
+    ...taskIssues(component),
+    ...migrationIssues(component),
+    ...valueIssues(component),
+  ];
+  return issues.map(([message, ...path]) => ({
+    message,
+    path,
+  }));
 }
 
 function processIssues({ manager, units, switch: { strategy, start, sockets } }: Component): Issue[] {
@@ -63,6 +68,24 @@ function taskIssues({ tasks, health, drain }: Component): Issue[] {
     if (name === drain?.task) issues.push([`the plan runs ${name} to drain already`, "tasks", index, "at"]);
   });
   return issues;
+}
+
+const mostMigrations = 64;
+
+function migrationIssues({ migrations, tasks, upgrade }: Component): Issue[] {
+  const named = Object.entries(migrations);
+  const issues = named.flatMap(([name, migration]): Issue[] => {
+    const task = taskOf(migration);
+    if (task === undefined) return [];
+    const path = ["migrations", name, "task"];
+    const found = tasks.find((each) => each.name === task);
+    if (found === undefined)
+      return [[`no task ${task} in tasks; known: ${tasks.map((each) => each.name).join(", ") || "none"}`, ...path]];
+    if (found.scope === "once") return [];
+    return [[`task ${task} has scope ${found.scope}, and a migration is done once for all hosts`, ...path]];
+  });
+  if (named.length > mostMigrations) issues.push([`more than ${mostMigrations} migrations`, "migrations"]);
+  return [...issues, ...repeated(upgrade?.via ?? [], ["upgrade", "via"])];
 }
 
 /** Where no release belongs, also when an operator enrolled a base that is too wide (T35). Files of a service in /etc may be backed up. */

@@ -1,4 +1,6 @@
 // What the planner needs to know of a published component version: read from its signed release metadata.
+import type { Upgrade } from "./component.ts";
+import type { MigrationStep } from "./migration.ts";
 import type { Digest } from "./names.ts";
 import type { TaskPlace } from "./task.ts";
 
@@ -33,6 +35,10 @@ export interface PublishedVersion {
   readonly hasHealth: boolean;
   /** Executables of the task bundle, by name; absent when it has none. */
   readonly tasks?: readonly PublishedTask[];
+  /** From which versions it may be reached; absent when from any. */
+  readonly upgrade?: Upgrade;
+  /** Steps of migrations that it stands for, by name; absent when it names none. */
+  readonly migrations?: Readonly<Record<string, MigrationStep>>;
   /** Other components that must be on the same host, and in which range of versions; absent when it needs none. */
   readonly needsComponents?: Readonly<Record<string, string>>;
   /** Ports that must be its own on its hosts; absent when it needs none. */

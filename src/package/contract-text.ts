@@ -2,13 +2,14 @@
 import type { Component } from "../model/component.ts";
 import type { HealthCheck } from "../model/health-check.ts";
 import type { KeyValue } from "../model/key-values.ts";
+import { stepOf, taskOf } from "../model/migration.ts";
 
 type Values = ReadonlyMap<string, string>;
 type Raw = Record<string, unknown>;
 
 /** All entries of a contract but its component name, which the release metadata states itself. */
 export function contractEntries(contract: Component): KeyValue[] {
-  const { switch: change, drain, needs, probation } = contract;
+  const { switch: change, drain, needs, probation, upgrade } = contract;
   const entries: [string, string | number | undefined][] = [
     ["root", contract.root],
     ["manager", contract.manager],
@@ -28,6 +29,8 @@ export function contractEntries(contract: Component): KeyValue[] {
     ["needs.memory-mb", needs.memoryMb],
     ["probation.seconds", probation?.seconds],
     ["probation.at-end", probation?.atEnd],
+    ["upgrade.from", upgrade?.from],
+    ...numbered("upgrade.via", upgrade?.via ?? []),
     ...numbered("unit", contract.units),
     ...numbered("switch.socket", change.sockets),
     ...numbered("env", sortedEnvironment(contract.env)),
@@ -36,6 +39,10 @@ export function contractEntries(contract: Component): KeyValue[] {
     ...numbered("needs.library", needs.libraries),
     ...numbered("needs.port", needs.ports),
     ...Object.entries(needs.components).map(([name, range]): [string, string] => [`needs.component.${name}`, range]),
+    ...Object.entries(contract.migrations).flatMap(([name, migration]): [string, string | undefined][] => [
+      [`migration.${name}`, stepOf(migration)],
+      [`migration.${name}.task`, taskOf(migration)],
+    ]),
     ...contract.health.flatMap((check, index) => healthEntries(`health.${index + 1}`, check)),
     ...contract.tasks.flatMap((task): [string, string | number | undefined][] => [
       [`task.${task.name}.do`, task.do],
@@ -86,6 +93,10 @@ export function readContract(component: string, values: Values): Raw {
       ports: list(values, "needs.port").map(Number),
       components: neededComponents(values),
     }),
+    ...(values.has("upgrade.from")
+      ? { upgrade: { from: values.get("upgrade.from"), via: list(values, "upgrade.via") } }
+      : {}),
+    migrations: readMigrations(values),
     ...(values.has("probation.seconds")
       ? { probation: { seconds: integer(values, "probation.seconds"), atEnd: values.get("probation.at-end") } }
       : {}),
@@ -148,6 +159,16 @@ function readTasks(values: Values): Raw[] {
       scope: values.get(`task.${name}.scope`),
       at: values.get(`task.${name}.at`),
       dryRun: values.get(`task.${name}.dry-run`) === "yes" || undefined,
+    }),
+  );
+}
+
+function readMigrations(values: Values): Record<string, string | Raw> {
+  const names = [...values.keys()].flatMap((key) => /^migration\.([a-z0-9-]+)$/.exec(key)?.[1] ?? []);
+  return Object.fromEntries(
+    names.map((name) => {
+      const [step, task] = [values.get(`migration.${name}`) ?? "", values.get(`migration.${name}.task`)];
+      return [name, task === undefined ? step : { step, task }];
     }),
   );
 }

@@ -4,6 +4,7 @@ import { CutoverError } from "../errors.ts";
 import { Component, type ContractTask } from "../model/component.ts";
 import { digestOf } from "../model/digest.ts";
 import { encodeKeyValues, MalformedTextError, parseKeyValues } from "../model/key-values.ts";
+import { stepOf } from "../model/migration.ts";
 import { ComponentName, Digest, Version } from "../model/names.ts";
 import type { PublishedTask, PublishedVersion } from "../model/published-version.ts";
 import { contractEntries, readContract } from "./contract-text.ts";
@@ -82,6 +83,7 @@ export function parseReleaseMetadata(text: string): ReleaseMetadata {
 /** What a planner needs to know, and nothing else. */
 export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): PublishedVersion {
   const { components: needed, ports } = contract.needs;
+  const migrations = Object.entries(contract.migrations).map(([name, one]) => [name, stepOf(one)] as const);
   return {
     component: metadata.component,
     version: metadata.version,
@@ -98,6 +100,8 @@ export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): Pu
     hasBackup: contract.backup.length > 0,
     hasHealth: contract.health.length > 0,
     ...(contract.tasks.length === 0 ? {} : { tasks: contract.tasks.map(publishedTask) }),
+    ...(contract.upgrade === undefined ? {} : { upgrade: contract.upgrade }),
+    ...(migrations.length === 0 ? {} : { migrations: Object.fromEntries(migrations) }),
     ...(Object.keys(needed).length === 0 ? {} : { needsComponents: needed }),
     ...(ports.length === 0 ? {} : { needsPorts: ports }),
   };

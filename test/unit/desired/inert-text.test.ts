@@ -50,12 +50,21 @@ const documents: readonly Record<string, unknown>[] = [
     ],
     needs: { arch: ["x86_64"], kernel: "5.10", glibc: "2.31", libraries: ["libssl.so.3"] },
     probation: { seconds: 60, atEnd: "stay" },
+    upgrade: { from: ">=1 <2", via: ["1.4.0"] },
+    migrations: { "orders-v2": "expand" },
   },
   {
     apiVersion,
     kind: "Release",
     name: "release",
-    components: [{ name: "shop", version: "1", depends_on: [], selectors: [{ match: { role: "web" }, version: "2" }] }],
+    components: [
+      {
+        name: "shop",
+        version: "1",
+        depends_on: [],
+        selectors: [{ match: { role: "web" }, version: "2" }],
+      },
+    ],
     strategy: "rolling",
     rollback_policy: "auto",
     policy: "careful",

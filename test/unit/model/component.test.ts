@@ -71,6 +71,19 @@ const refused: readonly [why: string, document: object, at: RegExp][] = [
   ["a URL with credentials", { health: [{ kind: "http", url: "http://a:b@self/" }] }, /^health\.0\.url: /],
   ["a need for itself", { needs: { components: { web: ">=1" } } }, /^needs\.components\.web: /],
   ["a need for a shell", { needs: { components: { api: "$(touch x)" } } }, /^needs\.components\.api: /],
+  ["a migration step that there is none", { migrations: { orders: "shrink" } }, /^migrations\.orders: /],
+  [
+    "a migration by a task that is not there",
+    { migrations: { orders: { step: "expand", task: "grow" } } },
+    /^migrations\.orders\.task: no task grow/,
+  ],
+  [
+    "a migration that every host would do (R39)",
+    { tasks: [{ name: "grow", do: "grow" }], migrations: { orders: { step: "expand", task: "grow" } } },
+    /^migrations\.orders\.task: task grow has scope host/,
+  ],
+  ["a stepping stone twice", { upgrade: { from: ">=1", via: ["1.0.0", "1.0.0"] } }, /^upgrade\.via\.1: /],
+  ["predecessors that are no range", { upgrade: { from: "$(touch x)" } }, /^upgrade\.from: /],
   ["a field that nobody knows", { shell: "rm -rf /" }, /^: /],
 ];
 for (const [why, document, at] of refused) {
@@ -125,6 +138,10 @@ test("a shell substitution is refused in every field that takes text (T23)", () 
     { needs: { arch: [shell] } },
     { needs: { libraries: [shell] } },
     { needs: { kernel: shell } },
+    { upgrade: { from: shell } },
+    { upgrade: { from: ">=1", via: [shell] } },
+    { migrations: { [shell]: "expand" } },
+    { migrations: { orders: { step: "expand", task: shell } } },
   ];
   for (const document of documents) assert.notDeepEqual(problems(document), [], JSON.stringify(document));
 });

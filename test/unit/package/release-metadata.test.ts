@@ -44,6 +44,8 @@ const contract = Component.parse({
     components: { cache: ">=7 <8 || ^9.1", database: "1.2.x" },
   },
   probation: { seconds: 60, atEnd: "revert" },
+  upgrade: { from: ">=1.8 <2", via: ["1.9.0", "1.8.2"] },
+  migrations: { "orders-v2": "double-write", users: { step: "expand", task: "drain" } },
 });
 
 const metadata: ReleaseMetadata = {
@@ -72,7 +74,7 @@ test("the order of tasks and variables does not change the bytes", () => {
 test("a minimal contract has no key without a value, and no bundle", () => {
   const small = Component.parse({ apiVersion: "cutover/v1", kind: "Component", name: "web", root: "/srv/web" });
   const written = encodeReleaseMetadata({ ...metadata, bundle: undefined, contract: small });
-  assert.doesNotMatch(written, /bundle|undefined|switch\.start|drain|probation|needs/);
+  assert.doesNotMatch(written, /bundle|undefined|switch\.start|drain|probation|needs|^upgrade|migration/m);
   assert.deepEqual(parseReleaseMetadata(written).contract, small);
 });
 
@@ -139,6 +141,8 @@ test("a planner gets what it needs and nothing else", () => {
         { name: "drain", scope: "once", hasUndo: true, canDryRun: false },
         { name: "expand", at: "before-switch", scope: "host", hasUndo: false, canDryRun: true },
       ],
+      upgrade: { from: ">=1.8 <2", via: ["1.9.0", "1.8.2"] },
+      migrations: { "orders-v2": "double-write", users: "expand" },
       needsComponents: { cache: ">=7 <8 || ^9.1", database: "1.2.x" },
       needsPorts: [80, 443],
     },

@@ -1,5 +1,6 @@
-# Backup: the contract's backup paths, copied before the switch and put back by undo and by every way back of a trial (R17). A path that was missing is recorded as missing,
-# and undo removes what appeared there.
+# Backup: the contract's backup paths, and what its backup task copies, saved before the switch and put back by undo and by every way back of a trial (R17). A path that was
+# missing is recorded as missing, and undo removes what appeared there. backups/RUN holds N, N.path and N.missing of each path, `task/` of the task, and `part`: what this is.
+# Restore points are backups of several components at one moment, told apart by the option `point` (restore-point.sh).
 
 copy_exact() { # FROM TO: cp -a, then compare names, kinds, modes and link targets (some cp exit 0 with a wrong tree); 1 when it is not exact
 	cp -a "$1" "$2" || return 1
@@ -14,13 +15,19 @@ copy_facts() { # PATH: print what a copy must have, independent of where it lies
 	fi
 }
 
-task_backup_do() { # copy every backup path to backups/RUN/N; done before, done now
+task_backup_do() { # save to backups/RUN; done before, done now. For another restore point of the run it is taken anew, as long as nothing of it has switched
 	load_contract "$T_COMPONENT" "$T_VERSION"
 	backup_dir_=$T_DIR/backups/$T_RUN
-	if [ -d "$backup_dir_" ]; then
+	backup_point_=$(task_option point '')
+	if [ -d "$backup_dir_" ] && { [ -z "$backup_point_" ] || [ "$(kv_get "$backup_dir_/part" point || :)" = "$backup_point_" ]; }; then
 		echo "already"
+		[ -z "$backup_point_" ] || point_report "$backup_dir_/part"
 		return 0
 	fi
+	[ -z "$backup_point_" ] || [ "$(trial_get "$T_COMPONENT" run || :)" != "$T_RUN" ] ||
+		fail 75 trial-open "run $T_RUN has switched $T_COMPONENT already: what it saved before is kept"
+	backup_task_=$(kv_get "$CONTRACT" backup.task) || backup_task_=
+	[ -z "$backup_task_" ] || hook_trusted
 	backup_new_=$T_DIR/backups/.$T_RUN
 	remove_tree "$backup_new_" || fail 74 cannot-write "cannot remove $backup_new_"
 	make_dir "$T_DIR/backups"
@@ -28,6 +35,9 @@ task_backup_do() { # copy every backup path to backups/RUN/N; done before, done 
 	kv_list "$CONTRACT" backup | while read -r backup_path_; do printf '%s%s\n' "$PREFIX" "$backup_path_"; done >"$backup_new_/list"
 	backup_n_=0
 	backup_missing_=0
+	[ -z "$backup_point_" ] || point_wait
+	uptime_cs
+	backup_from_=$UPTIME_CS
 	while read -r backup_item_; do
 		check_backup_path "$ROOT" "$backup_item_"
 		kv_line path "$backup_item_" >"$backup_new_/$backup_n_.path"
@@ -43,9 +53,59 @@ task_backup_do() { # copy every backup path to backups/RUN/N; done before, done 
 		backup_n_=$((backup_n_ + 1))
 	done <"$backup_new_/list"
 	rm -f "$backup_new_/list"
+	backup_run_task
+	backup_describe
 	sync_tree "$backup_new_"
-	mv -T "$backup_new_" "$backup_dir_" && sync_dir "$T_DIR/backups"
-	echo "paths=$backup_n_ missing=$backup_missing_"
+	backup_keep
+	echo "paths=$backup_n_ missing=$backup_missing_${backup_task_:+ task=$backup_task_}"
+	[ -z "$backup_point_" ] || point_report "$backup_dir_/part"
+}
+
+backup_run_task() { # the contract's backup task fills `task/`; sets BACKUP_TO, when all was copied: the task may say that it froze what it copies at an earlier moment
+	if [ -n "$backup_task_" ]; then
+		mkdir "$backup_new_/task" || fail 73 cannot-create "cannot create $backup_new_/task"
+		# What it remembers of an earlier backup of this run would keep it from making this one.
+		remove_tree "$T_DIR/tasks/$T_RUN/$backup_task_" || fail 74 cannot-write "cannot remove $T_DIR/tasks/$T_RUN/$backup_task_"
+		HOOK_BACKUP=$backup_new_/task HOOK_MOMENT=$backup_new_/moment
+		hook_run "$backup_task_" "do" "$(contract_number "task.$backup_task_.seconds" 300)" "$backup_new_/said" || {
+			remove_tree "$backup_new_" || :
+			fail 71 backup-failed "$backup_task_: $WHY: $EVIDENCE"
+		}
+		HOOK_BACKUP='' HOOK_MOMENT=''
+		rm -f "$backup_new_/said"
+	fi
+	uptime_cs
+	BACKUP_TO=$UPTIME_CS
+	[ -f "$backup_new_/moment" ] || return 0
+	backup_moment_=
+	read -r backup_moment_ _ <"$backup_new_/moment" || :
+	backup_moment_=${backup_moment_%.[0-9][0-9]}${backup_moment_##*.}
+	rm -f "$backup_new_/moment"
+	is_number "$backup_moment_" && [ "$backup_moment_" -ge "$backup_from_" ] && [ "$backup_moment_" -le "$BACKUP_TO" ] || {
+		remove_tree "$backup_new_" || :
+		fail 65 bad-moment "$backup_task_ wrote a moment that is not one of /proc/uptime while it ran"
+	}
+	BACKUP_TO=$backup_moment_
+}
+
+backup_describe() { # write `part`: which contract puts it back, and of a restore point what a controller compares
+	TEXT=
+	if [ -n "$backup_point_" ]; then
+		point_describe
+	else
+		kv_add contract "$T_VERSION"
+		kv_add run "$T_RUN"
+		kv_add task "$backup_task_"
+	fi
+	(write_file "$backup_new_/part" "$TEXT") || fail 74 cannot-write "cannot write $backup_new_/part"
+}
+
+backup_keep() { # the complete copy becomes backups/RUN, in place of one of an earlier point
+	backup_gone_=$T_DIR/backups/.gone.$T_RUN
+	remove_tree "$backup_gone_" || fail 74 cannot-write "cannot remove $backup_gone_"
+	[ ! -d "$backup_dir_" ] || mv -T "$backup_dir_" "$backup_gone_" || fail 74 cannot-write "cannot replace $backup_dir_"
+	mv -T "$backup_new_" "$backup_dir_" && sync_dir "$T_DIR/backups" || fail 74 cannot-write "cannot keep $backup_dir_"
+	remove_tree "$backup_gone_" || :
 }
 
 task_backup_undo() { # put back what that run's backup holds; without one there is nothing to do
@@ -55,15 +115,26 @@ task_backup_undo() { # put back what that run's backup holds; without one there 
 		echo "nothing-to-undo"
 		return 0
 	fi
-	backup_put_back "$backup_dir_" || {
-		[ "$WHY" != backup-not-allowed ] || fail 77 "$WHY" "$EVIDENCE"
-		fail 74 "$WHY" "$EVIDENCE"
-	}
+	if backup_point_=$(task_option point); then
+		point_put_back
+		return 0
+	fi
+	backup_put_back "$backup_dir_" || backup_not_back
 	echo "restored=$BACKUP_PATHS"
 }
 
-backup_put_back() { # DIR: every path becomes what its copy in DIR is; counts them in BACKUP_PATHS; 1 with WHY and EVIDENCE
+backup_not_back() { # end the task with what kept a backup from being put back
+	[ "$WHY" != backup-not-allowed ] || fail 77 "$WHY" "$EVIDENCE"
+	fail 74 "$WHY" "$EVIDENCE"
+}
+
+backup_put_back() { # DIR: every path becomes what its copy in DIR is, then the task puts back its own; counts the paths in BACKUP_PATHS; 1 with WHY and EVIDENCE
 	BACKUP_PATHS=0
+	if backup_state_=$(kv_get "$1/part" state); then
+		WHY=backup-damaged
+		EVIDENCE="the copies in $1 are not what was saved"
+		point_state "$1" && [ "$POINT_STATE" = "$backup_state_" ] || return 1
+	fi
 	while [ -f "$1/$BACKUP_PATHS.path" ]; do
 		WHY=backup-not-allowed
 		backup_item_=$(kv_get "$1/$BACKUP_PATHS.path" path)
@@ -76,6 +147,22 @@ backup_put_back() { # DIR: every path becomes what its copy in DIR is; counts th
 		backup_restore "$1/$BACKUP_PATHS" "$backup_item_" || return 1
 		BACKUP_PATHS=$((BACKUP_PATHS + 1))
 	done
+	backup_back_task_=$(kv_get "$1/part" task) || return 0
+	WHY=restore-failed
+	EVIDENCE=$(backup_undo_task "$1" "$backup_back_task_" 2>&1) || return 1
+}
+
+backup_undo_task() { # DIR TASK: its undo, by the contract that saved; in a subshell: prints why it failed
+	T_FAIL_FILE='' REQUEST_ID=''
+	T_VERSION=$(kv_get "$1/part" contract)
+	T_RUN=$(kv_get "$1/part" run)
+	load_contract "$T_COMPONENT" "$T_VERSION"
+	backup_log_=$(mktemp "$T_DIR/.hook.XXXXXX") || fail 73 cannot-create "cannot create a log in $T_DIR"
+	HOOK_BACKUP=$1/task
+	backup_rc_=0
+	hook_run "$2" undo "$(contract_number "task.$2.seconds" 300)" "$backup_log_" || backup_rc_=1
+	rm -f "$backup_log_"
+	[ "$backup_rc_" -eq 0 ] || fail 71 "$WHY" "$2 undo: $EVIDENCE"
 }
 
 backup_restore() { # COPY PATH: PATH becomes what COPY is (or goes, when it was missing); the copy is complete beside it before the old goes

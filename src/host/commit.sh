@@ -101,9 +101,9 @@ gc_versions() { # versions of T_COMPONENT that nothing needs, and offers that a 
 			GC_REMOVED=$((GC_REMOVED + 1))
 		fi
 	done
-	for gc_path_ in "$T_DIR/backups"/* "$T_DIR/tasks"/*; do
+	for gc_path_ in "$T_DIR/backups"/* "$T_DIR/backups"/.[!.]* "$T_DIR/tasks"/*; do # those with a dot were left by a task that was killed
 		gc_name_=${gc_path_##*/}
-		case $gc_name_ in "$commit_run_" | "$T_RUN" | '*') continue ;; esac
+		case $gc_name_ in "$commit_run_" | "$T_RUN" | '*' | '.[!.]*') continue ;; esac
 		if gc_time_=$(stat -c %Y "$gc_path_") && [ "$gc_time_" -lt "$(($(date +%s) - 3600))" ]; then remove_tree "$gc_path_" || :; fi
 	done
 }

@@ -116,6 +116,7 @@ health.#.port number
 health.#.unit unit
 health.#.task task
 backup.# path
+backup.task task
 task.NAME.do file
 task.NAME.undo file
 task.NAME.seconds number

@@ -31,6 +31,8 @@ hook_run() { # NAME do|undo SECONDS LOG: run the bundle's executable for it; its
 	[ "$(task_option dry-run no)" = no ] || set -- "$@" CUTOVER_DRY_RUN=1
 	# A bundle is a verified tree: Python must not write what it compiled beside it.
 	set -- "$@" PYTHONDONTWRITEBYTECODE=1
+	[ -z "${HOOK_BACKUP-}" ] || set -- "$@" CUTOVER_BACKUP="$HOOK_BACKUP"
+	[ -z "${HOOK_MOMENT-}" ] || set -- "$@" CUTOVER_MOMENT="$HOOK_MOMENT"
 	WHY=task-failed
 	(cd / && run_limited "$hook_seconds_" "$hook_log_" env -i "$@" "$hook_dir_/$hook_file_") || {
 		hook_status_=$?

@@ -102,6 +102,8 @@ check_groups() {
 			if (k == "reason" && (v == "failed" || v == "operator")) continue
 			if (k == "floor" && v == "raise") continue
 			if (k == "dry-run" && v == "yes" && $4 == "hook") continue # anything else would do it after all
+			if (k == "point" && v ~ /^[a-z0-9][a-z0-9.-]*$/ && length(v) < 80) continue
+			if (k == "at" && v ~ /^[1-9][0-9]*$/ && length(v) < 16) continue
 			bad("option " substr($i, 1, 80))
 		}
 		if ($4 == "hook" && !("name" in given)) bad("a hook needs name=TASK")

@@ -154,6 +154,7 @@ dispatch() {
 	shift
 	case $_verb in
 	probe) verb_probe ;;
+	clock) verb_clock ;;
 	fence) verb_fence "$@" ;;
 	doc) verb_doc "$@" ;;
 	offer) verb_offer "$@" ;;

@@ -143,6 +143,9 @@ const ComponentFields = z.strictObject({
     .max(64)
     .default([])
     .describe("Paths that the switch may damage; saved before, put back on the way back"),
+  backupTask: TaskName.optional().describe(
+    "A task that saves what no copy of files can, such as a database: `do` writes into $CUTOVER_BACKUP before the switch, `undo` puts back what it finds there, unchanged, on every way back, while the component is stopped (strategy restart), early at boot too. It may write /proc/uptime to $CUTOVER_MOMENT when it has frozen what it copies",
+  ),
   tasks: z.array(ContractTask).max(64).default([]),
   needs: Needs.prefault({}),
   upgrade: Upgrade.optional(),

@@ -43,7 +43,7 @@ function processIssues({ manager, units, switch: { strategy, start, sockets } }:
   return [...issues, ...repeated(units, ["units"]), ...repeated(sockets, ["switch", "sockets"])];
 }
 
-function taskIssues({ tasks, health, drain }: Component): Issue[] {
+function taskIssues({ tasks, health, drain, backupTask }: Component): Issue[] {
   const names = tasks.map((task) => task.name);
   const unknown = (name: string): string => `no task ${name} in tasks; known: ${names.join(", ") || "none"}`;
   const issues: Issue[] = [];
@@ -60,6 +60,7 @@ function taskIssues({ tasks, health, drain }: Component): Issue[] {
     }
   });
   if (drain !== undefined && !names.includes(drain.task)) issues.push([unknown(drain.task), "drain", "task"]);
+  issues.push(...backupTaskIssues(tasks, backupTask, unknown));
   names.forEach((name, index) => {
     if (names.indexOf(name) !== index) issues.push([`task ${name} is defined twice`, "tasks", index, "name"]);
     if (tasks[index]?.at === undefined) return;
@@ -86,6 +87,23 @@ function migrationIssues({ migrations, tasks, upgrade }: Component): Issue[] {
   });
   if (named.length > mostMigrations) issues.push([`more than ${mostMigrations} migrations`, "migrations"]);
   return [...issues, ...repeated(upgrade?.via ?? [], ["upgrade", "via"])];
+}
+
+/** Without a way to put it back, nothing is saved; and it saves on the host that it is put back on. */
+function backupTaskIssues(
+  tasks: Component["tasks"],
+  name: string | undefined,
+  unknown: (name: string) => string,
+): Issue[] {
+  if (name === undefined) return [];
+  const task = tasks.find((each) => each.name === name);
+  if (task === undefined) return [[unknown(name), "backupTask"]];
+  const issues: Issue[] = [];
+  if (task.undo === undefined) issues.push([`${name} needs an undo, which puts back what it saved`, "backupTask"]);
+  if (task.scope !== "host") issues.push([`${name} saves on every host, so its scope is host`, "backupTask"]);
+  if (task.at !== undefined)
+    issues.push([`the plan runs ${name} as the backup already, so it has no \`at\``, "backupTask"]);
+  return issues;
 }
 
 /** Where no release belongs, also when an operator enrolled a base that is too wide (T35). Files of a service in /etc may be backed up. */

@@ -3,7 +3,7 @@
 export interface UnitOrderFinding {
   /**
    * respected: the release says nothing, so the plan moves `after` first.
-   * contradicts: the release orders them the other way round, which counts.
+   * contradicts: the release, or its Procedure, orders them the other way round, which counts.
    * circle: with the orders of other units, or of other hosts, it leads round in a circle: no plan could respect all of them.
    */
   readonly kind: "respected" | "contradicts" | "circle";
@@ -24,7 +24,7 @@ export function unitOrderText({ kind, component, after, directives }: UnitOrderF
     case "respected":
       return `${after} moves before ${component}: ${units}`;
     case "contradicts":
-      return `${component} moves before ${after}, as the release says; ${units}`;
+      return `${component} moves before ${after}, as the release or its Procedure says; ${units}`;
     case "circle":
       return `${component} does not wait for ${after}: ${units}, which leads round in a circle with other units`;
   }

@@ -21,6 +21,7 @@ export function contractEntries(contract: Component): KeyValue[] {
     ["switch.stop-signal", change.stopSignal],
     ["switch.ready-seconds", change.readyWithinSeconds],
     ["switch.stop-seconds", change.stopWithinSeconds],
+    ["backup.task", contract.backupTask],
     ["drain.task", drain?.task],
     ["drain.seconds", drain?.withinSeconds],
     ["needs.kernel", needs.kernel],
@@ -82,6 +83,7 @@ export function readContract(component: string, values: Values): Raw {
       : {}),
     health: readHealth(values),
     backup: list(values, "backup"),
+    ...(values.has("backup.task") ? { backupTask: values.get("backup.task") } : {}),
     tasks: readTasks(values),
     needs: present({
       arch: list(values, "needs.arch"),

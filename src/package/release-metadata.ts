@@ -97,7 +97,7 @@ export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): Pu
     deadlineSeconds: contract.deadlineSeconds,
     floor: metadata.floor,
     hasDrain: contract.drain !== undefined,
-    hasBackup: contract.backup.length > 0,
+    hasBackup: contract.backup.length > 0 || contract.backupTask !== undefined,
     hasHealth: contract.health.length > 0,
     ...(contract.tasks.length === 0 ? {} : { tasks: contract.tasks.map(publishedTask) }),
     ...(contract.upgrade === undefined ? {} : { upgrade: contract.upgrade }),

@@ -13,7 +13,7 @@ import { orderStacks, type Stack, topologicalOrder } from "./order-stacks.ts";
 import { type LabelsOf, phasesOfChanges, refuseBrokenOrder } from "./phases-of-changes.ts";
 import { planHash } from "./plan-hash.ts";
 import { planNeeds } from "./plan-needs.ts";
-import { orderByUnits } from "./unit-order.ts";
+import { orderByUnits, turnedByPhases } from "./unit-order.ts";
 
 export type PlanInput = DifferenceInput & {
   /** Digest of the desired documents; part of the hash, unlike the commit. */
@@ -32,11 +32,13 @@ export function makePlan(input: PlanInput): Plan {
   const layers = orderStacks(release.components);
   const moving = new Set(changes.flatMap((change) => (isCommitOnly(change) ? [] : [change.component])));
   const order = orderOf(release.components, moving);
-  const { components, findings } = orderByUnits({ components: release.components, observations: input.observations });
+  const isTurned = turnedByPhases(() => phasesOf(input, changes));
+  const { components, findings } = orderByUnits({ ...release, observations: input.observations, isTurned });
   const isOrdered = components !== release.components;
   const ordered = isOrdered ? { ...input, release: { ...release, components } } : input;
   const unitOrder = findings.filter(({ component, after }) => moving.has(component) && moving.has(after));
-  const made = makeSteps(ordered, { changes, layers: isOrdered ? orderStacks(components) : layers });
+  const unitLayers = isOrdered ? orderStacks(components) : layers;
+  const made = makeSteps(ordered, { changes, layers: unitLayers, declared: release });
   const { steps, edits } = applyEdits(ordered.release, made);
   return {
     release: release.name,
@@ -69,16 +71,21 @@ interface Ordered {
 
 const noLabels: LabelsOf = () => ({});
 
-function makeSteps(input: PlanInput, { changes, layers }: Ordered): Step[] {
+function phasesOf({ procedure = plainProcedure, labelsOf = noLabels }: PlanInput, changes: Ordered["changes"]) {
+  const moving = changes.filter((change) => !isCommitOnly(change));
+  return phasesOfChanges(procedure, moving, labelsOf);
+}
+
+/** `declared`: the release without what hosts' units add to its order. */
+function makeSteps(input: PlanInput, { changes, layers, declared }: Ordered & { declared: DesiredRelease }): Step[] {
   if (changes.length === 0) return [];
-  const { procedure = plainProcedure, labelsOf = noLabels, release } = input;
+  const { procedure = plainProcedure, release } = input;
   const order = topologicalOrder(release.components);
   const rank = new Map(order.map((component, index) => [component, index]));
   const rankOf = ({ component }: PlannedChange) => rank.get(component) ?? order.length;
   const sorted = [...changes].sort((a, b) => rankOf(a) - rankOf(b));
-  const moving = sorted.filter((change) => !isCommitOnly(change));
-  const phased = phasesOfChanges(procedure, moving, labelsOf);
-  refuseBrokenOrder(phased, release);
+  const phased = phasesOf(input, sorted);
+  refuseBrokenOrder(phased, declared);
   const onceTasks = onceSteps(input, phased);
   const steps: Step[] = [];
   let batches = 0;

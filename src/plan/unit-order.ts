@@ -6,10 +6,13 @@ import type { Observation, UnitOrder } from "../model/observation.ts";
 import type { UnitOrderFinding } from "../model/unit-order.ts";
 import { compareText } from "./difference.ts";
 import { predecessors } from "./order-edges.ts";
+import type { PhasedChanges } from "./phases-of-changes.ts";
 
 export interface UnitOrderInput {
   readonly components: readonly DesiredComponent[];
   readonly observations: ReadonlyMap<string, Observation>;
+  /** Whether the Procedure moves the first before the second somewhere. */
+  readonly isTurned?: (component: string, after: string) => boolean;
 }
 
 export interface OrderedByUnits {
@@ -20,12 +23,12 @@ export interface OrderedByUnits {
 }
 
 /** The same for the same observations, in whatever order. Expects an acyclic release, and leaves it acyclic. */
-export function orderByUnits({ components, observations }: UnitOrderInput): OrderedByUnits {
+export function orderByUnits({ components, observations, isTurned = () => false }: UnitOrderInput): OrderedByUnits {
   const edges = foldEdges(components, observations);
   if (edges.length === 0) return { components, findings: [] };
   const declared = needsOf(components);
   const isAsked = ({ component, after }: Edge) => reaches(declared, component, after);
-  const isReverse = ({ component, after }: Edge) => reaches(declared, after, component);
+  const isReverse = ({ component, after }: Edge) => reaches(declared, after, component) || isTurned(component, after);
   const open = edges.filter((edge) => !isAsked(edge) && !isReverse(edge));
   const all = needsOf(components, open);
   const kindOf = (edge: Edge): UnitOrderFinding["kind"] =>
@@ -44,6 +47,28 @@ export function orderByUnits({ components, observations }: UnitOrderInput): Orde
     }),
     findings,
   };
+}
+
+/** From the phases that a plan has, asked for when they are first needed. */
+export function turnedByPhases(
+  phasesOf: () => readonly PhasedChanges[],
+): (component: string, after: string) => boolean {
+  let places: { readonly first: Map<string, number>; readonly last: Map<string, number> } | undefined;
+  return (component, after) => {
+    places ??= phasePlaces(phasesOf());
+    return (places.first.get(component) ?? Number.POSITIVE_INFINITY) < (places.last.get(after) ?? 0);
+  };
+}
+
+function phasePlaces(phased: readonly PhasedChanges[]) {
+  const places = { first: new Map<string, number>(), last: new Map<string, number>() };
+  for (const [index, { changes }] of phased.entries()) {
+    for (const { component } of changes) {
+      if (!places.first.has(component)) places.first.set(component, index);
+      places.last.set(component, index);
+    }
+  }
+  return places;
 }
 
 type Edge = Omit<UnitOrderFinding, "kind">;

@@ -65,6 +65,7 @@ export interface PartsHost {
     behaviour?: Record<string, unknown>,
     contract?: Record<string, string>,
     tree?: Record<string, string>,
+    bundle?: Record<string, string>,
   ): Promise<void>;
   task(kind: string, action: "do" | "undo", call: TaskCall): Promise<TaskResult>;
   /** Starts a task without waiting; the caller kills or awaits it. */
@@ -215,8 +216,9 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
       await writeTree(componentPath(component, "releases", version), { release: text.sort().join("") });
       await writeTree(join(state, "offers", component, version), { release: text.join("") });
     },
-    async installService(version, behaviour = {}, contract = {}, tree = {}) {
+    async installService(version, behaviour = {}, contract = {}, tree = {}, bundle = undefined) {
       await host.install(version, {
+        ...(bundle === undefined ? {} : { bundle }),
         contract: {
           manager: "process",
           "switch.strategy": "exec",

@@ -144,7 +144,7 @@ test("R28: orders that only the hosts' units know, and where they contradict the
   );
   assert.ok(
     lines.includes(
-      "  units: shop moves before cache, as the release says; the hosts' units say shop.service After=cache.service; on web1..web4",
+      "  units: shop moves before cache, as the release or its Procedure says; the hosts' units say shop.service After=cache.service; on web1..web4",
     ),
   );
 });

@@ -46,6 +46,18 @@ const refused: readonly [why: string, document: object, at: RegExp][] = [
     /^health\.0\.task: .*known: warm/,
   ],
   ["an unknown drain task", { drain: { task: "drain" } }, /^drain\.task: /],
+  ["an unknown backup task", { backupTask: "dump" }, /^backupTask: .*known/],
+  ["a backup that nothing puts back", { tasks: [task], backupTask: "warm" }, /^backupTask: .*undo/],
+  [
+    "a backup on one host of a run",
+    { tasks: [{ ...task, undo: "cool.sh", scope: "once" }], backupTask: "warm" },
+    /^backupTask: .*scope/,
+  ],
+  [
+    "a backup that runs twice",
+    { tasks: [{ ...task, undo: "cool.sh", at: "prepare" }], backupTask: "warm" },
+    /^backupTask: .*backup already/,
+  ],
   ["a task twice", { tasks: [task, task] }, /^tasks\.1\.name: /],
   [
     "a check that cannot fail",

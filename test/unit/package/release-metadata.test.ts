@@ -28,10 +28,12 @@ const contract = Component.parse({
     { kind: "executable", task: "check", withinSeconds: 3 },
   ],
   backup: ["/etc/web"],
+  backupTask: "save",
   tasks: [
     { name: "check", do: "check.sh" },
     { name: "drain", do: "drain.sh", undo: "undrain.sh", scope: "once", timeoutSeconds: 5 },
     { name: "expand", do: "expand.py", at: "before-switch", dryRun: true },
+    { name: "save", do: "dump.sh", undo: "load.sh" },
   ],
   needs: {
     arch: ["x86_64", "aarch64"],
@@ -140,6 +142,7 @@ test("a planner gets what it needs and nothing else", () => {
         { name: "check", scope: "host", hasUndo: false, canDryRun: false },
         { name: "drain", scope: "once", hasUndo: true, canDryRun: false },
         { name: "expand", at: "before-switch", scope: "host", hasUndo: false, canDryRun: true },
+        { name: "save", scope: "host", hasUndo: true, canDryRun: false },
       ],
       upgrade: { from: ">=1.8 <2", via: ["1.9.0", "1.8.2"] },
       migrations: { "orders-v2": "double-write", users: "expand" },
@@ -161,4 +164,14 @@ test("an amendment that renews only the expiry leaves the contract's digest; bun
     { contract: { ...published.contract, env: { ...published.contract.env, NEW: "1" } } },
   ].map((part) => publishedVersion({ ...published, ...part }).contract);
   assert.equal(new Set([contract, ...others]).size, others.length + 1);
+});
+
+test("R17: a backup task is a line of its own, which contracts without one do not have: older hosts accept them", () => {
+  assert.match(text, /^backup\.task save$/m);
+  const { backupTask: _, ...without } = contract;
+  const older = encodeReleaseMetadata({ ...metadata, contract: without });
+  assert.doesNotMatch(older, /backup\.task/);
+  const only = { ...contract, backup: [] };
+  assert.equal(publishedVersion({ ...metadata, contract: only }).hasBackup, true);
+  assert.equal(publishedVersion({ ...metadata, contract: { ...without, backup: [] } }).hasBackup, false);
 });

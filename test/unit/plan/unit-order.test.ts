@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DesiredComponent } from "../../../src/model/desired.ts";
+import { plainProcedure } from "../../../src/model/procedure.ts";
 import { assessRisk } from "../../../src/plan/assess-risk.ts";
 import { makePlan, type PlanInput } from "../../../src/plan/make-plan.ts";
 import { orderByUnits } from "../../../src/plan/unit-order.ts";
@@ -127,7 +128,7 @@ test("R28: a contradiction is a risk that names hosts, unit and directive, as lo
       kind: "risky",
       component: "database",
       reason: "unit-order",
-      text: "database moves before api, as the release says; the hosts' units say database.service After=api.service",
+      text: "database moves before api, as the release or its Procedure says; the hosts' units say database.service After=api.service",
       hosts: ["h1", "h2"],
     },
   ]);
@@ -137,4 +138,14 @@ test("R28: a contradiction is a risk that names hosts, unit and directive, as lo
     units: { h1: ["database After api"] },
   });
   assert.equal(makePlan(settled).unitOrder, undefined);
+});
+
+test("R28: units that contradict the Procedure's phases hold up no plan: the phases count, and the plan shows both", () => {
+  const said = withUnits({ api: [], database: [] }, { h1: ["api After database"] });
+  const plain = plainProcedure.phases.flatMap((phase) =>
+    phase.name === "switch" ? [{ ...phase, name: "front", components: ["api"] }, phase] : [phase],
+  );
+  const plan = makePlan({ ...said, procedure: { ...plainProcedure, phases: plain } });
+  assert.deepEqual(switched(plan), [["h1/api/switch"], ["h1/database/switch"]]);
+  assert.deepEqual(plan.unitOrder?.map(({ kind }) => kind), ["contradicts"]); // biome-ignore format: one line
 });

@@ -107,6 +107,25 @@ export interface PlanNeeds {
   readonly components: Readonly<Record<string, readonly string[]>>;
 }
 
+/** One task of a component on the hosts that have it. */
+export interface SlicedWork {
+  readonly task: string;
+  readonly component: string;
+  readonly hosts: readonly string[];
+}
+
+/** What a plan is a part of. */
+export interface PlanSlice {
+  /** Hash of the whole plan. */
+  readonly of: Digest;
+  /** What was asked for: `phase=control-plane,site=a`; several mean any of them. */
+  readonly terms: readonly string[];
+  /** Not asked for, and needed by what was. */
+  readonly brought: readonly SlicedWork[];
+  /** What remains to be done where the slice begins something. */
+  readonly left: readonly SlicedWork[];
+}
+
 export type RollbackPolicy = "auto" | "release" | "manual";
 
 export interface Plan {
@@ -124,6 +143,8 @@ export interface Plan {
   readonly order?: readonly OrderEdge[];
   /** What people changed about it (PlanEdit documents); absent when there is nothing. */
   readonly edits?: readonly PlannedEdit[];
+  /** Set when this is a part of another plan. */
+  readonly slice?: PlanSlice;
   /** Absent in plans that were made without an artifact repository. */
   readonly transfers?: readonly PlannedTransfer[];
   /** What hosts' units say about the order of components that change; absent when they say nothing new. No part of the hash. */

@@ -40,7 +40,9 @@ export function editedRelease(release: DesiredRelease, { components, labels = {}
   const byName = new Map(edited.components.map((component) => [component.name, component]));
   return {
     ...release,
-    components: release.components.map((component) => byName.get(component.name) ?? component),
+    components: release.components.map((component) => {
+      return { ...component, targets: byName.get(component.name)?.targets ?? component.targets };
+    }),
     ...(edited.edits === undefined ? {} : { edits: edited.edits }),
   };
 }

@@ -18,6 +18,7 @@ import { addHold, addResume, addRetry } from "./run-control.ts";
 import { addSchemas } from "./schemas.ts";
 import { addServe } from "./serve.ts";
 import { addStatus } from "./status.ts";
+import { addTask } from "./task.ts";
 import { addValidate } from "./validate.ts";
 import { addVersion } from "./version.ts";
 
@@ -27,7 +28,7 @@ type AddCommand = (program: Command, register: Register) => void;
 const commandGroups: readonly (readonly [string, readonly AddCommand[]])[] = [
   ["Start:", [addInit, addKeys, addHost]],
   ["Release:", [addValidate, addPublish, addPropose, addPlan, addReconcile, addServe, addStatus]],
-  ["By hand:", [addRollback, addRetry, addHold, addResume]],
+  ["By hand:", [addRollback, addRetry, addHold, addResume, addTask]],
   ["Beside it:", [addLab, addSchemas, addVersion]],
 ];
 

@@ -34,7 +34,7 @@ export function readHostScript(): string {
 export function hostScriptParts(): string[] {
   const named = new Set([...before, ...after, ...apart]);
   const others = readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".sh") && !named.has(path))
+    .filter((path) => path.endsWith(".sh") && !path.startsWith("sdk/") && !named.has(path))
     .sort();
   return [...before, ...others, ...after];
 }

@@ -64,6 +64,7 @@ const commands = [
   ["retry"],
   ["hold"],
   ["resume"],
+  ["task", "sdk"],
   ["lab", "up"],
   ["lab", "down"],
   ["lab", "demo"],

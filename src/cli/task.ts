@@ -1,0 +1,9 @@
+// cutover task …: tasks one by one. Each command has a file of its own.
+import type { Command } from "commander";
+import type { Register } from "./command.ts";
+import { addTaskSdk } from "./task-sdk.ts";
+
+export function addTask(program: Command, register: Register): void {
+  const task = program.command("task").description("Write tasks, test them alone");
+  addTaskSdk(task, register);
+}

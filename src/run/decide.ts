@@ -19,7 +19,7 @@ export type Effect =
   | { readonly kind: "leave-out"; readonly step: Step; readonly hosts: readonly string[]; readonly reason: string }
   /** Silent hosts that may be on a new version: nothing more switches until they answer, or an operator holds them. */
   | { readonly kind: "wait"; readonly step: Step; readonly hosts: readonly string[] }
-  /** A person decides: something failed under `rollback_policy: manual`, or was taken back by hand. The run stays open. */
+  /** A person decides: something failed under `rollback_policy: manual`, was taken back by hand, or a gate is closed. The run stays open. */
   | { readonly kind: "hold"; readonly step: Step; readonly hosts: readonly string[]; readonly reason: string }
   | {
       readonly kind: "end";
@@ -59,6 +59,7 @@ function end(outcome: RunOutcome, reason: string, bad: readonly BadVersion[] = [
 /** Past the failure budget, hosts of a switch step that did not take it yet are left out, also within a batch (P9). */
 function decideIn(state: RunState, step: Step): Effect {
   if (!state.startedSteps.has(step.id)) return { kind: "start-step", step };
+  if (step.kind === "gate") return { kind: "hold", step, hosts: [], reason: `gate ${step.gate?.name} is closed: ${step.gate?.reason}` }; // biome-ignore format: one line
   const outcomes = step.work
     .filter(({ host }) => !state.leftOut.has(host))
     .map(({ host }) => ({ host, outcome: state.hosts.get(placeOf(step.id, host)) }));

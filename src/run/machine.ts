@@ -35,6 +35,7 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
     case "host-left-out":
       return { ...state, leftOut: state.leftOut.add(event.host) };
     case "step-ended":
+    case "gate-opened":
       return advanced({ ...state, endedSteps: state.endedSteps.add(event.step) });
     case "step-added":
       return { ...state, added: [...state.added.filter(({ id }) => id !== event.step.id), event.step] };

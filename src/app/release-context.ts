@@ -13,11 +13,15 @@ import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
 import { withLastKnown } from "./last-known.ts";
 import { type LoadedVersion, loadPublished, loadVersion, type WantedVersion } from "./load-published.ts";
+import { type LoadedRunning, loadRunning } from "./load-running.ts";
 import type { RunSources } from "./make-deliveries.ts";
 import { recentRefusals, withTransfers } from "./with-transfers.ts";
 
 export interface Snapshot {
+  /** Wanted ones, and those that hosts run as far as they can be read. */
   readonly versions: ReadonlyMap<string, LoadedVersion>;
+  /** Versions that hosts run and that cannot be read, and why not. */
+  readonly unreadable: LoadedRunning["unreadable"];
   readonly observations: ReadonlyMap<string, Observation>;
 }
 
@@ -31,10 +35,11 @@ interface SnapshotInput {
 export async function takeSnapshot({ controller, trust, wanted, hosts }: SnapshotInput): Promise<Snapshot> {
   const versions = await loadPublished(controller, wanted, trust);
   const observations = await observeFleet({ ...controller, hosts, concurrency: controller.settings.concurrency });
-  return { versions, observations };
+  const components = wanted.map(({ component }) => component);
+  return { ...(await loadRunning({ controller, trust, components, observations, versions })), observations };
 }
 
-const nothingKnown: Snapshot = { versions: new Map(), observations: new Map() };
+const nothingKnown: Snapshot = { versions: new Map(), unreadable: new Map(), observations: new Map() };
 
 /** What a run sends, from the snapshot it was planned from; without one, loaded and asked when it is first needed. */
 export function runSources(
@@ -80,10 +85,11 @@ export async function contextForRelease({
   );
   const names = new Set(wanted.map(({ host }) => host));
   const snapshot = await takeSnapshot({ ...rest, wanted, hosts: hosts.filter(({ name }) => names.has(name)) });
-  const { observations } = snapshot;
   const { controllerKeys } = rest.trust;
-  const known = { release: release.name, observations, commit, controllerKeys };
-  return { ...snapshot, observations: await withLastKnown(rest.controller, known) };
+  const known = { release: release.name, observations: snapshot.observations, commit, controllerKeys };
+  const observations = await withLastKnown(rest.controller, known);
+  const components = release.components.map(({ name }) => name);
+  return { ...(await loadRunning({ ...rest, components, observations, versions: snapshot.versions })), observations };
 }
 
 /** What phases of a Procedure choose hosts by. */
@@ -105,7 +111,7 @@ export async function planRelease(
   controller: Controller,
   { context, release, desired, passingOver }: PlanRequest,
 ): Promise<Plan> {
-  const { observations, versions } = context;
+  const { observations, versions, unreadable } = context;
   const published = new Map([...versions].map(([key, version]) => [key, version.published]));
   const { releases } = desired;
   if (releases !== undefined) refuseBrokenNeeds({ release, releases, published, observations });
@@ -123,7 +129,16 @@ export async function planRelease(
       [...memory.quarantined].filter(([key]) => !passingOver?.has(key)).map(([key, entry]) => [key, entry.evidence]),
     ),
   });
-  refuseUnsafeOrder({ plan, release, observations });
+  const isWayBack = releases === undefined;
+  await refuseUnsafeOrder(controller, {
+    plan,
+    release,
+    observations,
+    published,
+    unreadable,
+    isWayBack,
+    trust: memory.trust,
+  });
   const { trust, versionOf } = runSources({ controller, trust: memory.trust }, context);
   const refusals = await recentRefusals(controller.journal);
   return withTransfers(plan, { controller, trust, versionOf, observations, refusals });

@@ -23,6 +23,7 @@ import type { Controller, ControllerSettings } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
 import { findStatuses, type TrustedStatuses } from "./last-known.ts";
 import { type LoadedVersion, loadPublished, loadVersion, type WantedVersion } from "./load-published.ts";
+import { loadRunning } from "./load-running.ts";
 import { labelsOf } from "./release-context.ts";
 import { isReleaseFailure } from "./release-trouble.ts";
 import { trustChangeOf } from "./trust-change.ts";
@@ -158,8 +159,12 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
   const wanted = release.components.flatMap(({ name, targets }) =>
     targets.map(({ version }) => ({ component: name, version })),
   );
-  const versions = await loadPublished(reviewer, wanted, trust);
   const known = [...statuses.statuses.values()];
+  const { versions, unreadable } = await loadRunning({
+    ...{ controller: reviewer, trust, versions: await loadPublished(reviewer, wanted, trust) },
+    components: release.components.map(({ name }) => name),
+    observations: rememberFleet(known, hostsOf(release)).observations,
+  });
   const {
     plan: planned,
     hosts,
@@ -168,7 +173,8 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
     published,
   } = planFromStatuses({ ...input, versions, statuses: known });
   refuseBrokenNeeds({ release, releases: input.desired.releases, published, observations });
-  refuseUnsafeOrder({ plan: planned, release, observations });
+  const order = { plan: planned, release, observations, published, unreadable, trust };
+  await refuseUnsafeOrder(reviewer, { ...order, isWayBack: false });
   const versionOf = async ({ component, version }: WantedVersion) =>
     versions.get(`${component}@${version}`) ?? loadVersion(reviewer, { component, version, trust });
   const plan = await withTransfers(planned, { controller: reviewer, trust, versionOf, observations });
@@ -200,13 +206,16 @@ interface StatusPlanInput {
 
 /** The plan that follows when hosts still are as these statuses say. Its hash is that of a live plan when they are. */
 export function planFromStatuses({ release, desired, versions, statuses }: StatusPlanInput) {
-  const targets = release.components.flatMap((component) => component.targets);
-  const hosts = [...new Set(targets.map(({ host }) => host))];
+  const hosts = hostsOf(release);
   const { observedAt, ...fleet } = rememberFleet(statuses, hosts);
   const published = new Map([...versions].map(([key, loaded]) => [key, loaded.published]));
   const { generation, procedure, hosts: all } = desired;
   const plan = makePlan({ release, generation, procedure, labelsOf: labelsOf(all), published, ...fleet });
   return { plan, hosts, observedAt, published, observations: fleet.observations };
+}
+
+function hostsOf({ components }: DesiredRelease): string[] {
+  return [...new Set(components.flatMap(({ targets }) => targets.map(({ host }) => host)))];
 }
 
 /** What is wrong with the state, in one sentence; a note that was passed over is said even when an older one counts. */

@@ -6,10 +6,14 @@ import type { LoadedVersion } from "./load-published.ts";
 
 export function versionTraits({ release, published }: LoadedVersion): VersionTraits {
   const { component, version, sequence, floor, strategy, manager, hasHealth } = published;
+  const contracts = Object.entries(published.migrations ?? {}).flatMap(([name, step]) =>
+    step === "contract" ? [name] : [],
+  );
   const { contract } = parseReleaseMetadata(release.metadata);
   return {
     ...{ component, version, sequence, floor, strategy, manager, hasHealth },
     listens: listens(contract),
+    ...(contracts.length === 0 ? {} : { contracts }),
     tasksWithoutUndo: tasksWithoutUndo(contract),
   };
 }

@@ -14,6 +14,8 @@ export interface VersionTraits {
   readonly hasHealth: boolean;
   /** It answers on the network: ports, sockets, or checks that connect to the host itself. */
   readonly listens: boolean;
+  /** Migrations that it contracts: what older versions work on is gone once it is committed. */
+  readonly contracts?: readonly string[];
   /** Tasks that a switch runs and that nothing takes back. */
   readonly tasksWithoutUndo: readonly string[];
 }
@@ -38,6 +40,7 @@ export function assessRisk({ plan, traits }: RiskInput): RiskItem[] {
     if (version === undefined) return [];
     const found = [
       ...irreversible(version, changes),
+      ...contracting(version, { changes, traits }),
       ...rightAway(version, changes),
       ...wayBack(version, { changes, traits, observed: changes.filter((change) => seen.has(change)) }),
       ...(plan.rollbackPolicy === "manual" ? [manualRollback(changes)] : []),
@@ -71,6 +74,19 @@ function irreversible({ component, version, floor, tasksWithoutUndo }: VersionTr
   if (floor === 0) return found;
   const text = `${component} ${version} raises the rollback floor: hosts that commit it refuse every version below sequence ${floor}, for ever`;
   return [{ kind: "irreversible", reason: "raises-floor", text, hosts }, ...found];
+}
+
+/** What was contracted before is no news. */
+function contracting(
+  { component, version, contracts = [] }: VersionTraits,
+  { changes, traits }: { readonly changes: Found["hosts"]; readonly traits: RiskInput["traits"] },
+): Found[] {
+  return contracts.map((migration) => ({
+    kind: "irreversible",
+    reason: "contracts-migration",
+    text: `${component} ${version} contracts the migration ${migration}: once it is committed, no version before it runs again on this data`,
+    hosts: changes.filter(({ from }) => !traits.get(`${component}@${from}`)?.contracts?.includes(migration)),
+  }));
 }
 
 function rightAway(traits: VersionTraits, hosts: Found["hosts"]): Found[] {

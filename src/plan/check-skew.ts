@@ -5,7 +5,7 @@ import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import type { SkewLimit } from "../model/release.ts";
 import { type Clash, findClashes, type PairRule } from "./find-clashes.ts";
-import { type RunningVersions, runningVersions, versionsAfter } from "./running-versions.ts";
+import { type RunningVersions, versionsAfter, versionsBefore } from "./running-versions.ts";
 import { skewProblem } from "./version-distance.ts";
 
 export interface SkewRule extends PairRule {
@@ -23,14 +23,14 @@ export function checkSkew({
   components,
   observations,
 }: {
-  readonly plan: Pick<Plan, "steps" | "changes">;
+  readonly plan: Pick<Plan, "steps" | "changes" | "waiting" | "held">;
   readonly components: readonly Pick<DesiredComponent, "name" | "skew">[];
   readonly observations: ReadonlyMap<string, Observation>;
 }): SkewViolation[] {
   const rules = skewRules(components);
   if (rules.length === 0) return [];
   const limited = new Set(rules.flatMap(({ left, right }) => [left, right]));
-  const running = runningVersions(observations, limited);
+  const running = versionsBefore({ plan, observations, components: limited });
   const clashes = findClashes({ steps: plan.steps, running, rules });
   if (clashes.length === 0) return [];
   const after = versionsAfter(running, plan.changes);

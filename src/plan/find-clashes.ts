@@ -49,7 +49,9 @@ export function findClashes<Rule extends PairRule>({
   /** `step` undefined: before anything moves. */
   const look = (step: string | undefined, rule: Rule, { left, right }: Sides): void => {
     const problem = pairs.get(rule)?.(left.version, right.version);
-    const key = `${rules.indexOf(rule)} ${left.version} ${right.version}`;
+    const versions = [left.version, right.version];
+    if (rule.left === rule.right) versions.sort();
+    const key = `${rules.indexOf(rule)} ${versions.join(" ")}`;
     if (problem === undefined || known.has(key)) return;
     known.add(key);
     if (step !== undefined) found.push({ rule, step, left, right, problem });

@@ -1,6 +1,6 @@
 // Which versions run where, and how that moves on along a plan. Pure.
 import type { HostVersionState, LastKnownComponent, Observation, ObservedComponent } from "../model/observation.ts";
-import type { PlannedChange, Step } from "../model/plan.ts";
+import type { Plan, PlannedChange, Step } from "../model/plan.ts";
 
 /** By component, then version: the hosts that run it. A host on trial stands in both versions, as it may go back by itself. */
 export type RunningVersions = ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>;
@@ -12,7 +12,7 @@ const unfinished: ReadonlySet<HostVersionState> = new Set(["trial", "confirmed",
 export function runningVersions(
   observations: ReadonlyMap<string, Observation>,
   components: ReadonlySet<string>,
-): RunningVersions {
+): MovingVersions {
   const running: MovingVersions = new Map([...components].map((name) => [name, new Map()]));
   for (const [host, observation] of observations) {
     const known = observation.kind === "observed" ? observation.components : observation.lastKnown?.components;
@@ -21,6 +21,40 @@ export function runningVersions(
         for (const version of versionsOf(seen)) addVersion(running, { component: seen.component, version, host });
   }
   return running;
+}
+
+/** What runs before a plan moves anything, or while it does: a place that another run works on is on either side of it. */
+export function versionsBefore({
+  plan: { waiting, held },
+  observations,
+  components,
+}: {
+  readonly plan: Pick<Plan, "waiting" | "held">;
+  readonly observations: ReadonlyMap<string, Observation>;
+  readonly components: ReadonlySet<string>;
+}): RunningVersions {
+  const running = runningVersions(observations, components);
+  const claimed = new Set(
+    held.flatMap(({ host, component, reason }) => (reason === "claimed" ? `${host}/${component}` : [])),
+  );
+  for (const { host, component, to } of waiting)
+    if (claimed.has(`${host}/${component}`) && components.has(component))
+      addVersion(running, { component, version: to, host });
+  return running;
+}
+
+/** Of these components, what was committed last: where a drifted host belongs. */
+export function committedVersions(
+  observations: ReadonlyMap<string, Observation>,
+  components: ReadonlySet<string>,
+): RunningVersions {
+  const committed: MovingVersions = new Map();
+  for (const [host, observation] of observations) {
+    const known = observation.kind === "observed" ? observation.components : observation.lastKnown?.components;
+    for (const { component, committed: version } of known ?? [])
+      if (components.has(component) && version !== undefined) addVersion(committed, { component, version, host });
+  }
+  return committed;
 }
 
 function versionsOf(seen: LastKnownComponent | ObservedComponent): string[] {

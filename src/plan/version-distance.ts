@@ -11,6 +11,17 @@ export function versionNumbers(version: string): readonly [number, number, numbe
   return [Number(major), Number(minor), Number(patch)];
 }
 
+/** Below 0 when `a` is the older one: by its numbers, and where these say nothing by when it was published. */
+export function compareAge(
+  a: { readonly version: string; readonly sequence: number },
+  b: { readonly version: string; readonly sequence: number },
+): number {
+  const [own, other] = [versionNumbers(a.version), versionNumbers(b.version)];
+  const place =
+    own === undefined || other === undefined ? -1 : own.findIndex((number, index) => number !== other[index]);
+  return place === -1 ? a.sequence - b.sequence : (own?.[place] ?? 0) - (other?.[place] ?? 0);
+}
+
 /** What the limit says against these two running at the same time: `2 minor ahead, at most 1 minor is allowed`. Undefined when nothing. */
 export function skewProblem(
   { ahead, behind }: Pick<SkewLimit, "ahead" | "behind">,

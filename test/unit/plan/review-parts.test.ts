@@ -32,6 +32,7 @@ test("each risk is named for the hosts that it is about; a careful step has none
   assert.deepEqual(risks({ strategy: "none" }), ["risky drops-requests 5"]);
   assert.deepEqual(risks({ strategy: "restart", listens: false }), []);
   assert.deepEqual(risks({ floor: 2 }), ["irreversible raises-floor 5"]);
+  assert.deepEqual(risks({ contracts: ["orders-v2"] }), ["irreversible contracts-migration 5"]);
   assert.deepEqual(risks({ tasksWithoutUndo: ["migrate"] }), ["irreversible no-undo 5"]);
   assert.deepEqual(risks({}, made, { sequence: 3 }), ["risky downgrade 5"]);
   assert.deepEqual(risks({}, { ...made, rollbackPolicy: "manual" }), ["risky manual-rollback 5"]);

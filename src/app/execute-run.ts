@@ -14,6 +14,7 @@ import { initialRunState, type RunState } from "../run/run-state.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
 import type { MakingProgress } from "./find-payload.ts";
+import { type GateTrouble, gateOf, gateTrouble, passOpenedGate } from "./gates.ts";
 import { makeDeliveries, type RunSources } from "./make-deliveries.ts";
 
 /** Whoever watches: every journaled event, and (not journaled) bytes on the way and patches that are being made. */
@@ -34,6 +35,8 @@ export interface RunContext {
 export interface RunResult {
   readonly run: RunId;
   readonly state: RunState;
+  /** What a person has to do before the run goes on: it waits at a gate. */
+  readonly waits?: GateTrouble;
 }
 
 export interface PlannedRun {
@@ -62,12 +65,14 @@ export async function resumeRun(context: RunContext, run: RunId): Promise<RunRes
   const { state, last } = await replayRun(journal, run);
   const { holds } = await recall(context.controller);
   // A machine that will never answer again must not keep a run open for ever: `cutover hold` lets the run go on without it.
-  const leftOut = leaveOutHeld(state, holds);
-  const events = await makeAppender({ journal, clock, stream: runStream(run), last }).append(...leftOut);
+  const said = [...leaveOutHeld(state, holds), ...(await passOpenedGate(journal, run, state))];
+  // Nobody has opened it: a run that waits for days writes nothing meanwhile.
+  if (said.length === 0 && gateOf(state) !== undefined) return resultOf(run, state);
+  const events = await makeAppender({ journal, clock, stream: runStream(run), last }).append(...said);
   for (const event of events) context.watcher.onEvent(event);
-  const onward = leftOut.reduce((before, event) => reduce(before, event, run), state);
+  const onward = said.reduce((before, event) => reduce(before, event, run), state);
   const first: EventBody = { kind: "run-resumed", epoch: context.lease.epoch };
-  return drive(context, { run, state: onward, last: last + leftOut.length, first });
+  return drive(context, { run, state: onward, last: last + said.length, first });
 }
 
 async function drive(
@@ -103,7 +108,12 @@ async function drive(
     signal: context.signal,
   });
   await keepQuarantines(controller, run);
-  return { run, state: ended };
+  return resultOf(run, ended);
+}
+
+function resultOf(run: RunId, state: RunState): RunResult {
+  const waits = gateTrouble({ run, state });
+  return { run, state, ...(waits === undefined ? {} : { waits }) };
 }
 
 /** Quarantines outlive the run: they are copied to the controller's own stream. Repeating it adds nothing. */

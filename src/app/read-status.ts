@@ -6,6 +6,7 @@ import { replayRun, runStream } from "../run/replay.ts";
 import { allBackOffs, type BackOff } from "./back-off.ts";
 import type { Controller } from "./controller.ts";
 import { type QuarantineEntry, type RefusedCommit, recall } from "./controller-memory.ts";
+import { type WaitingGate, waitingGates } from "./gates.ts";
 import { readStatusStream } from "./publish-status.ts";
 
 export interface StatusReport {
@@ -19,6 +20,8 @@ export interface StatusReport {
   readonly refused: (RefusedCommit & { readonly inForce: string | undefined }) | undefined;
   /** Plans that failed and wait for their next try by `serve`. */
   readonly backOffs: readonly BackOff[];
+  /** Gates at which runs wait for a person. */
+  readonly gates: readonly WaitingGate[];
 }
 interface LastRun {
   readonly run: string;
@@ -58,6 +61,7 @@ export async function readStatus(journal: JournalPort, settings: Controller["set
     lastRun: await lastRunOf(journal),
     refused: refused && { ...refused, inForce },
     backOffs,
+    gates: await waitingGates(journal),
   };
 }
 

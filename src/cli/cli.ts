@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { CutoverError, ExitCode, UsageError } from "../errors.ts";
 import { addGlobalOptions, type CliInput, makeRegister, type Register } from "./command.ts";
+import { addGate } from "./gate.ts";
 import { addHost } from "./host.ts";
 import { addInit } from "./init.ts";
 import { addKeys } from "./keys.ts";
@@ -28,7 +29,7 @@ type AddCommand = (program: Command, register: Register) => void;
 const commandGroups: readonly (readonly [string, readonly AddCommand[]])[] = [
   ["Start:", [addInit, addKeys, addHost]],
   ["Release:", [addValidate, addPublish, addPropose, addPlan, addReconcile, addServe, addStatus]],
-  ["By hand:", [addRollback, addRetry, addHold, addResume, addTask]],
+  ["By hand:", [addRollback, addRetry, addHold, addResume, addGate, addTask]],
   ["Beside it:", [addLab, addSchemas, addVersion]],
 ];
 

@@ -25,14 +25,17 @@ interface ReleaseOutcome {
   readonly error?: { readonly exitCode: ExitCode };
   /** What its status says first, once the hosts were read back. */
   readonly state?: Pick<Condition, "type" | "status" | "reason">;
+  readonly run?: RunEnd | undefined;
 }
 interface RunEnd {
+  /** Set while it waits at a gate: nothing is wrong, and it is not done. */
+  readonly waits?: unknown;
   readonly state: { readonly outcome: "done" | "rolled-back" | "stuck" | undefined };
 }
 
 /** The worst of all releases and of the runs that were taken up again: the higher the code, the worse. */
 export function passExitCode(results: readonly ReleaseOutcome[], resumed: readonly RunEnd[] = []): ExitCode {
-  const codes = [...results.map(releaseExitCode), ...resumed.map(({ state }) => runExitCode(state.outcome))];
+  const codes = [...results.map(releaseExitCode), ...resumed.map(endedRunExitCode)];
   return codes.reduce<ExitCode>((worst, code) => (code > worst ? code : worst), ExitCode.done);
 }
 
@@ -40,13 +43,18 @@ export function passExitCode(results: readonly ReleaseOutcome[], resumed: readon
 const openReasons: ReadonlySet<string> = new Set(["Held", "Unreachable", "Pending"]);
 
 /** A run that is done but left hosts out is not the whole release yet: 2. One that is read back as broken is not done: 4 (P7). */
-function releaseExitCode({ outcome, plan, error, state }: ReleaseOutcome): ExitCode {
+function releaseExitCode({ outcome, plan, error, state, run }: ReleaseOutcome): ExitCode {
   if (error !== undefined) return error.exitCode;
+  if (outcome === "waiting" && run?.waits !== undefined) return ExitCode.changesPending;
   if (outcome === "rolled-back") return ExitCode.rolledBack;
   if (outcome !== "done" && outcome !== "in-sync") return ExitCode.stuck;
   if (plan.held.length > 0) return ExitCode.changesPending;
   if (state === undefined || (state.type === "Ready" && state.status === "True")) return ExitCode.done;
   return openReasons.has(state.reason) ? ExitCode.changesPending : ExitCode.stuck;
+}
+
+function endedRunExitCode({ waits, state }: RunEnd): ExitCode {
+  return waits === undefined ? runExitCode(state.outcome) : ExitCode.changesPending;
 }
 
 /** Of one run that an operator started; without an outcome it still waits for hosts. */

@@ -32,6 +32,8 @@ interface ReleaseView {
 
 interface RunView {
   readonly run: string;
+  /** Set while it waits at a gate. */
+  readonly waits?: { readonly message: string; readonly next: string };
   readonly state: {
     readonly outcome: RunOutcome | undefined;
     readonly reason: string;
@@ -98,6 +100,7 @@ function releaseLines({ release, plan, outcome, run, trouble, backOff, error, st
       ...held,
       nextLine("cutover status"),
     ];
+  if (run?.waits !== undefined) return [head("waiting for a person", "warn"), ...held, ...waitLines(run.waits)];
   const silent = run === undefined ? [] : unknownLines(run);
   const why = outcome === "rolled-back" || outcome === "stuck" ? [[`  ${run?.state.reason ?? ""}`]] : [];
   const kept =
@@ -117,6 +120,11 @@ function releaseLines({ release, plan, outcome, run, trouble, backOff, error, st
 /** A run that an earlier controller left open, and that no release of this pass tells about. */
 function resumedLines(run: RunView, results: readonly ReleaseView[]): Line[] {
   const { outcome, reason, plan } = run.state;
+  if (run.waits !== undefined)
+    return [
+      [styled(`${plan?.release ?? "release"}:`, "strong"), ` run ${run.run} waits for a person`],
+      ...waitLines(run.waits),
+    ];
   const release = plan?.release ?? "release";
   const { text, style } = words[outcome ?? "waiting"];
   const gone = results.some((result) => result.release === release) ? "" : ", which git does not have any more";
@@ -139,13 +147,20 @@ function unknownLines({ state }: RunView): Line[] {
   ];
 }
 
+function waitLines({ message, next }: NonNullable<RunView["waits"]>): Line[] {
+  return [[`  ${message}`], nextLine(next)];
+}
+
 function nextLine(next: string): Line {
   return [styled("next:", "accent"), ` ${next}`];
 }
 
 /** Plain data: no maps, and plans by their hash, since the run's own events carry them whole. */
 export function passDocument({ commit, resumed, results, warnings, notPublished }: PassView) {
-  const runOf = ({ run, state }: RunView) => ({ run, outcome: state.outcome ?? "waiting", reason: state.reason });
+  const runOf = ({ run, state, waits }: RunView) => ({
+    ...{ run, outcome: state.outcome ?? "waiting", reason: state.reason },
+    ...(waits === undefined ? {} : { waits }),
+  });
   return {
     commit,
     resumed: resumed.map(runOf),

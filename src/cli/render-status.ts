@@ -3,6 +3,7 @@ import { type Condition, type Status, stateOf, type TargetStatus } from "../mode
 import { foldHosts, foldHostsInText } from "../status/fold-hosts.ts";
 import { type BackOffView, backOffLines } from "./render-back-off.ts";
 import { evidenceLines } from "./render-error.ts";
+import { type GateView, gateLines } from "./render-gate.ts";
 import { groupBy } from "./render-plan.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, type Span, type Style, styled } from "./text.ts";
@@ -57,10 +58,11 @@ export interface StatusView {
   readonly lastRun: LastRunView | undefined;
   readonly refused: RefusedView | undefined;
   readonly backOffs: readonly BackOffView[];
+  readonly gates?: readonly GateView[];
 }
 
 export function renderStatus(view: StatusView): Line[] {
-  const { releases, quarantined, holds, lastRun, refused, backOffs } = view;
+  const { releases, quarantined, holds, lastRun, refused, backOffs, gates = [] } = view;
   if (
     refused === undefined &&
     releases.length === 0 &&
@@ -79,6 +81,7 @@ export function renderStatus(view: StatusView): Line[] {
     ]),
     ...quarantined.flatMap(quarantineLines),
     ...holdLines(holds),
+    ...gates.flatMap(gateLines),
     ...(lastRun === undefined ? [] : [lastRunLine(lastRun, releases), ...refusedPatchLines(lastRun)]),
   ];
 }
@@ -140,7 +143,7 @@ function nextLines({ targets }: Status, { type, status, reason }: Condition): Li
   const host = targets.find((target) => target.outcome === outcome)?.host;
   if (command !== undefined) return [[styled("next:", "accent"), ` ${command}${host === undefined ? "" : ` ${host}`}`]];
   // These say it further down, each with its own evidence.
-  if (["Quarantined", "Held", "backing-off", "RunOpen"].includes(reason)) return [];
+  if (["Quarantined", "Held", "backing-off", "RunOpen", "GateClosed"].includes(reason)) return [];
   // `plan` shows an error of the release whole, with its remedy.
   const pass = reason === "Pending" || reason === "Outdated";
   return [[styled("next:", "accent"), pass ? " cutover reconcile --once" : " cutover plan"]];

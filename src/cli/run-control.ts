@@ -120,7 +120,8 @@ function chosenHosts(args: readonly string[], options: Options, verb: string): r
   return all ? [undefined] : args;
 }
 
-async function withJournal<T>(
+/** For commands that work beside a running `serve`. */
+export async function withJournal<T>(
   { services, configPath }: CommandContext,
   work: (memory: OpenedJournal) => Promise<T>,
 ): Promise<T> {

@@ -30,6 +30,8 @@ export interface RunContext {
   readonly sources: RunSources;
   readonly watcher: RunWatcher;
   readonly signal: AbortSignal;
+  /** Lets work on a host begin when its turn comes: runs that go on side by side share one bound. */
+  readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 export interface RunResult {
@@ -47,12 +49,11 @@ export interface PlannedRun {
   readonly wayBackOf?: RunId;
 }
 
-/** Journals the plan first, then drives it. */
+/** Journals the plan first, then drives it. `run` is a new id. */
 export async function startRun(
   context: RunContext,
-  { plan, commit, generation, fleet, wayBackOf }: PlannedRun,
+  { run, plan, commit, generation, fleet, wayBackOf }: PlannedRun & { readonly run: RunId },
 ): Promise<RunResult> {
-  const run = makeRunId(context.controller.clock.now());
   const { epoch } = context.lease;
   const back = wayBackOf === undefined ? {} : { wayBackOf };
   const planned: EventBody = { kind: "run-planned", commit, generation, plan, epoch, fleet, ...back };
@@ -102,6 +103,7 @@ async function drive(
       signal: context.signal,
     }),
     concurrency: controller.settings.concurrency,
+    ...(context.inTurn === undefined ? {} : { inTurn: context.inTurn }),
     patienceMs: controller.settings.patienceMs,
     onEvent: watcher.onEvent,
     onBytes: watcher.onBytes,
@@ -116,11 +118,20 @@ function resultOf(run: RunId, state: RunState): RunResult {
   return { run, state, ...(waits === undefined ? {} : { waits }) };
 }
 
+/** A controller that was killed may have left those of its last runs behind. */
+const newestRuns = 10;
+
+export async function keepNewestQuarantines(controller: Pick<Controller, "journal" | "clock">): Promise<void> {
+  const newest = (await controller.journal.streams(runStream(""))).slice(-newestRuns);
+  for (const stream of newest) await keepQuarantines(controller, stream.slice(runStream("").length));
+}
+
 /** Quarantines outlive the run: they are copied to the controller's own stream. Repeating it adds nothing. */
 export async function keepQuarantines(controller: Pick<Controller, "journal" | "clock">, run: RunId): Promise<void> {
   const found = (await controller.journal.read(runStream(run), ["quarantined"])).filter(
     (event) => event.kind === "quarantined",
   );
+  if (found.length === 0) return;
   const known = new Set(
     (await controller.journal.read("controller")).flatMap((event) =>
       event.kind === "quarantined" ? [`${event.component}@${event.tree}@${event.run ?? ""}`] : [],
@@ -144,7 +155,7 @@ export async function keepQuarantines(controller: Pick<Controller, "journal" | "
 }
 
 /** Sorts by time and is unique among controllers: `r20261121-031500-4f2a`. */
-function makeRunId(now: number): RunId {
+export function makeRunId(now: number): RunId {
   const [day = "", time = ""] = new Date(now).toISOString().split("T");
   return `r${day.replaceAll("-", "")}-${time.slice(0, 8).replaceAll(":", "")}-${randomBytes(2).toString("hex")}`;
 }

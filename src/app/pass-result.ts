@@ -3,7 +3,7 @@ import type { CutoverError } from "../errors.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
-import type { RunOutcome } from "../model/run-event.ts";
+import type { RunId, RunOutcome } from "../model/run-event.ts";
 import type { Condition } from "../model/status.ts";
 import type { BackOff } from "./back-off.ts";
 import type { RunResult } from "./execute-run.ts";
@@ -12,11 +12,14 @@ export interface ReleaseResult {
   readonly release: string;
   /** Without changes when there was none: `error` or `trouble` says why. */
   readonly plan: Plan;
-  /** The snapshot that the plan was made from; empty while an older run waits. */
+  /** The snapshot that the plan was made from; empty while an open run does all that is to be done. */
   readonly observations: ReadonlyMap<string, Observation>;
   /** Undefined when there was nothing to run. */
   readonly run: RunResult | undefined;
-  readonly outcome: RunOutcome | "in-sync" | "stalled" | "waiting";
+  /** `under-way`: a run that is driven just now does what is to be done. */
+  readonly outcome: RunOutcome | "in-sync" | "stalled" | "waiting" | "under-way";
+  /** Open runs that have to end before more of the release can be done. */
+  readonly blockedBy?: readonly RunId[];
   /** What keeps the release from being worked on, for its status. */
   readonly trouble?: { readonly reason: string; readonly message: string; readonly next?: string };
   /** This very plan has failed before; while it waits for its next try, nothing ran. */

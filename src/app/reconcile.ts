@@ -1,20 +1,15 @@
-// One pass of the loop: fetch, verify, observe, plan, run, report. Safe to repeat at any time; a pass that finds
-// nothing to do writes nothing to any host (R5).
+// One pass of the loop: fetch, verify, observe, plan, run, report. Safe to repeat at any time; a pass that finds nothing to do
+// writes nothing to any host (R5). Runs whose claims do not meet go on side by side; the pass ends with the last of them.
 import type { Desired, DesiredRelease } from "../model/desired.ts";
-import { stateOf } from "../model/status.ts";
 import type { Lease } from "../ports.ts";
-import { openRuns } from "../run/replay.ts";
 import { acceptCommit } from "./accept-commit.ts";
-import { approvalMessage, judgeApproval, type KnownTrailers, keepApproval } from "./approval.ts";
-import { backOffOf, type FirstRetry } from "./back-off.ts";
+import type { KnownTrailers } from "./approval.ts";
+import type { FirstRetry } from "./back-off.ts";
 import type { Controller } from "./controller.ts";
-import { recall } from "./controller-memory.ts";
-import { keepQuarantines, type RunResult, type RunWatcher, resumeRun, startRun } from "./execute-run.ts";
+import { keepNewestQuarantines, type RunWatcher } from "./execute-run.ts";
+import { beginReleases, finishPass, noWork, type PassContext, type PassWork, takeUpRuns } from "./pass.ts";
 import type { PassResult, ReleaseResult } from "./pass-result.ts";
-import { publishStatus } from "./publish-status.ts";
-import { contextForRelease, planRelease, runSources } from "./release-context.ts";
-import { failedResult, isReleaseFailure, troubleOfBackOff, waitingResult } from "./release-trouble.ts";
-import { publishRunStatus } from "./run-status.ts";
+import { openRunPool } from "./run-pool.ts";
 
 export interface PassInput {
   readonly controller: Controller;
@@ -27,110 +22,50 @@ export interface PassInput {
   readonly knownTrailers?: KnownTrailers;
 }
 
-/** Finishes what an earlier controller left open, then makes the world look like the newest trusted commit. */
-export async function reconcile(input: PassInput): Promise<PassResult> {
-  const { controller, lease } = input;
-  const lastRun = (await controller.journal.streams("run/")).at(-1)?.slice("run/".length);
-  if (lastRun !== undefined) await keepQuarantines(controller, lastRun);
-  const resumed = await resumeOpenRuns(input);
-  const { desired, warnings } = await acceptCommit(controller);
-  const stuck = resumed.find(({ state }) => state.outcome === undefined);
-  const results = stuck ? describeWaiting(desired, stuck) : await reconcileReleases(input, desired);
-  // Nothing else reports a release that git does not have any more.
-  const orphan = stuck && !results.some(({ run }) => run === stuck);
-  if (orphan) await publishRunStatus({ controller, lease, run: stuck });
-  const { statuses, notPublished } = await publishStatus({ controller, lease, desired, results });
-  return {
-    commit: desired.commit,
-    resumed,
-    warnings,
-    results: results.map((result) => {
-      const status = statuses.get(result.release);
-      return status === undefined ? result : { ...result, state: stateOf(status) };
-    }),
-    ...(notPublished === undefined ? {} : { notPublished }),
-  };
-}
-
 /**
- * An open run goes on with its own plan and fleet, whatever git says by now, and also when git, the artifact repository or
- * other hosts cannot be reached.
+ * Finishes what an earlier controller left open, and makes the world look like the newest trusted commit. Open runs go on to
+ * their end also when git cannot be reached; it rejects then.
  */
-async function resumeOpenRuns(input: PassInput): Promise<RunResult[]> {
-  const { controller, lease } = input;
-  const { trust } = await recall(controller);
-  const results: RunResult[] = [];
-  for (const run of await openRuns(controller.journal)) {
-    const result = await resumeRun({ ...input, sources: runSources({ controller, trust }) }, run);
-    results.push(result);
-    if (result.state.outcome !== undefined) await publishRunStatus({ controller, lease, run: result });
-  }
-  return results;
-}
-
-/** A run that waits for unknown hosts keeps everything else from starting. */
-async function reconcileReleases(input: PassInput, desired: Desired): Promise<ReleaseResult[]> {
-  const results: ReleaseResult[] = [];
-  for (const [index, release] of desired.releases.entries()) {
-    input.signal.throwIfAborted();
-    const result = await reconcileRelease(input, desired, release);
-    results.push(result);
-    if (result.run === undefined || result.outcome !== "waiting") continue;
-    const { run } = result.run;
-    return [...results, ...desired.releases.slice(index + 1).map(({ name }) => waitingResult(name, run, release.name))];
-  }
-  return results;
-}
-
-async function reconcileRelease(input: PassInput, desired: Desired, release: DesiredRelease): Promise<ReleaseResult> {
-  const { controller, firstRetry = "at-once" } = input;
-  const { commit, generation, hosts: fleet } = desired;
-  const { trust } = await recall(controller);
-  let planned: Pick<ReleaseResult, "release" | "plan" | "observations">;
-  let context: Awaited<ReturnType<typeof contextForRelease>>;
+export async function reconcile(input: PassInput): Promise<PassResult> {
+  await keepNewestQuarantines(input.controller);
+  const pool = await openRunPool(input);
+  const { firstRetry = "at-once", knownTrailers } = input;
+  const newest = { desired: undefined };
+  const context: PassContext = { ...input, firstRetry, knownTrailers, pool, newest, onFinished() {} };
+  const work = noWork();
+  await takeUpRuns(context, work);
   try {
-    context = await contextForRelease({ controller, trust, release, hosts: fleet, commit });
-    const plan = await planRelease(controller, { context, release, desired });
-    planned = { release: release.name, plan, observations: context.observations };
-  } catch (error) {
-    if (input.signal.aborted || !isReleaseFailure(error)) throw error;
-    return failedResult(release.name, error);
+    return await allRounds(context, work);
+  } finally {
+    await Promise.allSettled([...work.resumed, ...work.results]);
   }
-  const { plan } = planned;
-  if (plan.changes.length === 0)
-    return { ...planned, run: undefined, outcome: plan.held.length > 0 ? "stalled" : "in-sync" };
-  const known = input.knownTrailers === undefined ? {} : { known: input.knownTrailers };
-  const { versions } = context;
-  const approval = await judgeApproval(controller, { release, plan, desired, versions, trust, ...known });
-  if (approval.kind === "stalled") {
-    const { reason, next } = approval;
-    const trouble = { reason, message: approvalMessage(approval), next };
-    return { ...planned, run: undefined, outcome: "stalled", trouble };
-  }
-  await keepApproval(controller, approval);
-  const tries = { plan, firstRetry };
-  const before = await backOffOf(controller, tries);
-  if (before !== undefined && controller.clock.now() < before.nextTryAt)
-    return { ...planned, run: undefined, outcome: "stalled", backOff: before, trouble: troubleOfBackOff(before) };
-  const sources = runSources({ controller, trust }, context);
-  const run = await startRun({ ...input, sources }, { plan, commit, generation, fleet });
-  const after = await backOffOf(controller, tries);
-  // Only this run's own end counts: one that quarantined a version is held by that, not by a pause.
-  const failed = after?.run === run.run ? after : undefined;
-  return {
-    ...planned,
-    run,
-    outcome: run.state.outcome ?? "waiting",
-    ...(failed === undefined ? {} : { backOff: failed, trouble: troubleOfBackOff(failed) }),
-  };
 }
 
-function describeWaiting(desired: Desired, stuck: RunResult): ReleaseResult[] {
-  const plan = stuck.state.plan;
-  if (plan === undefined) return [];
-  return desired.releases.map(({ name }) =>
-    name === plan.release
-      ? { release: name, plan, run: stuck, observations: new Map(), outcome: "waiting" }
-      : waitingResult(name, stuck.run, plan.release),
-  );
+/** What had to wait for a run comes up again when that run has ended. */
+async function allRounds(context: PassContext, { resumed }: PassWork): Promise<PassResult> {
+  const { desired, warnings } = await acceptCommit(context.controller);
+  context.newest.desired = desired;
+  const results = new Map<string, ReleaseResult>();
+  // Every further round follows the end of a run that was open, or of one that a release of the round before has started.
+  const mostRounds = desired.releases.length + resumed.length + 2;
+  let due = desired.releases;
+  for (let round = 1; ; round += 1) {
+    const work: PassWork = { resumed, results: [] };
+    await beginReleases(context, work, { desired, due }).finally(() => Promise.allSettled(work.results));
+    const pass = await finishPass(work, { desired, warnings });
+    for (const result of pass.results) results.set(result.release, result);
+    const open = new Set(context.pool.open().map(({ run }) => run));
+    due = pass.results.flatMap((result) => (isFree(result, open) ? releaseOf(desired, result) : []));
+    if (due.length === 0 || round === mostRounds)
+      return { ...pass, results: desired.releases.flatMap(({ name }) => results.get(name) ?? []) };
+  }
+}
+
+function releaseOf({ releases }: Desired, { release }: ReleaseResult): DesiredRelease[] {
+  return releases.filter(({ name }) => name === release);
+}
+
+/** Nothing is driven any more: what was under way is to be looked at again, and so is what waited for a run that is over. */
+function isFree({ outcome, blockedBy = [] }: ReleaseResult, open: ReadonlySet<string>): boolean {
+  return outcome === "under-way" || blockedBy.some((run) => !open.has(run));
 }

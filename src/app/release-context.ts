@@ -105,11 +105,13 @@ interface PlanRequest {
   readonly desired: Pick<Desired, "hosts" | "generation"> & Partial<Pick<Desired, "releases" | "procedure">>;
   /** `component@tree` of quarantines that this plan passes over: the way back from a version leads through its own tree. */
   readonly passingOver?: ReadonlySet<string>;
+  /** Places where open runs bring just what is wanted, keyed by `host/component`, and a sentence that says so. */
+  readonly claimed?: ReadonlyMap<string, string>;
 }
 
 export async function planRelease(
   controller: Controller,
-  { context, release, desired, passingOver }: PlanRequest,
+  { context, release, desired, passingOver, claimed }: PlanRequest,
 ): Promise<Plan> {
   const { observations, versions, unreadable } = context;
   const published = new Map([...versions].map(([key, version]) => [key, version.published]));
@@ -125,6 +127,7 @@ export async function planRelease(
     observations,
     published,
     holds,
+    ...(claimed === undefined ? {} : { claimed }),
     quarantined: new Map(
       [...memory.quarantined].filter(([key]) => !passingOver?.has(key)).map(([key, entry]) => [key, entry.evidence]),
     ),

@@ -2,8 +2,12 @@
 import { CutoverError } from "../errors.ts";
 import { digestOf } from "../model/digest.ts";
 import type { Plan } from "../model/plan.ts";
+import { decide } from "../run/decide.ts";
+import type { RunState } from "../run/run-state.ts";
 import type { BackOff } from "./back-off.ts";
+import { type Blocked, blockedText, runsOf } from "./beside-open-runs.ts";
 import type { ReleaseResult } from "./pass-result.ts";
+import type { OpenRun } from "./run-pool.ts";
 
 /** An error of this release alone; a lost lease or a journal that cannot be written end the whole pass. */
 export function isReleaseFailure(error: unknown): error is CutoverError {
@@ -20,16 +24,41 @@ export function failedResult(release: string, error: CutoverError): ReleaseResul
   };
 }
 
-/** Another release's run waits for hosts, and two runs at once could spend twice the failure budget. */
-export function waitingResult(release: string, run: string, of: string): ReleaseResult {
+/** Nothing of the release starts before those runs have ended. `seen`: what was found out about it, so that hosts are not asked again. */
+export function blockedResult(
+  release: string,
+  blocked: readonly Blocked[],
+  seen: Partial<Pick<ReleaseResult, "plan" | "observations">> = {},
+): ReleaseResult {
+  const isBudget = blocked.some(({ conflict }) => conflict.kind === "budget");
   return {
     ...nothingPlanned(release),
+    ...seen,
     outcome: "waiting",
-    trouble: {
-      reason: "RunOpen",
-      message: `run ${run} of ${of} waits for hosts that do not answer; this release is next`,
-    },
+    blockedBy: runsOf(blocked),
+    trouble: { reason: isBudget ? "BudgetSpent" : "Claimed", message: blockedText(blocked), next: "cutover status" },
   };
+}
+
+/** Nothing else of the release is to be done: what it asks for is on its way, or waits for hosts that do not answer. */
+export function underWayResult(open: OpenRun): ReleaseResult {
+  const { run, plan, stands } = open;
+  const base = { release: plan.release, plan, observations: new Map(), blockedBy: [run] };
+  if (stands !== undefined) return { ...base, ...waitingFor(stands), run: { run, state: stands }, outcome: "waiting" };
+  return { ...base, run: undefined, outcome: "under-way", trouble: runOpenTrouble([run]) };
+}
+
+/** What a run that has not ended waits for, where that is a person; hosts that do not answer are told of anyway. */
+export function waitingFor(state: RunState): Pick<ReleaseResult, "trouble"> {
+  const effect = decide(state);
+  if (effect?.kind !== "hold") return {};
+  return { trouble: { reason: "DecisionNeeded", message: effect.reason, next: "cutover task list" } };
+}
+
+export function runOpenTrouble(runs: readonly string[]): { reason: string; message: string } {
+  const [first, ...more] = runs;
+  const message = more.length === 0 ? `run ${first} has not ended` : `runs ${runs.join(", ")} have not ended`;
+  return { reason: "RunOpen", message };
 }
 
 /** Without numbers and times, which `cutover status` shows: equal tries make equal statuses, published once. */

@@ -9,11 +9,14 @@ import { makeAppender } from "../run/append.ts";
 import { reduce } from "../run/machine.ts";
 import { replayRun, runStream } from "../run/replay.ts";
 import { initialRunState, type RunState } from "../run/run-state.ts";
+import { type Blocked, blockedBy, blockedText } from "./beside-open-runs.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
-import { type RunResult, type RunWatcher, resumeRun, startRun } from "./execute-run.ts";
+import type { RunResult, RunWatcher } from "./execute-run.ts";
+import { allOf } from "./pass.ts";
 import { planRelease, runSources, type Snapshot, takeSnapshot } from "./release-context.ts";
 import type { OperatorAct } from "./run-control.ts";
+import { type DrivenRun, openRunPool, type RunPool } from "./run-pool.ts";
 import { publishRunStatus } from "./run-status.ts";
 import { refuseOtherVersion } from "./version-changed.ts";
 
@@ -32,31 +35,74 @@ export type RollBackResult = RunResult & {
 };
 
 /**
- * Undoes an open run where it stands; puts the previous versions back after a finished one. A way back that was stopped or
- * got stuck goes on when it is asked for again.
+ * Undoes the open runs of the release where they stand; when it has none, puts the previous versions back after its last one.
+ * A way back that was stopped or got stuck goes on when it is asked for again.
  */
 export async function rollBackRelease(input: RollBackInput): Promise<RollBackResult> {
-  const { controller, lease, by, reason } = input;
-  const result = await goBack(input);
-  const said = `rolled back by ${by}: ${reason}`;
-  const notPublished = await publishRunStatus({ controller, lease, run: result, said });
-  return { ...result, ...(notPublished === undefined ? {} : { notPublished }) };
+  const pool = await openRunPool(input);
+  return (await beginRollBack({ ...input, pool })).ended;
 }
 
-async function goBack(input: RollBackInput): Promise<RunResult> {
-  const { controller } = input;
-  const { run, state, earlier, wayBackOf } = await lastRunOf(input);
+export interface BegunRollBack {
+  readonly run: RunId;
+  /** Read back and published. */
+  readonly ended: Promise<RollBackResult>;
+}
+
+/** Comes back when nothing of what is taken back goes on any more and the way back has begun. */
+export async function beginRollBack(input: RollBackInput & { readonly pool: RunPool }): Promise<BegunRollBack> {
+  const { controller, lease, pool, by, reason } = input;
+  const [newest, ...others] = await goBack(input);
+  if (newest === undefined) throw new Error("a way back without a run");
+  const said = `rolled back by ${by}: ${reason}`;
+  const finish = async ({ run, ended }: DrivenRun): Promise<RollBackResult> => {
+    const end = await ended;
+    if (end.kind === "stopped") throw takenOver(run);
+    const notPublished = await pool.publishing(() => publishRunStatus({ controller, lease, run: end.result, said }));
+    await controller.executor.close(undefined, run);
+    return { ...end.result, ...(notPublished === undefined ? {} : { notPublished }) };
+  };
+  const all = allOf([newest, ...others].map(finish));
+  // The worst of them says how it went.
+  const ended = all.then((results) => results.find(({ state }) => !wentBack(state)) ?? firstOf(results));
+  ended.catch(() => {});
+  return { run: newest.run, ended };
+}
+
+function wentBack({ outcome }: RunState): boolean {
+  return outcome === "done" || outcome === "rolled-back";
+}
+
+function firstOf<T>([first]: readonly T[]): T {
+  if (first === undefined) throw new Error("nothing ended");
+  return first;
+}
+
+/** Newest first. */
+async function goBack(input: RollBackInput & { readonly pool: RunPool }): Promise<readonly DrivenRun[]> {
+  const { controller, pool } = input;
+  const { run, state, earlier } = await lastRunOf(input);
   const plan = state.plan;
   if (plan === undefined) throw new Error(`run ${run} has no plan`);
-  const bad = plan.changes.filter(({ from, to }) => from !== to);
   const { trust } = await recall(controller);
-  if (state.outcome === undefined) {
-    if (wayBackOf === undefined) {
-      await remember(controller, ...quarantineAll(bad, input));
-      await markRollback(input, run);
+  const open = pool.open().filter((each) => each.plan.release === plan.release);
+  if (open.length > 0) {
+    const sources = runSources({ controller, trust });
+    const back: DrivenRun[] = [];
+    for (const one of open.reverse()) {
+      await pool.stop(one.run, "an operator asked for a rollback");
+      // It may have ended just now: then it is taken back like any other, by the next request.
+      if (!pool.open().some((each) => each.run === one.run)) continue;
+      if (!one.isWayBack) {
+        await remember(controller, ...quarantineAll(movesOf(one.plan), input));
+        await markRollback(input, one.run);
+      }
+      back.push(pool.resume(one.run, sources));
     }
-    return resumeRun({ ...input, sources: runSources({ controller, trust }) }, run);
+    if (back.length > 0) return back;
+    return goBack(input);
   }
+  const bad = movesOf(plan);
   const candidates = [...bad, ...sameTrees(bad, earlier)];
   const wanted = candidates.flatMap(({ component, from }) =>
     from === undefined ? [] : [{ component, version: from }],
@@ -72,11 +118,38 @@ async function goBack(input: RollBackInput): Promise<RunResult> {
     passingOver: new Set(bad.map(({ component, toTree }) => `${component}@${toTree}`)),
   });
   if (back.changes.length === 0) throw nothingToGoBackTo(back, run);
+  const blocked = blockedBy(back, pool.open());
+  if (blocked.length > 0) throw claimedByOthers(back, blocked);
   // After planning: a version whose tree did not change would stand in the way of its own way back.
   await remember(controller, ...quarantineAll(bad, input));
   const { commit, generation, fleet } = state;
   const sources = runSources({ controller, trust }, snapshot);
-  return startRun({ ...input, sources }, { plan: back, commit, generation, fleet, wayBackOf: run });
+  return [pool.start({ plan: back, commit, generation, fleet, wayBackOf: run }, sources)];
+}
+
+function movesOf({ changes }: Plan): PlannedChange[] {
+  return changes.filter(({ from, to }) => from !== to);
+}
+
+function claimedByOthers({ release }: Plan, blocked: readonly Blocked[]): CutoverError {
+  const [first] = blocked;
+  return new CutoverError({
+    code: "claimed",
+    message: `${release} cannot be taken back while other runs hold what it needs`,
+    evidence: blockedText(blocked),
+    impact: "Nothing was changed",
+    remedy: `cutover rollback ${first?.by.plan.release ?? ""} --reason '…', or wait until that run has ended: cutover status`,
+  });
+}
+
+/** Another request took the same run in hand meanwhile. */
+function takenOver(run: RunId): CutoverError {
+  return new CutoverError({
+    code: "run-stopped",
+    message: `Run ${run} was stopped for another request`,
+    impact: "It stays open; whoever stopped it goes on with it",
+    remedy: "cutover status",
+  });
 }
 
 /** The name leads back only to the files that ran under it (P12). */
@@ -90,7 +163,7 @@ async function lastRunOf({ controller, release }: RollBackInput) {
   const runs = (await controller.journal.streams("run/")).reverse();
   const releases = new Set<string>();
   const earlier: PlannedChange[] = [];
-  let found: { run: RunId; state: RunState; wayBackOf: RunId | undefined } | undefined;
+  let found: { run: RunId; state: RunState } | undefined;
   for (const stream of runs) {
     const run = stream.slice("run/".length);
     const events = await controller.journal.read(stream);
@@ -102,7 +175,7 @@ async function lastRunOf({ controller, release }: RollBackInput) {
     if (found !== undefined && state.plan.release === found.state.plan?.release) earlier.push(...state.plan.changes);
     const moved = wayBackOf === undefined && state.plan.changes.some(({ from, to }) => from !== to);
     const counts = state.outcome === undefined || moved;
-    if (counts && (release === undefined || state.plan.release === release)) found ??= { run, state, wayBackOf };
+    if (counts && (release === undefined || state.plan.release === release)) found ??= { run, state };
   }
   if (found === undefined)
     throw new UsageError(

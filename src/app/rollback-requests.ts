@@ -7,7 +7,7 @@ import { controllerStream, remember } from "./controller-memory.ts";
 import type { OperatorAct } from "./run-control.ts";
 
 type Memory = Pick<Controller, "journal" | "clock">;
-type Requested = Extract<JournalEvent, { kind: "rollback-requested" }>;
+export type Requested = Extract<JournalEvent, { kind: "rollback-requested" }>;
 export type RollbackAnswer = Extract<JournalEvent, { kind: "rollback-answered" }>;
 
 const pollMs = 500;
@@ -53,10 +53,14 @@ export async function awaitAnswer(memory: Memory, request: number, signal: Abort
 }
 
 /** Calls `onRequest` whenever a request is open, until the signal. A journal that cannot be read now is asked again. */
-export async function watchRequests(memory: Memory, signal: AbortSignal, onRequest: () => void): Promise<void> {
+export async function watchRequests(
+  memory: Memory,
+  signal: AbortSignal,
+  onRequest: (open: readonly Requested[]) => void,
+): Promise<void> {
   while (!signal.aborted) {
     const open = await openRequests(memory).catch(() => []);
-    if (open.length > 0) onRequest();
+    if (open.length > 0) onRequest(open);
     await memory.clock.sleep(pollMs, signal).catch(() => {});
   }
 }

@@ -19,7 +19,7 @@ export function planExitCode(
 }
 
 interface ReleaseOutcome {
-  readonly outcome: "done" | "rolled-back" | "stuck" | "in-sync" | "stalled" | "waiting";
+  readonly outcome: "done" | "rolled-back" | "stuck" | "in-sync" | "stalled" | "waiting" | "under-way";
   readonly plan: PlanSize;
   /** Set when the release could not even be planned. */
   readonly error?: { readonly exitCode: ExitCode };
@@ -47,6 +47,7 @@ function releaseExitCode({ outcome, plan, error, state, run }: ReleaseOutcome): 
   if (error !== undefined) return error.exitCode;
   if (outcome === "waiting" && run?.waits !== undefined) return ExitCode.changesPending;
   if (outcome === "rolled-back") return ExitCode.rolledBack;
+  if (outcome === "under-way") return ExitCode.changesPending;
   if (outcome !== "done" && outcome !== "in-sync") return ExitCode.stuck;
   if (plan.held.length > 0) return ExitCode.changesPending;
   if (state === undefined || (state.type === "Ready" && state.status === "True")) return ExitCode.done;

@@ -23,7 +23,8 @@ interface ReleaseView {
   readonly release: string;
   readonly plan: Plan;
   readonly run: RunView | undefined;
-  readonly outcome: RunOutcome | "in-sync" | "stalled" | "waiting";
+  readonly outcome: RunOutcome | "in-sync" | "stalled" | "waiting" | "under-way";
+  readonly blockedBy?: readonly string[];
   readonly trouble?: { readonly reason: string; readonly message: string; readonly next?: string };
   readonly backOff?: BackOffView;
   readonly error?: CutoverError;
@@ -51,6 +52,7 @@ const words: Readonly<Record<Outcome, { readonly text: string; readonly style: S
   "rolled-back": { text: "rolled back", style: "warn", next: "cutover status" },
   stuck: { text: "stuck, a person has to decide", style: "bad", next: "cutover status" },
   stalled: { text: "stalled: everything that should change is left alone", style: "bad", next: "cutover status" },
+  "under-way": { text: "under way", style: "accent", next: "cutover status" },
   waiting: { text: "waiting for hosts whose outcome nobody knows", style: "bad", next: "cutover status" },
 };
 
@@ -87,9 +89,9 @@ function releaseLines({ release, plan, outcome, run, trouble, backOff, error, st
   const held = plan.held.length === 0 ? [] : renderPlan({ plan: { ...plan, changes: [], steps: [] } }).slice(1, -1);
   if (backOff !== undefined)
     return [head(run === undefined ? "stalled (backing-off)" : text, style), ...held, ...backOffLines(backOff)];
-  if (run === undefined && trouble !== undefined)
+  if ((run === undefined || outcome === "waiting") && trouble !== undefined)
     return [
-      head(`${outcome} (${trouble.reason})`, style),
+      head(`${outcome === "under-way" ? text : outcome} (${trouble.reason})`, style),
       [`  ${trouble.message}`],
       nextLine(trouble.next ?? next ?? "cutover status"),
     ];
@@ -142,7 +144,7 @@ function unknownLines({ state }: RunView): Line[] {
   const [first] = hosts;
   if (first === undefined) return [nextLine("cutover status")];
   return [
-    [`  no word from ${foldHosts(hosts, { ranges: 8 })}; nothing else switches until there is`],
+    [`  no word from ${foldHosts(hosts, { ranges: 8 })}; nothing that this run holds moves until there is`],
     nextLine(`cutover host check ${first}`),
   ];
 }
@@ -164,12 +166,13 @@ export function passDocument({ commit, resumed, results, warnings, notPublished 
   return {
     commit,
     resumed: resumed.map(runOf),
-    results: results.map(({ release, plan, run, outcome, trouble, backOff, error, state }) => ({
+    results: results.map(({ release, plan, run, outcome, blockedBy, trouble, backOff, error, state }) => ({
       release,
       outcome,
       planHash: plan.hash,
       held: plan.held,
       run: run === undefined ? null : runOf(run),
+      ...(blockedBy === undefined ? {} : { blockedBy }),
       ...(trouble === undefined ? {} : { trouble }),
       ...(backOff === undefined ? {} : { backOff }),
       ...(error === undefined ? {} : { error: reportError(error) }),

@@ -1,6 +1,6 @@
 // Prometheus metrics of the controller. No host label: ten thousand hosts would drown the server (DESIGN section 7).
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { PassReport } from "../app/serve.ts";
+import type { PassReport } from "../app/serve-passes.ts";
 import type { JournalEvent } from "../model/run-event.ts";
 
 export interface Metrics {

@@ -23,8 +23,9 @@ export interface KeptSessions {
   /** Closes it, whoever uses it, and forgets it. */
   drop(entry: KeptSession): void;
   /**
-   * Closes sessions: all, those to a host, or those of one run. What the run is given after that is opened after that: it gets
-   * no unfenced one from before either. A question that is being answered meanwhile gets its answer.
+   * Closes sessions: all, those to a host, or those of one run, everywhere or there. What a run is given after it was told of
+   * a host is opened after that: it gets no unfenced one from before either. A question that is being answered meanwhile gets
+   * its answer.
    */
   close(host?: string, run?: string): Promise<void>;
 }
@@ -89,7 +90,8 @@ export function makeKeptSessions(open: (host: Host) => Promise<SessionClient>): 
     drop: (entry) => void end(entry as Entry),
     async close(host, run) {
       const entries = (host === undefined ? [...kept.keys()] : [host]).flatMap(entriesOf);
-      const meant = entries.filter((entry) => run === undefined || entry.run === run || entry.run === undefined);
+      const isMeant = (entry: Entry) => entry.run === run || (entry.run === undefined && host !== undefined);
+      const meant = run === undefined ? entries : entries.filter(isMeant);
       for (const entry of meant) entry.leaving = true;
       const over = meant.filter(({ working, asking }) => run === undefined || working > 0 || asking === 0);
       await Promise.all(over.map(end));

@@ -1,10 +1,13 @@
 // What a pass says: nothing that is open, failed or left for later goes unsaid.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { failedResult, waitingResult } from "../../../src/app/release-trouble.ts";
+import { blockedResult, failedResult } from "../../../src/app/release-trouble.ts";
 import { type PassView, passDocument, renderPass } from "../../../src/cli/render-pass.ts";
 import { toText } from "../../../src/cli/text.ts";
 import { CutoverError } from "../../../src/errors.ts";
+import { claimsOf } from "../../../src/plan/claims.ts";
+import { makePlan } from "../../../src/plan/make-plan.ts";
+import { planInput } from "../../support/plan-input.ts";
 
 const commit = "c".repeat(40);
 const show = (view: Partial<PassView>) =>
@@ -24,13 +27,20 @@ const open = {
 }; // biome-ignore format: one line
 
 test("an open run whose release git does not have any more is told, with the silent host and the next command (P7)", () => {
-  const lines = show({ resumed: [open], results: [waitingResult("other", "r1", "shop")] });
+  const plan = makePlan(planInput({ components: { web: { hosts: ["web1", "web2"] } } }));
+  const by = { run: "r1", plan, claims: claimsOf(plan), since: 0, unwell: new Set<string>() };
+  const blocked = [{ by, conflict: { kind: "claimed", component: "web", hosts: ["web1"] } }] as const;
+  const lines = show({ resumed: [open], results: [blockedResult("other", blocked)] });
   assert.deepEqual(lines.slice(0, 3), [
     "shop, which git does not have any more: taken up again: waiting for hosts whose outcome nobody knows (run r1)",
-    "  no word from web1; nothing else switches until there is",
+    "  no word from web1; nothing that this run holds moves until there is",
     "next: cutover host check web1",
   ]);
-  assert.ok(lines.includes("other: waiting (RunOpen)"));
+  assert.deepEqual(lines.slice(3, 6), [
+    "other: waiting (Claimed)",
+    "  web on web1 is claimed by run r1 of release shop, since 1970-01-01 00:00:00 UTC",
+    "next: cutover status",
+  ]);
 });
 
 test("a resumed run that got stuck says why", () => {

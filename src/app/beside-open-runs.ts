@@ -1,0 +1,114 @@
+// What the runs that are open mean for a release that comes up for planning: what of it is on its way already, and what keeps
+// the rest from starting. A release that meets a claim waits as a whole: nobody reviewed half of it. Pure.
+import type { DesiredRelease } from "../model/desired.ts";
+import type { Plan } from "../model/plan.ts";
+import type { PublishedVersion } from "../model/published-version.ts";
+import type { RunId } from "../model/run-event.ts";
+import { type Conflict, claimsOf, conflictsBetween } from "../plan/claims.ts";
+import { foldHosts } from "../status/fold-hosts.ts";
+import type { OpenRun } from "./run-pool.ts";
+
+type Holder = Pick<OpenRun, "run" | "plan" | "claims" | "since" | "unwell">;
+
+export interface Blocked {
+  readonly by: Holder;
+  readonly conflict: Conflict | { readonly kind: "budget"; readonly hosts: readonly string[]; readonly budget: number };
+}
+
+export interface ClaimedTargets {
+  /** Places where an open run of the release brings just what is wanted, with a sentence that says so, keyed by `host/component`. */
+  readonly underWay: ReadonlyMap<string, string>;
+  /** Places that are claimed for something else. */
+  readonly blocked: readonly Blocked[];
+}
+
+export function claimedTargets({
+  release,
+  published,
+  open,
+}: {
+  readonly release: DesiredRelease;
+  /** Keyed by `component@version`. */
+  readonly published: ReadonlyMap<string, Pick<PublishedVersion, "tree">>;
+  readonly open: readonly Holder[];
+}): ClaimedTargets {
+  const underWay = new Map<string, string>();
+  const blocked: Blocked[] = [];
+  for (const by of open) {
+    const changes = new Map(by.plan.changes.map((change) => [`${change.host}/${change.component}`, change]));
+    for (const { name: component, targets } of release.components) {
+      const others: string[] = [];
+      for (const { host, version } of targets) {
+        const change = changes.get(`${host}/${component}`);
+        if (change === undefined) continue;
+        const same = change.to === version && change.toTree === published.get(`${component}@${version}`)?.tree;
+        if (same && by.plan.release === release.name) underWay.set(`${host}/${component}`, `run ${by.run} brings it`);
+        else others.push(host);
+      }
+      if (others.length > 0) blocked.push({ by, conflict: { kind: "claimed", component, hosts: others } });
+    }
+  }
+  return { underWay, blocked };
+}
+
+/** Why this plan cannot start beside the open runs; empty when it can. */
+export function blockedBy(plan: Plan, open: readonly Holder[]): Blocked[] {
+  const wanted = claimsOf(plan);
+  const blocked = open.flatMap((by): Blocked[] =>
+    conflictsBetween(wanted, by.claims).map((conflict) => ({ by, conflict })),
+  );
+  // One budget for all runs of a release: past it nothing more of it switches (P9).
+  const ofRelease = open.filter((by) => by.plan.release === plan.release);
+  const hosts = unwellOf(ofRelease);
+  const [by] = ofRelease.filter(({ unwell }) => unwell.size > 0);
+  if (by !== undefined && hosts.length > plan.failureBudget)
+    blocked.push({ by, conflict: { kind: "budget", hosts, budget: plan.failureBudget } });
+  return blocked;
+}
+
+/** The plan with what other open runs of its release have left of the failure budget (P9). */
+export function withBudgetLeft(plan: Plan, open: readonly Holder[]): Plan {
+  const spent = unwellOf(open.filter((by) => by.plan.release === plan.release)).length;
+  return spent === 0 ? plan : { ...plan, failureBudget: Math.max(0, plan.failureBudget - spent) };
+}
+
+function unwellOf(open: readonly Holder[]): string[] {
+  return [...new Set(open.flatMap(({ unwell }) => [...unwell]))].sort();
+}
+
+/** `shop on web1..web3 is held by run r… of release eu since 2026-11-21 03:15:00 UTC`, a line each. The same for the same runs. */
+export function blockedText(blocked: readonly Blocked[]): string {
+  const lines = blocked.slice(0, shownLines).map(blockedLine);
+  const left = blocked.length - lines.length;
+  return [...lines, ...(left > 0 ? [`and ${left} more`] : [])].join("; ");
+}
+
+const shownLines = 5;
+
+function blockedLine({ by, conflict }: Blocked): string {
+  const holder = `run ${by.run} of release ${by.plan.release}, since ${timeText(by.since)}`;
+  switch (conflict.kind) {
+    case "claimed":
+      return `${conflict.component} on ${hostsText(conflict.hosts)} is claimed by ${holder}`;
+    case "port":
+      return `port ${conflict.port} on ${hostsText(conflict.hosts)} is claimed for ${conflict.component} by ${holder}`;
+    case "related":
+      if (conflict.component === conflict.other)
+        return `${conflict.component} goes to further hosts once it has shown itself on those of ${holder}`;
+      return `${conflict.component} must not move while ${conflict.other} does, which is claimed by ${holder}`;
+    case "budget":
+      return `${hostsText(conflict.hosts)} failed or fell silent in ${holder}; the release's failure budget is ${conflict.budget}`;
+  }
+}
+
+export function runsOf(blocked: readonly Blocked[]): RunId[] {
+  return [...new Set(blocked.map(({ by }) => by.run))];
+}
+
+function hostsText(hosts: readonly string[]): string {
+  return foldHosts(hosts, { ranges: 8 });
+}
+
+function timeText(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}

@@ -1,0 +1,139 @@
+// One release comes up: it is planned beside the runs that are open, and what can be done is started. Whoever waits for the
+// run's end completes the result then; the next release comes up meanwhile.
+import type { Desired, DesiredRelease } from "../model/desired.ts";
+import type { Plan } from "../model/plan.ts";
+import { approvalMessage, judgeApproval, type KnownTrailers, keepApproval } from "./approval.ts";
+import { backOffOf, type FirstRetry } from "./back-off.ts";
+import { blockedBy, claimedTargets, withBudgetLeft } from "./beside-open-runs.ts";
+import type { Controller } from "./controller.ts";
+import { recall } from "./controller-memory.ts";
+import type { RunResult } from "./execute-run.ts";
+import type { ReleaseResult } from "./pass-result.ts";
+import { contextForRelease, planRelease, runSources, type Snapshot } from "./release-context.ts";
+import {
+  blockedResult,
+  failedResult,
+  isReleaseFailure,
+  troubleOfBackOff,
+  underWayResult,
+  waitingFor,
+} from "./release-trouble.ts";
+import type { DrivenRun, RunPool } from "./run-pool.ts";
+
+export interface ConsiderInput {
+  readonly controller: Controller;
+  readonly pool: RunPool;
+  /** Ends the planning; runs that were started go on. */
+  readonly signal: AbortSignal;
+  readonly firstRetry: FirstRetry;
+  readonly knownTrailers: KnownTrailers | undefined;
+}
+
+export type Considered =
+  | { readonly kind: "settled"; readonly result: ReleaseResult }
+  | {
+      readonly kind: "started";
+      readonly release: string;
+      readonly driven: DrivenRun;
+      complete(run: RunResult): Promise<ReleaseResult>;
+    };
+
+export async function considerRelease(
+  input: ConsiderInput,
+  desired: Desired,
+  release: DesiredRelease,
+): Promise<Considered> {
+  const { pool } = input;
+  const mine = pool.open().filter(({ plan }) => plan.release === release.name);
+  // The same documents were planned whole: what that run left out comes up again when it has ended.
+  const same = mine.find(({ generation, isWayBack }) => generation === desired.generation && !isWayBack);
+  if (same !== undefined) return settled(underWayResult(same));
+  const planned = await planBeside(input, desired, release);
+  return "plan" in planned ? startPlanned(input, { desired, release, planned }) : settled(planned.result);
+}
+
+interface Planned {
+  readonly plan: Plan;
+  readonly context: Snapshot;
+}
+
+const settled = (result: ReleaseResult): Considered => ({ kind: "settled", result });
+
+async function planBeside(
+  { controller, pool, signal }: ConsiderInput,
+  desired: Desired,
+  release: DesiredRelease,
+): Promise<Planned | { readonly result: ReleaseResult }> {
+  const { commit, hosts } = desired;
+  const { trust } = await recall(controller);
+  try {
+    const context = await contextForRelease({ controller, trust, release, hosts, commit });
+    const { observations } = context;
+    const published = new Map([...context.versions].map(([key, version]) => [key, version.published]));
+    const open = pool.open();
+    const { underWay, blocked } = claimedTargets({ release, published, open });
+    if (blocked.length > 0) return { result: blockedResult(release.name, blocked, { observations }) };
+    const plan = await planRelease(controller, { context, release, desired, claimed: underWay });
+    if (plan.changes.length > 0) return { plan, context };
+    const [run] = open.filter((each) => each.plan.release === release.name);
+    if (run !== undefined) return { result: underWayResult(run) };
+    const outcome = plan.held.length > 0 ? "stalled" : "in-sync";
+    return { result: { release: release.name, plan, observations, run: undefined, outcome } };
+  } catch (error) {
+    if (signal.aborted || !isReleaseFailure(error)) throw error;
+    return { result: failedResult(release.name, error) };
+  }
+}
+
+async function startPlanned(
+  { controller, pool, signal, firstRetry, knownTrailers }: ConsiderInput,
+  { desired, release, planned }: { desired: Desired; release: DesiredRelease; planned: Planned },
+): Promise<Considered> {
+  const { context } = planned;
+  const { commit, generation, hosts: fleet } = desired;
+  const { trust } = await recall(controller);
+  const base = { release: release.name, plan: planned.plan, observations: context.observations, run: undefined };
+  const known = knownTrailers === undefined ? {} : { known: knownTrailers };
+  const { versions } = context;
+  const approval = await judgeApproval(controller, {
+    ...{ release, plan: planned.plan, desired, versions, trust },
+    ...known,
+  });
+  if (approval.kind === "stalled") {
+    const { reason, next } = approval;
+    return settled({
+      ...base,
+      outcome: "stalled",
+      trouble: { reason, message: approvalMessage(approval), next },
+    });
+  }
+  await keepApproval(controller, approval);
+  const tries = { plan: planned.plan, firstRetry };
+  const before = await backOffOf(controller, tries);
+  if (before !== undefined && controller.clock.now() < before.nextTryAt)
+    return settled({ ...base, outcome: "stalled", backOff: before, trouble: troubleOfBackOff(before) });
+  signal.throwIfAborted();
+  // From here to the start nothing else of this process runs, so what is free now is free then.
+  const open = pool.open();
+  const blocked = blockedBy(planned.plan, open);
+  if (blocked.length > 0) return settled(blockedResult(release.name, blocked, base));
+  const plan = withBudgetLeft(planned.plan, open);
+  const sources = runSources({ controller, trust }, context);
+  return {
+    kind: "started",
+    release: release.name,
+    driven: pool.start({ plan, commit, generation, fleet }, sources),
+    async complete(run) {
+      const after = await backOffOf(controller, tries);
+      // Only this run's own end counts: one that quarantined a version is held by that, not by a pause.
+      const failed = after?.run === run.run ? after : undefined;
+      return {
+        ...base,
+        run,
+        outcome: run.state.outcome ?? "waiting",
+        ...(run.state.outcome === undefined ? waitingFor(run.state) : {}),
+        ...(failed === undefined ? {} : { backOff: failed, trouble: troubleOfBackOff(failed) }),
+      };
+    },
+  };
+}

@@ -1,7 +1,9 @@
 // Every interface to the outside world, on one page. Adapters implement them, `wiring.ts` hands them to the core.
+
 import type { Host } from "./model/fleet.ts";
 import type { Observation } from "./model/observation.ts";
 import type { TaskGroup } from "./model/plan.ts";
+import type { ClockReading } from "./model/restore-point.ts";
 import type { JournalEvent, RunId } from "./model/run-event.ts";
 import type { TaskEvent } from "./model/task.ts";
 import type { Codec, Delivery, PatchVariant, PayloadFile, PublishedPatch, PublishedRelease } from "./model/transfer.ts";
@@ -224,6 +226,8 @@ export interface ExecutorPort {
   submit(host: Host, step: string, groups: readonly TaskGroup[], fence: Fence): Promise<void>;
   /** Every event of a step on this host, also those from before a lost connection. Ends when the step has ended; throws HostUnreachableError when the link is lost, RefusedError `step-lost` when the host has no result and nobody runs it. `withinMs` bounds the whole listening, whatever the host says meanwhile; leaving early costs the connection. */
   events(host: Host, step: string, fence: Fence, withinMs?: number): AsyncIterable<TaskEvent>;
+  /** The host's clock, answered at once over a connection that is kept; absent where targets have none to tell. Throws HostRefusedError where host.sh is too old to know the question. */
+  clock?(host: Host, fence: Fence): Promise<ClockReading>;
   /** Closes kept connections: all, those to a host, or those of one run there. That run's next call opens a new one: `confirm` relies on it. */
   close(host?: Host, run?: RunId): Promise<void>;
 }

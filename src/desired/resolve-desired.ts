@@ -13,6 +13,7 @@ import { nearest } from "./nearest.ts";
 import type { ParsedDocument } from "./parse-documents.ts";
 import { resolveEdits } from "./resolve-edits.ts";
 import { type Report, resolveRelease } from "./resolve-release.ts";
+import { resolveRestorePoint } from "./resolve-restore-point.ts";
 import { upgradeProblems } from "./upgrade-ranges.ts";
 
 export interface ResolveRequest {
@@ -58,7 +59,11 @@ export function resolveDesired({ commit, documents, blobs }: ResolveRequest): Re
     if (parsed.document.kind !== "Release") throw new TypeError("grouped by kind");
     const components = resolveRelease({ release: parsed.document, hosts, report });
     const policy = findPolicy(parsed.document.policy, policies, report);
-    return { name: parsed.document.name, components, rollbackPolicy: parsed.document.rollback_policy, policy };
+    const restorePoint = resolveRestorePoint(parsed.document, report);
+    return {
+      ...{ name: parsed.document.name, components, rollbackPolicy: parsed.document.rollback_policy, policy },
+      ...(restorePoint === undefined ? {} : { restorePoint }),
+    };
   });
   const procedure = (byKind.Procedure[0]?.document as Procedure | undefined) ?? builtInProcedure;
   const phases = procedure.phases.map(({ name }) => name);

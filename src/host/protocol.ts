@@ -5,6 +5,7 @@ import { decodeField, encodeField, maxLineBytes, parseNumber } from "./fields.ts
 import { ProtocolError } from "./protocol-error.ts";
 
 export { decodeField, encodeField, maxLineBytes } from "./fields.ts";
+export { parseBackupPart, parseClock } from "./parse-backup-part.ts";
 export { parseProbe } from "./parse-probe.ts";
 export { ProtocolError } from "./protocol-error.ts";
 

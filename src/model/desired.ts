@@ -4,6 +4,7 @@ import type { RollbackPolicy } from "./plan.ts";
 import type { NamedEdit } from "./plan-edit.ts";
 import type { Procedure } from "./procedure.ts";
 import type { SkewLimit } from "./release.ts";
+import type { RestorePointTerms } from "./restore-point.ts";
 
 /** A component on a host that shall run it, as the Release says it and plan edits change it. */
 export interface DesiredTarget {
@@ -46,6 +47,8 @@ export interface DesiredRelease {
   readonly policy: ResolvedPolicy;
   /** Of all PlanEdit documents for it, in order of their names; absent when there is none. */
   readonly edits?: readonly NamedEdit[];
+  /** Components that are saved together before anything switches (R17). */
+  readonly restorePoint?: RestorePointTerms;
 }
 
 export interface Desired {

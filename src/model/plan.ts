@@ -1,6 +1,7 @@
 // The plan: phases of batches, batches of per-host task groups. Pure data that one can print, diff, hash, review and run.
 import type { Digest } from "./names.ts";
 import type { NamedEdit } from "./plan-edit.ts";
+import type { RestorePointTerms } from "./restore-point.ts";
 import type { Task } from "./task.ts";
 import type { UnitOrderFinding } from "./unit-order.ts";
 
@@ -47,7 +48,7 @@ export interface Step {
   /** Unique within the plan and safe as a file name: `switch.2`. */
   readonly id: string;
   /** What it is to the run; `task`: executables of contracts, `gate`: a person opens it. */
-  readonly kind: "distribute" | "check" | "task" | "gate" | "switch" | "confirm" | "commit";
+  readonly kind: "distribute" | "check" | "restore-point" | "task" | "gate" | "switch" | "confirm" | "commit";
   /** The Procedure's name for the stretch that it belongs to. */
   readonly phase: string;
   /** Switch batches count from 1, the canary is batch 1; 0 for phases that take all hosts at once. */
@@ -149,6 +150,8 @@ export interface Plan {
   readonly transfers?: readonly PlannedTransfer[];
   /** What hosts' units say about the order of components that change; absent when they say nothing new. No part of the hash. */
   readonly unitOrder?: readonly UnitOrderFinding[];
+  /** Absent where the release asks for none, or nothing switches. */
+  readonly restorePoint?: RestorePointTerms;
   readonly rollbackPolicy: RollbackPolicy;
   /** Hosts that may be unhealthy or unknown before nothing more switches. */
   readonly failureBudget: number;

@@ -75,6 +75,27 @@ export const ReleaseComponent = z
   .meta({ id: "ReleaseComponent" });
 export type ReleaseComponent = z.infer<typeof ReleaseComponent>;
 
+export const RestorePointWish = z
+  .strictObject({
+    components: z
+      .array(ComponentName)
+      .min(1)
+      .max(50)
+      .describe("Components of this release whose contracts save something: together on all their hosts"),
+    within_ms: z
+      .int()
+      .min(10)
+      .max(600_000)
+      .default(500)
+      .describe("How far apart the saving of all of them may begin and end; past it nothing is switched"),
+  })
+  .meta({
+    id: "RestorePoint",
+    description:
+      "Backups of several components at one moment, before anything switches, and put back together when the whole run is taken back",
+  });
+export type RestorePointWish = z.infer<typeof RestorePointWish>;
+
 export const Release = z
   .strictObject({
     apiVersion: z.literal("cutover/v1").default("cutover/v1"),
@@ -86,6 +107,7 @@ export const Release = z
       .enum(["auto", "release", "manual"])
       .default("auto")
       .describe("auto undoes the failed batch, release the whole run, manual holds"),
+    restore_point: RestorePointWish.optional(),
     policy: DocumentName.optional().describe(
       "A Policy by its name; without it the one called default, else the built-in one",
     ),

@@ -2,6 +2,7 @@
 import type { Host } from "./fleet.ts";
 import type { Digest } from "./names.ts";
 import type { Contracts, IntendedChange, Plan, Step } from "./plan.ts";
+import type { RestorePoint, RestorePointProblem } from "./restore-point.ts";
 import type { Status } from "./status.ts";
 import type { TaskEvent, TaskId } from "./task.ts";
 
@@ -54,6 +55,16 @@ export type EventBody =
     }
   /** The run goes on without this host; it is not done, and the next plan takes it up when it answers. */
   | { readonly kind: "host-left-out"; readonly step: string; readonly host: string; readonly reason: string }
+  /** A restore point is being taken; each try has another id, on the hosts as well. */
+  | { readonly kind: "restore-point-begun"; readonly step: string; readonly attempt: number; readonly id: string }
+  | { readonly kind: "restore-point-taken"; readonly step: string; readonly point: RestorePoint }
+  /** The parts do not agree: one sentence each, with the host that it is about. */
+  | {
+      readonly kind: "restore-point-torn";
+      readonly step: string;
+      readonly id: string;
+      readonly problems: readonly RestorePointProblem[];
+    }
   | { readonly kind: "step-ended"; readonly step: string }
   /** Somebody opened the gate at which the run waited: it goes on. */
   | { readonly kind: "gate-opened"; readonly step: string; readonly by: string; readonly reason: string }

@@ -13,6 +13,7 @@ import { orderStacks, type Stack, topologicalOrder } from "./order-stacks.ts";
 import { type LabelsOf, phasesOfChanges, refuseBrokenOrder } from "./phases-of-changes.ts";
 import { planHash } from "./plan-hash.ts";
 import { planNeeds } from "./plan-needs.ts";
+import { withRestorePoint } from "./restore-point.ts";
 import { orderByUnits, turnedByPhases } from "./unit-order.ts";
 
 export type PlanInput = DifferenceInput & {
@@ -39,7 +40,9 @@ export function makePlan(input: PlanInput): Plan {
   const unitOrder = findings.filter(({ component, after }) => moving.has(component) && moving.has(after));
   const unitLayers = isOrdered ? orderStacks(components) : layers;
   const made = makeSteps(ordered, { changes, layers: unitLayers, declared: release });
-  const { steps, edits } = applyEdits(ordered.release, made);
+  const { steps: edited, edits } = applyEdits(ordered.release, made);
+  const steps = withRestorePoint(edited, { ...input, changes, held });
+  const isSaved = steps.some(({ kind }) => kind === "restore-point");
   return {
     release: release.name,
     changes,
@@ -51,6 +54,7 @@ export function makePlan(input: PlanInput): Plan {
     ...(edits === undefined ? {} : { edits }),
     ...(order.length === 0 ? {} : { order }),
     ...(unitOrder.length === 0 ? {} : { unitOrder }),
+    ...(isSaved && release.restorePoint !== undefined ? { restorePoint: release.restorePoint } : {}),
     rollbackPolicy: release.rollbackPolicy,
     failureBudget: release.policy.failureBudget,
     hash: planHash({ plan: { changes, waiting }, release, generation, layers, published }),

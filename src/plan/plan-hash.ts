@@ -31,7 +31,7 @@ export interface HashInput {
 
 /** Time, bytes, commit, run, epoch, reachability and who goes in which batch stay outside. */
 export function planHash({ plan, release, generation, layers, published }: HashInput): Digest {
-  const { name, policy, rollbackPolicy, edits } = release;
+  const { name, policy, rollbackPolicy, edits, restorePoint } = release;
   // Hosts with the same change are named together: 80,000 changes are a few lines.
   const groups = new Map<string, { readonly first: IntendedChange; readonly hosts: string[] }>();
   for (const change of intentOf(plan)) {
@@ -58,6 +58,7 @@ export function planHash({ plan, release, generation, layers, published }: HashI
       layers,
       changes,
       edits,
+      restorePoint,
     }),
   );
 }

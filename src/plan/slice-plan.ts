@@ -42,7 +42,7 @@ export function slicePlan({ plan, terms, labelsOf }: SliceInput): Slice | undefi
   const chosen = completed(plan.steps, units, asked);
   const places = new Set([...chosen].map(placeOf));
   const changes = plan.changes.filter((change) => places.has(placeOf(change)));
-  const steps = stepsWith(plan.steps, chosen);
+  const steps = stepsWith(plan, chosen);
   const slice = {
     of: plan.hash,
     terms: terms.map(sliceText),
@@ -112,20 +112,24 @@ function completed(steps: readonly Step[], units: readonly Unit[], asked: Readon
   return chosen;
 }
 
-function stepsWith(steps: readonly Step[], chosen: ReadonlySet<Unit>): Step[] {
+/** A slice that switches saves what it changes, and what a restore point holds beside the changes of its plan. */
+function stepsWith({ steps, changes }: Plan, chosen: ReadonlySet<Unit>): Step[] {
   const bySteps = Map.groupBy(chosen, ({ step }) => step);
+  const switches = [...chosen].some((unit) => steps[unit.step]?.kind === "switch");
+  const changing = new Set(changes.map(placeOf));
   const last = Math.max(...bySteps.keys());
   return steps.flatMap((step, at): Step[] => {
     if (step.kind === "gate") return at < last ? [step] : [];
     const mine = new Set((bySteps.get(at) ?? []).map(placeOf));
-    if (mine.size === 0) return [];
+    const isSaved = step.kind === "restore-point" && switches;
+    if (mine.size === 0 && !isSaved) return [];
     const work = step.work.flatMap(({ host, groups }): HostWork[] => {
       const kept = groups
-        .map((group) => group.filter((task) => mine.has(placeOf(task))))
+        .map((group) => group.filter((task) => mine.has(placeOf(task)) || (isSaved && !changing.has(placeOf(task)))))
         .filter(({ length }) => length > 0);
       return kept.length === 0 ? [] : [{ host, groups: kept }];
     });
-    return [{ ...step, work }];
+    return work.length === 0 ? [] : [{ ...step, work }];
   });
 }
 

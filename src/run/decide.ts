@@ -124,7 +124,7 @@ function decideSilence(
 
 /** Nothing has switched when this step runs. */
 function isAhead(state: RunState, { id, kind }: Step): boolean {
-  if (kind === "distribute" || kind === "check") return true;
+  if (kind === "distribute" || kind === "check" || kind === "restore-point") return true;
   const steps = state.plan?.steps ?? [];
   const first = steps.findIndex((step) => step.kind === "switch");
   return kind === "task" && steps.findIndex((step) => step.id === id) < first;
@@ -140,7 +140,9 @@ export function leaveOutHeld(state: RunState, holds: ReadonlyMap<string, string>
 
 function decideFailure(state: RunState, step: Step, failed: readonly string[]): Effect {
   const policy = state.plan?.rollbackPolicy ?? "auto";
-  const reason = `${step.id} failed on ${failed.join(", ")}`;
+  const why =
+    step.kind === "restore-point" ? (state.restorePoint?.problems ?? []).map(({ text }) => `: ${text}`)[0] : "";
+  const reason = `${step.id} failed on ${failed.join(", ")}${why ?? ""}`;
   if (state.rollback) return end("stuck", `rollback: ${reason}`);
   if (policy === "manual") return decideHold(state, step, { hosts: failed, reason: `${reason}; rollback_policy is manual` }); // biome-ignore format: one line
   const nothingMoved = isAhead(state, step) && !undoesSomething(state);

@@ -10,6 +10,7 @@ import { reduce } from "./machine.ts";
 import { type HostStepContext, runHostStep } from "./run-host-step.ts";
 import { runOneTask } from "./run-one-task.ts";
 import { patchOf, type RunState, turnOf } from "./run-state.ts";
+import { takeRestorePoint } from "./take-restore-point.ts";
 
 export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf" | "turnOf"> {
   readonly state: RunState;
@@ -50,6 +51,7 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
       turnOf: (step, host) => turnOf(state, step, host),
     },
     stillToRun: (step, host) => isStillToRun(state, step, host),
+    stateNow: () => state,
   };
   try {
     for (let effect = decide(state), waited = false; effect !== undefined; effect = decide(state)) {
@@ -79,6 +81,7 @@ interface Driving {
   readonly input: DriveInput;
   readonly context: HostStepContext;
   readonly stillToRun: (step: Step, host: string) => boolean;
+  readonly stateNow: () => RunState;
 }
 
 async function perform(driving: Driving, effect: Exclude<Effect, { kind: "wait" | "hold" }>): Promise<unknown> {
@@ -121,10 +124,12 @@ function quarantines(bad: readonly BadVersion[]): EventBody[] {
 }
 
 async function runNextTask(
-  { input, context }: Driving,
+  driving: Driving,
   { step, hosts }: Extract<Effect, { kind: "run-step" | "wait" }>,
   state: RunState,
 ): Promise<void> {
+  if (step.kind === "restore-point") return runRestorePoint(driving, step);
+  const { input, context } = driving;
   const work = step.work.find(({ host }) => host === hosts[0]);
   if (work === undefined) return;
   const host = hostOf(input, work.host);
@@ -134,9 +139,11 @@ async function runNextTask(
 
 /** The machine is asked again as each host's turn comes: others may have failed since the step began. */
 async function runHosts(
-  { input, context, stillToRun }: Driving,
+  driving: Driving,
   { kind, step, hosts }: Extract<Effect, { kind: "run-step" | "wait" }>,
 ): Promise<void> {
+  if (step.kind === "restore-point") return runRestorePoint(driving, step);
+  const { input, context, stillToRun } = driving;
   const named = new Set(hosts);
   const work = step.work.filter(({ host }) => named.has(host));
   // Proof of contact over a new connection: a kept one would only show that the old session still lives.
@@ -148,6 +155,22 @@ async function runHosts(
   };
   const { inTurn = (turn) => turn() } = input;
   await pMap(work, (mine) => inTurn(() => runOne(mine)), { concurrency: input.concurrency, signal: input.signal });
+}
+
+/** On all of its hosts, also when only some are asked for: parts of different moments are no point. */
+async function runRestorePoint({ input, context, stateNow }: Driving, step: Step): Promise<void> {
+  const { plan, leftOut } = stateNow();
+  if (plan === undefined) return;
+  const { executor, clock, fence, record, signal } = context;
+  await takeRestorePoint(
+    {
+      ...{ executor, clock, fence, record, signal, plan, concurrency: input.concurrency },
+      known: () => stateNow().restorePoint,
+      hostOf: (name) => hostOf(input, name),
+    },
+    step,
+    step.work.filter(({ host }) => !leftOut.has(host)),
+  );
 }
 
 function hostOf(input: DriveInput, name: string): Host {

@@ -5,6 +5,7 @@ import type { Plan, Step } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
 import type { Task, TaskState } from "../model/task.ts";
 import { makeRollback } from "../plan/make-rollback.ts";
+import { putBackStep } from "../plan/restore-point.ts";
 import { initialRunState, placeOf, type RunState, stepsOf, taskKey } from "./run-state.ts";
 
 type EventOf<Kind extends EventBody["kind"]> = Extract<EventBody, { kind: Kind }>;
@@ -34,6 +35,12 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
       return withHostEnded(state, event);
     case "host-left-out":
       return { ...state, leftOut: state.leftOut.add(event.host) };
+    case "restore-point-begun":
+      return { ...state, restorePoint: { begun: event.attempt, taken: undefined, problems: [] } };
+    case "restore-point-taken":
+      return { ...state, restorePoint: { begun: state.restorePoint?.begun ?? 1, taken: event.point, problems: [] } };
+    case "restore-point-torn":
+      return { ...state, restorePoint: { begun: state.restorePoint?.begun ?? 1, taken: undefined, problems: event.problems } }; // biome-ignore format: one line
     case "step-ended":
     case "gate-opened":
       return advanced({ ...state, endedSteps: state.endedSteps.add(event.step) });
@@ -131,12 +138,16 @@ function advanced(state: RunState): RunState {
 function rollbackSteps(state: RunState, event: EventOf<"rollback-started">, run: string): Step[] {
   const steps = stepsToUndo(state, event.scope);
   const places = placesOf(steps);
-  return makeRollback({
+  const back = makeRollback({
     steps,
     run,
     reason: event.by === "cutover" ? "failed" : "operator",
     stateOf: (task: Task) => state.tasks.get(task.id)?.state ?? startedState(state, places.get(taskKey(task)) ?? ""),
   });
+  // A batch that goes back puts its own back; the others stay on their new versions, and keep what those wrote.
+  const point = event.scope === "release" ? state.restorePoint?.taken : undefined;
+  const putBack = putBackStep(state.plan?.steps ?? [], { point, run });
+  return putBack === undefined ? back : [...back, putBack];
 }
 
 /** The newest batch, with what ran once for its components while none of their batches stands; or everything. */

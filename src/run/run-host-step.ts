@@ -84,7 +84,7 @@ function groupsOf({ groups }: HostWork, turn: Turn | undefined): readonly TaskGr
 }
 
 /** The run is not over, it is only not ours any more (P5): whoever holds the lease goes on from what the hosts say. */
-function leaseTaken(host: Host, cause: CutoverError): CutoverError {
+export function leaseTaken(host: Host, cause: CutoverError): CutoverError {
   return new RefusedError({
     code: "lease-lost",
     message: `${host.name} obeys another controller now`,

@@ -3,6 +3,7 @@
 import { Map as KeptMap, Set as KeptSet } from "immutable";
 import type { Host } from "../model/fleet.ts";
 import type { Plan, Step } from "../model/plan.ts";
+import type { RestorePoint, RestorePointProblem } from "../model/restore-point.ts";
 import type { RunOutcome } from "../model/run-event.ts";
 import type { TaskState } from "../model/task.ts";
 
@@ -24,6 +25,15 @@ export interface Turn {
   readonly tasks: readonly string[];
   /** What is still to come after that, in a turn of its own. */
   readonly rest: readonly string[];
+}
+
+/** How far a run has come with its restore point. */
+export interface RestorePointState {
+  /** Number of the newest try. */
+  readonly begun: number;
+  readonly taken: RestorePoint | undefined;
+  /** Of the newest try that was torn. */
+  readonly problems: readonly RestorePointProblem[];
 }
 
 export interface RunState {
@@ -51,6 +61,8 @@ export interface RunState {
   /** An operator's own steps, in the order in which they were asked for. */
   readonly added: readonly Step[];
   readonly rollback: { readonly steps: readonly Step[]; readonly reason: string; readonly by: string } | undefined;
+  /** Undefined while none was begun. */
+  readonly restorePoint: RestorePointState | undefined;
   readonly quarantined: KeptSet<string>;
   readonly outcome: RunOutcome | undefined;
   readonly reason: string;
@@ -73,6 +85,7 @@ export const initialRunState: RunState = {
   position: 0,
   added: [],
   rollback: undefined,
+  restorePoint: undefined,
   quarantined: KeptSet(),
   outcome: undefined,
   reason: "",

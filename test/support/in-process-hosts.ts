@@ -3,6 +3,7 @@
 import { HostRefusedError, HostUnreachableError } from "../../src/errors.ts";
 import type { Host } from "../../src/model/fleet.ts";
 import type { TaskGroup } from "../../src/model/plan.ts";
+import type { ClockReading } from "../../src/model/restore-point.ts";
 import type { Task, TaskEvent } from "../../src/model/task.ts";
 import type { ExecutorPort, Fence } from "../../src/ports.ts";
 
@@ -15,6 +16,10 @@ export interface HostScript {
   readonly fails?: (task: Task) => string | undefined;
   /** Changes what a host tells of a step, as a broken or hostile one would. */
   readonly tells?: (host: string, step: string, events: TaskEvent[]) => TaskEvent[];
+  /** Evidence of a task that is done. */
+  readonly says?: (task: Task) => string;
+  /** Hosts tell their clocks. */
+  readonly clock?: (host: string) => ClockReading;
   /** Called at every effect on a host, before it happens. */
   readonly onEffect?: (effect: string) => void;
   /** Awaited before every event is told. */
@@ -78,6 +83,16 @@ export function inProcessHosts(script: HostScript = {}): InProcessHosts {
         yield event;
       }
     },
+    ...(script.clock === undefined
+      ? {}
+      : {
+          clock: async (host, by) => {
+            fence(host, by);
+            const { clock } = hosts.script;
+            if (clock === undefined) throw refusal(host, "bad-request");
+            return clock(host.name);
+          },
+        }),
     async close(host) {
       hosts.script.onEffect?.(`close ${host?.name}`);
       if (host) hosts.closed.push(host.name);
@@ -106,7 +121,8 @@ function perform(hosts: Omit<InProcessHosts, "executor">, key: string, groups: r
       hosts.ran.push(`${key} ${task.id} ${task.action}`);
       events.push({ ...base, state: "running", reason: "started" });
       if (reason === undefined) apply(hosts, task);
-      events.push({ ...base, state: reason === undefined ? "done" : "failed", reason: reason ?? "ok" });
+      const evidence = reason === undefined ? (hosts.script.says?.(task) ?? "") : "";
+      events.push({ ...base, evidence, state: reason === undefined ? "done" : "failed", reason: reason ?? "ok" });
       failed ||= reason !== undefined;
     }
   }

@@ -7,6 +7,7 @@ import type { RollbackPolicy } from "../../src/model/plan.ts";
 import type { Edit } from "../../src/model/plan-edit.ts";
 import type { Procedure } from "../../src/model/procedure.ts";
 import type { PublishedTask, PublishedVersion } from "../../src/model/published-version.ts";
+import type { RestorePointTerms } from "../../src/model/restore-point.ts";
 import type { PlanInput } from "../../src/plan/make-plan.ts";
 import { editedRelease } from "./edited-release.ts";
 
@@ -40,6 +41,7 @@ export interface World {
   readonly quarantined?: readonly string[];
   readonly policy?: Partial<ResolvedPolicy>;
   readonly rollbackPolicy?: RollbackPolicy;
+  readonly restorePoint?: RestorePointTerms;
   readonly procedure?: Procedure;
   /** Of one PlanEdit document, `by-hand`. */
   readonly edits?: readonly Edit[];
@@ -81,10 +83,11 @@ export function planInput(world: World): PlanInput {
   };
 }
 
-function desiredRelease({ components, policy, rollbackPolicy = "auto" }: World): DesiredRelease {
+function desiredRelease({ components, policy, rollbackPolicy = "auto", restorePoint }: World): DesiredRelease {
   return {
     name: "shop",
     rollbackPolicy,
+    ...(restorePoint === undefined ? {} : { restorePoint }),
     policy: {
       name: "default",
       canaries: 1,

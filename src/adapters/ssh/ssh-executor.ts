@@ -1,7 +1,7 @@
 // ExecutorPort over ssh2: one kept session a host and run, opened when needed, thrown away after any fault. Runs that work on
 // the same host side by side share no session: each has a fence of its own, and its own proof of contact.
 import { CutoverError, HostRefusedError, HostUnreachableError, RefusedError } from "../../errors.ts";
-import { encodeGroups, parseProbe } from "../../host/protocol.ts";
+import { encodeGroups, parseClock, parseProbe } from "../../host/protocol.ts";
 import type { Host } from "../../model/fleet.ts";
 import type { Delivery } from "../../model/transfer.ts";
 import type { Clock, ExecutorPort, Fence, OnBytes } from "../../ports.ts";
@@ -85,6 +85,10 @@ export function makeSshExecutor({
         const args = [fence.run, step, String(payload.length)];
         await session.request({ verb: "submit", args, payload, deadlineMs: answerMs });
       }),
+    clock: (host, fence) =>
+      withSession(host, fence, async (session) =>
+        parseClock(await session.request({ verb: "clock", deadlineMs: answerMs })),
+      ),
     events(host, step, fence, withinMs = eventsMs) {
       let used: SessionClient | undefined;
       const limits = { deadlineMs: withinMs, maxLines: maxEventLines(withinMs), maxBytes: maxEventBytes };

@@ -1,0 +1,95 @@
+// The step that saves several components at one moment, before anything of the plan touches their data, and the one that puts
+// them back when the whole run is taken back (R17). Pure.
+import { CutoverError, ExitCode } from "../errors.ts";
+import type { DesiredRelease } from "../model/desired.ts";
+import type { Observation } from "../model/observation.ts";
+import type { Held, PlannedChange, Step } from "../model/plan.ts";
+import type { RestorePoint } from "../model/restore-point.ts";
+import type { Task } from "../model/task.ts";
+import { byHostThenComponent, compareText, type DifferenceInput, publishedVersion } from "./difference.ts";
+import { makeTask } from "./host-tasks.ts";
+
+export interface RestorePointInput {
+  readonly release: DesiredRelease;
+  readonly changes: readonly PlannedChange[];
+  readonly held: readonly Held[];
+  readonly observations: ReadonlyMap<string, Observation>;
+  readonly published: DifferenceInput["published"];
+}
+
+/**
+ * The steps with that one before the first that runs tasks or switches; as they were where the release asks for none, or
+ * nothing switches. Components that do not change are saved as well, on hosts that are not left alone. Throws
+ * `nothing-to-save` when a contract saves nothing.
+ */
+export function withRestorePoint(steps: readonly Step[], input: RestorePointInput): readonly Step[] {
+  const place = steps.findIndex(({ kind }) => kind === "task" || kind === "switch");
+  const next = steps[place];
+  if (next === undefined || input.release.restorePoint === undefined || !steps.some(({ kind }) => kind === "switch"))
+    return steps;
+  const parts = partsOf(input);
+  const byHost = Map.groupBy(parts, ({ host }) => host);
+  const work = [...byHost]
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([host, mine]) => ({ host, groups: [mine.map((part) => makeTask(part, "backup"))] }));
+  if (work.length === 0) return steps;
+  const step: Step = { id: "restore-point", kind: "restore-point", phase: next.phase, batch: 0, work, soakSeconds: 0 };
+  return [...steps.slice(0, place), step, ...steps.slice(place)];
+}
+
+interface Part {
+  readonly host: string;
+  readonly component: string;
+  /** The version whose contract says what is saved. */
+  readonly to: string;
+}
+
+function partsOf({ release, changes, held, observations, published }: RestorePointInput): Part[] {
+  const names = new Set(release.restorePoint?.components);
+  const alone = new Set(held.map(({ host }) => host));
+  const changing = changes.filter(({ component }) => names.has(component));
+  const places = new Set(changing.map(({ host, component }) => `${host}/${component}`));
+  const settled = release.components.flatMap(({ name: component, targets }) => {
+    if (!names.has(component)) return [];
+    return targets.flatMap(({ host, version: to }): Part[] => {
+      const observation = observations.get(host);
+      const runs =
+        observation?.kind === "observed" &&
+        observation.components.some((seen) => seen.component === component && seen.current === to);
+      return runs && !alone.has(host) && !places.has(`${host}/${component}`) ? [{ host, component, to }] : [];
+    });
+  });
+  const parts = [...changing, ...settled].sort(byHostThenComponent);
+  const empty = parts.filter(({ component, to }) => !publishedVersion(published, component, to).hasBackup);
+  if (empty.length > 0) throw nothingToSave(release.name, empty);
+  return parts;
+}
+
+function nothingToSave(release: string, parts: readonly Part[]): CutoverError {
+  const versions = [...new Set(parts.map(({ component, to }) => `${component} ${to}`))].sort(compareText);
+  return new CutoverError({
+    code: "nothing-to-save",
+    message: `The restore point of ${release} names components whose contracts save nothing`,
+    exitCode: ExitCode.refused,
+    evidence: versions.join(", "),
+    impact: "Nothing was changed on any host",
+    remedy: "Give these components `backup` or `backupTask` and publish them again, or take them out of restore_point",
+  });
+}
+
+/**
+ * Every part is put back where nothing has done so: the way back of a trial does it for what it takes back, and the host
+ * knows. Undefined when no point was taken.
+ */
+export function putBackStep(
+  steps: readonly Step[],
+  { point, run }: { readonly point: Pick<RestorePoint, "id"> | undefined; readonly run: string },
+): Step | undefined {
+  const step = steps.find(({ kind }) => kind === "restore-point");
+  if (step === undefined || point === undefined) return undefined;
+  const undo = (task: Task): Task => {
+    return { ...task, action: "undo", options: { point: point.id, "trial-run": run } };
+  };
+  const work = step.work.map(({ host, groups }) => ({ host, groups: groups.map((group) => group.map(undo)) }));
+  return { ...step, id: `rollback.${step.id}`, kind: "task", work };
+}

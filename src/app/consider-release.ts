@@ -1,12 +1,15 @@
 // One release comes up: it is planned beside the runs that are open, and what can be done is started. Whoever waits for the
 // run's end completes the result then; the next release comes up meanwhile.
+import { CutoverError } from "../errors.ts";
 import type { Desired, DesiredRelease } from "../model/desired.ts";
 import type { Plan } from "../model/plan.ts";
+import type { SliceTerm } from "../plan/parse-slice.ts";
 import { approvalMessage, judgeApproval, type KnownTrailers, keepApproval } from "./approval.ts";
 import { backOffOf, type FirstRetry } from "./back-off.ts";
 import { blockedBy, claimedTargets, withBudgetLeft } from "./beside-open-runs.ts";
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
+import { sliceToRun } from "./cut-slice.ts";
 import type { RunResult } from "./execute-run.ts";
 import type { ReleaseResult } from "./pass-result.ts";
 import { contextForRelease, planRelease, runSources, type Snapshot } from "./release-context.ts";
@@ -27,6 +30,8 @@ export interface ConsiderInput {
   readonly signal: AbortSignal;
   readonly firstRetry: FirstRetry;
   readonly knownTrailers: KnownTrailers | undefined;
+  /** Only these parts of plans, any of them; all when left out. */
+  readonly terms?: readonly SliceTerm[];
 }
 
 export type Considered =
@@ -86,7 +91,7 @@ async function planBeside(
 }
 
 async function startPlanned(
-  { controller, pool, signal, firstRetry, knownTrailers }: ConsiderInput,
+  { controller, pool, signal, firstRetry, knownTrailers, terms }: ConsiderInput,
   { desired, release, planned }: { desired: Desired; release: DesiredRelease; planned: Planned },
 ): Promise<Considered> {
   const { context } = planned;
@@ -108,16 +113,20 @@ async function startPlanned(
     });
   }
   await keepApproval(controller, approval);
-  const tries = { plan: planned.plan, firstRetry };
+  // What was agreed to is the whole plan; a part of it is less (P12).
+  const meant = partOf(planned.plan, { terms, desired });
+  if (meant === undefined) return settled({ ...base, outcome: "in-sync" });
+  if (meant instanceof CutoverError) return settled(failedResult(release.name, meant));
+  const tries = { plan: meant, firstRetry };
   const before = await backOffOf(controller, tries);
   if (before !== undefined && controller.clock.now() < before.nextTryAt)
     return settled({ ...base, outcome: "stalled", backOff: before, trouble: troubleOfBackOff(before) });
   signal.throwIfAborted();
   // From here to the start nothing else of this process runs, so what is free now is free then.
   const open = pool.open();
-  const blocked = blockedBy(planned.plan, open);
+  const blocked = blockedBy(meant, open);
   if (blocked.length > 0) return settled(blockedResult(release.name, blocked, base));
-  const plan = withBudgetLeft(planned.plan, open);
+  const plan = withBudgetLeft(meant, open);
   const sources = runSources({ controller, trust }, context);
   return {
     kind: "started",
@@ -129,11 +138,29 @@ async function startPlanned(
       const failed = after?.run === run.run ? after : undefined;
       return {
         ...base,
+        plan: meant,
         run,
         outcome: run.state.outcome ?? "waiting",
-        ...(run.state.outcome === undefined ? waitingFor(run.state) : {}),
+        ...(run.state.outcome === undefined ? waitingFor(run.run, run.state) : {}),
         ...(failed === undefined ? {} : { backOff: failed, trouble: troubleOfBackOff(failed) }),
       };
     },
   };
+}
+
+/** Undefined when nothing of the plan is meant. */
+function partOf(
+  plan: Plan,
+  {
+    terms = [],
+    desired,
+  }: { readonly terms: ConsiderInput["terms"] | undefined; readonly desired: Pick<Desired, "hosts"> },
+): Plan | CutoverError | undefined {
+  if (terms.length === 0) return plan;
+  try {
+    return sliceToRun({ plan, terms, hosts: desired.hosts });
+  } catch (error) {
+    if (error instanceof CutoverError) return error;
+    throw error;
+  }
 }

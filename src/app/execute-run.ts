@@ -14,7 +14,7 @@ import { initialRunState, type RunState } from "../run/run-state.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
 import type { MakingProgress } from "./find-payload.ts";
-import { type GateTrouble, gateOf, gateTrouble, passOpenedGate } from "./gates.ts";
+import { type GateTrouble, gateOf, gateTrouble } from "./gates.ts";
 import { makeDeliveries, type RunSources } from "./make-deliveries.ts";
 
 /** Whoever watches: every journaled event, and (not journaled) bytes on the way and patches that are being made. */
@@ -66,9 +66,9 @@ export async function resumeRun(context: RunContext, run: RunId): Promise<RunRes
   const { state, last } = await replayRun(journal, run);
   const { holds } = await recall(context.controller);
   // A machine that will never answer again must not keep a run open for ever: `cutover hold` lets the run go on without it.
-  const said = [...leaveOutHeld(state, holds), ...(await passOpenedGate(journal, run, state))];
   // Nobody has opened it: a run that waits for days writes nothing meanwhile.
-  if (said.length === 0 && gateOf(state) !== undefined) return resultOf(run, state);
+  if (gateOf(state) !== undefined) return resultOf(run, state);
+  const said = leaveOutHeld(state, holds);
   const events = await makeAppender({ journal, clock, stream: runStream(run), last }).append(...said);
   for (const event of events) context.watcher.onEvent(event);
   const onward = said.reduce((before, event) => reduce(before, event, run), state);
@@ -113,7 +113,7 @@ async function drive(
   return resultOf(run, ended);
 }
 
-function resultOf(run: RunId, state: RunState): RunResult {
+export function resultOf(run: RunId, state: RunState): RunResult {
   const waits = gateTrouble({ run, state });
   return { run, state, ...(waits === undefined ? {} : { waits }) };
 }

@@ -6,13 +6,17 @@ import type { Plan } from "../model/plan.ts";
 import { type Approval, judgeApproval } from "./approval.ts";
 import { type BackOff, backOffOf } from "./back-off.ts";
 import type { Controller } from "./controller.ts";
+import { cutSlice, sliceTerms } from "./cut-slice.ts";
 import { readNewest } from "./read-newest.ts";
 import { contextForRelease, planRelease } from "./release-context.ts";
 import { isReleaseFailure } from "./release-trouble.ts";
 
 export interface PlannedReleases {
   readonly commit: string;
+  /** Whole, or the slices that were asked for; releases of which nothing is meant are left out then. */
   readonly plans: readonly Plan[];
+  /** By release: why its slice cannot be run alone. */
+  readonly missing: ReadonlyMap<string, readonly string[]>;
   /** Plans that failed before and wait for their next try by `serve`. */
   readonly backOffs: readonly BackOff[];
   /** Releases whose policy asks for an approval, and how that stands. */
@@ -24,10 +28,18 @@ export interface PlannedReleases {
   readonly observations: ReadonlyMap<string, Observation>;
 }
 
-export async function planReleases({ controller }: { readonly controller: Controller }): Promise<PlannedReleases> {
+export interface PlanReleasesInput {
+  readonly controller: Controller;
+  /** Parts of the plans, as typed; all of them when left out. */
+  readonly slices?: readonly string[];
+}
+
+export async function planReleases({ controller, slices = [] }: PlanReleasesInput): Promise<PlannedReleases> {
   const { loaded } = await readNewest(controller);
   const { desired, warnings } = loaded;
+  const terms = sliceTerms(slices, desired.hosts);
   const plans: Plan[] = [];
+  const missing = new Map<string, readonly string[]>();
   const backOffs: BackOff[] = [];
   const approvals = new Map<string, Approval>();
   const failed: { release: string; error: CutoverError }[] = [];
@@ -43,7 +55,10 @@ export async function planReleases({ controller }: { readonly controller: Contro
       });
       for (const [host, observation] of context.observations) observations.set(host, observation);
       const plan = await planRelease(controller, { context, release, desired });
-      plans.push(plan);
+      const slice = terms.length === 0 ? undefined : cutSlice({ plan, terms, hosts: desired.hosts });
+      if (terms.length > 0 && slice === undefined) continue;
+      plans.push(slice?.plan ?? plan);
+      if (slice !== undefined) missing.set(release.name, slice.missing);
       approvals.set(
         release.name,
         await judgeApproval(controller, {
@@ -51,7 +66,7 @@ export async function planReleases({ controller }: { readonly controller: Contro
           trust: loaded.nextTrust,
         }),
       );
-      const tries = { plan, firstRetry: "after-a-pause" } as const;
+      const tries = { plan: slice?.plan ?? plan, firstRetry: "after-a-pause" } as const;
       const backOff = plan.changes.length === 0 ? undefined : await backOffOf(controller, tries);
       if (backOff !== undefined && controller.clock.now() < backOff.nextTryAt) backOffs.push(backOff);
     } catch (error) {
@@ -60,5 +75,5 @@ export async function planReleases({ controller }: { readonly controller: Contro
     }
   }
   await controller.executor.close();
-  return { commit: desired.commit, plans, backOffs, approvals, failed, warnings, observations };
+  return { commit: desired.commit, plans, missing, backOffs, approvals, failed, warnings, observations };
 }

@@ -162,7 +162,7 @@ async function statusOf(
     run: run?.run,
     outcome: result.outcome,
     reason: run?.state.reason ?? "",
-    trouble: result.trouble ?? (run?.waits && { ...run.waits, message: `${run.waits.message} (${run.waits.next})` }),
+    trouble: result.trouble,
     task: (id) => {
       const task = run?.state.tasks.get(id);
       return task && { ...task, at: times.get(id) };

@@ -6,6 +6,7 @@ import { acceptCommit } from "./accept-commit.ts";
 import type { KnownTrailers } from "./approval.ts";
 import type { FirstRetry } from "./back-off.ts";
 import type { Controller } from "./controller.ts";
+import { sliceTerms } from "./cut-slice.ts";
 import { keepNewestQuarantines, type RunWatcher } from "./execute-run.ts";
 import { beginReleases, finishPass, noWork, type PassContext, type PassWork, takeUpRuns } from "./pass.ts";
 import type { PassResult, ReleaseResult } from "./pass-result.ts";
@@ -20,6 +21,8 @@ export interface PassInput {
   readonly firstRetry?: FirstRetry;
   /** What approvals were looked up before, by a process that makes many passes. */
   readonly knownTrailers?: KnownTrailers;
+  /** Only these parts of plans, as typed; runs that are open go on whole. */
+  readonly slices?: readonly string[];
 }
 
 /**
@@ -35,15 +38,16 @@ export async function reconcile(input: PassInput): Promise<PassResult> {
   const work = noWork();
   await takeUpRuns(context, work);
   try {
-    return await allRounds(context, work);
+    return await allRounds(context, work, input.slices ?? []);
   } finally {
     await Promise.allSettled([...work.resumed, ...work.results]);
   }
 }
 
 /** What had to wait for a run comes up again when that run has ended. */
-async function allRounds(context: PassContext, { resumed }: PassWork): Promise<PassResult> {
-  const { desired, warnings } = await acceptCommit(context.controller);
+async function allRounds(passing: PassContext, { resumed }: PassWork, slices: readonly string[]): Promise<PassResult> {
+  const { desired, warnings } = await acceptCommit(passing.controller);
+  const context: PassContext = { ...passing, terms: sliceTerms(slices, desired.hosts) };
   context.newest.desired = desired;
   const results = new Map<string, ReleaseResult>();
   // Every further round follows the end of a run that was open, or of one that a release of the round before has started.

@@ -2,10 +2,13 @@
 import { CutoverError } from "../errors.ts";
 import { digestOf } from "../model/digest.ts";
 import type { Plan } from "../model/plan.ts";
+import type { RunId } from "../model/run-event.ts";
 import { decide } from "../run/decide.ts";
 import type { RunState } from "../run/run-state.ts";
 import type { BackOff } from "./back-off.ts";
 import { type Blocked, blockedText, runsOf } from "./beside-open-runs.ts";
+import { resultOf } from "./execute-run.ts";
+import { gateTrouble } from "./gates.ts";
 import type { ReleaseResult } from "./pass-result.ts";
 import type { OpenRun } from "./run-pool.ts";
 
@@ -44,13 +47,16 @@ export function blockedResult(
 export function underWayResult(open: OpenRun): ReleaseResult {
   const { run, plan, stands } = open;
   const base = { release: plan.release, plan, observations: new Map(), blockedBy: [run] };
-  if (stands !== undefined) return { ...base, ...waitingFor(stands), run: { run, state: stands }, outcome: "waiting" };
+  if (stands !== undefined)
+    return { ...base, ...waitingFor(run, stands), run: resultOf(run, stands), outcome: "waiting" };
   return { ...base, run: undefined, outcome: "under-way", trouble: runOpenTrouble([run]) };
 }
 
 /** What a run that has not ended waits for, where that is a person; hosts that do not answer are told of anyway. */
-export function waitingFor(state: RunState): Pick<ReleaseResult, "trouble"> {
+export function waitingFor(run: RunId, state: RunState): Pick<ReleaseResult, "trouble"> {
   const effect = decide(state);
+  const gate = gateTrouble({ run, state });
+  if (gate !== undefined) return { trouble: { ...gate, message: `${gate.message} (${gate.next})` } };
   if (effect?.kind !== "hold") return {};
   return { trouble: { reason: "DecisionNeeded", message: effect.reason, next: "cutover task list" } };
 }

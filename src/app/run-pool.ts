@@ -79,6 +79,7 @@ export async function openRunPool({ controller, lease, watcher, signal }: RunPoo
     if (planned?.kind !== "run-planned") continue;
     const entry = makeEntry(run, planned, planned.at);
     for (const event of events) note(entry, event);
+    entry.sequence = (await controller.journal.newest(runStream(run)))?.sequence ?? entry.sequence;
     entries.set(run, entry);
   }
   const turns = takeTurns(() => controller.settings.concurrency);

@@ -7,6 +7,7 @@ import { runStream } from "../run/replay.ts";
 import type { Controller } from "./controller.ts";
 import type { RunResult } from "./execute-run.ts";
 import { publishStatus, readStatusStream } from "./publish-status.ts";
+import { waitingFor } from "./release-trouble.ts";
 
 export interface RunStatusInput {
   readonly controller: Controller;
@@ -43,6 +44,7 @@ export async function publishRunStatus({
         observations: new Map(),
         run,
         outcome: outcome === "done" ? (wentBack ? "rolled-back" : "in-sync") : (outcome ?? "waiting"),
+        ...(outcome === undefined ? waitingFor(run.run, run.state) : {}),
         ...(wentBack ? { trouble: { reason: "RolledBack", message: said } } : {}),
       },
     ],

@@ -10,6 +10,7 @@ import { ownTasks } from "./own-tasks.ts";
 import { watchRequests } from "./rollback-requests.ts";
 import { openRunPool } from "./run-pool.ts";
 import { makePasses, type PassReport } from "./serve-passes.ts";
+import { watchDecisions } from "./watch-decisions.ts";
 
 export interface ServeInput {
   readonly controller: Controller;
@@ -39,6 +40,10 @@ export async function serve(input: ServeInput): Promise<void> {
       pass.abort(new Error("an operator asked for a rollback"));
       hints.give("rollback");
     });
+    const decisions = watchDecisions({
+      ...{ controller, pool, signal: AbortSignal.any([running, over.signal]) },
+      onDecision: () => hints.give("somebody decided"),
+    });
     const passes = makePasses({ ...input, lease, pool, tasks, hints, signal: running });
     try {
       hints.give("started");
@@ -51,7 +56,7 @@ export async function serve(input: ServeInput): Promise<void> {
       }
     } finally {
       over.abort();
-      await requests;
+      await Promise.all([requests, decisions]);
       hints.stop();
       await Promise.all(stops.map((stop) => stop()));
       // By then the signal is given, or something threw: either way nothing may go on without an owner.

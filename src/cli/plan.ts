@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { ExitCode, UsageError } from "../errors.ts";
 import type { Review } from "../model/review.ts";
 import { renderReviewMarkdown } from "../status/review-markdown.ts";
-import { type CommandContext, examples, type Options, optionalText, type Register } from "./command.ts";
+import { type CommandContext, examples, type Options, optionalText, type Register, textList } from "./command.ts";
 import { planExitCode } from "./outcomes.ts";
 import { makeOutput } from "./output.ts";
 import { addPostOptions, openForPost, type PostRequest, post, postRequestOf } from "./post-review.ts";
@@ -22,6 +22,7 @@ export function addPlan(program: Command, register: Register): void {
     .command("plan")
     .option("--base <ref>", "with --head: what the change is to be merged into (default: the followed branch)")
     .option("--head <ref>", "a branch, tag or commit: what merging it would cause, without asking any host")
+    .option("--slice <terms...>", "only this part: phase=, component=, host=, task= or a label; commas: and, again: or")
     .option("--format <format>", "text, json, or with --head also markdown (default: text)")
     .summary("Show what would change; change nothing")
     .description(
@@ -32,6 +33,10 @@ export function addPlan(program: Command, register: Register): void {
       examples(
         ["cutover plan", "component by component: versions, hosts, batches, way back"],
         ["cutover plan --json", "the plans as data, with their hashes"],
+        [
+          "cutover plan --slice 'phase=control-plane'",
+          "a part of it, which can be run alone: reconcile --once --slice …",
+        ],
         ["cutover plan --base origin/main --head HEAD", "in a clone: what merging this branch would cause"],
         ["cutover plan --base BASE --head HEAD --post", "in a CI job: the same as the pull request's one comment"],
       ),
@@ -42,12 +47,18 @@ export function addPlan(program: Command, register: Register): void {
     const output =
       format === "json" && !context.output.json ? makeOutput({ ...context.output, json: true }) : context.output;
     const [base, head] = [optionalText(options, "base"), optionalText(options, "head")];
+    const slices = textList(options, "slice");
+    if (head !== undefined && slices.length > 0)
+      throw new UsageError(
+        "A review shows the whole plan; --slice is for what would be done now",
+        "cutover plan --slice …",
+      );
     if (head !== undefined) return showReview({ ...context, output }, { base, head, format, posting });
     if (base !== undefined)
       throw new UsageError("--base wants to know what is to be merged", "cutover plan --base REF --head REF");
     if (format === "markdown")
       throw new UsageError("Markdown is for the review of a change", "cutover plan --head REF --format markdown");
-    return showLivePlan({ ...context, output });
+    return showLivePlan({ ...context, output }, slices);
   });
 }
 
@@ -91,12 +102,16 @@ function reviewExitCode({ releases, failed, trustChange }: Review): ExitCode {
   return planExitCode(releases.map(({ plan }) => ({ changes: [...plan.changes, ...plan.waiting], held: [] })));
 }
 
-async function showLivePlan({ output, services, configPath }: CommandContext): Promise<ExitCode> {
+async function showLivePlan(
+  { output, services, configPath }: CommandContext,
+  slices: readonly string[],
+): Promise<ExitCode> {
   const { planReleases } = await import("../app/plan-releases.ts");
   const opened = await services.openController(configPath);
   try {
-    const { commit, plans, observations, backOffs, approvals, failed, warnings } = await planReleases({
+    const { commit, plans, missing, observations, backOffs, approvals, failed, warnings } = await planReleases({
       controller: opened.controller,
+      slices,
     });
     const totalHosts = plans.length === 1 ? observations.size : undefined;
     output.print([
@@ -104,7 +119,7 @@ async function showLivePlan({ output, services, configPath }: CommandContext): P
       ...warnings.map(warningLine),
       ...plans.flatMap((plan) => [
         [],
-        ...renderPlan({ plan, totalHosts }),
+        ...renderPlan({ plan, totalHosts, missing: missing.get(plan.release) ?? [] }),
         ...approvalLines(approvals.get(plan.release)),
         ...backOffs.filter(({ release }) => release === plan.release).flatMap(backOffLines),
       ]),
@@ -114,7 +129,9 @@ async function showLivePlan({ output, services, configPath }: CommandContext): P
         ...renderError(reportError(error)),
       ]),
     ]);
-    if (plans.length + failed.length === 0) output.print([["no release in the repository"]]);
+    const none =
+      slices.length === 0 ? "no release in the repository" : "nothing that is to be done is part of this slice";
+    if (plans.length + failed.length === 0) output.print([[none]]);
     // A plan that waits for its next try changes nothing now, like one whose hosts are all left alone.
     const unapproved = plans.filter(({ release }) => approvals.get(release)?.kind === "stalled");
     const waits = new Set([...backOffs.map(({ planHash }) => planHash), ...unapproved.map(({ hash }) => hash)]);
@@ -123,12 +140,15 @@ async function showLivePlan({ output, services, configPath }: CommandContext): P
       sizes,
       failed.map(({ error }) => error),
     );
-    if (exitCode === 2) output.print([[styled("next:", "accent"), " cutover reconcile --once"]]);
+    const again = slices.map((text) => ` --slice '${text}'`).join("");
+    const canRun = plans.every(({ release }) => (missing.get(release) ?? []).length === 0);
+    if (exitCode === 2 && canRun) output.print([[styled("next:", "accent"), ` cutover reconcile --once${again}`]]);
     // A plan that waits for approval has said above what comes next.
     if (exitCode === 4 && unapproved.length === 0) output.print([[styled("next:", "accent"), " cutover status"]]);
     output.document({
       commit,
       plans,
+      ...(slices.length === 0 ? {} : { missing: Object.fromEntries(missing) }),
       backOffs,
       approvals: Object.fromEntries(approvals),
       failed: failed.map(({ release, error }) => ({ release, error: reportError(error) })),

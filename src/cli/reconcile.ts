@@ -1,7 +1,7 @@
 // cutover reconcile --once
 import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
-import { examples, optionalText, type Register } from "./command.ts";
+import { examples, optionalText, type Register, textList } from "./command.ts";
 import { openRunHistory } from "./open-run-history.ts";
 import { passExitCode } from "./outcomes.ts";
 import { profilePass } from "./profile-pass.ts";
@@ -12,6 +12,7 @@ export function addReconcile(program: Command, register: Register): void {
   const command = program
     .command("reconcile")
     .option("--once", "one pass, then exit (serve does it after every push)")
+    .option("--slice <terms...>", "only this part of the plan, as cutover plan --slice shows it")
     .option("--profile [dir]", "show where the time went, and write a CPU profile and a flame graph to the folder")
     .option("--take-over", "take the lease from another controller that still holds it; hosts then refuse that one")
     .summary("Make hosts as git asks, once")
@@ -25,6 +26,7 @@ export function addReconcile(program: Command, register: Register): void {
           "cutover reconcile --once --profile reports",
           "tables of tasks and outside calls; profile-RUN.svg in reports/",
         ],
+        ["cutover reconcile --once --slice task=check", "bytes, builds and checks on all hosts, ahead of the window"],
         ["cutover reconcile --once --take-over", "when the machine that held the lease is gone"],
       ),
     );
@@ -44,7 +46,10 @@ export function addReconcile(program: Command, register: Register): void {
     try {
       const takeOver = options.takeOver === true;
       const result = await withLease(controller, { takeOver, signal }, (lease, running) =>
-        reconcile({ controller, lease, watcher: profile?.watching(display) ?? display, signal: running }),
+        reconcile({
+          ...{ controller, lease, watcher: profile?.watching(display) ?? display, signal: running },
+          slices: textList(options, "slice"),
+        }),
       );
       display.close();
       const exitCode = passExitCode(result.results, result.resumed);

@@ -8,14 +8,12 @@ export interface GateView {
   readonly gate: string;
   readonly reason: string;
   readonly since: number;
-  readonly openedBy?: string;
 }
 
-export function gateLines({ run, release, gate, reason, since, openedBy }: GateView): Line[] {
+export function gateLines({ run, release, gate, reason, since }: GateView): Line[] {
   const head: Line = [
     styled(`gate ${gate}:`, "warn"),
     ` run ${run} of ${release} waits since ${formatClock(since)}: ${reason}`,
   ];
-  if (openedBy !== undefined) return [head, [`  opened by ${openedBy}; whoever drives the run goes on from there`]];
   return [head, [styled("next:", "accent"), ` cutover gate open ${run} ${gate} --reason …`]];
 }

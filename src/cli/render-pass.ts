@@ -89,6 +89,7 @@ function releaseLines({ release, plan, outcome, run, trouble, backOff, error, st
   const held = plan.held.length === 0 ? [] : renderPlan({ plan: { ...plan, changes: [], steps: [] } }).slice(1, -1);
   if (backOff !== undefined)
     return [head(run === undefined ? "stalled (backing-off)" : text, style), ...held, ...backOffLines(backOff)];
+  if (run?.waits !== undefined) return [head("waiting for a person", "warn"), ...held, ...waitLines(run.waits)];
   if ((run === undefined || outcome === "waiting") && trouble !== undefined)
     return [
       head(`${outcome === "under-way" ? text : outcome} (${trouble.reason})`, style),
@@ -102,7 +103,6 @@ function releaseLines({ release, plan, outcome, run, trouble, backOff, error, st
       ...held,
       nextLine("cutover status"),
     ];
-  if (run?.waits !== undefined) return [head("waiting for a person", "warn"), ...held, ...waitLines(run.waits)];
   const silent = run === undefined ? [] : unknownLines(run);
   const why = outcome === "rolled-back" || outcome === "stuck" ? [[`  ${run?.state.reason ?? ""}`]] : [];
   const kept =

@@ -4,6 +4,7 @@ import { unitOrderText } from "../model/unit-order.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import { orderLine } from "../status/order-words.ts";
 import { editLines } from "./render-edits.ts";
+import { sliceLines } from "./render-slice.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, type Style, styled } from "./text.ts";
 import { counted, formatBytes, formatCount, formatDuration } from "./units.ts";
@@ -12,6 +13,8 @@ export interface PlanView {
   readonly plan: Plan;
   /** Hosts that the release is meant for; undefined when that is not known. */
   readonly totalHosts?: number | undefined;
+  /** Of a slice: what has to come before, so that it cannot be run alone. */
+  readonly missing?: readonly string[];
 }
 
 /** In tables of changes and batches; what is left is counted. */
@@ -23,6 +26,7 @@ export function renderPlan(view: PlanView): Line[] {
   const { plan } = view;
   return [
     planSummary(view),
+    ...sliceLines({ slice: plan.slice, ...(view.missing === undefined ? {} : { missing: view.missing }) }),
     ...changeLines(plan.changes),
     ...transferLines(plan.transfers ?? []),
     ...batchLines(plan),

@@ -68,14 +68,6 @@ export type EventBody =
   | { readonly kind: "step-ended"; readonly step: string }
   /** Somebody opened the gate at which the run waited: it goes on. */
   | { readonly kind: "gate-opened"; readonly step: string; readonly by: string; readonly reason: string }
-  /** An operator's wish to whoever drives that run; answered by the event above, in the run's own stream. */
-  | {
-      readonly kind: "gate-open-asked";
-      readonly run: RunId;
-      readonly step: string;
-      readonly by: string;
-      readonly reason: string;
-    }
   | {
       readonly kind: "rollback-started";
       readonly scope: "batch" | "release";

@@ -1,0 +1,31 @@
+// Runs that wait for a person, while `serve` runs: whoever opens a gate, or decides otherwise, writes to the run's own journal.
+import { decide } from "../run/decide.ts";
+import { runStream } from "../run/replay.ts";
+import type { Controller } from "./controller.ts";
+import type { RunPool } from "./run-pool.ts";
+
+const pollMs = 500;
+
+export interface DecisionsInput {
+  readonly controller: Pick<Controller, "journal" | "clock">;
+  readonly pool: Pick<RunPool, "open">;
+  readonly signal: AbortSignal;
+  /** Once for each word that somebody leaves. */
+  readonly onDecision: () => void;
+}
+
+/** Watches until the signal. A journal that cannot be read now is asked again. */
+export async function watchDecisions({ controller, pool, signal, onDecision }: DecisionsInput): Promise<void> {
+  const { journal, clock } = controller;
+  const told = new Map<string, number>();
+  while (!signal.aborted) {
+    for (const { run, state, stands, sequence } of pool.open()) {
+      if (state !== "waiting" || stands === undefined || decide(stands)?.kind !== "hold") continue;
+      const newest = (await journal.newest(runStream(run)).catch(() => undefined))?.sequence ?? sequence;
+      if (newest === sequence || told.get(run) === newest) continue;
+      told.set(run, newest);
+      onDecision();
+    }
+    await clock.sleep(pollMs, signal).catch(() => {});
+  }
+}

@@ -32,6 +32,7 @@ export function renderPlan(view: PlanView): Line[] {
     ...batchLines(plan),
     ...orderLines(plan),
     ...unitOrderLines(plan),
+    ...restorePointLines(plan),
     ...wayBackLines(plan),
     ...editLines(plan),
     ...heldLines(plan.held),
@@ -114,6 +115,16 @@ function batchLines({ steps }: Plan): Line[] {
 function orderLines({ order = [] }: Plan): Line[] {
   if (order.length === 0) return [];
   return [["  order: ", orderLine(order, { limit: 12 })]];
+}
+
+/** What is saved together, and whether that is hard to keep. */
+function restorePointLines({ restorePoint, steps }: Plan): Line[] {
+  const step = steps.find(({ kind }) => kind === "restore-point");
+  if (restorePoint === undefined || step === undefined) return [];
+  const hosts = step.work.map(({ host }) => host);
+  const limit = `within ${formatDuration(restorePoint.withinMs)}`;
+  const text = `  restore point: ${restorePoint.components.join(", ")} saved together ${limit}, before anything switches;`;
+  return [[text, ` ${formatCount(hosts.length)}: ${foldHosts(hosts, shortList)}`]];
 }
 
 /** Orders that only the hosts' units know, and where they say otherwise than the release (R28). */

@@ -36,6 +36,7 @@ export function releaseLines(review: ReleaseReview, detail: Detail): string[] {
     impactLines(steps, review),
     picture,
     orderParts(plan.order ?? [], detail),
+    restorePointParts(plan),
     editLines(plan.edits ?? [], detail),
     ...heldParts(plan.held, detail),
     details("How the bytes get there, and where the times come from", whyLines(steps, detail)),
@@ -186,6 +187,12 @@ function impactLines(steps: readonly VersionStep[], { plan, totalHosts, risks }:
 function orderParts(order: readonly OrderEdge[], { rows }: Detail): string[] {
   if (order.length === 0) return [];
   return [`**Order**: ${orderLine(order, { limit: rows, name: (text) => code(text) })}`];
+}
+
+function restorePointParts({ restorePoint }: ReleaseReview["plan"]): string[] {
+  if (restorePoint === undefined) return [];
+  const names = restorePoint.components.map((name) => code(name)).join(", ");
+  return [`**Saved together before anything switches**: ${names}, within ${formatDuration(restorePoint.withinMs)}`];
 }
 
 function editLines(edits: readonly PlannedEdit[], detail: Detail): string[] {

@@ -163,9 +163,9 @@ task_switch_undo() { # the way back, now: the run's trial, armed or confirmed, e
 		return 0
 	fi
 	if [ "$undo_state_" != reverted ]; then
-		trial_revert "$T_COMPONENT" "$undo_reason_" "$undo_state_" || fail 71 "$WHY" "$EVIDENCE"
+		trial_revert "$T_COMPONENT" "$undo_reason_" "$undo_state_" || undo_later
 		# Confirmed by a race between our two looks: the undo stands above the confirm.
-		[ "$(trial_state "$T_COMPONENT")" != confirmed ] || trial_revert "$T_COMPONENT" "$undo_reason_" confirmed || fail 71 "$WHY" "$EVIDENCE"
+		[ "$(trial_state "$T_COMPONENT")" != confirmed ] || trial_revert "$T_COMPONENT" "$undo_reason_" confirmed || undo_later
 	fi
 	undo_dir_=$(trial_dir "$T_COMPONENT")/reverted
 	[ -d "$undo_dir_" ] || fail 75 component-busy "the trial is $(trial_state "$T_COMPONENT")"
@@ -173,4 +173,10 @@ task_switch_undo() { # the way back, now: the run's trial, armed or confirmed, e
 	cat "$undo_dir_/restored" 2>/dev/null || :
 	echo "current=$(kv_get "$undo_dir_/trial" from || echo none) was=$(kv_get "$undo_dir_/trial" to) reason=$(kv_get "$undo_dir_/outcome" reason || echo unknown)"
 	cat "$undo_dir_/switched-back" 2>/dev/null || : # last: of long evidence only the end is kept
+}
+
+undo_later() { # end the task: the way back cannot be gone now. It is decided, so the host goes on trying by itself (P8); a confirmed trial has no deadline left that would
+	undo_why_=$WHY undo_evidence_=$EVIDENCE
+	trial_watched "$T_COMPONENT" revert || trial_watch "$T_COMPONENT" revert 0 || :
+	fail 71 "$undo_why_" "$undo_evidence_"
 }

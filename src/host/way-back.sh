@@ -102,12 +102,18 @@ trial_revert() { # COMPONENT REASON STATE: decide for the way back from STATE an
 	trial_way_back "$1"
 }
 
-revert_with_retries() { # COMPONENT REASON STATE: nobody watches here, so a way back that fails is tried three times; then it stays `reverting`, which a probe shows
-	for try_ in 1 2 3; do
+revert_with_retries() { # COMPONENT REASON STATE: nobody watches here, so a way back that fails is tried again, for a day, with pauses up to a minute: disks are emptied, services mended (P8). Till then it stays `reverting`, which a probe shows. The boot tries once
+	retry_id_=$(trial_get "$1" id || :)
+	try_=0
+	while [ "$try_" -lt 1500 ]; do
+		# Another trial since then is not ours to take back.
+		[ "$(trial_get "$1" id || :)" = "$retry_id_" ] || return 0
 		if trial_revert "$1" "$2" "$3" && { [ -n "${GUARD-}" ] || undrain "$1"; }; then return 0; fi
+		try_=$((try_ + 1))
 		echo "cutover: way back of $1, try $try_: $WHY: $EVIDENCE" >&2
 		[ -z "${GUARD-}" ] || return 1
-		sleep "$try_"
+		exec 6>&- # an undo or a switch that comes meanwhile need not wait for us
+		if [ "$try_" -lt 60 ]; then sleep "$try_"; else sleep 60; fi
 	done
 	return 1
 }
@@ -133,16 +139,20 @@ word_undrain() { # COMPONENT RUN: bring back into service what that run had drai
 	return 1
 }
 
+watch_mark() { # COMPONENT ID WORD: say that this process watches that trial from now on
+	own_pid
+	WATCH_PID=$OWN_PID
+	find_born "$WATCH_PID" || :
+	write_file "$STATE/components/$1/trial/watch-$3" "$2 $WATCH_PID $BORN"
+}
+
 watch_until() { # COMPONENT ID WORD FILE STATES…: wait until FILE's deadline (renewable), 1 as soon as the trial is none of STATES or another one
 	until_component_=$1
 	until_id_=$2
 	until_word_=$3
 	until_file_=$4
 	shift 4
-	own_pid
-	WATCH_PID=$OWN_PID
-	find_born "$WATCH_PID" || :
-	write_file "$STATE/components/$until_component_/trial/watch-$until_word_" "$until_id_ $WATCH_PID $BORN"
+	watch_mark "$until_component_" "$until_id_" "$until_word_"
 	while :; do
 		until_state_=$(trial_state "$until_component_")
 		case " $* " in *" $until_state_ "*) ;; *) return 1 ;; esac
@@ -171,7 +181,7 @@ word_revert() { # COMPONENT TRIALID: wait for the deadline of that trial and tak
 		armed)
 			watch_until "$1" "$2" revert trial armed || [ "$(trial_state "$1")" = reverting ] || return 0
 			;;
-		reverting) ;;
+		reverting) watch_mark "$1" "$2" revert ;;
 		*) return 0 ;;
 	esac
 	[ "$(trial_get "$1" id)" = "$2" ] || return 0
@@ -196,6 +206,11 @@ word_guard() { # at boot, or by hand: take back every trial whose deadline nobod
 	return "$guard_failed_"
 }
 
+guard_later() { # COMPONENT: what the guard could not take back is tried again without holding the boot up; 1, for it failed now
+	trial_watched "$1" revert || trial_watch "$1" revert 0 || :
+	return 1
+}
+
 guard_component() { # COMPONENT: what word_guard does for one
 	boot_id
 	guard_state_=$(trial_state "$1")
@@ -207,9 +222,9 @@ guard_component() { # COMPONENT: what word_guard does for one
 				[ "$UPTIME_CS" -ge "$(trial_get "$1" deadline)" ] || return 0
 				guard_reason_=deadline
 			fi
-			revert_with_retries "$1" "$guard_reason_" armed
+			revert_with_retries "$1" "$guard_reason_" armed || guard_later "$1"
 			;;
-		reverting) revert_with_retries "$1" boot armed ;;
+		reverting) revert_with_retries "$1" boot armed || guard_later "$1" ;;
 		confirmed)
 			[ -f "$(trial_dir "$1")/confirmed/probation" ] || return 0
 			[ "$(kv_get "$(trial_dir "$1")/confirmed/trial" boot-id)" != "$BOOT_ID" ] || ! trial_watched "$1" probation || return 0

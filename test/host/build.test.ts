@@ -1,6 +1,15 @@
 // From an offer to a built version, and every way in which that is refused.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { makeOffer, shells, withHost } from "../support/host-session.ts";
@@ -36,6 +45,31 @@ for (const shell of shells) {
       assert.equal(statSync(join(version, "bin/app")).mode & 0o7777, 0o755);
       assert.ok(!existsSync(join(host.root, "current")));
       assert.deepEqual((await host.offer(session, offer)).fields, ["built", "built"]);
+      assert.equal(await session.end(), 0);
+    }));
+
+  test(`${shell.name}: F21: a version that went back once and was damaged since is found by check, and built anew`, () =>
+    withHost(shell, {}, async (host) => {
+      const session = await host.session({});
+      const offer = makeOffer(host);
+      await host.offer(session, offer);
+      await host.put(session, offer.payload);
+      const tried = [
+        [host.task("build", "v1")],
+        [host.task("switch", "v1")],
+        [host.task("switch", "v1", { action: "undo" })],
+      ];
+      const before = await host.run(session, "tried", tried);
+      assert.equal(before.at(-1)?.event.state, "done", JSON.stringify(before));
+      const damaged = join(host.root, "versions/v1/bin/app");
+      chmodSync(damaged, 0o755);
+      writeFileSync(damaged, "#!/bin/sh\necho ho\n");
+      const found = await host.run(session, "found", [[host.task("check", "v1")]]);
+      assert.equal(found.at(-1)?.event.reason, "verify-failed");
+      assert.deepEqual((await host.offer(session, offer)).fields, ["needed", "none"]);
+      await host.put(session, offer.payload);
+      const mended = await host.run(session, "mended", [[host.task("build", "v1")], [host.task("check", "v1")]]);
+      assert.equal(mended.at(-1)?.event.state, "done", JSON.stringify(mended));
       assert.equal(await session.end(), 0);
     }));
 

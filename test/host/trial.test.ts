@@ -287,6 +287,42 @@ for (const shell of shells) {
         assert.equal(await host.current(), "v1");
       }));
 
+    test(`${name}: F6, P8: a way back that could not be gone, of a confirmed trial too, is gone by the host itself once it can`, () =>
+      withPartsHost(shell, async (host) => {
+        await twoVersions(host);
+        await switchTo(host, "v2");
+        assert.equal((await confirm(host, "v2")).exitCode, 0);
+        const marker = join(host.base, "web/versions/v1/.cutover-verified");
+        const digest = await readFile(marker, "utf8");
+        await rm(marker);
+        const stuck = await host.task("switch", "undo", { version: "v2" });
+        assert.deepEqual([stuck.exitCode, stuck.reason], [71, "way-back-missing"]);
+        assert.equal(await host.trial(), "reverting");
+        await writeFile(marker, digest);
+        await until("the way back", 15_000, async () => (await host.trial()) === "reverted");
+        assert.equal(await host.current(), "v1");
+      }));
+
+    test(`${name}: P5: a host that still tries to bring an old trial's drain to its end leaves a later trial alone`, () =>
+      withPartsHost(shell, async (host) => {
+        const broken = join(host.base, "broken");
+        const tree = { "bin/app": "#!/bin/sh\n" };
+        const bundle = { out: "#!/bin/sh\n", in: `#!/bin/sh\n[ ! -e ${broken} ]\n` };
+        const contract = { "drain.task": "out", "task.out.do": "out", "task.out.undo": "in" };
+        await host.install("v1");
+        await host.install("v2", { contract, tree, bundle });
+        await host.install("v3");
+        for (const kind of ["switch", "confirm", "commit"])
+          await host.task(kind, "do", { version: "v1", run: "r0", session: kind });
+        await writeFile(broken, "");
+        assert.equal((await host.task("drain", "do", { version: "v2" })).exitCode, 0);
+        assert.equal((await switchTo(host, "v2", "1")).exitCode, 0);
+        await until("the way back", 5_000, async () => (await host.trial()) === "reverted");
+        assert.equal((await host.task("switch", "do", { version: "v3", run: "r2", session: "a" })).exitCode, 0);
+        await delay(4_000);
+        assert.deepEqual([await host.trial(), await host.current()], ["armed", "v3"]);
+      }));
+
     test(`${name}: T36: a broken host.sh is reverted by the copy of the one that armed its trial`, () =>
       withPartsHost(shell, async (host) => {
         const component = "cutover-host";

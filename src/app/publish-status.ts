@@ -168,7 +168,6 @@ async function statusOf(
       return task && { ...task, at: times.get(id) };
     },
     timings: timingsOf(events),
-    restorePoint: run?.state.restorePoint?.taken,
     observations,
     quarantined: [...quarantined.values()].map(({ component, version, tree, reason, evidence }) => ({
       component,

@@ -6,6 +6,7 @@ import { parseDocuments } from "../desired/parse-documents.ts";
 import { resolveDesired } from "../desired/resolve-desired.ts";
 import { maxYamlBytes } from "../desired/screen-yaml.ts";
 import { UsageError } from "../errors.ts";
+import type { Component } from "../model/component.ts";
 import type { Desired } from "../model/desired.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 
@@ -14,6 +15,8 @@ export interface Validation {
   readonly diagnostics: readonly Diagnostic[];
   /** What a commit of exactly these files would ask for; undefined when there is an error. Its `commit` is empty. */
   readonly desired: Desired | undefined;
+  /** Contracts among the documents. */
+  readonly components: readonly Component[];
   /** Paths of the files that were read, relative to the directory. */
   readonly files: readonly string[];
 }
@@ -46,9 +49,10 @@ export async function validateDirectory(directory: string): Promise<Validation> 
   diagnostics.push(...parsed.diagnostics);
   const paths = files.map(({ path }) => path);
   // Checks across documents would blame the wrong ones while some are unread.
-  if (diagnostics.length > 0) return { diagnostics, desired: undefined, files: paths };
+  if (diagnostics.length > 0) return { diagnostics, desired: undefined, components: [], files: paths };
   const resolution = resolveDesired({ commit: "", documents: parsed.documents, blobs: files.map(({ blob }) => blob) });
-  return { diagnostics: resolution.diagnostics, desired: resolution.desired, files: paths };
+  const components = parsed.documents.flatMap(({ document }) => (document.kind === "Component" ? document : []));
+  return { diagnostics: resolution.diagnostics, desired: resolution.desired, components, files: paths };
 }
 
 function gitBlobId(bytes: Buffer): string {

@@ -18,6 +18,7 @@ import { addRollback } from "./rollback.ts";
 import { addHold, addResume, addRetry } from "./run-control.ts";
 import { addSchemas } from "./schemas.ts";
 import { addServe } from "./serve.ts";
+import { addSimulate } from "./simulate.ts";
 import { addStatus } from "./status.ts";
 import { addTask } from "./task.ts";
 import { addValidate } from "./validate.ts";
@@ -30,7 +31,7 @@ const commandGroups: readonly (readonly [string, readonly AddCommand[]])[] = [
   ["Start:", [addInit, addKeys, addHost]],
   ["Release:", [addValidate, addPublish, addPropose, addPlan, addReconcile, addServe, addStatus]],
   ["By hand:", [addRollback, addRetry, addHold, addResume, addGate, addTask]],
-  ["Beside it:", [addLab, addSchemas, addVersion]],
+  ["Beside it:", [addSimulate, addLab, addSchemas, addVersion]],
 ];
 
 /** Never throws and never exits: what went wrong is printed, with the next command, and becomes the exit code. */

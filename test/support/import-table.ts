@@ -25,7 +25,8 @@ export const IMPORT_TABLE: Readonly<Record<string, readonly string[]>> = {
   host: ["model", "errors.ts", "host (pure)"],
   "config.ts": ["model", "errors.ts", "desired"],
   adapters: ["model", "errors.ts", "ports.ts", "host", "host (pure)", "package (pure)"],
-  simulate: ["model", "errors.ts", "ports.ts", "plan", "run", "run (pure)"],
+  // Its controller observes with the production code, too.
+  simulate: ["model", "errors.ts", "ports.ts", "plan", "observed", "run", "run (pure)"],
   app: ENGINE,
   lab: ["model", "errors.ts", "host", "host (pure)", "app"],
   cli: ["app", "model", "errors.ts", "status", "lab"],

@@ -64,7 +64,6 @@ const commands = [
   ["retry"],
   ["hold"],
   ["resume"],
-  ["task", "test"],
   ["task", "sdk"],
   ["lab", "up"],
   ["lab", "down"],

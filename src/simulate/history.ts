@@ -1,0 +1,195 @@
+// What was seen so far, kept for the promises: each of them asks the past as well as the moment. Written at every fact, after
+// the checks had their look.
+import type { Plan, Step } from "../model/plan.ts";
+import type { JournalEvent } from "../model/run-event.ts";
+import type { Task } from "../model/task.ts";
+import type { Fact } from "./fact.ts";
+import type { Scenario } from "./scenario.ts";
+
+export interface RunHistory {
+  readonly plan: Plan;
+  /** `task version` of everything planned. */
+  readonly tasks: ReadonlySet<string>;
+  readonly steps: ReadonlyMap<string, Step>;
+  readonly leftOut: Set<string>;
+  /** By `step/host`, with the moment at which the journal had it. */
+  readonly outcomes: Map<string, { readonly outcome: string; readonly at: number }>;
+  /** Of those, switches that are not done, by `step/host`. */
+  readonly badSwitches: Map<string, { readonly host: string; readonly outcome: string; readonly at: number }>;
+  /** Version that a change brings, by `host/component`. */
+  readonly targets: ReadonlyMap<string, string>;
+  /** Hosts and steps that a controller began to hand over, by `step/host`. */
+  readonly sent: Set<string>;
+  /** By task, the newest word of the journal. */
+  readonly states: Map<string, string>;
+  /** Tasks that an operator goes on without. */
+  readonly skipped: Set<string>;
+  isRollingBack: boolean;
+  hasEnded: boolean;
+}
+
+export interface History {
+  readonly scenario: Scenario;
+  /** By `disk run`. */
+  readonly runs: Map<string, RunHistory>;
+  /** By host: the highest fence it accepted, and the runs of that epoch. */
+  readonly fences: Map<string, { epoch: number; holder: string; runs: Set<string> }>;
+  /** By `host run step task action`: how often it began. */
+  readonly begun: Map<string, number>;
+  /** By `host run step task action`: how it ended on the host itself. */
+  readonly ended: Map<string, string>;
+  /** By `host component`: versions that were committed there, and by which run. */
+  readonly commits: Map<string, string>;
+  /** By `disk component@tree`: a quarantine is in the journal. */
+  readonly quarantined: Set<string>;
+  /** By `disk component@version`: a run saw it fail, by its own fault. */
+  readonly shownBad: Map<string, string>;
+  /** Hosts and components that somebody changed by hand. */
+  readonly tampered: Set<string>;
+  /** A way back ended stuck: a person was told, and may ask for it again. */
+  isStuckOnWayBack: boolean;
+  /** The newest plan left something alone. */
+  isSomethingHeld: boolean;
+  /** Runs that were planned. */
+  plannedRuns: number;
+}
+
+export function makeHistory(scenario: Scenario): History {
+  return {
+    scenario,
+    runs: new Map(),
+    fences: new Map(),
+    begun: new Map(),
+    ended: new Map(),
+    commits: new Map(),
+    quarantined: new Set(),
+    shownBad: new Map(),
+    tampered: new Set(),
+    isStuckOnWayBack: false,
+    isSomethingHeld: false,
+    plannedRuns: 0,
+  };
+}
+
+/** Written here on its own, so that a word that the engine forgets is missed. */
+const badness: ReadonlySet<string> = new Set([
+  "unhealthy",
+  "not-ready",
+  "new-version-died",
+  "crash-loop",
+  "start-failed",
+]);
+
+export const taskKey = ({ id, version }: Pick<Task, "id" | "version">): string => `${id} ${version}`;
+
+export function remember(history: History, now: number, fact: Fact): void {
+  switch (fact.kind) {
+    case "journaled":
+      rememberEvent(history, now, fact);
+      return;
+    case "fenced": {
+      const { host, fence } = fact;
+      const before = history.fences.get(host.name);
+      if (before?.epoch === fence.epoch && before.holder === fence.holder) before.runs.add(fence.run);
+      else if (fence.epoch >= (before?.epoch ?? 0))
+        history.fences.set(host.name, { epoch: fence.epoch, holder: fence.holder, runs: new Set([fence.run]) });
+      return;
+    }
+    case "task": {
+      const { host, step, event } = fact;
+      const key = `${host.name} ${step.run} ${step.step} ${event.task} ${event.action}`;
+      if (event.state === "running") history.begun.set(key, (history.begun.get(key) ?? 0) + 1);
+      else history.ended.set(key, event.state);
+      return;
+    }
+    case "changed": {
+      const { host, component } = fact;
+      if (component.committed !== undefined)
+        history.commits.set(`${host.name} ${component.name}`, component.committed.version);
+      return;
+    }
+    case "planned":
+      history.isSomethingHeld = fact.plan.held.length > 0;
+      return;
+    case "sent":
+      history.runs.get(`${fact.disk} ${fact.fence.run}`)?.sent.add(`${fact.step}/${fact.host}`);
+      return;
+    default:
+      return;
+  }
+}
+
+type Journaled = Extract<Fact, { kind: "journaled" }>;
+
+function rememberEvent(history: History, now: number, { disk, event }: Journaled): void {
+  if (event.kind === "run-planned") {
+    history.plannedRuns += 1;
+    history.runs.set(`${disk} ${runOf(event)}`, makeRunHistory(event.plan));
+    return;
+  }
+  if (event.kind === "quarantined") history.quarantined.add(`${disk} ${event.component}@${event.tree}`);
+  const run = history.runs.get(`${disk} ${runOf(event)}`);
+  if (run === undefined) return;
+  switch (event.kind) {
+    case "task": {
+      const { task, action, state, reason } = event.event;
+      run.states.set(`${task} ${action}`, state);
+      const [host, component = ""] = task.split("/");
+      const to = run.targets.get(`${host}/${component}`);
+      if (to !== undefined && action === "do" && state === "failed" && badness.has(reason))
+        history.shownBad.set(`${disk} ${component}@${to}`, runOf(event));
+      return;
+    }
+    case "host-ended": {
+      const { step, host, outcome } = event;
+      const place = `${step}/${host}`;
+      run.outcomes.set(place, { outcome, at: now });
+      if (run.steps.get(step)?.kind !== "switch") return;
+      if (outcome === "done") run.badSwitches.delete(place);
+      else run.badSwitches.set(place, { host, outcome, at: now });
+      return;
+    }
+    case "host-left-out":
+      run.leftOut.add(event.host);
+      return;
+    case "task-skipped":
+      run.skipped.add(event.task);
+      return;
+    case "host-reopened":
+      // A person looked at what failed, and wants it tried again.
+      for (const key of event.by === "cutover" ? [] : event.tasks)
+        history.shownBad.delete(`${disk} ${key.split("/")[1]}@${run.targets.get(key.split("/", 2).join("/"))}`);
+      run.outcomes.delete(`${event.step}/${event.host}`);
+      run.badSwitches.delete(`${event.step}/${event.host}`);
+      return;
+    case "rollback-started":
+      run.isRollingBack = true;
+      return;
+    case "run-ended":
+      run.hasEnded = true;
+      history.isStuckOnWayBack ||= run.isRollingBack && event.outcome === "stuck";
+      return;
+    default:
+      return;
+  }
+}
+
+export const runOf = ({ stream }: JournalEvent): string => stream.replace(/^run\//, "");
+
+function makeRunHistory(plan: Plan): RunHistory {
+  const tasks = plan.steps.flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()));
+  return {
+    plan,
+    tasks: new Set(tasks.map(taskKey)),
+    steps: new Map(plan.steps.map((step) => [step.id, step])),
+    leftOut: new Set(),
+    outcomes: new Map(),
+    badSwitches: new Map(),
+    targets: new Map(plan.changes.map(({ host, component, to }) => [`${host}/${component}`, to])),
+    sent: new Set(),
+    states: new Map(),
+    skipped: new Set(),
+    isRollingBack: false,
+    hasEnded: false,
+  };
+}

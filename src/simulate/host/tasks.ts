@@ -1,0 +1,154 @@
+// Every kind of task that a simulated host knows, do and undo, as host.sh has them.
+import type { Task } from "../../model/task.ts";
+import { drainTask, undrainTask } from "./drain.ts";
+import {
+  leaveLock,
+  loadContract,
+  needDisk,
+  type TaskContext,
+  TaskFailure,
+  takeLock,
+  type Work,
+} from "./machine-room.ts";
+import { commitTask, switchTask, switchUndoTask } from "./switch.ts";
+import { confirmTask, trialRun } from "./trial.ts";
+
+/** By `kind action`; a host refuses any other. */
+export const hostTasks: Readonly<Record<string, (context: TaskContext) => Work>> = {
+  "build do": build,
+  "build undo": buildUndo,
+  "check do": check,
+  "check undo": nothingToUndo,
+  "backup do": backup,
+  "backup undo": backupUndo,
+  "drain do": drainTask,
+  "drain undo": undrainTask,
+  "switch do": switchTask,
+  "switch undo": switchUndoTask,
+  "health do": health,
+  "health undo": nothingToUndo,
+  "hook do": hook,
+  "hook undo": hookUndo,
+  "confirm do": confirmTask,
+  "confirm undo": nothingToUndo,
+  "commit do": commitTask,
+  "commit undo": nothingToUndo,
+};
+
+export const taskWord = ({ kind, action }: Pick<Task, "kind" | "action">): string => `${kind} ${action}`;
+
+// biome-ignore lint/correctness/useYield: a task like the others
+function* nothingToUndo(): Work {
+  return "nothing to undo";
+}
+
+function* build({ room, component, version }: TaskContext): Work {
+  if (!component.offers.includes(version)) {
+    if (component.built.has(version) && component.releases.has(version)) return "already built";
+    throw new TaskFailure(66, "not-offered", `${component.name} ${version} was not offered to this host`);
+  }
+  needDisk(room, 74, "write-failed");
+  yield room.duration(40);
+  if (component.built.has(version) && component.releases.has(version)) return "already built";
+  yield room.duration(300);
+  needDisk(room, 74, "write-failed");
+  const failure = room.failure(component.name, version, "build");
+  // The word for a patch that is of no use is one only when a patch came.
+  if (failure !== undefined && (failure.reason !== "patch-corrupt" || component.patched.has(version)))
+    throw new TaskFailure(failure.exitCode, failure.reason, "simulated");
+  component.releases.add(version);
+  component.built.add(version);
+  component.damaged.delete(version);
+  room.changed(component, `${version} is built`);
+  return "built";
+}
+
+function* buildUndo(context: TaskContext): Work {
+  const { room, component, version } = context;
+  if (!component.releases.has(version)) return "nothing to remove";
+  if (!(yield* takeLock(context, 10))) throw new TaskFailure(75, "component-busy", "somebody else works on it");
+  try {
+    yield room.duration(20);
+    // guard P1: what current names, or what can be gone back to, is kept.
+    if (inUse(context, version)) return "kept";
+    component.built.delete(version);
+    component.damaged.delete(version);
+    component.releases.delete(version);
+    room.changed(component, `${version} is removed`);
+    return "removed";
+  } finally {
+    leaveLock(context);
+  }
+}
+
+function inUse({ component }: TaskContext, version: string): boolean {
+  const { current, committed } = component;
+  const trial = component.trial?.state === "reverted" ? undefined : component.trial;
+  return [current, committed?.version, trial?.from, trial?.to].includes(version);
+}
+
+function* check(context: TaskContext): Work {
+  const { room, component, version } = context;
+  loadContract(context, version);
+  yield room.duration(60);
+  needDisk(room, 73, "cannot-create");
+  // guard P3: bytes that are not what was signed are no version.
+  if (!component.built.has(version) || component.damaged.has(version)) {
+    if (!inUse(context, version)) component.built.delete(version);
+    room.changed(component, `${version} is not what was signed`);
+    throw new TaskFailure(65, "verify-failed", "a file differs");
+  }
+  const failure = room.failure(component.name, version, "check");
+  if (failure !== undefined) throw new TaskFailure(failure.exitCode, failure.reason, "simulated");
+  return "verified";
+}
+
+function* backup(context: TaskContext): Work {
+  const { room, component, version, run } = context;
+  loadContract(context, version);
+  yield room.duration(30);
+  if (component.backups.has(run)) return "already";
+  needDisk(room, 74, "backup-failed");
+  const failure = room.failure(component.name, version, "backup");
+  if (failure !== undefined) throw new TaskFailure(failure.exitCode, failure.reason, "simulated");
+  component.backups.set(run, component.data);
+  return "saved";
+}
+
+function* backupUndo(context: TaskContext): Work {
+  const { room, component, version } = context;
+  loadContract(context, version);
+  yield room.duration(30);
+  const saved = component.backups.get(trialRun(context));
+  if (saved === undefined) return "nothing-to-undo";
+  needDisk(room, 74, "restore-failed");
+  component.data = saved;
+  return "restored";
+}
+
+function* health(context: TaskContext): Work {
+  const { room, component, version } = context;
+  loadContract(context, version);
+  yield room.duration(150);
+  const failure = room.failure(component.name, version, "health");
+  if (failure !== undefined) throw new TaskFailure(failure.exitCode, failure.reason, `${version} answers 503`);
+  return "healthy";
+}
+
+function* hook(context: TaskContext): Work {
+  const { room, component, version, options } = context;
+  const { hooks } = loadContract(context, version);
+  const name = options.name ?? "";
+  yield room.duration(80);
+  if (!hooks.has(name)) throw new TaskFailure(69, "no-such-task", `the contract has no task ${name}`);
+  const failure = room.failure(component.name, version, `hook:${name}`);
+  if (failure !== undefined) throw new TaskFailure(failure.exitCode, failure.reason, "simulated");
+  return "ran";
+}
+
+function* hookUndo(context: TaskContext): Work {
+  const { room, version, options } = context;
+  const { hooks } = loadContract(context, version);
+  yield room.duration(40);
+  return hooks.get(options.name ?? "")?.hasUndo ? "undone" : "nothing-to-undo";
+}

@@ -1,0 +1,128 @@
+// What is on a simulated host, as host.sh keeps it on disk. The host's own functions write it; promises are checked against it.
+import type { TaskGroup } from "../../model/plan.ts";
+import type { TaskEvent } from "../../model/task.ts";
+
+export type TrialState = "armed" | "confirmed" | "reverting" | "reverted";
+
+export interface TrialTruth {
+  state: TrialState;
+  readonly id: string;
+  readonly from: string | undefined;
+  readonly to: string;
+  readonly run: string;
+  /** The session that submitted the switch. */
+  readonly session: string;
+  /** In the clock of the boot that armed it. */
+  readonly deadlineAt: number;
+  readonly bootId: string;
+  /** The hand-over was complete. */
+  switched: boolean;
+  reason: string | undefined;
+  restored: boolean;
+}
+
+export interface ComponentTruth {
+  readonly name: string;
+  /** A word that is no version of ours when somebody pointed it elsewhere. */
+  current: string | undefined;
+  /** Versions with their verified marker. */
+  readonly built: Set<string>;
+  /** Versions whose contract is kept. */
+  readonly releases: Set<string>;
+  /** Built versions whose bytes are not what was signed any more. */
+  readonly damaged: Set<string>;
+  /** Oldest first; a payload lies there for each. */
+  offers: string[];
+  /** Offers that came as a patch. */
+  readonly patched: Set<string>;
+  trial: TrialTruth | undefined;
+  committed: { readonly version: string; readonly run: string } | undefined;
+  previous: string | undefined;
+  drained: { readonly run: string; readonly version: string; readonly bootId: string } | undefined;
+  undrained: string | undefined;
+  /** What runs saved before their switch. */
+  readonly backups: Map<string, string>;
+  /** What the component keeps outside its versions: a version that starts converts it. */
+  data: string;
+  floor: number;
+  /** Out of service: the drain task ran and its undo did not. */
+  isDrained: boolean;
+  lock: Worker | undefined;
+  /** Who works on the trial. */
+  worker: { readonly by: Worker; readonly role: "switch" | "revert" } | undefined;
+  /** Waits for the deadline; lost with the boot unless systemd keeps it. */
+  watcher: Worker | undefined;
+}
+
+/** A process on the host; gone with the boot. */
+export interface Worker {
+  isAlive: boolean;
+  readonly end: () => void;
+}
+
+export interface StepTruth {
+  readonly run: string;
+  readonly step: string;
+  readonly groups: readonly TaskGroup[];
+  readonly payload: string;
+  readonly session: string;
+  readonly fence: { readonly epoch: number; readonly holder: string; readonly run: string };
+  readonly submittedAt: number;
+  readonly bootId: string;
+  isStarted: boolean;
+  /** The runner holds the step's lock. */
+  isHeld: boolean;
+  readonly events: TaskEvent[];
+  result: string | undefined;
+}
+
+export interface HostTruth {
+  readonly name: string;
+  readonly manager: "systemd" | "process";
+  isUp: boolean;
+  boots: number;
+  bootId: string;
+  bootedAt: number;
+  isDiskFull: boolean;
+  slowness: number;
+  /** Who wrote last, and for which runs of that epoch. */
+  epoch: { readonly epoch: number; readonly holder: string; readonly runs: readonly string[] };
+  readonly components: Map<string, ComponentTruth>;
+  /** By `run step`. */
+  readonly steps: Map<string, StepTruth>;
+}
+
+export function makeComponentTruth(name: string): ComponentTruth {
+  return {
+    name,
+    current: undefined,
+    built: new Set(),
+    releases: new Set(),
+    damaged: new Set(),
+    offers: [],
+    patched: new Set(),
+    trial: undefined,
+    committed: undefined,
+    previous: undefined,
+    drained: undefined,
+    undrained: undefined,
+    backups: new Map(),
+    data: "",
+    floor: 0,
+    isDrained: false,
+    lock: undefined,
+    worker: undefined,
+    watcher: undefined,
+  };
+}
+
+/** A component as the last commit of a version left it. */
+export function makeCommitted(name: string, version: string): ComponentTruth {
+  const component = makeComponentTruth(name);
+  component.built.add(version);
+  component.releases.add(version);
+  component.current = version;
+  component.committed = { version, run: "r0" };
+  component.data = version;
+  return component;
+}

@@ -1,0 +1,29 @@
+// Every promise that the simulator holds the engine to, one row each.
+import { completeVersion, previousVersion } from "./complete-version.ts";
+import { deadline } from "./deadline.ts";
+import { failureBudget } from "./failure-budget.ts";
+import { onceOnly, replayed } from "./harmless-replay.ts";
+import { oneWriter } from "./one-writer.ts";
+import type { PromiseCheck } from "./promise-check.ts";
+import { quarantine } from "./quarantine.ts";
+import { everyHost, hostReadBack } from "./read-back.ts";
+import { atRest, neverMore, samePlan } from "./same-plan.ts";
+import { neverOnward, neverSuccess } from "./unknown-is-unknown.ts";
+
+export const promiseChecks: readonly PromiseCheck[] = [
+  completeVersion,
+  previousVersion,
+  oneWriter,
+  onceOnly,
+  replayed,
+  neverSuccess,
+  neverOnward,
+  deadline,
+  failureBudget,
+  hostReadBack,
+  everyHost,
+  samePlan,
+  neverMore,
+  atRest,
+  quarantine,
+];

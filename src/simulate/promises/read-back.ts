@@ -1,0 +1,44 @@
+// P10: done means N of N hosts read back, not commands sent.
+import { runOf } from "../history.ts";
+import type { PromiseCheck } from "./promise-check.ts";
+
+export const hostReadBack: PromiseCheck = {
+  promise: "P10",
+  title: "a host counts as done only when the host itself ended every task of the step as done",
+  check: ({ fact, history, hosts }) => {
+    if (fact.kind !== "journaled" || fact.event.kind !== "host-ended" || fact.event.outcome !== "done")
+      return undefined;
+    const { step: id, host } = fact.event;
+    const runId = runOf(fact.event);
+    const planned = history.runs.get(`${fact.disk} ${runId}`)?.steps.get(id);
+    const work = planned?.work.find((each) => each.host === host)?.groups.flat() ?? [];
+    const submissions = [...(hosts.get(host)?.steps.values() ?? [])]
+      .filter((there) => there.run === runId && there.step.replace(/(\.r\d+)?(\.full)?$/, "") === id)
+      .map((there) => `${host} ${runId} ${there.step}`);
+    const skipped = history.runs.get(`${fact.disk} ${runId}`)?.skipped;
+    for (const { kind, id: task, action } of work) {
+      if (kind === "distribute" || skipped?.has(task)) continue;
+      const isDone = submissions.some((key) => history.ended.get(`${key} ${task} ${action}`) === "done");
+      if (!isDone) return `${host} counts as done in ${id}, but never did ${task} ${action}`;
+    }
+    return undefined;
+  },
+};
+
+export const everyHost: PromiseCheck = {
+  promise: "P10",
+  title: "a run is done only when every host of its plan runs and committed what was planned",
+  check: ({ fact, history, hosts }) => {
+    if (fact.kind !== "journaled" || fact.event.kind !== "run-ended" || fact.event.outcome !== "done") return undefined;
+    const run = history.runs.get(`${fact.disk} ${runOf(fact.event)}`);
+    for (const { host, component, to } of run?.plan.changes ?? []) {
+      if (history.tampered.has(`${host} ${component}`)) continue;
+      const there = hosts.get(host)?.components.get(component);
+      const committed = there?.committed;
+      // Another controller may have gone on from there meanwhile.
+      if (committed?.version !== to && history.fences.get(host)?.runs.has(runOf(fact.event)))
+        return `done, though ${host}/${component} has committed ${committed?.version ?? "nothing"}, not ${to}`;
+    }
+    return undefined;
+  },
+};

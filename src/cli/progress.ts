@@ -133,6 +133,7 @@ export function applyEvent(progress: RunProgress, event: JournalEvent): void {
       stepOf(progress, event.step).startedAt = event.at;
       break;
     case "step-ended":
+    case "gate-opened":
       stepOf(progress, event.step).endedAt = event.at;
       break;
     case "submitted":

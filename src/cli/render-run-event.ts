@@ -32,7 +32,12 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
       ]);
     case "run-resumed":
       return lasting([[styled(`run ${progress.run}`, "strong"), ` goes on where it was, epoch ${event.epoch}`]]);
+    case "gate-opened":
+      return lasting([
+        [styled(`${gateName(progress, event.step)} opened`, "good"), ` by ${event.by}: ${event.reason}`],
+      ]);
     case "step-started":
+      if (stepOf(progress, event.step).kind === "gate") return lasting(closedGateLines(progress, event.step));
       return passing([startLine(progress, stepOf(progress, event.step))]);
     case "step-ended":
       return passing(endLines(progress, stepOf(progress, event.step)));
@@ -61,8 +66,9 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
 }
 
 /** `switch 2 of 5`, `way back 2`. */
-export function stepTitle({ plan }: Pick<RunProgress, "plan">, { kind, batch }: StepProgress): string {
+export function stepTitle({ plan }: Pick<RunProgress, "plan">, { id, kind, batch }: StepProgress): string {
   if (kind === "rollback") return `way back ${batch}`;
+  if (kind === "gate") return gateName({ plan }, id);
   if (batch === 0) return kind;
   const batches = plan?.steps.filter((step) => step.kind === "switch").length ?? 0;
   return `${kind} ${batch} of ${formatCount(batches)}`;
@@ -126,6 +132,18 @@ function unknownReason(progress: RunProgress): string {
     [...step.outcomes].flatMap(([host, outcome]) => (outcome === "unknown" ? [host] : [])),
   );
   return unknown.length === 0 ? "it was interrupted" : `nobody knows how it ended on ${foldHosts(unknown, shortList)}`;
+}
+
+function closedGateLines(progress: RunProgress, id: string): Line[] {
+  const gate = progress.plan?.steps.find((step) => step.id === id)?.gate;
+  return [
+    [styled(`waits at ${gateName(progress, id)}:`, "warn"), ` ${gate?.reason ?? ""}`],
+    [styled("next:", "accent"), ` cutover gate open ${progress.run} ${gate?.name ?? id} --reason …`],
+  ];
+}
+
+function gateName({ plan }: Pick<RunProgress, "plan">, id: string): string {
+  return `gate ${plan?.steps.find((step) => step.id === id)?.gate?.name ?? id}`;
 }
 
 function startLine(progress: RunProgress, step: StepProgress): Line {

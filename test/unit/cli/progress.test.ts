@@ -207,3 +207,18 @@ test("all events of 10,000 hosts cost a display less than two seconds of CPU", (
   for (let frame = 0; frame < 10; frame++) renderProgress(progress, { now: 0, size: { columns: 100, rows: 40 } });
   assert.ok(process.cpuUsage(started).user < 2_000_000, `${process.cpuUsage(started).user} µs`);
 });
+
+test("a gate says at once that the run waits for a person, why, and what to type; and who opened it", () => {
+  const edits = [{ kind: "gate", name: "look", beforePhase: "commit", reason: "someone looks at the graphs" }] as const;
+  const { first } = planned({ components: { shop: { hosts: ["web1"] } }, edits });
+  const { lines } = tell([
+    first,
+    { kind: "step-started", step: "gate.look" },
+    { kind: "gate-opened", step: "gate.look", by: "ada", reason: "all flat" },
+  ]);
+  assert.deepEqual(lines.slice(-3), [
+    "waits at gate look: someone looks at the graphs",
+    `next: cutover gate open ${run} look --reason …`,
+    "gate look opened by ada: all flat",
+  ]);
+});

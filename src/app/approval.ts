@@ -5,6 +5,7 @@ import type { Plan } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
 import type { Trust } from "../model/trust.ts";
 import { beyondApproved, type IntentDifference } from "../plan/compare-intent.ts";
+import type { UpgradeAtlas } from "../plan/find-way.ts";
 import { taskWords } from "../plan/host-tasks.ts";
 import { intentOf } from "../plan/plan-hash.ts";
 import { makeAppender } from "../run/append.ts";
@@ -43,6 +44,8 @@ export interface ApprovalInput {
   readonly plan: Plan;
   readonly desired: Pick<Desired, "commit" | "generation" | "hosts" | "procedure">;
   readonly versions: ReadonlyMap<string, LoadedVersion>;
+  /** What stepping stones were looked for by. */
+  readonly atlas?: UpgradeAtlas | undefined;
   readonly trust: Pick<Trust, "commitSigners">;
   /** Kept from pass to pass by a process that makes many. */
   readonly known?: KnownTrailers;
@@ -177,7 +180,7 @@ const newestStatuses = 10;
  */
 async function reviewedPlan(
   { journal }: Judge,
-  { plan, release, desired, versions }: ApprovalInput,
+  { plan, release, desired, versions, atlas }: ApprovalInput,
   named: readonly NamedPlan[],
 ): Promise<Agreed | undefined> {
   if (named.length === 0) return undefined;
@@ -192,7 +195,7 @@ async function reviewedPlan(
   if (present !== undefined) return present;
   const states = await readStatuses({ journal }, { release: release.name, count: newestStatuses });
   for (const statuses of [...states.map((status) => [status]), []]) {
-    const then = agreeing(planFromStatuses({ release, desired, versions, statuses }).plan);
+    const then = agreeing(planFromStatuses({ release, desired, versions, atlas, statuses }).plan);
     if (then !== undefined) return then;
   }
   return undefined;
@@ -217,7 +220,12 @@ function differences(
 }
 
 function tasksOf(plan: Pick<Plan, "changes" | "waiting">, versions: ApprovalInput["versions"]): Approved["tasks"] {
-  const first = new Map(intentOf(plan).map((change) => [`${change.component}@${change.to}`, change]));
+  // A way over stepping stones is agreed to whole.
+  const stretches = intentOf(plan).flatMap((change) => [
+    change,
+    ...(change.further ?? []).map(({ version, tree }) => ({ ...change, to: version, toTree: tree })),
+  ]);
+  const first = new Map(stretches.map((change) => [`${change.component}@${change.to}`, change]));
   return Object.fromEntries(
     [...first].flatMap(([key, change]) => {
       const published = versions.get(key)?.published;

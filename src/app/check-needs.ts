@@ -5,6 +5,7 @@ import { CutoverError } from "../errors.ts";
 import type { DesiredRelease } from "../model/desired.ts";
 import type { Observation } from "../model/observation.ts";
 import type { PublishedVersion } from "../model/published-version.ts";
+import { startOf } from "../plan/difference.ts";
 
 export interface NeedsCheck {
   readonly release: DesiredRelease;
@@ -27,6 +28,27 @@ export function refuseBrokenNeeds({ release, releases, published, observations }
     },
   });
   if (broken.length > 0) throw notMet(release.name, broken);
+}
+
+/** At the end of the way, and after this plan: components that wait for others still are what they are. */
+export function refuseBrokenNeedsOnTheWay({
+  wanted,
+  release,
+  releases,
+  ...rest
+}: NeedsCheck & { readonly wanted: DesiredRelease }): void {
+  refuseBrokenNeeds({ release: wanted, releases, ...rest });
+  if (release === wanted) return;
+  const components = release.components.map((component) => ({
+    ...component,
+    targets: component.targets.flatMap((target) => {
+      const { from } = startOf(rest.observations.get(target.host), component.name);
+      if (target.later !== true) return target;
+      return from === undefined ? [] : { ...target, version: from };
+    }),
+  }));
+  const now = { ...release, components };
+  refuseBrokenNeeds({ release: now, releases: releases.map((each) => (each.name === now.name ? now : each)), ...rest });
 }
 
 function notMet(release: string, broken: readonly BrokenNeed[]): CutoverError {

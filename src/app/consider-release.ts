@@ -101,7 +101,7 @@ async function startPlanned(
   const known = knownTrailers === undefined ? {} : { known: knownTrailers };
   const { versions } = context;
   const approval = await judgeApproval(controller, {
-    ...{ release, plan: planned.plan, desired, versions, trust },
+    ...{ release, plan: planned.plan, desired, versions, atlas: context.atlas, trust },
     ...known,
   });
   if (approval.kind === "stalled") {

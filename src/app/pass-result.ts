@@ -30,6 +30,11 @@ export interface ReleaseResult {
   readonly state?: Condition;
 }
 
+/** Its run reached and committed a stepping stone (R16): the way to what is asked for goes on from there at once. */
+export function isAtStone({ outcome, plan, run }: Pick<ReleaseResult, "outcome" | "plan" | "run">): boolean {
+  return outcome === "done" && run !== undefined && (plan.paths ?? []).length > 0;
+}
+
 export interface PassResult {
   readonly commit: string;
   /** Runs that an earlier controller had left open, as they stand now. */

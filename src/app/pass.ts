@@ -21,9 +21,11 @@ export interface PassContext extends ConsiderInput {
   readonly lease: Lease;
   /** What the newest accepted commit asks for, once this process has read one. */
   readonly newest: { desired: Desired | undefined };
-  /** Told of every run that has ended, or waits now, once that is published. */
-  readonly onFinished: () => void;
+  /** Told of every run that has ended, or waits now, once that is published; of an ended one also what it came to. */
+  readonly onFinished: (end?: RunEndResult) => void;
 }
+
+type RunEndResult = Pick<ReleaseResult, "outcome" | "plan" | "run">;
 
 interface Finished {
   readonly result: ReleaseResult;
@@ -81,7 +83,7 @@ export async function beginReleases(
       if (end.kind === "stopped") return undefined;
       const finished = await publishResult(context, desired, await complete(end.result));
       await context.controller.executor.close(undefined, driven.run);
-      context.onFinished();
+      context.onFinished(finished.result);
       return finished;
     };
     work.results.push(owned(driven.ended.then(finish)));
@@ -126,7 +128,8 @@ async function finishResumed(context: PassContext, end: RunEnd): Promise<RunResu
     await publishResult(context, inForce, underWayResult(open));
   else await pool.publishing(() => publishRunStatus({ controller, lease, run: end.result }));
   await controller.executor.close(undefined, run);
-  context.onFinished();
+  const { plan, outcome } = state;
+  context.onFinished(plan === undefined || outcome === undefined ? undefined : { plan, outcome, run: end.result });
   return end.result;
 }
 

@@ -62,7 +62,7 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
       approvals.set(
         release.name,
         await judgeApproval(controller, {
-          ...{ release, plan, desired, versions: context.versions },
+          ...{ release, plan, desired, versions: context.versions, atlas: context.atlas },
           trust: loaded.nextTrust,
         }),
       );

@@ -168,6 +168,7 @@ async function statusOf(
       return task && { ...task, at: times.get(id) };
     },
     timings: timingsOf(events),
+    restorePoint: run?.state.restorePoint?.taken,
     observations,
     quarantined: [...quarantined.values()].map(({ component, version, tree, reason, evidence }) => ({
       component,

@@ -9,7 +9,7 @@ import type { Controller } from "./controller.ts";
 import { sliceTerms } from "./cut-slice.ts";
 import { keepNewestQuarantines, type RunWatcher } from "./execute-run.ts";
 import { beginReleases, finishPass, noWork, type PassContext, type PassWork, takeUpRuns } from "./pass.ts";
-import type { PassResult, ReleaseResult } from "./pass-result.ts";
+import { isAtStone, type PassResult, type ReleaseResult } from "./pass-result.ts";
 import { openRunPool } from "./run-pool.ts";
 
 export interface PassInput {
@@ -24,6 +24,9 @@ export interface PassInput {
   /** Only these parts of plans, as typed; runs that are open go on whole. */
   readonly slices?: readonly string[];
 }
+
+/** One pass goes on from stone to stone as long as each is reached, and no further than this: the next pass does. */
+const mostStones = 16;
 
 /**
  * Finishes what an earlier controller left open, and makes the world look like the newest trusted commit. Open runs go on to
@@ -51,7 +54,7 @@ async function allRounds(passing: PassContext, { resumed }: PassWork, slices: re
   context.newest.desired = desired;
   const results = new Map<string, ReleaseResult>();
   // Every further round follows the end of a run that was open, or of one that a release of the round before has started.
-  const mostRounds = desired.releases.length + resumed.length + 2;
+  const mostRounds = desired.releases.length + resumed.length + 2 + mostStones;
   let due = desired.releases;
   for (let round = 1; ; round += 1) {
     const work: PassWork = { resumed, results: [] };
@@ -69,7 +72,11 @@ function releaseOf({ releases }: Desired, { release }: ReleaseResult): DesiredRe
   return releases.filter(({ name }) => name === release);
 }
 
-/** Nothing is driven any more: what was under way is to be looked at again, and so is what waited for a run that is over. */
-function isFree({ outcome, blockedBy = [] }: ReleaseResult, open: ReadonlySet<string>): boolean {
-  return outcome === "under-way" || blockedBy.some((run) => !open.has(run));
+/**
+ * Nothing is driven any more: what was under way is to be looked at again, and so is what waited for a run that is over, and
+ * what reached a stepping stone.
+ */
+function isFree(result: ReleaseResult, open: ReadonlySet<string>): boolean {
+  const { outcome, blockedBy = [] } = result;
+  return outcome === "under-way" || blockedBy.some((run) => !open.has(run)) || isAtStone(result);
 }

@@ -5,16 +5,20 @@ import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import type { Trust } from "../model/trust.ts";
 import { observeFleet } from "../observed/observe-fleet.ts";
+import type { UpgradeAtlas } from "../plan/find-way.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import type { LabelsOf } from "../plan/phases-of-changes.ts";
-import { refuseBrokenNeeds } from "./check-needs.ts";
+import { refuseBrokenNeedsOnTheWay } from "./check-needs.ts";
 import { refuseUnsafeOrder } from "./check-order.ts";
+import { refuseMissingPaths } from "./check-paths.ts";
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
 import { withLastKnown } from "./last-known.ts";
+import { loadAtlas } from "./load-atlas.ts";
 import { type LoadedVersion, loadPublished, loadVersion, type WantedVersion } from "./load-published.ts";
 import { type LoadedRunning, loadRunning } from "./load-running.ts";
 import type { RunSources } from "./make-deliveries.ts";
+import { stageRelease } from "./stage-release.ts";
 import { recentRefusals, withTransfers } from "./with-transfers.ts";
 
 export interface Snapshot {
@@ -22,6 +26,8 @@ export interface Snapshot {
   readonly versions: ReadonlyMap<string, LoadedVersion>;
   /** Versions that hosts run and that cannot be read, and why not. */
   readonly unreadable: LoadedRunning["unreadable"];
+  /** What stepping stones are looked for by; absent where everything may be reached directly. */
+  readonly atlas?: UpgradeAtlas;
   readonly observations: ReadonlyMap<string, Observation>;
 }
 
@@ -89,7 +95,9 @@ export async function contextForRelease({
   const known = { release: release.name, observations: snapshot.observations, commit, controllerKeys };
   const observations = await withLastKnown(rest.controller, known);
   const components = release.components.map(({ name }) => name);
-  return { ...(await loadRunning({ ...rest, components, observations, versions: snapshot.versions })), observations };
+  const running = await loadRunning({ ...rest, components, observations, versions: snapshot.versions });
+  const { versions, atlas } = await loadAtlas({ ...rest, release, observations, versions: running.versions });
+  return { versions, unreadable: running.unreadable, atlas, observations };
 }
 
 /** What phases of a Procedure choose hosts by. */
@@ -111,28 +119,36 @@ interface PlanRequest {
 
 export async function planRelease(
   controller: Controller,
-  { context, release, desired, passingOver, claimed }: PlanRequest,
+  { context, release: wanted, desired, passingOver, claimed }: PlanRequest,
 ): Promise<Plan> {
   const { observations, versions, unreadable } = context;
   const published = new Map([...versions].map(([key, version]) => [key, version.published]));
   const { releases } = desired;
-  if (releases !== undefined) refuseBrokenNeeds({ release, releases, published, observations });
   const memory = await recall(controller);
   const fleetHold = memory.holds.get("*");
   const holds = fleetHold === undefined ? memory.holds : new Map(desired.hosts.map(({ name }) => [name, fleetHold]));
+  const quarantined = new Map(
+    [...memory.quarantined].filter(([key]) => !passingOver?.has(key)).map(([key, entry]) => [key, entry.evidence]),
+  );
+  const isWayBack = releases === undefined;
+  // A way back leads to what ran before, whatever way led from there.
+  const staged = isWayBack
+    ? { release: wanted, paths: [] }
+    : stageRelease({ ...context, release: wanted, published, quarantined });
+  const { release, paths } = staged;
+  refuseMissingPaths(release.name, paths);
+  if (!isWayBack) refuseBrokenNeedsOnTheWay({ wanted, release, releases, published, observations });
   const plan = makePlan({
     release,
+    paths,
     generation: desired.generation,
     ...(desired.procedure === undefined ? {} : { procedure: desired.procedure, labelsOf: labelsOf(desired.hosts) }),
     observations,
     published,
     holds,
     ...(claimed === undefined ? {} : { claimed }),
-    quarantined: new Map(
-      [...memory.quarantined].filter(([key]) => !passingOver?.has(key)).map(([key, entry]) => [key, entry.evidence]),
-    ),
+    quarantined,
   });
-  const isWayBack = releases === undefined;
   await refuseUnsafeOrder(controller, {
     plan,
     release,

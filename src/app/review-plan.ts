@@ -14,18 +14,22 @@ import { parseReleaseMetadata } from "../package/release-metadata.ts";
 import type { VersionTraits } from "../plan/assess-risk.ts";
 import { assessRisk } from "../plan/assess-risk.ts";
 import { estimateSteps } from "../plan/estimate-steps.ts";
+import type { UpgradeAtlas } from "../plan/find-way.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import { intentOf } from "../plan/plan-hash.ts";
 import { rememberFleet } from "../status/remember-fleet.ts";
-import { refuseBrokenNeeds } from "./check-needs.ts";
+import { refuseBrokenNeedsOnTheWay } from "./check-needs.ts";
 import { refuseUnsafeOrder } from "./check-order.ts";
+import { refuseMissingPaths } from "./check-paths.ts";
 import type { Controller, ControllerSettings } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
 import { findStatuses, type TrustedStatuses } from "./last-known.ts";
+import { loadAtlas } from "./load-atlas.ts";
 import { type LoadedVersion, loadPublished, loadVersion, type WantedVersion } from "./load-published.ts";
 import { loadRunning } from "./load-running.ts";
 import { labelsOf } from "./release-context.ts";
 import { isReleaseFailure } from "./release-trouble.ts";
+import { stageRelease } from "./stage-release.ts";
 import { trustChangeOf } from "./trust-change.ts";
 import { versionTraits } from "./version-traits.ts";
 import { withTransfers } from "./with-transfers.ts";
@@ -160,20 +164,24 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
     targets.map(({ version }) => ({ component: name, version })),
   );
   const known = [...statuses.statuses.values()];
-  const { versions, unreadable } = await loadRunning({
-    ...{ controller: reviewer, trust, versions: await loadPublished(reviewer, wanted, trust) },
-    components: release.components.map(({ name }) => name),
-    observations: rememberFleet(known, hostsOf(release)).observations,
-  });
+  const components = release.components.map(({ name }) => name);
+  const remembered = { controller: reviewer, trust, observations: rememberFleet(known, hostsOf(release)).observations };
+  const asked = await loadPublished(reviewer, wanted, trust);
+  const running = await loadRunning({ ...remembered, components, versions: asked });
+  const { unreadable } = running;
+  const { versions, atlas } = await loadAtlas({ ...remembered, release, versions: running.versions });
   const {
     plan: planned,
     hosts,
     observedAt,
     observations,
     published,
-  } = planFromStatuses({ ...input, versions, statuses: known });
-  refuseBrokenNeeds({ release, releases: input.desired.releases, published, observations });
-  const order = { plan: planned, release, observations, published, unreadable, trust };
+    staged,
+  } = planFromStatuses({ ...input, versions, atlas, statuses: known });
+  refuseMissingPaths(release.name, staged.paths);
+  const { releases } = input.desired;
+  refuseBrokenNeedsOnTheWay({ wanted: release, release: staged.release, releases, published, observations });
+  const order = { plan: planned, release: staged.release, observations, published, unreadable, trust };
   await refuseUnsafeOrder(reviewer, { ...order, isWayBack: false });
   const versionOf = async ({ component, version }: WantedVersion) =>
     versions.get(`${component}@${version}`) ?? loadVersion(reviewer, { component, version, trust });
@@ -201,17 +209,20 @@ interface StatusPlanInput {
   readonly release: DesiredRelease;
   readonly desired: Pick<LoadedDesired["desired"], "generation" | "hosts" | "procedure">;
   readonly versions: ReadonlyMap<string, LoadedVersion>;
+  /** What stepping stones are looked for by. */
+  readonly atlas?: UpgradeAtlas | undefined;
   readonly statuses: readonly Status[];
 }
 
 /** The plan that follows when hosts still are as these statuses say. Its hash is that of a live plan when they are. */
-export function planFromStatuses({ release, desired, versions, statuses }: StatusPlanInput) {
+export function planFromStatuses({ release, desired, versions, atlas, statuses }: StatusPlanInput) {
   const hosts = hostsOf(release);
   const { observedAt, ...fleet } = rememberFleet(statuses, hosts);
   const published = new Map([...versions].map(([key, loaded]) => [key, loaded.published]));
   const { generation, procedure, hosts: all } = desired;
-  const plan = makePlan({ release, generation, procedure, labelsOf: labelsOf(all), published, ...fleet });
-  return { plan, hosts, observedAt, published, observations: fleet.observations };
+  const staged = stageRelease({ release, published, atlas, ...fleet });
+  const plan = makePlan({ ...staged, generation, procedure, labelsOf: labelsOf(all), published, ...fleet });
+  return { plan, staged, hosts, observedAt, published, observations: fleet.observations };
 }
 
 function hostsOf({ components }: DesiredRelease): string[] {

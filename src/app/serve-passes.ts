@@ -7,7 +7,7 @@ import type { Controller } from "./controller.ts";
 import type { Hints } from "./hints.ts";
 import type { OwnTasks } from "./own-tasks.ts";
 import { allOf, beginReleases, finishPass, noWork, type PassContext, type PassWork, takeUpRuns } from "./pass.ts";
-import type { PassResult, ReleaseResult } from "./pass-result.ts";
+import { isAtStone, type PassResult, type ReleaseResult } from "./pass-result.ts";
 import type { RunPool } from "./run-pool.ts";
 
 export type PassReport =
@@ -38,8 +38,9 @@ export function makePasses({ controller, lease, pool, tasks, hints, log, onPass,
     firstRetry: "after-a-pause",
     knownTrailers: new Map(),
     newest: { desired: undefined },
-    onFinished() {
+    onFinished(end) {
       runsFinished += 1;
+      if (end !== undefined && isAtStone(end)) hints.give("a stepping stone is reached");
       if (isSomebodyBlocked) hints.give("a run has ended");
       isSomebodyBlocked = false;
     },

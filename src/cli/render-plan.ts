@@ -1,5 +1,5 @@
 // A plan for people: what changes first, then in which batches, the way back, and apart from it what is left alone. Pure.
-import type { Held, Plan, PlannedChange, PlannedTransfer } from "../model/plan.ts";
+import type { Held, Plan, PlannedChange, PlannedPath, PlannedTransfer } from "../model/plan.ts";
 import { unitOrderText } from "../model/unit-order.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import { orderLine } from "../status/order-words.ts";
@@ -28,10 +28,12 @@ export function renderPlan(view: PlanView): Line[] {
     planSummary(view),
     ...sliceLines({ slice: plan.slice, ...(view.missing === undefined ? {} : { missing: view.missing }) }),
     ...changeLines(plan.changes),
+    ...pathLines(plan.paths ?? []),
     ...transferLines(plan.transfers ?? []),
     ...batchLines(plan),
     ...orderLines(plan),
     ...unitOrderLines(plan),
+    ...restorePointLines(plan),
     ...wayBackLines(plan),
     ...editLines(plan),
     ...heldLines(plan.held),
@@ -74,6 +76,30 @@ function changeLines(changes: readonly PlannedChange[]): Line[] {
   return tableLines(["component", "from → to", "strategy", "hosts"], rows);
 }
 
+/** Rejected ways that a table has room for; `--json` has them all. */
+const shownWays = 3;
+
+/** Where the way to what is asked for leads over stepping stones, and why it is this one. */
+function pathLines(paths: readonly PlannedPath[]): Line[] {
+  if (paths.length === 0) return [];
+  const rows = paths.map(({ component, from, to, via, hosts, bytesPerHost, why, rejected }): Cell[] => {
+    const ways = rejected.slice(0, shownWays).map((each) => `${each.way}: ${each.why}`);
+    const left = rejected.length - ways.length;
+    return [
+      { text: component, style: "strong" },
+      { text: [from ?? "(none)", ...via, to].join(" → "), style: "accent" },
+      { text: via[0] ?? "waits" },
+      { text: bytesPerHost === undefined ? "" : formatBytes(bytesPerHost) },
+      { text: `${formatCount(hosts.length)}: ${foldHosts(hosts, shortList)}` },
+      { text: [why, ...ways, ...(left > 0 ? [`${left} more rejected`] : [])].join("; ") },
+    ];
+  });
+  return [
+    ...tableLines(["component", "whole way", "now", "bytes a host", "hosts", "why"], rows),
+    ["  this plan leads to the stepping stones under `now`; the next one goes on when they are committed"],
+  ];
+}
+
 /** What reaching each version costs on the wire, one row for all hosts that get the same. */
 function transferLines(transfers: readonly PlannedTransfer[]): Line[] {
   if (transfers.length === 0) return [];
@@ -114,6 +140,16 @@ function batchLines({ steps }: Plan): Line[] {
 function orderLines({ order = [] }: Plan): Line[] {
   if (order.length === 0) return [];
   return [["  order: ", orderLine(order, { limit: 12 })]];
+}
+
+/** What is saved together, and whether that is hard to keep. */
+function restorePointLines({ restorePoint, steps }: Plan): Line[] {
+  const step = steps.find(({ kind }) => kind === "restore-point");
+  if (restorePoint === undefined || step === undefined) return [];
+  const hosts = step.work.map(({ host }) => host);
+  const limit = `within ${formatDuration(restorePoint.withinMs)}`;
+  const text = `  restore point: ${restorePoint.components.join(", ")} saved together ${limit}, before anything switches;`;
+  return [[text, ` ${formatCount(hosts.length)}: ${foldHosts(hosts, shortList)}`]];
 }
 
 /** Orders that only the hosts' units know, and where they say otherwise than the release (R28). */

@@ -47,6 +47,18 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
     case "host-ended":
       if (event.outcome !== "done") return failureLines(progress, event.step, event.host);
       return milestone(stepOf(progress, event.step));
+    case "restore-point-taken":
+      return lasting([
+        [
+          styled(`restore point ${event.point.id}`, "good"),
+          `: ${counted(event.point.parts.length, "part")} within ${formatDuration(event.point.spreadMs)}`,
+        ],
+      ]);
+    case "restore-point-torn":
+      return lasting([
+        [styled(`restore point ${event.id} is torn`, "warn"), ", nothing has switched"],
+        ...event.problems.slice(0, 6).map(({ text }): Line => [`  ${text}`]),
+      ]);
     case "patch-refused":
       return lasting(refusedLines(progress));
     case "quarantined":

@@ -7,7 +7,7 @@ import { type GateView, gateLines } from "./render-gate.ts";
 import { groupBy } from "./render-plan.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, type Span, type Style, styled } from "./text.ts";
-import { formatClock, formatCount, formatDuration } from "./units.ts";
+import { counted, formatClock, formatCount, formatDuration } from "./units.ts";
 
 export interface QuarantineView {
   readonly component: string;
@@ -123,9 +123,17 @@ function releaseLines(status: Status, { type, status: holds, reason, message }: 
       message === "" ? "" : `: ${message}`,
     ],
     ...targetLines(status.targets),
+    ...restorePointLines(status),
     ...nextLines(status, { type, status: holds, reason, message }),
     [styled(`  commit ${status.commit.slice(0, 12)}, as of ${formatClock(status.at)}`, "faint")],
   ];
+}
+
+function restorePointLines({ restorePoint }: Status): Line[] {
+  if (restorePoint === undefined) return [];
+  const { id, at, parts, spreadMs } = restorePoint;
+  const text = `  restore point ${id}: ${counted(parts, "part")} within ${formatDuration(spreadMs)}, ${formatClock(at)}`;
+  return [[styled(text, "faint")]];
 }
 
 /** The command for the first thing that is wrong, where nothing below says it. */

@@ -18,7 +18,6 @@ export function resolveRestorePoint(
     const close = nearest(name, names);
     report(path, {
       message: `${name} is no component of this release`,
-      expected: "components of this release",
       ...(close === undefined ? {} : { nearest: close }),
     });
   }

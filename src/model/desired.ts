@@ -10,6 +10,10 @@ import type { RestorePointTerms } from "./restore-point.ts";
 export interface DesiredTarget {
   readonly host: string;
   readonly version: string;
+  /** Versions after this one on the way to what is asked for, that one last: this is a stepping stone (R16). */
+  readonly further?: readonly string[];
+  /** Not now: what goes before it is on stepping stones still. */
+  readonly later?: boolean;
   /** What the Release says, where an edit pins another version. */
   readonly insteadOf?: string;
   /** Why an edit holds it: meant, and not done now. `part` holds this component and not its host. */

@@ -26,12 +26,42 @@ export interface PlannedChange {
    * for its commit, or below a drift that is healed.
    */
   readonly intended?: { readonly from: string | undefined; readonly fromTree: Digest | undefined };
+  /** Where the way goes on from `to`, what is asked for last; absent when `to` is that. */
+  readonly further?: readonly FurtherVersion[];
+}
+
+/** One version on a way over stepping stones. */
+export interface FurtherVersion {
+  readonly version: string;
+  readonly tree: Digest;
+}
+
+/**
+ * How hosts get to a version that they may not go to directly (R16): this plan leads to the first stone, the plans after it
+ * go on, each when the one before is committed.
+ */
+export interface PlannedPath {
+  readonly component: string;
+  /** Undefined for a first install that waits. */
+  readonly from: string | undefined;
+  /** What is asked for in the end. */
+  readonly to: string;
+  /** Stepping stones between the two, in order; empty where this plan does not move these hosts yet. */
+  readonly via: readonly string[];
+  readonly hosts: readonly string[];
+  /** Of the whole way, by what is published. */
+  readonly bytesPerHost: number | undefined;
+  readonly why: string;
+  /** Ways that were looked at and not taken. */
+  readonly rejected: readonly { readonly way: string; readonly why: string }[];
+  /** A component that goes before this one and has stepping stones of its own to take first. */
+  readonly waitsFor?: string;
 }
 
 /** One decision of a plan: this component on this host, from what was committed there last. */
 export type IntendedChange = Pick<
   PlannedChange,
-  "host" | "component" | "from" | "fromTree" | "to" | "toTree" | "strategy" | "deadlineSeconds"
+  "host" | "component" | "from" | "fromTree" | "to" | "toTree" | "strategy" | "deadlineSeconds" | "further"
 >;
 
 /** `PublishedVersion.contract` by `component@version`. */
@@ -140,6 +170,8 @@ export interface Plan {
   readonly needs?: PlanNeeds;
   readonly steps: readonly Step[];
   readonly held: readonly Held[];
+  /** What is not reached directly, sorted; absent when everything is. */
+  readonly paths?: readonly PlannedPath[];
   /** Edges between components that move in this plan, sorted: why its order is so; absent in plans of older controllers. */
   readonly order?: readonly OrderEdge[];
   /** What people changed about it (PlanEdit documents); absent when there is nothing. */

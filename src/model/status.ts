@@ -93,6 +93,21 @@ export const ComponentTiming = z
   .meta({ id: "ComponentTiming", description: "How long the last run that changed this component took, a host" });
 export type ComponentTiming = z.infer<typeof ComponentTiming>;
 
+export const PublishedRestorePoint = z
+  .strictObject({
+    id: Word,
+    at: Millis.describe("When its first part began"),
+    withinMs: z.int().min(0),
+    spreadMs: z.int().min(0).describe("From the first beginning to the last end, what is not known of clocks included"),
+    state: Digest.describe("SHA-256 over the states of all parts"),
+    parts: z.int().min(1).max(100_000),
+  })
+  .meta({
+    id: "PublishedRestorePoint",
+    description: "What the last run saved at one moment before it switched anything",
+  });
+export type PublishedRestorePoint = z.infer<typeof PublishedRestorePoint>;
+
 export const Status = z
   .strictObject({
     format: z.literal("cutover-status/1"),
@@ -106,6 +121,7 @@ export const Status = z
     trees: z.array(VersionTree).max(100_000).optional(),
     facts: z.array(SharedFacts).max(10_000).optional(),
     timings: z.array(ComponentTiming).max(1_000).optional(),
+    restorePoint: PublishedRestorePoint.optional(),
     quarantined: z.array(QuarantinedVersion).max(maxQuarantined),
     at: Millis,
     holder: Word,

@@ -20,9 +20,25 @@ export function beyondApproved(plan: Pick<Plan, "changes">, approved: readonly I
     // Healing and committing lead to where the host was brought before: nothing new is decided.
     if (start.from === change.to && start.fromTree === change.toTree) return [];
     const before = agreed.get(`${host}/${component}`);
+    if (before !== undefined && isFurtherOn(before, { ...change, ...start })) return [];
     const text = before === undefined ? addedText(change, start.from) : changedText({ ...change, ...start }, before);
     return text === undefined ? [] : [{ host, component, text }];
   });
+}
+
+/** A later stretch of a way over stepping stones that was approved whole. */
+function isFurtherOn({ to, toTree, further = [] }: IntendedChange, now: Omit<PlannedChange, "intended">): boolean {
+  const way = [{ version: to, tree: toTree }, ...further];
+  const start = way.findIndex(({ version, tree }) => version === now.from && tree === now.fromTree);
+  if (start === -1) return false;
+  const left = [{ version: now.to, tree: now.toTree }, ...(now.further ?? [])];
+  return (
+    left.length === way.length - start - 1 &&
+    left.every(({ version, tree }, index) => {
+      const meant = way[start + 1 + index];
+      return meant?.version === version && meant.tree === tree;
+    })
+  );
 }
 
 function addedText({ to }: PlannedChange, from: string | undefined): string {
@@ -34,8 +50,15 @@ function changedText(now: Omit<PlannedChange, "intended">, before: IntendedChang
   if (now.fromTree !== before.fromTree) return `starts at other files than those of the ${now.from} that was reviewed`;
   if (now.to !== before.to) return `goes to ${now.to}, not to ${before.to}`;
   if (now.toTree !== before.toTree) return `goes to other files than those of the ${now.to} that was reviewed`;
+  if (wayOf(now) !== wayOf(before)) return `goes on ${wayOf(now)}, not ${wayOf(before)}`;
   if (now.strategy !== before.strategy) return `is switched by ${now.strategy}, not by ${before.strategy}`;
   if (now.deadlineSeconds !== before.deadlineSeconds)
     return `has ${now.deadlineSeconds} s to be confirmed, not ${before.deadlineSeconds}`;
   return undefined;
+}
+
+/** `to 1.8.0, 2.0.0`, with the start of each digest, as a name may stand for other files by now. */
+function wayOf({ further = [] }: Pick<PlannedChange, "further">): string {
+  if (further.length === 0) return "no further";
+  return `to ${further.map(({ version, tree }) => `${version} (${tree.slice(7, 15)})`).join(", ")}`;
 }

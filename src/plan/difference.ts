@@ -105,16 +105,20 @@ function compare(input: DifferenceInput, target: DesiredTarget, wanted: Publishe
   const facts = observation?.kind === "observed" ? observation.facts : undefined;
   const revertsAfterReboot = facts?.mode === "system" && facts.systemd;
   const committed = lastCommitted(known);
-  const base = { host, component, to, toTree, strategy, deadlineSeconds, revertsAfterReboot };
+  const further = target.further?.map((next) => publishedVersion(input.published, component, next));
+  const way = further && { further: further.map(({ version, tree }) => ({ version, tree })) };
+  const base = { host, component, to, toTree, strategy, deadlineSeconds, revertsAfterReboot, ...way };
   const same = committed.from === to && committed.fromTree === toTree;
   const intent: Pick<Verdict, "intended"> = same ? {} : { intended: { ...base, ...committed } };
   const leave = (held: Pick<Held, "reason" | "evidence">, part: string | undefined): Verdict => {
     return { ...intent, held: { host, component: part, ...held } };
   };
   const settled = seen?.current === to && seen.currentTree === toTree && !unfinishedStates.has(seen.state);
-  const quarantine = input.quarantined.get(`${component}@${toTree}`);
+  // A stone on the way to something bad leads nowhere.
+  const trees = [...(settled ? [] : [toTree]), ...(further ?? []).map(({ tree }) => tree)];
+  const [quarantine] = trees.flatMap((tree) => input.quarantined.get(`${component}@${tree}`) ?? []);
   // Before everything else: a host that cannot be seen must not let the rest of a bad release through.
-  if (quarantine !== undefined && !settled) return leave({ reason: "quarantined", evidence: quarantine }, component);
+  if (quarantine !== undefined) return leave({ reason: "quarantined", evidence: quarantine }, component);
   const claim = input.claimed?.get(`${host}/${component}`);
   if (claim !== undefined) return { ...leave({ reason: "claimed", evidence: claim }, component), isPart: true };
   const hold = input.holds.get(host) ?? (target.held?.part === false ? target.held.why : undefined);
@@ -129,11 +133,21 @@ function compare(input: DifferenceInput, target: DesiredTarget, wanted: Publishe
   if (drift !== undefined && input.release.policy.drift === "report")
     return leave({ reason: "drifted", evidence: drift }, component);
   if (settled) return {};
+  if (target.later === true) return { ...intent, isPart: true };
   if (target.held !== undefined)
     return { ...leave({ reason: "held", evidence: target.held.why }, component), isPart: true };
   const now = { from: seen?.current, fromTree: seen?.currentTree };
   const elsewhere = now.from !== committed.from || now.fromTree !== committed.fromTree;
   return { ...intent, change: { ...base, ...now, ...(elsewhere ? { intended: committed } : {}) } };
+}
+
+/** Where a component's change on a host starts by intent; nothing when the host has none, or nobody knows of any. */
+export function startOf(
+  observation: Observation | undefined,
+  component: string,
+): Pick<PlannedChange, "from" | "fromTree"> {
+  const known = observation?.kind === "observed" ? observation.components : observation?.lastKnown?.components;
+  return lastCommitted(known?.find((entry) => entry.component === component));
 }
 
 /** Where a change starts by intent: trials and drift are steps beside the way, which a review does not depend on. */

@@ -1,6 +1,6 @@
 // The planner: difference → ordered tasks. Same inputs, byte-identical plan (P12). Pure.
 import type { DesiredRelease } from "../model/desired.ts";
-import type { Contracts, HostWork, Plan, PlannedChange, Step } from "../model/plan.ts";
+import type { Contracts, HostWork, Plan, PlannedChange, PlannedPath, Step } from "../model/plan.ts";
 import { isSwitching, type Procedure, type ProcedurePhase, plainProcedure } from "../model/procedure.ts";
 import { applyEdits } from "./apply-edits.ts";
 import { batchHosts } from "./batch-hosts.ts";
@@ -23,6 +23,8 @@ export type PlanInput = DifferenceInput & {
   readonly procedure?: Procedure;
   /** Labels of hosts, which phases choose by. */
   readonly labelsOf?: LabelsOf;
+  /** What `takePaths` found on the way to this release: shown with the plan. */
+  readonly paths?: readonly PlannedPath[];
 };
 
 export function makePlan(input: PlanInput): Plan {
@@ -52,6 +54,7 @@ export function makePlan(input: PlanInput): Plan {
     needs: planNeeds(changes, ordered),
     held,
     ...(edits === undefined ? {} : { edits }),
+    ...(input.paths === undefined || input.paths.length === 0 ? {} : { paths: input.paths }),
     ...(order.length === 0 ? {} : { order }),
     ...(unitOrder.length === 0 ? {} : { unitOrder }),
     ...(isSaved && release.restorePoint !== undefined ? { restorePoint: release.restorePoint } : {}),
@@ -63,7 +66,11 @@ export function makePlan(input: PlanInput): Plan {
 
 /** Keys in byte order. */
 function contractsOf(changes: readonly PlannedChange[], published: PlanInput["published"]): Contracts {
-  const keys = new Set(changes.map(({ component, to }) => `${component}@${to}`));
+  const keys = new Set(
+    changes.flatMap(({ component, to, further = [] }) =>
+      [to, ...further.map(({ version }) => version)].map((version) => `${component}@${version}`),
+    ),
+  );
   const entries = [...published].filter(([key]) => keys.has(key)).sort(([a], [b]) => compareText(a, b));
   return Object.fromEntries(entries.map(([key, { contract }]) => [key, contract]));
 }

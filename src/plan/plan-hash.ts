@@ -14,8 +14,9 @@ export function intentOf({ changes, waiting }: Pick<Plan, "changes" | "waiting">
   const started = changes.map(({ intended, ...change }) => ({ ...change, ...intended }));
   return [...started, ...waiting]
     .filter(({ from, fromTree, to, toTree }) => from !== to || fromTree !== toTree)
-    .map(({ host, component, from, fromTree, to, toTree, strategy, deadlineSeconds }) => {
-      return { host, component, from, fromTree, to, toTree, strategy, deadlineSeconds };
+    .map(({ host, component, from, fromTree, to, toTree, strategy, deadlineSeconds, further }) => {
+      const way = further === undefined ? {} : { further };
+      return { host, component, from, fromTree, to, toTree, strategy, deadlineSeconds, ...way };
     })
     .sort(byHostThenComponent);
 }
@@ -35,8 +36,8 @@ export function planHash({ plan, release, generation, layers, published }: HashI
   // Hosts with the same change are named together: 80,000 changes are a few lines.
   const groups = new Map<string, { readonly first: IntendedChange; readonly hosts: string[] }>();
   for (const change of intentOf(plan)) {
-    const { component, from, fromTree, to, toTree, strategy, deadlineSeconds } = change;
-    const key = JSON.stringify([component, from, fromTree, to, toTree, strategy, deadlineSeconds]);
+    const { component, from, fromTree, to, toTree, strategy, deadlineSeconds, further = [] } = change;
+    const key = JSON.stringify([component, from, fromTree, to, toTree, strategy, deadlineSeconds, ...further]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { first: change, hosts: [change.host] });
     else group.hosts.push(change.host);

@@ -2,6 +2,7 @@
 import type { DesiredRelease } from "../model/desired.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
+import type { RestorePoint } from "../model/restore-point.ts";
 import type { RunOutcome } from "../model/run-event.ts";
 import type { TargetStatus } from "../model/status.ts";
 import {
@@ -34,6 +35,8 @@ export interface StatusInput {
   readonly timings?: readonly ComponentTiming[];
   /** Read back after the run. */
   readonly observations: ReadonlyMap<string, Observation>;
+  /** What the run saved at one moment. */
+  readonly restorePoint?: RestorePoint | undefined;
   readonly quarantined: readonly QuarantinedVersion[];
   /** The status before this one: `since` goes on where nothing changed. */
   readonly previous: Status | undefined;
@@ -71,6 +74,7 @@ export function makeStatus(input: StatusInput): Status {
     ...(trees.length === 0 ? {} : { trees }),
     ...(facts.length === 0 ? {} : { facts }),
     ...(timings.length === 0 ? {} : { timings }),
+    ...restorePointOf(input),
     quarantined: input.quarantined
       .filter(({ component }) => components.has(component))
       .slice(-maxQuarantined)
@@ -79,6 +83,13 @@ export function makeStatus(input: StatusInput): Status {
     holder: input.holder,
     epoch: input.epoch,
   };
+}
+
+/** That of the run which the status names. */
+function restorePointOf({ run, restorePoint, previous }: StatusInput): Pick<Status, "restorePoint"> {
+  if (restorePoint !== undefined) return { restorePoint: { ...restorePoint, parts: restorePoint.parts.length } };
+  if (run !== undefined || previous?.restorePoint === undefined) return {};
+  return { restorePoint: previous.restorePoint };
 }
 
 /** Of each component the newest run that changed it. */

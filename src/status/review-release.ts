@@ -1,7 +1,7 @@
 // One release within the comment: what must be seen first, then the table, the picture, what is left alone, the approval. Pure.
 import { approvalTrailer } from "../model/approval-trailer.ts";
 import { formatBytes } from "../model/format-bytes.ts";
-import type { Held, OrderEdge, PlannedEdit } from "../model/plan.ts";
+import type { Held, OrderEdge, PlannedEdit, PlannedPath } from "../model/plan.ts";
 import type { ContractReview, ReleaseReview, RiskItem } from "../model/review.ts";
 import { foldHosts } from "./fold-hosts.ts";
 import { alert, code, details, prose, table } from "./markdown-text.ts";
@@ -32,10 +32,12 @@ export function releaseLines(review: ReleaseReview, detail: Detail): string[] {
       : alert("WARNING", [`**The state of the hosts is not verified**: ${prose(stateProblem, detail.characters)}`]),
     riskLines(risks, detail),
     steps.length === 0 ? ["No host has to change."] : table(columns, stepRows(steps, review, detail)),
+    pathParts(plan.paths ?? [], detail),
     ...contractParts(contracts, detail),
     impactLines(steps, review),
     picture,
     orderParts(plan.order ?? [], detail),
+    restorePointParts(plan),
     editLines(plan.edits ?? [], detail),
     ...heldParts(plan.held, detail),
     details("How the bytes get there, and where the times come from", whyLines(steps, detail)),
@@ -115,6 +117,33 @@ function contractParts(contracts: readonly ContractReview[], detail: Detail): st
   return left > 0 ? [...parts, [`${formatCount(left)} more contracts change: \`cutover plan\` shows all.`]] : parts;
 }
 
+/** Ways over stepping stones, whole: what is approved here is all of it. */
+function pathParts(paths: readonly PlannedPath[], detail: Detail): string[] {
+  if (paths.length === 0) return [];
+  const rows = paths
+    .slice(0, detail.rows)
+    .map(({ component, from, to, via, hosts, bytesPerHost, waitsFor }) => [
+      `**${code(component)}**`,
+      [from === undefined ? "none" : code(from), ...via.map((version) => code(version)), code(to)].join(" → "),
+      via[0] === undefined ? `waits for ${code(waitsFor ?? "")}` : code(via[0]),
+      hostList(hosts, Math.min(2, detail.ranges)),
+      bytesPerHost === undefined ? "" : formatBytes(bytesPerHost),
+    ]);
+  const left = paths.length - rows.length;
+  if (left > 0) rows.push([`${formatCount(left)} more`, "", "", "", ""]);
+  const rejected = paths.flatMap(({ component, rejected }) =>
+    rejected.map(({ way, why }) => `- ${code(component)} ${code(way)}: ${prose(why, detail.characters)}`),
+  );
+  const shown = rejected.slice(0, detail.rows);
+  if (rejected.length > shown.length) shown.push(`- and ${formatCount(rejected.length - shown.length)} more`);
+  return [
+    "**Stepping stones**: this plan leads to those under *now*; the next one goes on when they are committed.",
+    "",
+    ...table(["component", "whole way", "now", "hosts", "bytes a host"], rows),
+    ...(shown.length === 0 ? [] : ["", ...details("Ways that were looked at and not taken", shown)]),
+  ];
+}
+
 function pathCell({ transfers, commitOnly }: VersionStep): string {
   if (commitOnly) return "commit only";
   const words = transfers.map(({ path, via }) => {
@@ -186,6 +215,12 @@ function impactLines(steps: readonly VersionStep[], { plan, totalHosts, risks }:
 function orderParts(order: readonly OrderEdge[], { rows }: Detail): string[] {
   if (order.length === 0) return [];
   return [`**Order**: ${orderLine(order, { limit: rows, name: (text) => code(text) })}`];
+}
+
+function restorePointParts({ restorePoint }: ReleaseReview["plan"]): string[] {
+  if (restorePoint === undefined) return [];
+  const names = restorePoint.components.map((name) => code(name)).join(", ");
+  return [`**Saved together before anything switches**: ${names}, within ${formatDuration(restorePoint.withinMs)}`];
 }
 
 function editLines(edits: readonly PlannedEdit[], detail: Detail): string[] {

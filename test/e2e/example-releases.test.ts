@@ -51,7 +51,7 @@ test("every component to copy from is valid, brings the executables of its tasks
     const units = [...component.units, ...component.switch.sockets].sort();
     assert.deepEqual((await readdir(join(components, name, "units"))).sort(), units);
   }
-  assert.deepEqual(found.sort(), ["api", "cache", "database", "gateway"]);
+  assert.deepEqual(found.sort(), ["api", "cache", "database", "gateway", "orders"]);
 });
 
 function onAllHosts(version: string): { host: string; version: string }[] {

@@ -1,19 +1,11 @@
 // What an operator does at 3 am: a roll-out goes wrong while `cutover serve` is in the middle of it, and they type `cutover rollback`.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { freePort } from "../../src/lab/loopback-lab.ts";
 import { runProgram } from "../../src/lab/run-program.ts";
-import type { JournalEvent } from "../../src/model/run-event.ts";
+import { listenElsewhere, main, spawnServe } from "../support/spawn-serve.ts";
 import { until } from "../support/until.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
 import { withWorld } from "../support/with-world.ts";
-
-const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 test(
   "a rollback typed while serve rolls out is taken over by serve, goes back everywhere, and serve lives on (R14, P5)",
@@ -54,28 +46,3 @@ test(
       }),
     ),
 );
-
-/** Whoever else serves on this machine keeps the default address. */
-async function listenElsewhere(config: string): Promise<void> {
-  const text = await readFile(config, "utf8");
-  const port = await freePort(["127.0.0.1"]);
-  await writeFile(config, text.replace(/^listen: .*$/m, `listen: 127.0.0.1:${port}`));
-}
-
-function spawnServe(config: string) {
-  const child = spawn(process.execPath, [main, "-c", config, "serve", "--json"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const events: JournalEvent[] = [];
-  createInterface({ input: child.stdout }).on("line", (line) => events.push(JSON.parse(line) as JournalEvent));
-  const closed = once(child, "close");
-  return {
-    events,
-    exitCode: () => child.exitCode,
-    async stop() {
-      child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
-      await closed.finally(() => clearTimeout(timer));
-    },
-  };
-}

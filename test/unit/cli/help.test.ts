@@ -64,6 +64,7 @@ const commands = [
   ["retry"],
   ["hold"],
   ["resume"],
+  ["task", "test"],
   ["task", "sdk"],
   ["lab", "up"],
   ["lab", "down"],

@@ -148,3 +148,13 @@ test("R28: orders that only the hosts' units know, and where they contradict the
     ),
   );
 });
+
+test("R17: the plan says which components are saved together, how close, and on how many hosts", () => {
+  const hosts = names(2);
+  const components = { db: { hosts, backup: true }, shop: { hosts } };
+  const lines = show(planOf({ components, restorePoint: { components: ["db"], withinMs: 500 } }), 2);
+  assert.ok(
+    lines.includes("  restore point: db saved together within 500 ms, before anything switches; 2: web1, web2"),
+    lines.join("\n"),
+  );
+});

@@ -182,3 +182,10 @@ test("patches that hosts refused in the last run are named with the evidence, an
     "next: cutover host check web1",
   ]);
 });
+
+test("R17: what the last run saved at one moment has a line: id, parts, how far apart, when", () => {
+  const restorePoint = { id: "r1.p2", at, withinMs: 500, spreadMs: 120, state: `sha256:${"a".repeat(64)}`, parts: 2 };
+  const status = { ...statusOf([target("web1")], condition("Ready", "True", "Done")), restorePoint };
+  const lines = show(view({ releases: [status] }));
+  assert.ok(lines.includes("  restore point r1.p2: 2 parts within 120 ms, 2026-11-21T03:15:00Z"), lines.join("\n"));
+});

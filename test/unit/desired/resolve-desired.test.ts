@@ -272,3 +272,14 @@ test("a need that semver cannot read, or for a component that is spelt otherwise
     "1.yaml:7:11 needs.components.cach: no document knows a component cach, did you mean cache?",
   ]);
 });
+
+test("R17: a restore point names components of its release, each once; the limit is 500 ms unless it says otherwise", () => {
+  const release = (point: string) =>
+    `components: [{name: shop, version: "2"}, {name: cache, version: "1"}]\nrestore_point: {components: [${point}]}\n`;
+  const { desired } = resolve(shopFleet, release("shop, cache"));
+  assert.deepEqual(desired?.releases[0]?.restorePoint, { components: ["shop", "cache"], withinMs: 500 });
+  assert.deepEqual(findings(shopFleet, release("shop, shop, cach")), [
+    "1.yaml:2:36 restore_point.components[1]: shop is there twice",
+    "1.yaml:2:42 restore_point.components[2]: cach is no component of this release, did you mean cache?",
+  ]);
+});

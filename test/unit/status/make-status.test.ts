@@ -134,3 +134,23 @@ test("an equal status of another run says nothing new", () => {
   assert.ok(saysTheSame(status, { ...status, run: "r2", at: 5, epoch: 9 }));
   assert.ok(!saysTheSame(status, { ...status, commit: "d".repeat(40) }));
 });
+
+test("R17: a status says what its run saved at one moment, and keeps saying so until another run", () => {
+  const state = treeOf("web", "state");
+  const part = {
+    host: "h1",
+    component: "web",
+    version: "1.0.0",
+    tree: undefined,
+    state,
+    fromMs: 0,
+    toMs: 1,
+    wallMs: 0,
+  };
+  const restorePoint = { id: "r1.p1", at: 5, withinMs: 500, spreadMs: 20, state, parts: [part] };
+  const first = statusOf({ h1: on("2.0.0") }, { restorePoint });
+  assert.deepEqual(first.restorePoint, { ...restorePoint, parts: 1 });
+  const idle = statusOf({ h1: on("2.0.0") }, { run: undefined, outcome: "in-sync", previous: first });
+  assert.deepEqual(idle.restorePoint, first.restorePoint);
+  assert.equal(statusOf({ h1: on("2.0.0") }, { run: "r2", previous: first }).restorePoint, undefined);
+});

@@ -1,0 +1,133 @@
+// A throw-away root for one case: what stands on the host, what the task keeps, and which units run. No host and no root is needed.
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fingerprint, readTree, type TreeEntry, type TreeState } from "./tree-state.ts";
+
+export interface Scratch {
+  /** Stands before every absolute path of the task. */
+  readonly root: string;
+  readonly state: string;
+  readonly units: string;
+  readonly bundle: string;
+  /** Kept outside of what is saved and put back. */
+  readonly own: string;
+  /** Everything as before the first run. */
+  reset(): void;
+  /** What stands on the host, and the units. */
+  look(): TreeState;
+  fingerprint(): string;
+  /** A copy to come back to, by its name. */
+  save(name: string): void;
+  /** The same paths hold again what was saved. */
+  putBack(name: string): void;
+  forget(name: string): void;
+}
+
+export interface ScratchInput {
+  readonly before: string | undefined;
+  readonly bundleDirectory: string;
+}
+
+/** Runs `body` and removes everything afterwards. */
+export async function withScratch<T>(input: ScratchInput, body: (scratch: Scratch) => Promise<T>): Promise<T> {
+  const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir(); // a task syncs often; here that costs nothing
+  const directory = await realpath(await mkdtemp(join(parent, "cutover-task-")));
+  try {
+    return await body(makeScratch(directory, input));
+  } finally {
+    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+function makeScratch(directory: string, { before, bundleDirectory }: ScratchInput): Scratch {
+  const [live, bundle, own] = [join(directory, "live"), join(directory, "bundle"), join(directory, "own")];
+  const [root, state, units] = [join(live, "root"), join(live, "state"), join(live, "units")];
+  const saved = (name: string): string => join(directory, `saved-${name}`);
+  const clear = (): void => rmSync(live, { recursive: true, force: true });
+  mkdirSync(own);
+  copyBundle(bundleDirectory, bundle);
+  const scratch: Scratch = {
+    ...{ root, state, units, bundle, own },
+    reset: () => {
+      clear();
+      for (const path of [root, units]) mkdirSync(path, { recursive: true });
+      mkdirSync(state, { mode: 0o700 });
+      if (before !== undefined) copyTree(before, root, (path) => !isPlaceholder(path));
+      makeUnusual(root);
+    },
+    look: () => new Map([...readTree(root), ...readUnits(units)]),
+    fingerprint: () => fingerprint([root, state, units]),
+    save: (name) => {
+      rmSync(saved(name), { recursive: true, force: true });
+      copyTree(live, saved(name));
+    },
+    putBack: (name) => {
+      clear();
+      copyTree(saved(name), live);
+    },
+    forget: (name) => rmSync(saved(name), { recursive: true, force: true }),
+  };
+  scratch.reset();
+  return scratch;
+}
+
+/** What `after/` says, as a tree to compare with. */
+export function readFixture(directory: string): TreeState {
+  return new Map([...readTree(directory)].filter(([path]) => !isPlaceholder(path)));
+}
+
+/** The throw-away root is no part of what a task meant to write. */
+export function withoutRoot(tree: TreeState, root: string): TreeState {
+  const strip = (entry: TreeEntry): TreeEntry =>
+    entry.content.includes(root)
+      ? { ...entry, content: Buffer.from(entry.content.toString("latin1").replaceAll(root, ""), "latin1") }
+      : entry;
+  return new Map([...tree].map(([path, entry]) => [path, strip(entry)]));
+}
+
+function copyBundle(from: string, to: string): void {
+  copyTree(from, to);
+  // As hosts lay bundles.
+  for (const name of readdirSync(to)) if (statSync(join(to, name)).isFile()) chmodSync(join(to, name), 0o755);
+}
+
+function copyTree(from: string, to: string, filter = (_path: string): boolean => true): void {
+  cpSync(from, `${to}.new`, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true, filter });
+  if (existsSync(to)) for (const name of readdirSync(`${to}.new`)) renameSync(join(`${to}.new`, name), join(to, name));
+  else renameSync(`${to}.new`, to);
+  rmSync(`${to}.new`, { recursive: true, force: true });
+}
+
+/** What git needs to keep an empty directory. */
+function isPlaceholder(path: string): boolean {
+  return /(?:^|\/)\.(?:gitkeep|keep)$/.test(path);
+}
+
+/** Modes that no task makes by chance: one that writes a file anew with the usual mode is found out when they must come back. */
+function makeUnusual(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const full = join(directory, entry.name);
+    if (entry.isSymbolicLink()) continue;
+    if (entry.isDirectory()) makeUnusual(full);
+    const executable = entry.isDirectory() || (lstatSync(full).mode & 0o100) !== 0;
+    chmodSync(full, executable ? 0o750 : 0o640);
+  }
+}
+
+/** Units are compared like files. One that nobody touched runs, and so does one that runs again. */
+function readUnits(directory: string): TreeState {
+  const stopped = [...readTree(directory)].filter(([, { content }]) => content.toString().trim() !== "active");
+  return new Map(stopped.map(([name, entry]) => [`unit ${name}`, { ...entry, content: Buffer.from("stopped") }]));
+}

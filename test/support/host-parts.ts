@@ -255,7 +255,7 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
 }
 
 /** A PATH on which everything but flock, which BusyBox may be built without, is a BusyBox applet. */
-async function busyBoxOnly(folder: string): Promise<string> {
+export async function busyBoxOnly(folder: string): Promise<string> {
   await mkdir(folder);
   const applets = execFileSync("busybox", ["--list"], { encoding: "utf8" })
     .split("\n")

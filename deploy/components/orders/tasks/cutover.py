@@ -228,12 +228,24 @@ def keep(name):
 
 
 def original(name):
-    at = _place(name)
-    if not os.path.isdir(at) and not _kept(at):
-        at = _file(name)
-    entry = _kept(at)
-    at = os.path.join(entry, "original") if entry else at
+    at = _before(name)
     return at if os.path.lexists(at) else None
+
+
+def _before(name):
+    """Where it is as it was before this task, also when its directory is gone since."""
+    at = path(name)
+    asked = os.path.realpath(at) if os.path.isfile(at) else os.path.join(os.path.realpath(os.path.dirname(at)), os.path.basename(at))
+    # What was kept first, of the path itself or of a directory that it is in, is from before all changes.
+    kept = {entry[-64:]: entry for entry in _entries()}
+    found = [(kept[_digest(asked)], "")] if _digest(asked) in kept else []
+    for above in (os.fspath(each) for each in Path(asked).parents):
+        if _digest(above) in kept:
+            found.append((kept[_digest(above)], asked[len(above) :]))
+    if not found:
+        return asked
+    entry, rest = min(found)
+    return os.path.join(entry, "original") + rest
 
 
 # ---- edits: prepared aside, kept, then one rename ------------------------------------------------------------------------------------
@@ -348,9 +360,7 @@ def replace(name, old, new):
 
 
 def get(name, key, default=None):
-    at = _file(name)
-    entry = _kept(at)
-    at = os.path.join(entry, "original") if entry else at
+    at = _before(name)
     value = _Keys(name, _text_file(name, at), key).value() if os.path.isfile(at) else None
     if value is None and default is None:
         raise Failed(f"{name} has no {key}")
@@ -373,6 +383,11 @@ def _change(name, what, key, value):
         _apply(at, _Keys(name, _text_file(name, at), key).changed(value), f"{what} {key} in {name}")
 
 
+_HEADER = re.compile(rb"[ \t]*\[([^]]*)\][ \t]*")
+_COMMENT = re.compile(rb"[ \t]*(?:[#;].*)?", re.DOTALL)
+_SIGN = re.compile(rb"[^ \t=:]+[ \t]*[=:]")
+
+
 class _Keys:
     """Where a key stands among the lines of a file, and how its neighbours are written."""
 
@@ -382,31 +397,37 @@ class _Keys:
         self.ended = content.endswith(b"\n") or not content
         lines = content.split(b"\n")
         self.lines = lines[:-1] if self.ended else lines
-        self.style, self.like, self.found, self.last, self.sections = None, b"", None, None, 0
+        self.like, self.found, self.last, self.sections = b"", None, None, 0
+        written = [text[self._lead(text) :] for text in map(self._bare, self.lines) if not _HEADER.fullmatch(text) and not _COMMENT.fullmatch(text)]
+        signs = sum(1 if _SIGN.match(text) else -1 for text in written)
+        self.style = b" " if signs < 0 else b"="  # as most lines are written
         self._read(name, key)
+
+    @staticmethod
+    def _bare(line):
+        return line[:-1] if line.endswith(b"\r") else line
 
     @staticmethod
     def _lead(line):
         return re.match(rb"[ \t]*(?:export[ \t]+)?", line).end()
 
     def _separator(self, rest):
-        found = re.match(rb"[ \t]+" if self.style == b" " else rb"[ \t]*[=:][ \t]*", rest)
+        found = re.match(rb"[ \t]*=[ \t]*|[ \t]+" if self.style == b" " else rb"[ \t]*[=:][ \t]*", rest)
         return found.group() if found else b""
 
     def _read(self, name, key):
         now, times = b"", 0
         for number, line in enumerate(self.lines):
-            text = line[:-1] if line.endswith(b"\r") else line
-            header = re.fullmatch(rb"[ \t]*\[([^]]*)\][ \t]*", text)
+            text = self._bare(line)
+            header = _HEADER.fullmatch(text)
             if header:
                 now, self.sections = header.group(1), self.sections + 1
                 self.last = number if now == self.section else self.last
                 continue
-            if re.fullmatch(rb"[ \t]*(?:[#;].*)?", text, re.DOTALL):
+            if _COMMENT.fullmatch(text):
                 continue
             text = text[self._lead(text) :]
-            if self.style is None:
-                self.style = b"=" if re.match(rb"[^ \t=:]+[ \t]*[=:]", text) else b" "
+            if not self.like and bool(_SIGN.match(text)) == (self.style == b"="):
                 self.like = self._separator(re.sub(rb"^[^ \t=:]+", b"", text))
             if now != self.section:
                 continue
@@ -421,8 +442,7 @@ class _Keys:
     def value(self):
         if self.found is None:
             return None
-        line = self.lines[self.found]
-        line = line[:-1] if line.endswith(b"\r") else line
+        line = self._bare(self.lines[self.found])
         return line[self._lead(line) + len(self.key) + len(self.gap) :].decode(errors="surrogateescape")
 
     def changed(self, value):

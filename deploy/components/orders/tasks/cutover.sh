@@ -146,11 +146,39 @@ cutover_keep() { # PATH
 	if cutover_dry_run; then cutover_say "would keep $1"; else _c_keep; fi
 }
 cutover_original() { # PATH: status 1 when it was not there
-	_c_place "$1"
-	[ -d "$_c_at" ] || _c_kept || _c_file "$1"
-	if _c_kept; then _c_at=$_c_entry/original; fi
+	_c_before "$1"
 	[ -e "$_c_at" ] || [ -L "$_c_at" ] || return 1
 	printf '%s\n' "$_c_at"
+}
+_c_before() { # PATH: sets _c_at to where it is as it was before this task, also when its directory is gone since
+	_c_prefixed "$1"
+	[ ! -f "$_c_at" ] || _c_at=$(readlink -f "$_c_at")
+	_c_dir=${_c_at%/*}
+	_c_rest=/${_c_at##*/}
+	until [ -d "${_c_dir:-/}" ]; do
+		_c_rest=/${_c_dir##*/}$_c_rest
+		_c_dir=${_c_dir%/*}
+	done
+	_c_dir=$(CDPATH='' cd -P "${_c_dir:-/}" && pwd -P) || cutover_fail "$1: its directory cannot be read"
+	_c_asked=${_c_dir%/}$_c_rest
+	# What was kept first, of the path itself or of a directory that it is in, is from before all changes.
+	_c_found=$_c_asked
+	_c_number=100000
+	_c_rest=
+	_c_at=$_c_asked
+	set -- "${CUTOVER_STATE-}"/edits/[0-9]*
+	while [ -n "$_c_at" ] && [ -d "$1" ]; do
+		if _c_kept; then
+			_c_last=${_c_entry##*/}
+			if [ "${_c_last%%.*}" -lt "$_c_number" ]; then
+				_c_number=${_c_last%%.*}
+				_c_found=$_c_entry/original$_c_rest
+			fi
+		fi
+		_c_rest=/${_c_at##*/}$_c_rest
+		_c_at=${_c_at%/*}
+	done
+	_c_at=$_c_found
 }
 
 # ---- edits: prepared aside, kept, then one rename --------------------------------------------------------------------------------
@@ -260,8 +288,7 @@ cutover_replace() { # FILE OLD NEW
 # ---- keys of a configuration file: KEY=VALUE, KEY: VALUE or KEY VALUE, with or without [SECTION]s; # and ; begin a comment --------
 
 cutover_get() { # FILE KEY [DEFAULT]
-	_c_file "$1"
-	if _c_kept; then _c_at=$_c_entry/original; fi
+	_c_before "$1"
 	_c_status=1
 	if [ -f "$_c_at" ]; then
 		_c_status=0
@@ -306,26 +333,34 @@ _c_keys() { # FILE get|set|unset KEY VALUE: prints the value, or FILE as it woul
 	_c_text_file "$1" || return 4
 	C_DO=$2 C_KEY=$3 C_VALUE=$4 C_NO_END=$(tail -c 1 "$1") LC_ALL=C awk '
 	function lead(line) { match(line, /^[ \t]*(export[ \t]+)?/); return RLENGTH }
-	function separator(rest) { return match(rest, style == " " ? "^[ \t]+" : "^[ \t]*[=:][ \t]*") ? substr(rest, 1, RLENGTH) : "" }
+	function separator(rest) {
+		if (match(rest, style == " " ? "^[ \t]*=[ \t]*" : "^[ \t]*[=:][ \t]*") || style == " " && match(rest, /^[ \t]+/)) return substr(rest, 1, RLENGTH)
+		return ""
+	}
+	function is_header(text) { return text ~ /^[ \t]*\[[^]]*\][ \t]*$/ }
+	function is_comment(text) { return text ~ /^[ \t]*([#;].*)?$/ }
+	function has_sign(text) { return text ~ /^[^ \t=:]+[ \t]*[=:]/ }
 	BEGIN {
 		key = ENVIRON["C_KEY"]; slash = index(key, "/")
 		if (slash) { section = substr(key, 1, slash - 1); key = substr(key, slash + 1) }
 	}
-	{ line[NR] = $0; if (sub(/\r$/, "", line[NR])) end[NR] = "\r" }
+	{
+		line[NR] = $0
+		if (sub(/\r$/, "", line[NR])) end[NR] = "\r"
+		if (!is_header(line[NR]) && !is_comment(line[NR])) signs += has_sign(substr(line[NR], lead(line[NR]) + 1)) ? 1 : -1
+	}
 	END {
+		style = signs < 0 ? " " : "=" # as most lines are written
 		for (i = 1; i <= NR; i++) {
 			text = line[i]
-			if (text ~ /^[ \t]*\[[^]]*\][ \t]*$/) {
+			if (is_header(text)) {
 				sub(/^[ \t]*\[/, "", text); sub(/\][ \t]*$/, "", text); now = text; sections++
 				if (now == section) last = i
 				continue
 			}
-			if (text ~ /^[ \t]*([#;].*)?$/) continue
+			if (is_comment(text)) continue
 			text = substr(text, lead(text) + 1)
-			if (style == "") { # the first line with a key shows how the others are written
-				style = text ~ /^[^ \t=:]+[ \t]*[=:]/ ? "=" : " "
-				match(text, /^[^ \t=:]+/); like = separator(substr(text, RLENGTH + 1))
-			}
+			if (like == "" && has_sign(text) == (style == "=")) { match(text, /^[^ \t=:]+/); like = separator(substr(text, RLENGTH + 1)) }
 			if (now != section) continue
 			last = i
 			rest = substr(text, length(key) + 1); between = separator(rest)

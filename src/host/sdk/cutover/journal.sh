@@ -86,9 +86,37 @@ cutover_keep() { # PATH
 	if cutover_dry_run; then cutover_say "would keep $1"; else _c_keep; fi
 }
 cutover_original() { # PATH: status 1 when it was not there
-	_c_place "$1"
-	[ -d "$_c_at" ] || _c_kept || _c_file "$1"
-	if _c_kept; then _c_at=$_c_entry/original; fi
+	_c_before "$1"
 	[ -e "$_c_at" ] || [ -L "$_c_at" ] || return 1
 	printf '%s\n' "$_c_at"
+}
+_c_before() { # PATH: sets _c_at to where it is as it was before this task, also when its directory is gone since
+	_c_prefixed "$1"
+	[ ! -f "$_c_at" ] || _c_at=$(readlink -f "$_c_at")
+	_c_dir=${_c_at%/*}
+	_c_rest=/${_c_at##*/}
+	until [ -d "${_c_dir:-/}" ]; do
+		_c_rest=/${_c_dir##*/}$_c_rest
+		_c_dir=${_c_dir%/*}
+	done
+	_c_dir=$(CDPATH='' cd -P "${_c_dir:-/}" && pwd -P) || cutover_fail "$1: its directory cannot be read"
+	_c_asked=${_c_dir%/}$_c_rest
+	# What was kept first, of the path itself or of a directory that it is in, is from before all changes.
+	_c_found=$_c_asked
+	_c_number=100000
+	_c_rest=
+	_c_at=$_c_asked
+	set -- "${CUTOVER_STATE-}"/edits/[0-9]*
+	while [ -n "$_c_at" ] && [ -d "$1" ]; do
+		if _c_kept; then
+			_c_last=${_c_entry##*/}
+			if [ "${_c_last%%.*}" -lt "$_c_number" ]; then
+				_c_number=${_c_last%%.*}
+				_c_found=$_c_entry/original$_c_rest
+			fi
+		fi
+		_c_rest=/${_c_at##*/}$_c_rest
+		_c_at=${_c_at%/*}
+	done
+	_c_at=$_c_found
 }

@@ -120,6 +120,8 @@ task_backup_undo() { # put back what that run's backup holds; without one there 
 		return 0
 	fi
 	backup_put_back "$backup_dir_" || backup_not_back
+	# Whoever puts the whole point back later must not take from the component what it wrote since.
+	! kv_raw "$backup_dir_/part" point || (write_file "$backup_dir_/restored" "by $T_RUN") || fail 74 cannot-write "cannot write $backup_dir_/restored"
 	echo "restored=$BACKUP_PATHS"
 }
 

@@ -51,7 +51,8 @@ function partsOf({ release, changes, held, observations, published }: RestorePoi
   const places = new Set(changing.map(({ host, component }) => `${host}/${component}`));
   const settled = release.components.flatMap(({ name: component, targets }) => {
     if (!names.has(component)) return [];
-    return targets.flatMap(({ host, version: to }): Part[] => {
+    return targets.flatMap(({ host, version: to, held: byEdit, excluded }): Part[] => {
+      if (byEdit !== undefined || excluded !== undefined) return [];
       const observation = observations.get(host);
       const runs =
         observation?.kind === "observed" &&

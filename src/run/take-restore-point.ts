@@ -6,6 +6,7 @@ import { parseBackupPart } from "../host/protocol.ts";
 import type { Host } from "../model/fleet.ts";
 import type { HostWork, Plan, Step } from "../model/plan.ts";
 import type { RestorePointProblem } from "../model/restore-point.ts";
+import type { EventBody } from "../model/run-event.ts";
 import type { Task } from "../model/task.ts";
 import { checkRestorePoint, type RestorePointVerdict, type TakenPart } from "../plan/check-restore-point.ts";
 import { type HostClock, uptimeAt } from "../plan/compare-clocks.ts";
@@ -27,6 +28,8 @@ export interface RestorePointContext
 export const mostTries = 3;
 /** Until every host has its task and stands ready; twice as long with every further try. */
 const leadMs = 400;
+/** Hosts wait no longer than a minute for the moment that they were told. */
+const longestLeadMs = 30_000;
 
 /** Safe to call again after a crash: a point that was taken stands, one that was only begun is taken under another id. */
 export async function takeRestorePoint(
@@ -48,14 +51,19 @@ export async function takeRestorePoint(
     }
   }
   const isTaken = context.known()?.taken !== undefined;
-  const evidenceOf = (host: string) => problems.flatMap((each) => (each.host === host ? each.text : [])).join("\n");
-  const isGood = (host: string) => isTaken || !problems.some((each) => each.host === host);
-  await context.record(
-    ...work.map(({ host }) => ({
-      ...{ kind: "host-ended" as const, step: step.id, host },
-      ...{ outcome: isGood(host) ? ("done" as const) : ("failed" as const), evidence: isTaken ? "" : evidenceOf(host) },
-    })),
-  );
+  const evidenceOf = (host: string) =>
+    isTaken ? "" : problems.flatMap((each) => (each.host === host ? each.text : [])).join("\n");
+  await context.record(...work.flatMap((mine) => endOn(mine, { step: step.id, evidence: evidenceOf(mine.host) })));
+}
+
+/** What a host did well for itself has failed all the same when it tore the point: who retries it finds it as failed. */
+function endOn({ host, groups }: HostWork, { step, evidence }: { step: string; evidence: string }): EventBody[] {
+  if (evidence === "") return [{ kind: "host-ended", step, host, outcome: "done", evidence }];
+  const failed = { action: "do", state: "failed", durationMs: 0, exitCode: 1, reason: "restore-point-torn", evidence } as const; // biome-ignore format: one line
+  const tasks = groups
+    .flat()
+    .map(({ id }): EventBody => ({ kind: "task", step, host, event: { task: id, ...failed } }));
+  return [...tasks, { kind: "host-ended", step, host, outcome: "failed", evidence }];
 }
 
 interface Try {
@@ -71,7 +79,7 @@ async function tryOnce(context: RestorePointContext, attempt: Try): Promise<Rest
   const before = await readClocks({ ...context, hosts });
   if (before.problems.length > 0) return { kind: "torn", problems: before.problems };
   const waves = Math.ceil(hosts.length / context.concurrency);
-  const at = context.clock.now() + attempt.lead * waves;
+  const at = context.clock.now() + Math.min(attempt.lead * waves, longestLeadMs);
   const saved = await pMap(attempt.work, (mine) => saveOn(context, { ...attempt, mine, at, clocks: before }), {
     concurrency: hosts.length, // all of them wait for one moment: a turn that comes later comes too late
     signal: context.signal,

@@ -24,9 +24,15 @@ const contract = {
   units: ["app.service"],
   switch: { strategy: "restart", readyWithinSeconds: 20 },
   drain: { task: "traffic", withinSeconds: 5 },
-  tasks: [{ name: "traffic", do: "away", undo: "back" }],
+  tasks: [
+    { name: "traffic", do: "away", undo: "back" },
+    { name: "save", do: "dump", undo: "load" },
+  ],
+  backupTask: "save",
   deadlineSeconds: 60,
 };
+/** Only the tasks of the component may copy it. */
+const rows = "/srv/cutover/rows";
 const units = {
   "app.service": `[Unit]
 StartLimitIntervalSec=0
@@ -43,6 +49,8 @@ const sick = [{ kind: "tcp", address: "self", port: 9, withinSeconds: 6 }];
 const tasks = {
   away: `#!/bin/sh\necho "$CUTOVER_VERSION" >${flag}\n`,
   back: `#!/bin/sh\nsystemctl is-active app.service && rm ${flag}\n`,
+  dump: `#!/bin/sh\n[ ! -f ${rows} ] || cp ${rows} "$CUTOVER_BACKUP/rows"\n`,
+  load: `#!/bin/sh\n[ ! -f "$CUTOVER_BACKUP/rows" ] || cp "$CUTOVER_BACKUP/rows" ${rows}\n`,
 };
 
 test(
@@ -65,13 +73,16 @@ test(
         await world.pushVersion("app", "1");
         assertOutcomes(await world.reconcile(), "rolled-back", "in-sync");
 
+        await say(host, "sh", "-c", `echo old >${rows}`);
         await bring(world, "3", { health: sick });
         await leaveAt(world, (event) => event.kind === "submitted" && event.step === "switch.1");
         await until("the switch", 15_000, async () => (await currentOf(host)) === "3");
+        await say(host, "sh", "-c", `echo converted >${rows}`);
         await host.crash();
         await host.boot();
         await until("the host to be in service", 15_000, async () => !(await isOut(host)));
         assert.deepEqual([await trialOf(host), await currentOf(host)], ["reverted", "1"]);
+        assert.equal(await say(host, "cat", rows), "old", "R17: put back at boot, before the old version started");
         await world.pushVersion("app", "1");
         assertOutcomes(await world.reconcile(), "rolled-back", "in-sync");
 

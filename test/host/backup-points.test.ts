@@ -120,6 +120,28 @@ for (const shell of shells) {
         assert.notEqual(bad.exitCode, 0);
       }));
 
+    test(`${name}: R17: a service that hands over by exec is started anew on what was put back; an undo of the backup alone counts as well`, () =>
+      withPartsHost(shell, async (host) => {
+        const settings = join(host.base, "settings");
+        await host.installService("v1", {}, { "backup.0": settings });
+        await writeFile(settings, "before");
+        await commit(host, "v1");
+        const pid = await host.pid();
+        await host.task("backup", "do", { version: "v1", options: { point: "r1.p1" } });
+        await writeFile(settings, "spoilt");
+        const back = () => host.task("backup", "undo", { version: "v1", options: { point: "r1.p1" } });
+        assert.match((await back()).evidence, /restored=1/);
+        assert.equal(await readFile(settings, "utf8"), "before");
+        const now = await host.pid();
+        assert.ok(now !== undefined && now !== pid);
+        await host.task("backup", "do", { version: "v1", options: { point: "r1.p2" } });
+        await host.task("backup", "undo", { version: "v1" });
+        assert.match(
+          (await host.task("backup", "undo", { version: "v1", options: { point: "r1.p2" } })).evidence,
+          /already/,
+        );
+      }));
+
     test(`${name}: R17: a part is put back once, while a service that was not switched is stopped; a damaged one, or one of another point, is refused`, () =>
       withPartsHost(shell, async (host) => {
         const settings = join(host.base, "settings");

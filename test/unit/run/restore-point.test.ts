@@ -146,3 +146,23 @@ test("R17: a controller that dies while a point is taken takes another one; one 
     assert.equal(hosts.versions.size, 3);
   }
 });
+
+test("R17: under rollback_policy manual a torn point waits for a person, and is taken of all hosts again when one is retried", async () => {
+  let slow = true;
+  const { journal, hosts, events } = saving(({ component }) => (slow && component === "cache" ? 900 : 50));
+  const manual = makePlan(planInput({ ...world, rollbackPolicy: "manual" }));
+  const clock = sleptClock();
+  const go = () => runController({ plan: manual, journal, executor: hosts.executor, epoch: 1, clock });
+  hosts.script = { ...hosts.script, clock: (host) => ({ uptimeCs: Math.floor((clock.now() - (started[host] ?? 0)) / 10), bootId }) }; // biome-ignore format: one line
+  const held = await go();
+  assert.equal(held.outcome, undefined);
+  assert.deepEqual([held.tasks.get("h2/cache/backup")?.state, held.tasks.get("h2/cache/backup")?.reason], ["failed", "restore-point-torn"]); // biome-ignore format: one line
+  assert.equal(held.tasks.get("h1/database/backup")?.state, "done");
+  slow = false;
+  const last = journal.kept.at(-1);
+  assert.ok(last);
+  const reopened = { kind: "host-reopened", step: "restore-point", host: "h2", turn: 1, tasks: ["h2/cache/backup do"], rest: [], by: "ann", reason: "again" } as const; // biome-ignore format: one line
+  await journal.append([{ ...reopened, stream: last.stream, sequence: last.sequence + 1, at: 0 }]);
+  assert.equal((await go()).outcome, "done");
+  assert.equal(events("restore-point-taken")[0]?.point.parts.length, 2);
+});

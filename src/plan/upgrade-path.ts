@@ -13,8 +13,8 @@ export interface Hop {
   readonly to: MappedVersion;
 }
 
-/** `>=1.4 <2` against a version; semver's word. */
-export type Takes = (range: string, version: string) => boolean;
+/** Whether a version is within a range such as `>=1.4 <2`; semver's word. */
+export type Takes = (version: string, range: string) => boolean;
 
 export interface WayInput {
   readonly start: MappedVersion;
@@ -51,7 +51,7 @@ export function hopProblem({ from, to }: Hop, takes: Takes): string | undefined 
   const isUp = compareAge(from, to) < 0;
   const [earlier, later] = isUp ? [from, to] : [to, from];
   const range = later.upgrade?.from;
-  if (range === undefined || takes(range, earlier.version)) return undefined;
+  if (range === undefined || takes(earlier.version, range)) return undefined;
   return isUp
     ? `${to.version} takes hosts from "${range}" only`
     : `${from.version} came from "${range}" only, so it goes back to those only`;

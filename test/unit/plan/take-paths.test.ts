@@ -31,7 +31,7 @@ function stage(world: World, taken: Taken = ladder, edit: (input: PlanInput) => 
     patchBytes: new Map(),
     fullBytes: new Map([...published.values()].map(({ tree }) => [tree, 100])),
   };
-  const takes = (range: string, version: string) => range.split(" ").includes(version);
+  const takes = (version: string, range: string) => range.split(" ").includes(version);
   const wayOf = makeFindWay({ ...input, published, atlas, takes });
   const { release, paths } = takePaths({ ...input, wayOf });
   return makePlan({ ...input, published, release, paths });

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { type Hop, hopProblem, type MappedVersion, upgradePath } from "../../../src/plan/upgrade-path.ts";
 
 /** Ranges of this test are lists of versions. */
-const takes = (range: string, version: string) => range.split(" ").includes(version);
+const takes = (version: string, range: string) => range.split(" ").includes(version);
 const mapped = (version: string, from?: string, via: string[] = []): MappedVersion => ({
   version,
   sequence: 1,

@@ -2,12 +2,15 @@
 import type { Command } from "commander";
 import { ExitCode, UsageError } from "../errors.ts";
 import type { Review } from "../model/review.ts";
+import { planBook } from "../status/plan-book.ts";
 import { renderReviewMarkdown } from "../status/review-markdown.ts";
 import { type CommandContext, examples, type Options, optionalText, type Register, textList } from "./command.ts";
 import { planExitCode } from "./outcomes.ts";
 import { makeOutput } from "./output.ts";
+import { showPlanOfRun } from "./plan-of-run.ts";
 import { addPostOptions, openForPost, type PostRequest, post, postRequestOf } from "./post-review.ts";
 import { backOffLines } from "./render-back-off.ts";
+import { bookLines } from "./render-book.ts";
 import { renderError, reportError } from "./render-error.ts";
 import { warningLine } from "./render-pass.ts";
 import { renderPlan } from "./render-plan.ts";
@@ -23,6 +26,8 @@ export function addPlan(program: Command, register: Register): void {
     .option("--base <ref>", "with --head: what the change is to be merged into (default: the followed branch)")
     .option("--head <ref>", "a branch, tag or commit: what merging it would cause, without asking any host")
     .option("--slice <terms...>", "only this part: phase=, component=, host=, task= or a label; commas: and, again: or")
+    .option("--book", "every task in its order, and what runs side by side")
+    .option("--run <run>", "the plan that is stored with a run, as its tasks stand")
     .option("--format <format>", "text, json, or with --head also markdown (default: text)")
     .summary("Show what would change; change nothing")
     .description(
@@ -37,6 +42,7 @@ export function addPlan(program: Command, register: Register): void {
           "cutover plan --slice 'phase=control-plane'",
           "a part of it, which can be run alone: reconcile --once --slice …",
         ],
+        ["cutover plan --run RUN", "task by task how a run stands, also after its end"],
         ["cutover plan --base origin/main --head HEAD", "in a clone: what merging this branch would cause"],
         ["cutover plan --base BASE --head HEAD --post", "in a CI job: the same as the pull request's one comment"],
       ),
@@ -48,6 +54,10 @@ export function addPlan(program: Command, register: Register): void {
       format === "json" && !context.output.json ? makeOutput({ ...context.output, json: true }) : context.output;
     const [base, head] = [optionalText(options, "base"), optionalText(options, "head")];
     const slices = textList(options, "slice");
+    const run = optionalText(options, "run");
+    if (run !== undefined && (head !== undefined || base !== undefined || slices.length > 0))
+      throw new UsageError("--run shows the stored plan of one run", `cutover plan --run ${run}`);
+    if (run !== undefined) return showPlanOfRun({ ...context, output }, run);
     if (head !== undefined && slices.length > 0)
       throw new UsageError(
         "A review shows the whole plan; --slice is for what would be done now",
@@ -58,7 +68,7 @@ export function addPlan(program: Command, register: Register): void {
       throw new UsageError("--base wants to know what is to be merged", "cutover plan --base REF --head REF");
     if (format === "markdown")
       throw new UsageError("Markdown is for the review of a change", "cutover plan --head REF --format markdown");
-    return showLivePlan({ ...context, output }, slices);
+    return showLivePlan({ ...context, output }, { slices, book: options.book === true });
   });
 }
 
@@ -104,7 +114,7 @@ function reviewExitCode({ releases, failed, trustChange }: Review): ExitCode {
 
 async function showLivePlan(
   { output, services, configPath }: CommandContext,
-  slices: readonly string[],
+  { slices, book }: { readonly slices: readonly string[]; readonly book: boolean },
 ): Promise<ExitCode> {
   const { planReleases } = await import("../app/plan-releases.ts");
   const opened = await services.openController(configPath);
@@ -120,6 +130,7 @@ async function showLivePlan(
       ...plans.flatMap((plan) => [
         [],
         ...renderPlan({ plan, totalHosts, missing: missing.get(plan.release) ?? [] }),
+        ...(book ? bookLines(planBook({ plan }), { withStates: false }) : []),
         ...approvalLines(approvals.get(plan.release)),
         ...backOffs.filter(({ release }) => release === plan.release).flatMap(backOffLines),
       ]),

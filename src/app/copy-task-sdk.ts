@@ -2,7 +2,7 @@
 // directory has the same digest with every release of cutover, and a reviewer sees in git what a host will run.
 import { chmod, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { UsageError } from "../errors.ts";
+import { CutoverError, UsageError } from "../errors.ts";
 import { readSdk, type SdkName, sdkVersion } from "../host/read-sdk.ts";
 
 /** `edited`: of this SDK's number, with other bytes. `newer`: copied by a later cutover, left alone. */
@@ -40,12 +40,30 @@ export async function copyTaskSdk({ directory, wanted, mode }: CopySdkInput): Pr
   return copies;
 }
 
+/** Throws `contract-not-met` when a script uses the SDK and no copy of it would travel with the bundle. */
+export async function refuseMissingSdk(tasks: string): Promise<void> {
+  for (const file of await usedSdk(tasks)) {
+    if ((await stat(join(tasks, file)).catch(() => undefined))?.isFile()) continue;
+    throw new CutoverError({
+      code: "contract-not-met",
+      message: `A script in ${tasks} uses ${file}, which is not there`,
+      impact: "Nothing was published",
+      remedy: `cutover task sdk ${tasks}`,
+    });
+  }
+}
+
+/** What is larger is no script. */
+const maxScriptBytes = 1024 * 1024;
+
 /** What the scripts of a tasks directory say that they use. */
 export async function usedSdk(tasks: string): Promise<ReadonlySet<SdkName>> {
   const used = new Set<SdkName>();
   for (const entry of await readdir(tasks, { withFileTypes: true })) {
     if (!entry.isFile() || entry.name === "cutover.sh" || entry.name === "cutover.py") continue;
-    const text = await readFile(join(tasks, entry.name), "utf8");
+    const path = join(tasks, entry.name);
+    if ((await stat(path)).size > maxScriptBytes) continue;
+    const text = await readFile(path, "utf8");
     if (/^[ \t]*\. .*\/cutover\.sh/m.test(text)) used.add("cutover.sh");
     if (/^[ \t]*(?:import|from)[ \t]+cutover\b/m.test(text)) used.add("cutover.py");
   }

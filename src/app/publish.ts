@@ -18,6 +18,7 @@ import {
 } from "../package/release-metadata.ts";
 import { scanTree } from "../package/scan-tree.ts";
 import type { ArtifactStorePort, SignerPort } from "../ports.ts";
+import { refuseMissingSdk } from "./copy-task-sdk.ts";
 import { type PatchOptions, type PublishedPatches, publishPatches } from "./publish-patches.ts";
 import { refuseOtherContent } from "./version-taken.ts";
 
@@ -170,6 +171,7 @@ async function scan({ directory, component, bundleDirectory }: PublishInput): Pr
   const tree = await scanTree(directory);
   const bundle = bundleDirectory === undefined ? [] : bundleEntries(await scanTree(bundleDirectory));
   checkPublishable(component, tree, bundle);
+  if (bundleDirectory !== undefined) await refuseMissingSdk(bundleDirectory);
   return {
     tree: nameTree(directory, tree),
     bundle: bundleDirectory === undefined || bundle.length === 0 ? undefined : nameTree(bundleDirectory, bundle),

@@ -168,6 +168,14 @@ test("a contract that its tree or bundle does not fulfil is not signed", () =>
     const cases: [object, RegExp][] = [
       [{ component: { tasks } }, /bundle holds nothing/],
       [{ component: { tasks }, bundle: { "other.sh": "" } }, /bundle holds other\.sh/],
+      [
+        { component: { tasks }, bundle: { "check.sh": `#!/bin/sh\n. "\${0%/*}/cutover.sh"\n` } },
+        /uses cutover\.sh, which/,
+      ],
+      [
+        { component: { tasks }, bundle: { "check.sh": "#!/usr/bin/python3\nimport cutover\n" } },
+        /uses cutover\.py, which/,
+      ],
       [{ component: started, files: { a: "b" } }, /no such file/],
       [{ component: { ...started, switch: { ...started.switch, start: "share/version" } } }, /not executable/],
     ];

@@ -1,8 +1,13 @@
-// The tasks of the example component, through the command that their authors use.
+// cutover task test and cutover task sdk: on the tasks of the example component, and on tasks that are wrong in every way that counts.
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { copyTaskSdk } from "../../src/app/copy-task-sdk.ts";
 import { testTasks } from "../../src/lab/task-test/test-tasks.ts";
+import { layFiles } from "../support/lay-files.ts";
+import { withTemporaryDirectory } from "../support/temporary-directory.ts";
 
 const orders = fileURLToPath(new URL("../../deploy/components/orders/", import.meta.url));
 const signal = new AbortController().signal;
@@ -29,3 +34,164 @@ test("R35: every task of the example has do, undo and a test that passes alone, 
     assert.equal(checks.find(({ check }) => check === "dry-run")?.outcome, "passed");
   }
 });
+
+const head = `#!/bin/sh\nset -eu\n. "\${0%/*}/cutover.sh"\n`;
+const file = '"$(cutover_path /etc/app.conf)"';
+
+/** A task that is wrong, the first check that finds it, and what it says. */
+const wrong: readonly (readonly [why: string, task: { do: string; undo?: string }, check: string, said: RegExp])[] = [
+  ["ends with an error", { do: `${head}exit 3\n` }, "do", /do ended with 3/],
+  [
+    "makes something else",
+    { do: `${head}cutover_edit /etc/app.conf port 91\n` },
+    "do",
+    /app\.conf line 1 is "port=91", not "port=90"/,
+  ],
+  [
+    "leaves something beside it",
+    { do: `${head}cutover_edit /etc/app.conf port 90\ncutover_write_file /etc/left </dev/null\n` },
+    "do",
+    /etc\/left should not be there/,
+  ],
+  [
+    "does more when it is done twice",
+    {
+      do: `${head}case $(cat ${file}) in *80*) echo port=90 ;; *) echo more ;; esac >"$CUTOVER_STATE/new"; cat "$CUTOVER_STATE/new" >${file}\n`,
+    },
+    "twice",
+    /"more"/,
+  ],
+  [
+    "has an undo that forgets the mode",
+    {
+      do: `${head}cutover_edit /etc/app.conf port 90\n`,
+      undo: `${head}echo port=80 >${file}.new; mv ${file}.new ${file}\n`,
+    },
+    "undo",
+    /mode 600, not 640/,
+  ],
+  [
+    "has an undo that cannot be repeated",
+    {
+      do: `${head}cp -p ${file} "$CUTOVER_STATE/was"; cutover_edit /etc/app.conf port 90\n`,
+      undo: `${head}mv "$CUTOVER_STATE/was" ${file}\n`,
+    },
+    "undo",
+    /undo ended with 1/,
+  ],
+  [
+    "writes in place",
+    { do: `${head}: >${file}; sleep 0; echo port=90 >>${file}; cutover_keep /etc/app.conf\n`, undo: "cutover.sh" },
+    "undo",
+    /is "port=90", not "port=80"/,
+  ],
+  [
+    "changes before it keeps",
+    {
+      do: `${head}line=$(cat ${file})\n: >${file}\necho "$line" >"$CUTOVER_STATE/was"\necho port=90 >${file}\n`,
+      undo: `${head}[ ! -e "$CUTOVER_STATE/was" ] || cat "$CUTOVER_STATE/was" >${file}\n`,
+    },
+    "killed",
+    /after do was killed before line \d+ of the \d+ that it ran, and undone/,
+  ],
+  [
+    "cannot go on after a kill",
+    {
+      do: `${head}! [ -e "$CUTOVER_STATE/begun" ] || [ -e "$CUTOVER_STATE/ended" ]\n: >"$CUTOVER_STATE/begun"\ncutover_edit /etc/app.conf port 90\n: >"$CUTOVER_STATE/ended"\n`,
+    },
+    "killed",
+    /do ended with 1 after do was killed/,
+  ],
+  [
+    "leaves a unit stopped",
+    {
+      do: `${head}cutover_stop app.service\ncutover_edit /etc/app.conf port 90\n`,
+      undo: `${head}cutover_undo_edits\n`,
+    },
+    "undo",
+    /unit app\.service should not be there/,
+  ],
+  [
+    "changes things in a dry run",
+    { do: `${head}cutover_keep /etc/app.conf; echo port=90 >${file}\n`, undo: "cutover.sh" },
+    "dry-run",
+    /after a dry run of do/,
+  ],
+];
+
+test("R35: a task that is wrong is found out by the first check that it cannot pass, and says how", () =>
+  withTemporaryDirectory(async (directory) => {
+    const names = wrong.map((_, index) => `task-${index}`);
+    const entries = wrong.map(
+      ([, task], index) =>
+        `  - { name: task-${index}, do: do-${index}${task.undo === undefined ? "" : `, undo: ${task.undo === "cutover.sh" ? task.undo : `undo-${index}`}`}, dryRun: true }\n`,
+    );
+    layFiles(directory, {
+      "component.yaml": `apiVersion: cutover/v1\nkind: Component\nname: app\nroot: /srv/app\ntasks:\n${entries.join("")}`,
+    });
+    for (const [index, [, task]] of wrong.entries()) {
+      layFiles(directory, {
+        [`tasks/do-${index}`]: task.do,
+        [`tests/task-${index}/before/etc/app.conf`]: "port=80\n",
+        [`tests/task-${index}/after/etc/app.conf`]: "port=90\n",
+      });
+      if (task.undo !== undefined && task.undo !== "cutover.sh")
+        layFiles(directory, { [`tasks/undo-${index}`]: task.undo });
+    }
+    await copyTaskSdk({ directory, wanted: [], mode: "copy" });
+    const { cases, passed } = await testTasks({ directory, tasks: [], shell: undefined, signal });
+    assert.equal(passed, false);
+    assert.deepEqual(
+      cases.map(({ task }) => task),
+      names,
+    );
+    for (const [index, [why, , check, said]] of wrong.entries()) {
+      const failed = cases[index]?.checks.find(({ outcome }) => outcome === "failed");
+      assert.equal(failed?.check, check, `${why}: ${JSON.stringify(cases[index]?.checks)}`);
+      assert.match(failed?.detail.join("\n") ?? "", said, why);
+    }
+  }));
+
+test("R35: a copy of the SDK that is missing, older or edited is told and replaced; a newer one stays", () =>
+  withTemporaryDirectory(async (directory) => {
+    layFiles(directory, { "tasks/a": head });
+    const path = join(directory, "tasks/cutover.sh");
+    const told = async (mode: "copy" | "check") =>
+      (await copyTaskSdk({ directory, wanted: [], mode })).map(
+        ({ file: name, state, written }) => `${name} ${state}${written ? " written" : ""}`,
+      );
+    assert.deepEqual(await told("check"), ["cutover.sh missing"]);
+    assert.deepEqual(await told("copy"), ["cutover.sh missing written"]);
+    assert.deepEqual(await told("check"), ["cutover.sh current"]);
+    const ours = readFileSync(path, "utf8");
+    const texts = {
+      edited: `${ours}# mine\n`,
+      older: ours.replace("SDK 1,", "SDK 0,"),
+      newer: ours.replace("SDK 1,", "SDK 999,"),
+    };
+    for (const [state, text] of Object.entries(texts)) {
+      writeFileSync(path, text);
+      assert.deepEqual(await told("check"), [`cutover.sh ${state}`]);
+      assert.deepEqual(await told("copy"), [`cutover.sh ${state}${state === "newer" ? "" : " written"}`]);
+      assert.equal(readFileSync(path, "utf8"), state === "newer" ? text : ours);
+    }
+    await assert.rejects(copyTaskSdk({ directory: join(directory, "tasks/a"), wanted: [], mode: "check" }), {
+      code: "usage",
+    });
+  }));
+
+test("R35: half a case, a test of no task and an unknown task are refused, not skipped", () =>
+  withTemporaryDirectory(async (directory) => {
+    const lay = (files: Record<string, string>): void => layFiles(directory, files);
+    const run = (...tasks: string[]) => testTasks({ directory, tasks, shell: undefined, signal });
+    lay({
+      "component.yaml":
+        "apiVersion: cutover/v1\nkind: Component\nname: app\nroot: /srv/app\ntasks:\n  - { name: a, do: a }\n",
+      "tasks/a": head,
+    });
+    await assert.rejects(run("b"), /app has no task b; it has a/);
+    lay({ "tests/a/before/x": "" });
+    await assert.rejects(run(), /needs either after\/, or a file fails/);
+    lay({ "tests/a/after/x": "", "tests/c/after/x": "" });
+    await assert.rejects(run(), /is named after no task of app/);
+  }));

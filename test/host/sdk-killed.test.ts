@@ -1,11 +1,11 @@
 // Every call of the SDK in one task, through `cutover task test`: killed at every line of do and undo, and then done or undone.
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { test } from "node:test";
 import { copyTaskSdk } from "../../src/app/copy-task-sdk.ts";
 import { testTasks } from "../../src/lab/task-test/test-tasks.ts";
 import { shells } from "../support/host-parts.ts";
+import { layFiles } from "../support/lay-files.ts";
 import { withTemporaryDirectory } from "../support/temporary-directory.ts";
 
 const component = `apiVersion: cutover/v1
@@ -53,30 +53,22 @@ cutover_once append append
 const before = { "etc/app.conf": "threads=4\n", "data/old/rows": "a,b\n", "data/log": "start\n" };
 const converted = { "etc/app.conf": "workers=8\n", "data/new/rows": "a;b\n", "data/log": "start\n" };
 
-function lay(directory: string, files: Readonly<Record<string, string>>): void {
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(directory, path)), { recursive: true });
-    writeFileSync(join(directory, path), text);
-    chmodSync(join(directory, path), text.startsWith("#!") ? 0o755 : 0o644);
-  }
-}
-
 const asked = process.env.CUTOVER_TEST_FULL === "1" ? shells : shells.slice(0, 1);
 for (const shell of asked) {
   test(`${shell.join(" ")} and python3: R35: a task that uses every call ends the same after a kill at any of its lines, and goes back exactly`, () =>
     withTemporaryDirectory(async (directory) => {
-      lay(directory, {
+      layFiles(directory, {
         "component.yaml": component,
         "tasks/in-sh": inShell,
         "tasks/in-python": inPython,
         "tasks/by-hand": byHand,
       });
       for (const task of ["in-sh", "in-python"]) {
-        lay(join(directory, "tests", task, "before"), before);
-        lay(join(directory, "tests", task, "after"), converted);
+        layFiles(join(directory, "tests", task, "before"), before);
+        layFiles(join(directory, "tests", task, "after"), converted);
       }
-      lay(join(directory, "tests/by-hand/before"), before);
-      lay(join(directory, "tests/by-hand/after"), { ...before, "data/log": "start\nfirst\n" });
+      layFiles(join(directory, "tests/by-hand/before"), before);
+      layFiles(join(directory, "tests/by-hand/after"), { ...before, "data/log": "start\nfirst\n" });
       await copyTaskSdk({ directory, wanted: [], mode: "copy" });
       const { cases, passed } = await testTasks({ directory, tasks: [], shell, signal: new AbortController().signal });
       const failed = cases.flatMap(({ task, checks }) =>

@@ -8,6 +8,7 @@ import type { Controller } from "./controller.ts";
 import { type QuarantineEntry, type RefusedCommit, recall } from "./controller-memory.ts";
 import { type WaitingGate, waitingGates } from "./gates.ts";
 import { readStatusStream } from "./publish-status.ts";
+import { type OpenRunReport, readOpenRuns } from "./read-open-runs.ts";
 
 export interface StatusReport {
   /** The newest status of every release that this controller reconciled. */
@@ -16,6 +17,8 @@ export interface StatusReport {
   /** A hold without a host holds the whole fleet. */
   readonly holds: readonly { readonly host: string | undefined; readonly reason: string }[];
   readonly lastRun: LastRun | undefined;
+  /** Runs that have not ended, oldest first: several go on side by side where their claims do not meet. */
+  readonly openRuns: readonly OpenRunReport[];
   /** The newest commit, when it was refused. */
   readonly refused: (RefusedCommit & { readonly inForce: string | undefined }) | undefined;
   /** Plans that failed and wait for their next try by `serve`. */
@@ -59,6 +62,7 @@ export async function readStatus(journal: JournalPort, settings: Controller["set
     quarantined: [...memory.quarantined.values()],
     holds,
     lastRun: await lastRunOf(journal),
+    openRuns: await readOpenRuns(journal),
     refused: refused && { ...refused, inForce },
     backOffs,
     gates: await waitingGates(journal),

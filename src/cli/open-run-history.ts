@@ -1,11 +1,11 @@
-// What the journal has of the newest run when it is still open: a display needs its plan when the run goes on.
+// What the journal has of the runs that are still open: a display needs their plans when they go on.
 import type { JournalEvent } from "../model/run-event.ts";
 import type { OpenedJournal } from "./services.ts";
 
-/** Empty when the newest run has ended, or there is none. */
+/** Run after run; empty when all have ended. */
 export async function openRunHistory(journal: OpenedJournal["journal"]): Promise<readonly JournalEvent[]> {
-  const newest = (await journal.streams("run/")).at(-1);
-  if (newest === undefined) return [];
-  const events = await journal.read(newest);
-  return events.some(({ kind }) => kind === "run-ended") ? [] : events;
+  const found: JournalEvent[] = [];
+  for (const stream of await journal.streams("run/"))
+    if ((await journal.newest(stream))?.kind !== "run-ended") found.push(...(await journal.read(stream)));
+  return found;
 }

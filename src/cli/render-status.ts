@@ -34,6 +34,15 @@ export interface LastRunView {
   readonly refusedPatches?: readonly RefusedPatchView[];
 }
 
+export interface OpenRunView {
+  readonly run: string;
+  readonly release: string;
+  readonly startedAt: number;
+  readonly at: number;
+  /** What it brings where. */
+  readonly claims: readonly { readonly component: string; readonly to: string; readonly hosts: readonly string[] }[];
+}
+
 export interface RefusedPatchView {
   readonly host: string;
   readonly component: string;
@@ -56,13 +65,14 @@ export interface StatusView {
   readonly quarantined: readonly QuarantineView[];
   readonly holds: readonly HoldView[];
   readonly lastRun: LastRunView | undefined;
+  readonly openRuns?: readonly OpenRunView[];
   readonly refused: RefusedView | undefined;
   readonly backOffs: readonly BackOffView[];
   readonly gates?: readonly GateView[];
 }
 
 export function renderStatus(view: StatusView): Line[] {
-  const { releases, quarantined, holds, lastRun, refused, backOffs, gates = [] } = view;
+  const { releases, quarantined, holds, lastRun, refused, backOffs, gates = [], openRuns = [] } = view;
   if (
     refused === undefined &&
     releases.length === 0 &&
@@ -76,24 +86,33 @@ export function renderStatus(view: StatusView): Line[] {
     ...(refused === undefined ? [] : refusedLines(refused)),
     ...releases.flatMap((status, index) => [
       ...(index === 0 ? [] : [[]]),
-      ...releaseLines(status, currentState(status, lastRun)),
+      ...releaseLines(status, currentState(status, view)),
       ...backOffs.filter(({ release }) => release === status.release).flatMap(backOffLines),
     ]),
     ...quarantined.flatMap(quarantineLines),
     ...holdLines(holds),
     ...gates.flatMap(gateLines),
+    ...openRuns.map(openRunLine),
     ...(lastRun === undefined ? [] : [lastRunLine(lastRun, releases), ...refusedPatchLines(lastRun)]),
   ];
 }
 
 /** The published state, unless a run has begun or ended since it was written: what that changed nobody has read back yet (P7). */
-export function currentState(status: Status, lastRun: LastRunView | undefined): Condition {
+export function currentState(
+  status: Status,
+  { lastRun, openRuns = [] }: Pick<StatusView, "lastRun" | "openRuns">,
+): Condition {
+  const open = openRuns.filter(({ release, at }) => release === status.release && at > status.at);
+  if (open.length > 0) return runOpen(open.map(({ run }) => run));
   if (lastRun === undefined || lastRun.release !== status.release || lastRun.at <= status.at) return stateOf(status);
-  if (lastRun.outcome === undefined) {
-    return { type: "Reconciling", status: "True", reason: "RunOpen", message: `run ${lastRun.run} has not ended` };
-  }
+  if (lastRun.outcome === undefined) return runOpen([lastRun.run]);
   const message = `run ${lastRun.run} ended after this was written; the next pass reads the hosts back`;
   return { type: "Ready", status: "Unknown", reason: "Outdated", message };
+}
+
+function runOpen(runs: readonly string[]): Condition {
+  const message = runs.length === 1 ? `run ${runs[0]} has not ended` : `runs ${runs.join(", ")} have not ended`;
+  return { type: "Reconciling", status: "True", reason: "RunOpen", message };
 }
 
 /** The newest commit is not what runs, and why: whoever pushed it looks here. */
@@ -200,6 +219,24 @@ function holdLines(holds: readonly HoldView[]): Line[] {
     const how = group.some(({ host }) => host === undefined) ? "--all" : (hosts[0] ?? "");
     return [styled("on hold", "warn"), ` ${names}: ${group[0].reason}; cutover resume ${how} --reason '…'`];
   });
+}
+
+const shownClaims = 6;
+
+/** Who holds what since when: nothing else of that moves meanwhile. */
+function openRunLine({ run, release, startedAt, claims }: OpenRunView): Line {
+  const byHosts = groupBy(claims, ({ hosts }) => hosts.join(" "));
+  const words = byHosts.slice(0, shownClaims).map((group) => {
+    const versions = group.map(({ component, to }) => `${component} ${to}`);
+    const last = versions.pop() ?? "";
+    const list = versions.length === 0 ? last : `${versions.join(", ")} and ${last}`;
+    return `${list} on ${foldHosts(group[0].hosts, { ranges: 8 })}`;
+  });
+  const left = byHosts.length > shownClaims ? `; and ${byHosts.length - shownClaims} more` : "";
+  return [
+    styled("open run", "accent"),
+    ` ${run} of ${release} since ${formatClock(startedAt)}: ${words.join("; ")}${left}`,
+  ];
 }
 
 /** The way there was longer, and a damaged version may be needed to go back to: one entry for all hosts that said the same. */

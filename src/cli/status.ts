@@ -48,7 +48,7 @@ async function readView({ journal, settings }: OpenedJournal) {
     import("./render-status.ts"),
   ]);
   const view = await readStatus(journal, settings);
-  return { view, lines: renderStatus(view), states: view.releases.map((status) => currentState(status, view.lastRun)) };
+  return { view, lines: renderStatus(view), states: view.releases.map((status) => currentState(status, view)) };
 }
 
 async function watch({ output, ...context }: CommandContext, opened: OpenedJournal): Promise<ExitCode> {

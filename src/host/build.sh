@@ -80,17 +80,26 @@ build_tree() {
 	printf 'built %s in %s ms\n' "$_tree" "$MS"
 }
 
+# build_bundle: components may share one, and be built at the same time: one after the other makes it, the second finds it made.
 build_bundle() {
 	kv_raw "$WORK/offer/release" bundle || return 0
 	_tree=$RAW
 	_final=$STATE/bundles/${_tree#sha256:}
-	[ ! -f "$_final/.cutover-verified" ] || return 0
+	if [ ! -f "$_final/.cutover-verified" ]; then
+		(
+			lock_wait 4 600 || fail 75 busy "another bundle is built"
+			[ -f "$_final/.cutover-verified" ] || make_bundle
+		) 4>>"$STATE/bundles/.lock"
+	fi
+	remove_payload bundle
+}
+
+make_bundle() {
 	remove_tree "$_final"
 	make_dir "$BUNDLE_WORK"
 	unpack bundle "$WORK/offer/bundle-manifest" "$WORK/offer/envelope" "$BUNDLE_WORK"
 	chmod 755 "$BUNDLE_WORK/tree"
 	settle "$BUNDLE_WORK/tree" "$_final" "$_tree"
-	remove_payload bundle
 }
 
 # keep_release: the verified contract and manifests go to releases/VERSION, before the version itself appears. A version that is built keeps
@@ -125,10 +134,25 @@ settle() {
 	sync_dir "${2%/*}"
 }
 
-# remove_payload tree|bundle: it is built now; nobody needs the bytes.
+# remove_payload tree|bundle: it is built now. The bytes go unless another version that is offered waits to be built from the same ones; whoever
+# is built last takes them away. Under the lock of offers: who offers after this finds the bytes gone, and sends them.
 remove_payload() {
 	kv_raw "$WORK/offer/envelope" "$1.payload"
-	rm -f "$STATE/incoming/${RAW#sha256:}"
+	[ -f "$STATE/incoming/${RAW#sha256:}" ] || return 0
+	with_host_lock drop_payload "$RAW" || : # what is left goes with the next commit's tidying up
+}
+
+drop_payload() { # DIGEST
+	for _path in "$STATE"/offers/*/*/envelope; do
+		grep -qx -e "tree.payload $1" -e "bundle.payload $1" "$_path" 2>/dev/null || continue
+		_path=${_path%/envelope}
+		_other=${_path%/*}
+		_other=${_other##*/}
+		# Ours is being built, whatever is there of it yet.
+		[ "$_other" != "$T_COMPONENT" ] && is_component "$_other" && is_version "${_path##*/}" || continue
+		if ! find_tree "$_other" "${_path##*/}"; then return 0; fi
+	done
+	rm -f "$STATE/incoming/${1#sha256:}"
 }
 
 # task build undo: removes the version, unless it is current, committed, or part of a trial: those may be needed to go back to.

@@ -1,11 +1,11 @@
 // Two runs of one controller on one host at the same time: each has its own session and fence, and neither is taken for overtaken.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { encodeGroups, parseTaskEvent } from "../../src/host/protocol.ts";
-import { type Session, shells, type TestHost, withHost } from "../support/host-session.ts";
+import { digest, makeOffer, type Session, shells, type TestHost, withHost } from "../support/host-session.ts";
 
 const word = ({ code, reason }: { code: number; reason: string }): string => (code === 0 ? "ok" : `${code} ${reason}`);
 /** `wait` ends when the test says so, by a file. */
@@ -77,5 +77,40 @@ for (const shell of shells) {
       const [, stopped] = await endOf(third, "run-3");
       assert.match(stopped ?? "", /^h1\/cache\/hook-then skipped stale-epoch/);
       for (const session of [...before, ...after, third]) await session.end();
+    }));
+
+  test(`${shell.name}: two runs that bring the same files and tasks to two components do not take the bytes from each other`, () =>
+    withHost(shell, {}, async (host) => {
+      const bundle = [{ path: "look", content: "#!/bin/sh\n", mode: 0o755 }];
+      const [one, two] = [await host.session({ run: "run-1" }), await host.session({ run: "run-2" })];
+      const web = makeOffer(host, { bundle });
+      const db = makeOffer(host, {
+        component: "db",
+        bundle,
+        release: { root: join(host.base, "db") },
+        envelope: { run: "run-2" },
+      });
+      for (const [session, offer] of [[one, web], [two, db]] as const) assert.equal(word(await host.offer(session, offer)), "ok"); // biome-ignore format: one line
+      for (const payload of [web.payload, web.bundlePayload ?? web.payload])
+        assert.equal(word(await host.put(one, payload)), "ok");
+      for (const payload of [db.payload, db.bundlePayload ?? db.payload])
+        assert.equal(
+          (await two.request("have", [digest(payload)])).fields[0],
+          `${payload.length}`,
+          "nothing is sent twice",
+        );
+      const build = (component: string) => [[host.task("build", "v1", { component })]];
+      const state = async (session: Session, run: string, component: string) =>
+        (await host.run(session, "b", build(component), run))
+          .map(({ event }) => `${event.state} ${event.evidence}`)
+          .at(-1);
+      assert.match((await state(one, "run-1", "web")) ?? "", /^done built/);
+      assert.match((await state(two, "run-2", "db")) ?? "", /^done built/);
+      for (const payload of [db.payload, db.bundlePayload ?? db.payload])
+        assert.ok(
+          !existsSync(join(host.state, "incoming", digest(payload).slice("sha256:".length))),
+          "the last one tidies up",
+        );
+      for (const session of [one, two]) await session.end();
     }));
 }

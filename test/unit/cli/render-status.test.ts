@@ -47,6 +47,20 @@ const view = (more: Partial<StatusView>): StatusView => ({
 });
 const show = (value: StatusView) => toText(renderStatus(value), { color: false, width: undefined, overflow: "wrap" });
 
+test("R33: every open run shows what it holds since when; a release with two of them says so", () => {
+  const open = (run: string, components: string[]) => ({
+    ...{ run, release: "shop", startedAt: at, at: at + 2 },
+    claims: components.map((component) => ({ component, to: "2.0.0", hosts: ["web1", "web2", "web3"] })),
+  });
+  const openRuns = [open("r1", ["a", "b"]), open("r2", ["c"])];
+  const lines = show(view({ releases: [statusOf([target("web1")], condition("Ready", "True", "Done"))], openRuns }));
+  assert.equal(lines[0], "shop: Reconciling (RunOpen): runs r1, r2 have not ended");
+  assert.deepEqual(lines.slice(-2), [
+    "open run r1 of shop since 2026-11-21T03:15:00Z: a 2.0.0 and b 2.0.0 on web1..web3",
+    "open run r2 of shop since 2026-11-21T03:15:00Z: c 2.0.0 on web1..web3",
+  ]);
+});
+
 test("a release shows its state with the reason, and hosts with the same version and outcome in one line", () => {
   const targets = Array.from({ length: 10_000 }, (_, index) => target(`web${index + 1}`));
   const lines = show(view({ releases: [statusOf(targets, condition("Ready", "True", "Done"))] }));

@@ -84,7 +84,7 @@ export function isStillToRun(state: RunState, step: Step, host: string): boolean
   return (
     state.plan !== undefined &&
     state.outcome === undefined &&
-    isInForce(state, step) &&
+    isInForce(state, step, host) &&
     state.startedSteps.has(step.id) &&
     !state.leftOut.has(host) &&
     !state.hosts.has(place) &&
@@ -92,10 +92,12 @@ export function isStillToRun(state: RunState, step: Step, host: string): boolean
   );
 }
 
-function isInForce(state: RunState, { id }: Step): boolean {
+function isInForce(state: RunState, { id }: Step, host: string): boolean {
   if (state.added.some((added) => added.id === id)) return !state.endedSteps.has(id);
   const here = stepsOf(state)[state.position];
-  return here?.id === id || (here !== undefined && confirmOf(state, here)?.id === id);
+  if (here === undefined || here.id === id) return here !== undefined;
+  // While a batch is held for a person, what did switch is confirmed.
+  return confirmOf(state, here)?.id === id && state.hosts.get(placeOf(here.id, host)) === "done";
 }
 
 /** So many hosts of this switch failed or fell silent that no further one may begin. */

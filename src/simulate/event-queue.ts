@@ -8,6 +8,8 @@ export interface EventQueue {
   after(ms: number, action: () => void): void;
   /** Says that a promise was settled or asked for: code that awaits has a turn before the next event. */
   touch(): void;
+  /** When something happens next; undefined when nothing does. */
+  due(): number | undefined;
   /** Happens what is due next; false when nothing is. */
   next(): Promise<boolean>;
 }
@@ -40,6 +42,7 @@ export function makeEventQueue(): EventQueue {
     touch() {
       touches += 1;
     },
+    due: () => heap[0]?.at,
     async next() {
       await settle();
       const entry = pop(heap);

@@ -110,7 +110,7 @@ export function makeSimExecutor(input: SimExecutorInput): ExecutorPort {
         await process.wait(Math.ceil(payload.bytes / 2 / bytesAMs), () => undefined);
         const isLast = part === 1;
         await call(host, fence, (there) => {
-          if (isLast) there.offer({ component, version, isPatch: payload.base !== undefined });
+          if (isLast) there.offer({ component, version, run: fence.run, isPatch: payload.base !== undefined });
         });
         onBytes(payload.bytes * part, payload.bytes * part);
       }

@@ -38,7 +38,7 @@ export interface SimHost {
   probe(at: number): Observation;
   fence(fence: Fence): void;
   /** Documents and bytes are verified and there. */
-  offer(offer: { component: string; version: string; isPatch: boolean }): void;
+  offer(offer: { component: string; version: string; run: string; isPatch: boolean }): void;
   submit(input: { step: string; groups: readonly TaskGroup[]; fence: Fence; session: string }): "started" | "already";
   step(run: string, step: string): StepTruth;
   /** `ended`, `lost`, or undefined while somebody works on it. */
@@ -115,12 +115,11 @@ export function makeSimHost(input: SimHostInput): SimHost {
       truth.epoch = { epoch: fence.epoch, holder: fence.holder, runs: [...before, fence.run] };
       watcher.onFence(truth, fence);
     },
-    offer({ component: of, version, isPatch }) {
+    offer({ component: of, version, run, isPatch }) {
       if (truth.isDiskFull) throw refuse("put", 74, "write-failed");
       const there = component(of);
       there.offers = [...there.offers.filter((each) => each !== version), version];
-      if (isPatch) there.patched.add(version);
-      else there.patched.delete(version);
+      there.deliveries.set(version, { run, isPatch });
     },
     submit({ step, groups, fence, session }) {
       const unknown = groups.flat().find((task) => hostTasks[taskWord(task)] === undefined);

@@ -42,7 +42,7 @@ function* nothingToUndo(): Work {
   return "nothing to undo";
 }
 
-function* build({ room, component, version }: TaskContext): Work {
+function* build({ room, component, version, run }: TaskContext): Work {
   if (!component.offers.includes(version)) {
     if (component.built.has(version) && component.releases.has(version)) return "already built";
     throw new TaskFailure(66, "not-offered", `${component.name} ${version} was not offered to this host`);
@@ -50,11 +50,14 @@ function* build({ room, component, version }: TaskContext): Work {
   needDisk(room, 74, "write-failed");
   yield room.duration(40);
   if (component.built.has(version) && component.releases.has(version)) return "already built";
+  const delivery = component.deliveries.get(version);
+  // guard P2: bytes are for the run that their envelope names.
+  if (delivery?.run !== run) throw new TaskFailure(77, "not-offered", `the offer is of run ${delivery?.run}`);
   yield room.duration(300);
   needDisk(room, 74, "write-failed");
   const failure = room.failure(component.name, version, "build");
   // The word for a patch that is of no use is one only when a patch came.
-  if (failure !== undefined && (failure.reason !== "patch-corrupt" || component.patched.has(version)))
+  if (failure !== undefined && (failure.reason !== "patch-corrupt" || delivery.isPatch))
     throw new TaskFailure(failure.exitCode, failure.reason, "simulated");
   component.releases.add(version);
   component.built.add(version);

@@ -33,8 +33,8 @@ export interface ComponentTruth {
   readonly damaged: Set<string>;
   /** Oldest first; a payload lies there for each. */
   offers: string[];
-  /** Offers that came as a patch. */
-  readonly patched: Set<string>;
+  /** How each offer came: for which run, and whether as a patch. */
+  readonly deliveries: Map<string, { readonly run: string; readonly isPatch: boolean }>;
   trial: TrialTruth | undefined;
   committed: { readonly version: string; readonly run: string } | undefined;
   previous: string | undefined;
@@ -100,7 +100,7 @@ export function makeComponentTruth(name: string): ComponentTruth {
     releases: new Set(),
     damaged: new Set(),
     offers: [],
-    patched: new Set(),
+    deliveries: new Map(),
     trial: undefined,
     committed: undefined,
     previous: undefined,

@@ -1,0 +1,45 @@
+// Simulated hosts are only worth what they have in common with host.sh: the same random commands must come to the same outcome.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { makeCommands } from "../support/conformance-commands.ts";
+import { scriptHost, simulatedHost } from "../support/conformance-hosts.ts";
+import { type Shell, shells, withHost } from "../support/host-session.ts";
+
+const isFull = process.env.CUTOVER_TEST_FULL === "1";
+const sequences = isFull ? 120 : 9;
+const length = isFull ? 40 : 24;
+/** The simulated host's signatures are all good. */
+const extra = "check_contract() { :; }";
+
+async function conform(shell: Shell, seed: number): Promise<void> {
+  const commands = makeCommands(seed, length);
+  await withHost(shell, { extra }, async (host) => {
+    const faces = { simulated: simulatedHost(), real: scriptHost(host, shell) };
+    for (const [index, command] of commands.entries()) {
+      const said = () => `seed ${seed}, command ${index + 1} of:\n${commands.slice(0, index + 1).map((one) => JSON.stringify(one)).join("\n")}`; // biome-ignore format: one line
+      const [simulated, real] = [await faces.simulated.act(command), await faces.real.act(command)];
+      assert.deepEqual(simulated, real, said());
+      const facts = await faces.simulated.facts();
+      // A way back that the host goes by itself may still be under way there.
+      for (let tries = 0; ; tries++) {
+        const seen = await faces.real.facts();
+        try {
+          assert.deepEqual(facts, seen, said());
+          break;
+        } catch (error) {
+          if (tries === 40) throw error;
+          await new Promise((done) => setTimeout(done, 100));
+        }
+      }
+    }
+    await faces.real.act({ kind: "reboot", isGuarded: false });
+  });
+}
+
+describe("a simulated host and host.sh come to the same outcome", { concurrency: 2 }, () => {
+  for (let seed = 1; seed <= sequences; seed++) {
+    const shell = shells[seed % shells.length];
+    if (shell === undefined) throw new Error("no shell");
+    test(`command sequence ${seed} under ${shell.name} (P1, P4 to P8)`, () => conform(shell, seed));
+  }
+});

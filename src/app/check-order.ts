@@ -11,6 +11,7 @@ import { type KnownVersions, levelOf, stepWords } from "../plan/migration-book.t
 import { foldHosts } from "../status/fold-hosts.ts";
 import type { Controller } from "./controller.ts";
 import { loadNewest } from "./load-newest.ts";
+import type { LoadedVersion } from "./load-published.ts";
 
 export interface OrderCheck {
   readonly plan: Plan;
@@ -22,6 +23,18 @@ export interface OrderCheck {
   /** The way back passes the same points in reverse: only what nothing takes back refuses it. */
   readonly isWayBack: boolean;
   readonly trust: Trust;
+}
+
+/** The same for a part of a plan that was checked whole: what is left out of it keeps what it runs. */
+export function refuseUnsafeSlice(
+  controller: Pick<Controller, "artifacts" | "signer">,
+  {
+    versions,
+    ...check
+  }: Omit<OrderCheck, "published" | "isWayBack"> & { readonly versions: ReadonlyMap<string, LoadedVersion> },
+): Promise<void> {
+  const published = new Map([...versions].map(([key, version]) => [key, version.published]));
+  return refuseUnsafeOrder(controller, { ...check, published, isWayBack: false });
 }
 
 /** Evidence names as many places; one is enough to refuse. */

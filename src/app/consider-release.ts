@@ -3,10 +3,12 @@
 import { CutoverError } from "../errors.ts";
 import type { Desired, DesiredRelease } from "../model/desired.ts";
 import type { Plan } from "../model/plan.ts";
+import type { Trust } from "../model/trust.ts";
 import type { SliceTerm } from "../plan/parse-slice.ts";
 import { approvalMessage, judgeApproval, type KnownTrailers, keepApproval } from "./approval.ts";
 import { backOffOf, type FirstRetry } from "./back-off.ts";
 import { blockedBy, claimedTargets, withBudgetLeft } from "./beside-open-runs.ts";
+import { refuseUnsafeSlice } from "./check-order.ts";
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
 import { sliceToRun } from "./cut-slice.ts";
@@ -114,7 +116,7 @@ async function startPlanned(
   }
   await keepApproval(controller, approval);
   // What was agreed to is the whole plan; a part of it is less (P12).
-  const meant = partOf(planned.plan, { terms, desired });
+  const meant = await partOf(controller, { ...planned, release, trust, terms, desired });
   if (meant === undefined) return settled({ ...base, outcome: "in-sync" });
   if (meant instanceof CutoverError) return settled(failedResult(release.name, meant));
   const tries = { plan: meant, firstRetry };
@@ -148,17 +150,23 @@ async function startPlanned(
   };
 }
 
+interface PartRequest extends Planned {
+  readonly release: DesiredRelease;
+  readonly trust: Trust;
+  readonly terms: ConsiderInput["terms"] | undefined;
+  readonly desired: Pick<Desired, "hosts">;
+}
+
 /** Undefined when nothing of the plan is meant. */
-function partOf(
-  plan: Plan,
-  {
-    terms = [],
-    desired,
-  }: { readonly terms: ConsiderInput["terms"] | undefined; readonly desired: Pick<Desired, "hosts"> },
-): Plan | CutoverError | undefined {
+async function partOf(
+  controller: Controller,
+  { plan, context, release, trust, terms = [], desired }: PartRequest,
+): Promise<Plan | CutoverError | undefined> {
   if (terms.length === 0) return plan;
   try {
-    return sliceToRun({ plan, terms, hosts: desired.hosts });
+    const part = sliceToRun({ plan, terms, hosts: desired.hosts });
+    if (part !== undefined) await refuseUnsafeSlice(controller, { ...context, plan: part, release, trust });
+    return part;
   } catch (error) {
     if (error instanceof CutoverError) return error;
     throw error;

@@ -30,9 +30,12 @@ export interface ReleaseResult {
   readonly state?: Condition;
 }
 
-/** Its run reached and committed a stepping stone (R16): the way to what is asked for goes on from there at once. */
+/**
+ * Its run reached and committed a stepping stone (R16): the way to what is asked for goes on from there at once. Who asked for a
+ * part of a plan gets that part.
+ */
 export function isAtStone({ outcome, plan, run }: Pick<ReleaseResult, "outcome" | "plan" | "run">): boolean {
-  return outcome === "done" && run !== undefined && (plan.paths ?? []).length > 0;
+  return outcome === "done" && run !== undefined && plan.slice === undefined && (plan.paths ?? []).length > 0;
 }
 
 export interface PassResult {

@@ -5,6 +5,7 @@ import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import { type Approval, judgeApproval } from "./approval.ts";
 import { type BackOff, backOffOf } from "./back-off.ts";
+import { refuseUnsafeSlice } from "./check-order.ts";
 import type { Controller } from "./controller.ts";
 import { cutSlice, sliceTerms } from "./cut-slice.ts";
 import { readNewest } from "./read-newest.ts";
@@ -57,6 +58,8 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
       const plan = await planRelease(controller, { context, release, desired });
       const slice = terms.length === 0 ? undefined : cutSlice({ plan, terms, hosts: desired.hosts });
       if (terms.length > 0 && slice === undefined) continue;
+      if (slice !== undefined)
+        await refuseUnsafeSlice(controller, { ...context, plan: slice.plan, release, trust: loaded.nextTrust });
       plans.push(slice?.plan ?? plan);
       if (slice !== undefined) missing.set(release.name, slice.missing);
       approvals.set(

@@ -58,7 +58,9 @@ export function committedVersions(
 }
 
 function versionsOf(seen: LastKnownComponent | ObservedComponent): string[] {
-  const isOpen = "state" in seen && unfinished.has(seen.state);
+  // Of a silent host nobody knows whether what it tried was taken back since.
+  if (!("state" in seen)) return [seen.current, seen.committed].flatMap((version) => version ?? []);
+  const isOpen = unfinished.has(seen.state);
   return [seen.current, ...(isOpen ? [seen.committed, seen.trial?.from] : [])].flatMap((version) => version ?? []);
 }
 

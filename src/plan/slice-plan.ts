@@ -49,14 +49,16 @@ export function slicePlan({ plan, terms, labelsOf }: SliceInput): Slice | undefi
     brought: summary([...chosen].filter((unit) => !asked.has(unit))),
     left: summary(units.filter((unit) => places.has(placeOf(unit)) && !chosen.has(unit))),
   };
-  const { transfers, ...rest } = plan;
+  const { transfers, paths, ...rest } = plan;
+  const ownPaths = forHosts(paths ?? [], changes);
   return {
     plan: {
       ...rest,
       changes,
       waiting: [],
       steps,
-      ...(transfers === undefined ? {} : { transfers: transfersOf(transfers, changes) }),
+      ...(transfers === undefined ? {} : { transfers: forHosts(transfers, changes) }),
+      ...(ownPaths.length === 0 ? {} : { paths: ownPaths }),
       slice,
       hash: digestOf(canonicalJson({ of: plan.hash, steps: steps.map(stepWords) })),
     },
@@ -133,14 +135,15 @@ function stepsWith({ steps, changes }: Plan, chosen: ReadonlySet<Unit>): Step[] 
   });
 }
 
-function transfersOf(
-  transfers: NonNullable<Plan["transfers"]>,
+/** Entries for several hosts with those that the changes are about. */
+function forHosts<T extends { readonly component: string; readonly hosts: readonly string[] }>(
+  entries: readonly T[],
   changes: Plan["changes"],
-): NonNullable<Plan["transfers"]> {
+): T[] {
   const places = new Set(changes.map(placeOf));
-  return transfers.flatMap((transfer) => {
-    const hosts = transfer.hosts.filter((host) => places.has(placeOf({ host, component: transfer.component })));
-    return hosts.length === 0 ? [] : [{ ...transfer, hosts }];
+  return entries.flatMap((entry) => {
+    const hosts = entry.hosts.filter((host) => places.has(placeOf({ host, component: entry.component })));
+    return hosts.length === 0 ? [] : [{ ...entry, hosts }];
   });
 }
 

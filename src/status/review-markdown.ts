@@ -1,6 +1,7 @@
 // The plan as the one comment of a pull request: a marker to find it again, a summary that fits a screen, then release by
 // release. Everything foreign in it is inert (T26), and it fits a forge's limit whatever the fleet's size. Pure.
 import { formatDiagnostic } from "../model/diagnostic.ts";
+import type { Plan } from "../model/plan.ts";
 import type { ReleaseReview, Review, TrustChange } from "../model/review.ts";
 import { alert, code, details, prose } from "./markdown-text.ts";
 import { intendedChanges, totalTime, type VersionStep, versionSteps } from "./review-facts.ts";
@@ -106,10 +107,22 @@ function summaryLines(review: ReleaseReview): string[] {
   return [
     `${name}${listed.join(", ")}`,
     `  - Where: ${formatCount(hosts)} of ${counted(Math.max(hosts, totalHosts), "host")}, in ${batches === 1 ? "1 batch" : `${formatCount(batches)} batches`}`,
+    ...onwardLines(plan),
     `  - How long: ${timeText(steps)}`,
     `  - Way back: ${back}; a host that nobody confirms goes back by itself`,
     ...warningLines(review),
   ];
+}
+
+/** Where stepping stones lead in the end: one approval is for all of that. */
+function onwardLines({ paths = [] }: Plan): string[] {
+  const onward = paths.filter(({ via }) => via.length > 0);
+  if (onward.length === 0) return [];
+  const words = onward.slice(0, 4).map(({ component, to, via }) => {
+    return `${code(component)} to ${code(to)} in ${via.length + 1} plans`;
+  });
+  if (onward.length > words.length) words.push(`${formatCount(onward.length - words.length)} more`);
+  return [`  - Goes on by itself: ${words.join(", ")}`];
 }
 
 function timeText(steps: readonly VersionStep[]): string {

@@ -32,6 +32,16 @@ test("the plan says why its order is so, by the kind of each edge (R39)", () => 
   assert.equal(line, "  order: billing before api (it consumes what api produces), db before api (api requires it)");
 });
 
+test("a way over stepping stones is shown whole, with where this plan leads and what was rejected (R16)", () => {
+  const plan = planOf({ components: { shop: { hosts: names(2), version: "1.4.0" } } });
+  const rejected = ["1.0.0 → 2.0.0", "1.5.0", "1.6.0", "1.7.0"].map((way) => ({ way, why: "not taken" }));
+  const way = { component: "shop", from: "1.0.0", to: "2.0.0", via: ["1.4.0", "1.8.0"], hosts: names(2) };
+  const lines = show({ ...plan, paths: [{ ...way, bytesPerHost: 3_000, why: "the fewest bytes", rejected }] });
+  const row = lines.find((line) => line.includes("1.0.0 → 1.4.0 → 1.8.0 → 2.0.0")) ?? "";
+  assert.match(row, /^ {2}shop .* 1\.4\.0 +3\.0 kB +2: web1, web2 +the fewest bytes; 1\.0\.0 → 2\.0\.0: not taken;/);
+  assert.match(row, /; 1 more rejected$/);
+});
+
 test("a plan for 10,000 hosts fits on one screen", () => {
   const plan = largePlan({ hosts: 10_000, batchSize: 10 });
   const lines = show(plan, 10_000);

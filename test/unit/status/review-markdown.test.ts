@@ -48,6 +48,26 @@ test("the marker is the first line, the summary the first thing below it, and on
   assert.equal(rowsOf(text, "api").length, 1);
 });
 
+test("a way over stepping stones stands there whole, with what waits for it and what was rejected (R16)", () => {
+  const way = { component: "database", from: "1.0.0", to: "3.0.0", via: ["2.0.0"], hosts: ["db1", "db2"] };
+  const rejected = [{ way: "1.0.0 → 3.0.0", why: 'it takes "<img src=x>" only' }];
+  const waits = { component: "api", from: "1.0.0", to: "2.0.0", via: [], hosts: ["web1"], rejected: [] };
+  const paths = [
+    { ...way, bytesPerHost: 1_000, why: "the fewest bytes", rejected },
+    { ...waits, bytesPerHost: undefined, why: "", waitsFor: "database" },
+  ];
+  const review = releaseReview(smallWorld);
+  const text = renderReviewMarkdown(reviewOf([{ ...review, plan: { ...review.plan, paths } }]));
+  assert.match(text, /- Goes on by itself: `database` to `3\.0\.0` in 2 plans/);
+  assert.match(
+    text,
+    /\| \*\*`database`\*\* \| `1\.0\.0` → `2\.0\.0` → `3\.0\.0` \| `2\.0\.0` \| 2: `db1, db2` \| 1\.0 kB \|/,
+  );
+  assert.match(text, /\| \*\*`api`\*\* \| `1\.0\.0` → `2\.0\.0` \| waits for `database` \| `web1` \|/);
+  assert.doesNotMatch(openText(text), /takes/);
+  assert.ok(!text.includes("<img"));
+});
+
 test("what is irreversible or risky stands open, above the table, whatever else is folded", () => {
   const review = reviewOf([releaseReview(smallWorld, { risks: [risky, irreversible] })]);
   const open = openText(renderReviewMarkdown(review));

@@ -20,8 +20,8 @@ import { makeDeliveries, type RunSources } from "./make-deliveries.ts";
 /** Whoever watches: every journaled event, and (not journaled) bytes on the way and patches that are being made. */
 export interface RunWatcher {
   onEvent(event: JournalEvent): void;
-  onBytes(progress: BytesSent): void;
-  onMaking?(progress: MakingProgress): void;
+  onBytes(progress: BytesSent, run: RunId): void;
+  onMaking?(progress: MakingProgress, run: RunId): void;
 }
 
 export interface RunContext {
@@ -99,14 +99,14 @@ async function drive(
       plan: begun.plan,
       fence,
       sources: context.sources,
-      onMaking: (progress) => watcher.onMaking?.(progress),
+      onMaking: (progress) => watcher.onMaking?.(progress, run),
       signal: context.signal,
     }),
     concurrency: controller.settings.concurrency,
     ...(context.inTurn === undefined ? {} : { inTurn: context.inTurn }),
     patienceMs: controller.settings.patienceMs,
     onEvent: watcher.onEvent,
-    onBytes: watcher.onBytes,
+    onBytes: (progress) => watcher.onBytes(progress, run),
     signal: context.signal,
   });
   await keepQuarantines(controller, run);

@@ -1,11 +1,12 @@
-// Who watches a run for the command line: a live picture on a terminal, timestamped lines when piped, JSON lines for programs.
+// Who watches runs for the command line: a live picture on a terminal, timestamped lines when piped, JSON lines for programs.
 import type { RunWatcher } from "../app/execute-run.ts";
 import type { JournalEvent } from "../model/run-event.ts";
 import { type LiveDisplay, makeLiveDisplay } from "./live-display.ts";
 import type { Output } from "./output.ts";
 import { applyBytes, applyEvent, applyMaking, type RunProgress, readMaking, startProgress } from "./progress.ts";
-import { renderProgress } from "./render-progress.ts";
+import type { PictureSize } from "./render-progress.ts";
 import { renderRunEvent } from "./render-run-event.ts";
+import { renderRuns, runLabels } from "./render-runs.ts";
 import { type Line, styled } from "./text.ts";
 import { readMeter, type TransferReading, transferText } from "./transfer-meter.ts";
 import { formatClock } from "./units.ts";
@@ -21,17 +22,17 @@ export interface RunDisplay extends RunWatcher {
   close(): void;
 }
 
-/** `history` holds what the journal has of open runs, so that one that goes on is shown whole. `now` is the clock's. */
+/** `history` holds what the journal has of open runs, so that those that go on are shown whole. `now` is the clock's. */
 export function watchRun(
   output: Output,
   history: readonly JournalEvent[] = [],
   now: () => number = Date.now,
 ): RunDisplay {
-  const runs = new Map<string, RunProgress>();
-  for (const event of history) applyEvent(progressOf(runs, event), event);
-  let current: RunProgress | undefined;
+  const runs = new Map<string, WatchedRun>();
+  for (const event of history) applyEvent(watchedOf(runs, event).progress, event);
+  /** Those that something was heard of and that have not ended, oldest first. */
+  const underWay = new Set<WatchedRun>();
   let live: LiveDisplay | undefined;
-  let toldAt = Number.NEGATIVE_INFINITY;
   const onScreen = !output.json && output.out.isTTY;
 
   const show = (lines: readonly Line[], at: number) => {
@@ -39,25 +40,36 @@ export function watchRun(
     else if (onScreen) output.print(lines);
     else output.print(lines.map((line) => [styled(formatClock(at), "faint"), " ", ...line]));
   };
+  /** Says which run a line is about, where several go on side by side. */
+  const labelled = (run: WatchedRun, lines: readonly Line[]): readonly Line[] => {
+    const names = runLabels([...underWay, run].map(({ progress }) => progress));
+    if (names.size < 2) return lines;
+    return lines.map((line) => [styled(`${names.get(run.progress)} | `, "faint"), ...line]);
+  };
   const openLive = () => {
-    live ??= makeLiveDisplay({
-      sink: output.out,
-      color: output.color,
-      picture: (size) => (current === undefined ? [] : renderProgress(current, { now: now(), size })),
-    });
+    const picture = (size: PictureSize) =>
+      renderRuns(
+        [...underWay].map(({ progress }) => progress),
+        { now: now(), size },
+      );
+    live ??= makeLiveDisplay({ sink: output.out, color: output.color, picture });
   };
   const closeLive = () => {
     live?.close();
     live = undefined;
   };
   /** A picture moves by itself; lines come now and then. */
-  const tellBytes = (title: string, document: Readonly<Record<string, unknown>>, reading: TransferReading) => {
+  const tellBytes = (
+    watched: WatchedRun,
+    title: string,
+    { reading, ...document }: Readonly<Record<string, unknown>> & { readonly reading: TransferReading },
+  ) => {
     live?.changed();
     const pauseMs = output.json ? jsonPauseMs : linePauseMs;
-    if (onScreen || now() - toldAt < pauseMs) return;
-    toldAt = now();
+    if (onScreen || now() - watched.toldAt < pauseMs) return;
+    watched.toldAt = now();
     const { done, total = null, bytesPerSecond, msLeft } = reading;
-    if (!output.json) show([[`${title}: ${transferText(reading)}`]], toldAt);
+    if (!output.json) show(labelled(watched, [[`${title}: ${transferText(reading)}`]]), watched.toldAt);
     else
       output.jsonLine({
         ...document,
@@ -70,29 +82,37 @@ export function watchRun(
   return {
     onEvent(event) {
       output.jsonLine(event);
-      const progress = progressOf(runs, event);
-      current = progress;
+      const watched = watchedOf(runs, event);
+      const { progress } = watched;
+      underWay.add(watched);
       applyEvent(progress, event);
       if (output.json) return;
       // What is over in a moment needs no line about its bytes.
-      if (event.kind === "step-started") toldAt = now();
+      if (event.kind === "step-started") watched.toldAt = now();
       const { lines, lasting } = renderRunEvent(progress, event);
-      if (event.kind === "run-ended") closeLive();
-      else if (onScreen) openLive();
-      if (lines.length > 0 && (lasting || !onScreen)) show(lines, event.at);
+      const said = labelled(watched, lines);
+      if (event.kind === "run-ended") {
+        underWay.delete(watched);
+        runs.delete(event.stream);
+        if (underWay.size === 0) closeLive();
+      } else if (onScreen) openLive();
+      if (said.length > 0 && (lasting || !onScreen)) show(said, event.at);
       live?.changed();
     },
-    onBytes(bytes) {
-      if (current === undefined) return;
-      applyBytes(current, bytes, now());
-      tellBytes("sending", { kind: "bytes", run: current.run }, readMeter(current.transfers, now()));
+    onBytes(bytes, run) {
+      const watched = runs.get(`run/${run}`);
+      if (watched === undefined) return;
+      applyBytes(watched.progress, bytes, now());
+      tellBytes(watched, "sending", { kind: "bytes", run, reading: readMeter(watched.progress.transfers, now()) });
     },
-    onMaking(report) {
-      if (current === undefined) return;
-      applyMaking(current, report, now());
+    onMaking(report, run) {
+      const watched = runs.get(`run/${run}`);
+      if (watched === undefined) return;
+      applyMaking(watched.progress, report, now());
       const { what } = report;
-      const making = current.making.get(what);
-      if (making) tellBytes(`making ${what}`, { kind: "making", run: current.run, what }, readMaking(making, now()));
+      const making = watched.progress.making.get(what);
+      if (making)
+        tellBytes(watched, `making ${what}`, { kind: "making", run, what, reading: readMaking(making, now()) });
       else live?.changed();
     },
     note(lines) {
@@ -102,12 +122,17 @@ export function watchRun(
   };
 }
 
-function progressOf(runs: Map<string, RunProgress>, event: JournalEvent): RunProgress {
+interface WatchedRun {
+  readonly progress: RunProgress;
+  /** When a line about its bytes was printed last. */
+  toldAt: number;
+}
+
+function watchedOf(runs: Map<string, WatchedRun>, event: JournalEvent): WatchedRun {
   const known = runs.get(event.stream);
   if (known) return known;
-  // One run at a time: an earlier one is not needed any more.
-  if (event.kind === "run-planned") runs.clear();
   const progress = startProgress(event.stream.replace(/^run\//, ""), event.at);
-  runs.set(event.stream, progress);
-  return progress;
+  const watched: WatchedRun = { progress, toldAt: Number.NEGATIVE_INFINITY };
+  runs.set(event.stream, watched);
+  return watched;
 }

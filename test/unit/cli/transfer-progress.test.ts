@@ -116,9 +116,9 @@ test("piped output has a line about bytes now and then, JSON a document", () => 
     for (const event of events()) display.onEvent(event);
     for (let sent = 1; sent <= 10; sent++) {
       now += 1_000;
-      display.onBytes(report("web1", sent * 1_000_000));
+      display.onBytes(report("web1", sent * 1_000_000), "r1");
     }
-    display.onMaking?.({ what: "patch x", done: 1, total: 2, ended: false });
+    display.onMaking?.({ what: "patch x", done: 1, total: 2, ended: false }, "r1");
     display.close();
     return text.trimEnd().split("\n");
   };

@@ -119,6 +119,10 @@ function words(violation: MigrationViolation, { unreadable }: OrderCheck): strin
       return `${movingWords(violation)} passes over ${stepWords(violation.missing)} of ${migration}`;
     case "irreversible":
       return movingWords(violation);
+    case "early": {
+      const { step, task, component, version, hosts } = violation;
+      return `${step}: ${task} would take away what ${component} ${version} on ${foldHosts(hosts, { ranges: 8 })} still uses (${migration})`;
+    }
     case "unknown": {
       const { component, version } = violation;
       const why = unreadable.get(`${component}@${version}`)?.message ?? "too many versions run";
@@ -127,13 +131,7 @@ function words(violation: MigrationViolation, { unreadable }: OrderCheck): strin
   }
 }
 
-function movingWords({
-  component,
-  from,
-  to,
-  hosts,
-  migration,
-}: Extract<MigrationViolation, { hosts: unknown }>): string {
+function movingWords({ component, from, to, hosts, migration }: Extract<MigrationViolation, { from: string }>): string {
   return `${foldHosts(hosts, { ranges: 8 })}: ${component} ${from} → ${to} (${migration})`;
 }
 
@@ -165,6 +163,8 @@ async function whatFirst(
       const of = [...new Set([violation.rule.left, violation.rule.right])].join(" or ");
       return `Release one step of ${migration} at a time, and let every host that runs ${of} reach it before the next one`;
     }
+    case "early":
+      return `Bring every host past ${violation.component} ${violation.version} first, or take it out of the Fleet; the task of \`contract\` belongs \`at: finish\``;
     case "irreversible":
       return "Mend it with a newer version";
   }

@@ -1,8 +1,8 @@
 // What a schema cannot say field by field: fields of a host contract that need or exclude one another.
 import type { Component } from "./component.ts";
 import { environmentProblem } from "./contract-values.ts";
-import { taskOf } from "./migration.ts";
-import { taskKinds } from "./task.ts";
+import { stepOf, taskOf } from "./migration.ts";
+import { type TaskPlace, taskKinds } from "./task.ts";
 
 export interface ContractIssue {
   readonly message: string;
@@ -72,6 +72,7 @@ function taskIssues({ tasks, health, drain, backupTask }: Component): Issue[] {
 }
 
 const mostMigrations = 64;
+const isAhead = (at: TaskPlace | undefined): boolean => at === "prepare" || at === "before-switch";
 
 function migrationIssues({ migrations, tasks, upgrade }: Component): Issue[] {
   const named = Object.entries(migrations);
@@ -82,6 +83,13 @@ function migrationIssues({ migrations, tasks, upgrade }: Component): Issue[] {
     const found = tasks.find((each) => each.name === task);
     if (found === undefined)
       return [[`no task ${task} in tasks; known: ${tasks.map((each) => each.name).join(", ") || "none"}`, ...path]];
+    if (found.scope === "once" && stepOf(migration) === "contract" && isAhead(found.at))
+      return [
+        [
+          `task ${task} would take away the old form before every host is past it; \`at: finish\` is after that`,
+          ...path,
+        ],
+      ];
     if (found.scope === "once") return [];
     return [[`task ${task} has scope ${found.scope}, and a migration is done once for all hosts`, ...path]];
   });

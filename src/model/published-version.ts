@@ -39,6 +39,8 @@ export interface PublishedVersion {
   readonly upgrade?: Upgrade;
   /** Steps of migrations that it stands for, by name; absent when it names none. */
   readonly migrations?: Readonly<Record<string, MigrationStep>>;
+  /** By migration, the task that takes its step; absent when no task does. */
+  readonly migrationTasks?: Readonly<Record<string, string>>;
   /** Other components that must be on the same host, and in which range of versions; absent when it needs none. */
   readonly needsComponents?: Readonly<Record<string, string>>;
   /** Ports that must be its own on its hosts; absent when it needs none. */

@@ -4,7 +4,7 @@ import { CutoverError } from "../errors.ts";
 import { Component, type ContractTask } from "../model/component.ts";
 import { digestOf } from "../model/digest.ts";
 import { encodeKeyValues, MalformedTextError, parseKeyValues } from "../model/key-values.ts";
-import { stepOf } from "../model/migration.ts";
+import { stepOf, taskOf } from "../model/migration.ts";
 import { ComponentName, Digest, Version } from "../model/names.ts";
 import type { PublishedTask, PublishedVersion } from "../model/published-version.ts";
 import { contractEntries, readContract } from "./contract-text.ts";
@@ -84,6 +84,10 @@ export function parseReleaseMetadata(text: string): ReleaseMetadata {
 export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): PublishedVersion {
   const { components: needed, ports } = contract.needs;
   const migrations = Object.entries(contract.migrations).map(([name, one]) => [name, stepOf(one)] as const);
+  const migrationTasks = Object.entries(contract.migrations).flatMap(([name, one]) => {
+    const task = taskOf(one);
+    return task === undefined ? [] : [[name, task] as const];
+  });
   return {
     component: metadata.component,
     version: metadata.version,
@@ -102,6 +106,7 @@ export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): Pu
     ...(contract.tasks.length === 0 ? {} : { tasks: contract.tasks.map(publishedTask) }),
     ...(contract.upgrade === undefined ? {} : { upgrade: contract.upgrade }),
     ...(migrations.length === 0 ? {} : { migrations: Object.fromEntries(migrations) }),
+    ...(migrationTasks.length === 0 ? {} : { migrationTasks: Object.fromEntries(migrationTasks) }),
     ...(Object.keys(needed).length === 0 ? {} : { needsComponents: needed }),
     ...(ports.length === 0 ? {} : { needsPorts: ports }),
   };

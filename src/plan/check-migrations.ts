@@ -1,11 +1,12 @@
 // Expand/contract migrations (R39): at no point of a plan do versions run at the same time that are more than one step of a
 // migration apart, no version leaves a step out, and nothing goes back below a `contract` that was committed. Pure.
 import type { Observation } from "../model/observation.ts";
-import type { Plan, PlannedChange } from "../model/plan.ts";
+import type { Plan, PlannedChange, Step } from "../model/plan.ts";
+import type { Task } from "../model/task.ts";
 import { byHostThenComponent } from "./difference.ts";
 import { type Clash, findClashes, type PairRule } from "./find-clashes.ts";
 import { contracted, type KnownVersions, levelOf, migrationsOf, stepWords } from "./migration-book.ts";
-import { type RunningVersions, versionsBefore } from "./running-versions.ts";
+import { type RunningVersions, versionsAtStep, versionsBefore } from "./running-versions.ts";
 
 export type MigrationViolation =
   /** Two versions more than one step apart would run at the same time. */
@@ -14,6 +15,16 @@ export type MigrationViolation =
   | (Moving & { readonly kind: "skipped"; readonly missing: number })
   /** It would go back below a step that cannot be taken back. */
   | (Moving & { readonly kind: "irreversible" })
+  /** The task of a `contract` would run while a version that still uses the old form does. */
+  | {
+      readonly kind: "early";
+      readonly migration: string;
+      readonly step: string;
+      readonly task: string;
+      readonly component: string;
+      readonly version: string;
+      readonly hosts: readonly string[];
+    }
   /** What a running version says of the migration cannot be read, so nothing can be said about it. */
   | { readonly kind: "unknown"; readonly migration: string; readonly component: string; readonly version: string };
 
@@ -41,6 +52,7 @@ export function checkMigrations({ plan, observations, known }: MigrationCheck): 
   return [...migrations].flatMap(([migration, components]) => [
     ...unreadable({ migration, components, running, known }),
     ...steps.flatMap((step) => checkStep(step, { migration, components, known })),
+    ...earlyContracts({ migration, components, known, running, steps: plan.steps }),
     ...findClashes({ steps: plan.steps, running, rules: rulesOf({ migration, components, known }) }).map((clash) => ({
       kind: "apart" as const,
       migration,
@@ -77,6 +89,36 @@ function checkStep(step: Omit<Moving, "migration">, { migration, components, kno
   if (before === contracted && after < before) return [{ kind: "irreversible", migration, ...step }];
   if (Math.abs(after - before) <= 1) return [];
   return [{ kind: "skipped", migration, ...step, missing: after > before ? before + 1 : before - 1 }];
+}
+
+/** Hosts that the plan leaves alone count here as everywhere: the old form is theirs as well. */
+function earlyContracts({
+  migration,
+  components,
+  known,
+  running,
+  steps,
+}: Scene & { readonly running: RunningVersions; readonly steps: readonly Step[] }): MigrationViolation[] {
+  const isContracting = ({ component, version, options, kind }: Task): boolean => {
+    const found = known.get(`${component}@${version}`);
+    if (kind !== "hook" || found?.migrations?.[migration] !== "contract") return false;
+    return found.migrationTasks?.[migration] === options.name;
+  };
+  return steps.flatMap((step, index) => {
+    const task =
+      step.kind === "task" ? step.work.flatMap(({ groups }) => groups.flat()).find(isContracting) : undefined;
+    if (task === undefined) return [];
+    const state = versionsAtStep(running, { steps, index });
+    return components.flatMap((component) =>
+      [...(state.get(component) ?? [])].flatMap(([version, hosts]): MigrationViolation[] => {
+        const level = levelOf(known, { migration, component, version });
+        if (level === undefined || level >= contracted) return [];
+        return [
+          { kind: "early", migration, step: step.id, task: task.id, component, version, hosts: [...hosts].sort() },
+        ];
+      }),
+    );
+  });
 }
 
 function unreadable({

@@ -9,7 +9,10 @@ export const beforeMigration = 0;
 /** The old form is gone. */
 export const contracted = migrationSteps.length;
 
-export type MigratingVersion = Pick<PublishedVersion, "component" | "version" | "sequence" | "migrations">;
+export type MigratingVersion = Pick<
+  PublishedVersion,
+  "component" | "version" | "sequence" | "migrations" | "migrationTasks"
+>;
 
 /** Keyed by `component@version`. */
 export type KnownVersions = ReadonlyMap<string, MigratingVersion>;

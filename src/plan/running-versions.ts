@@ -102,6 +102,18 @@ export function versionsAfter(running: RunningVersions, changes: readonly Planne
   return after;
 }
 
+/** What runs when everything before a step is done. */
+export function versionsAtStep(
+  running: RunningVersions,
+  { steps, index }: { readonly steps: readonly Step[]; readonly index: number },
+): RunningVersions {
+  const state = copyVersions(running);
+  const components = new Set(running.keys());
+  for (const step of steps.slice(0, index))
+    for (const place of [...switchesOf(step, components).values()].flat(2)) settleVersion(state, place);
+  return state;
+}
+
 /** What a step switches, by host: groups in series of switches side by side. */
 export function switchesOf(step: Step, components: ReadonlySet<string>): Map<string, VersionPlace[][]> {
   const switches = new Map<string, VersionPlace[][]>();

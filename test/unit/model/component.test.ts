@@ -94,6 +94,14 @@ const refused: readonly [why: string, document: object, at: RegExp][] = [
     { tasks: [{ name: "grow", do: "grow" }], migrations: { orders: { step: "expand", task: "grow" } } },
     /^migrations\.orders\.task: task grow has scope host/,
   ],
+  [
+    "a contract that would come too early (R39)",
+    {
+      tasks: [{ name: "shrink", do: "shrink", scope: "once", at: "before-switch" }],
+      migrations: { orders: { step: "contract", task: "shrink" } },
+    },
+    /^migrations\.orders\.task: task shrink would take away/,
+  ],
   ["a stepping stone twice", { upgrade: { from: ">=1", via: ["1.0.0", "1.0.0"] } }, /^upgrade\.via\.1: /],
   ["predecessors that are no range", { upgrade: { from: "$(touch x)" } }, /^upgrade\.from: /],
   ["a field that nobody knows", { shell: "rm -rf /" }, /^: /],

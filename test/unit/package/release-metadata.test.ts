@@ -146,6 +146,7 @@ test("a planner gets what it needs and nothing else", () => {
       ],
       upgrade: { from: ">=1.8 <2", via: ["1.9.0", "1.8.2"] },
       migrations: { "orders-v2": "double-write", users: "expand" },
+      migrationTasks: { users: "drain" },
       needsComponents: { cache: ">=7 <8 || ^9.1", database: "1.2.x" },
       needsPorts: [80, 443],
     },

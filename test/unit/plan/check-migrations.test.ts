@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { MigrationStep } from "../../../src/model/migration.ts";
+import type { TaskPlace } from "../../../src/model/task.ts";
 import { checkMigrations, type MigrationViolation } from "../../../src/plan/check-migrations.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import type { KnownVersions } from "../../../src/plan/migration-book.ts";
@@ -28,7 +29,14 @@ function knownAs(versions: Versions): KnownVersions {
 
 function check(world: World, versions: Versions = history): string[] {
   const input = planInput(world);
-  const found = checkMigrations({ plan: makePlan(input), observations: input.observations, known: knownAs(versions) });
+  const tasked = [...input.published.values()].filter(({ tasks = [] }) => tasks.length > 0);
+  const known = new Map(
+    [...knownAs(versions)].map(([key, version]) => {
+      const { tasks: [task] = [] } = tasked.find((each) => key === `${each.component}@${each.version}`) ?? {};
+      return [key, { ...version, ...(task === undefined ? {} : { migrationTasks: { orders: task.name } }) }];
+    }),
+  );
+  const found = checkMigrations({ plan: makePlan(input), observations: input.observations, known });
   return found.map(said);
 }
 
@@ -42,6 +50,8 @@ function said(each: MigrationViolation): string {
       return `${each.hosts.join()} ${each.component} ${each.from} → ${each.to} is too late`;
     case "unknown":
       return `${each.component} ${each.version} unknown`;
+    case "early":
+      return `${each.step}: ${each.task} while ${each.component} ${each.version} runs on ${each.hosts.join()}`;
   }
 }
 const move = (from: string, version: string, hosts = ["h1"]): World => ({
@@ -103,6 +113,18 @@ test("every component that names the migration counts, on whatever host, and wha
   assert.deepEqual(check({ ...held, observed }), [
     "switch.1: h2 api 1.0.0, h1 api 1.2.0: not begun beside double-write",
   ]);
+});
+
+test("what contracts runs when nothing uses the old form any more, on no host, held ones included (R39)", () => {
+  const contracting = (at: TaskPlace, holds = {}): World => {
+    const shrink = { name: "shrink", at, scope: "once" as const, hasUndo: false, canDryRun: false };
+    const world = move("1.2.0", "2.0.0", ["h1", "h2", "h3"]);
+    return { ...world, components: { api: { hosts: ["h1", "h2", "h3"], version: "2.0.0", tasks: [shrink] } }, holds };
+  };
+  for (const at of ["after-switch", "finish"] as const) assert.deepEqual(check(contracting(at)), [], at);
+  for (const at of ["prepare", "before-switch"] as const)
+    assert.deepEqual(check(contracting(at)), ["once.1: h1/api/shrink while api 1.2.0 runs on h1,h2,h3"], at);
+  assert.deepEqual(check(contracting("finish", { h2: "disk" })), ["once.1: h1/api/shrink while api 1.2.0 runs on h2"]);
 });
 
 test("a running version that nobody can read is unknown, and unknown is not good (P7)", () => {

@@ -32,7 +32,7 @@ export function addTaskTest(task: Command, register: Register): void {
   });
 }
 
-function shellWords(text: string): string[] {
+export function shellWords(text: string): string[] {
   const words = text.split(" ").filter((word) => word !== "");
   if (words.length === 0) throw new InvalidArgumentError("name a shell");
   return words;

@@ -211,6 +211,11 @@ for (const [index, language] of sdkLanguages.entries()) {
           ["wait_for", "5", "tcp", "127.0.0.1", `${port}`],
           ["wait_for", "5", "http", `http://127.0.0.1:${port}/ok`],
           ["wait_for", "5", "file", "/there"],
+          [
+            "raw",
+            'later() { [ -e "$CUTOVER_STATE/tried" ] || { : >"$CUTOVER_STATE/tried"; cutover_fail "not yet"; }; }; cutover_wait_for 5 run later',
+            'cutover.wait_for(5, "run", lambda: True)',
+          ],
           ["raw", "cutover_wait_for 5 run test -e /", 'import os\ncutover.wait_for(5, "run", os.path.exists, "/")'],
         ];
         const waited = bench.run(holds);

@@ -1,6 +1,7 @@
 // The task SDK by itself: calls as data, run as a script of sh under each shell, or of Python, in a throw-away root.
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { readSdk } from "../../src/host/read-sdk.ts";
 import { readTree, type TreeState } from "../../src/lab/task-test/tree-state.ts";
@@ -72,7 +73,10 @@ export async function withSdk(language: SdkLanguage, body: (bench: SdkBench) => 
             ...{ CUTOVER_ROOT: join(root, "srv/app"), PYTHONDONTWRITEBYTECODE: "1", ...env },
           },
         });
-        return { exitCode: ended.status ?? 137, said: ended.stdout + ended.stderr };
+        return {
+          exitCode: ended.status ?? 128 + (ended.signal === null ? 0 : constants.signals[ended.signal]),
+          said: ended.stdout + ended.stderr,
+        };
       },
     });
   });

@@ -1,6 +1,7 @@
 // Runs a task as host.sh does: an empty environment with an allow-list, / as directory, a limit in time, nothing left behind.
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 
 export interface TaskProcess {
@@ -12,7 +13,7 @@ export interface TaskProcess {
 }
 
 export interface TaskEnd {
-  /** 124 when its time ran out. */
+  /** 124 when its time ran out, 128 + signal when one ended it. */
   readonly exitCode: number;
   /** Standard output and error, the last 64 KiB. */
   readonly said: string;
@@ -38,7 +39,7 @@ export async function runTask(
   try {
     const ended = new Promise<number>((done, failed) => {
       child.on("error", failed);
-      child.on("exit", (code) => done(code ?? 137));
+      child.on("exit", (code, signal) => done(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
     });
     if (child.pid !== undefined) onStart?.(child.pid);
     const exitCode = await ended;

@@ -37,6 +37,8 @@ export interface Scratch {
 
 export interface ScratchInput {
   readonly before: string | undefined;
+  /** `unusual`, the default: others than those of the fixture, which git does not keep anyway. */
+  readonly modes?: "unusual" | "as-given";
   readonly bundleDirectory: string;
 }
 
@@ -51,7 +53,7 @@ export async function withScratch<T>(input: ScratchInput, body: (scratch: Scratc
   }
 }
 
-function makeScratch(directory: string, { before, bundleDirectory }: ScratchInput): Scratch {
+function makeScratch(directory: string, { before, bundleDirectory, modes = "unusual" }: ScratchInput): Scratch {
   const [live, bundle, own] = [join(directory, "live"), join(directory, "bundle"), join(directory, "own")];
   const [root, state, units] = [join(live, "root"), join(live, "state"), join(live, "units")];
   const saved = (name: string): string => join(directory, `saved-${name}`);
@@ -65,7 +67,7 @@ function makeScratch(directory: string, { before, bundleDirectory }: ScratchInpu
       for (const path of [root, units]) mkdirSync(path, { recursive: true });
       mkdirSync(state, { mode: 0o700 });
       if (before !== undefined) copyTree(before, root, (path) => !isPlaceholder(path));
-      makeUnusual(root);
+      if (modes === "unusual") makeUnusual(root);
     },
     look: () => new Map([...readTree(root), ...readUnits(units)]),
     fingerprint: () => fingerprint([root, state, units]),

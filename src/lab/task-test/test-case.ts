@@ -4,6 +4,7 @@ import type { Component } from "../../model/component.ts";
 import type { TaskCase } from "./find-cases.ts";
 import { runTask, type TaskEnd } from "./run-task.ts";
 import { readFixture, type Scratch, withoutRoot, withScratch } from "./scratch.ts";
+import { taskEnvironment } from "./task-environment.ts";
 import { plainArgv, runTraced, traceable } from "./trace.ts";
 import { type TreeState, treeDifferences } from "./tree-state.ts";
 
@@ -219,7 +220,7 @@ function makeBench(each: TaskCase, input: CaseInput, scratch: Scratch): Bench {
   const timeoutMs = Math.min(each.task.timeoutSeconds, 60) * 1_000;
   const processOf = (action: Action, argv: readonly string[], more: Record<string, string> = {}) => ({
     argv,
-    env: { ...environment(each, input, scratch), CUTOVER_ACTION: action, ...more },
+    env: { ...taskEnvironment({ ...input, task: each.task.name, action, facts: each.env }, scratch), ...more },
     timeoutMs,
     own: scratch.own,
   });
@@ -250,29 +251,5 @@ function makeBench(each: TaskCase, input: CaseInput, scratch: Scratch): Bench {
         throw new Finding([`${action} ended with ${exitCode} when it was stopped at its lines`, ...lastLines(said)]);
       return { saved, lines };
     },
-  };
-}
-
-/** What host.sh gives a task, and nothing else. */
-function environment(each: TaskCase, { component, programs }: CaseInput, scratch: Scratch): Record<string, string> {
-  const system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  return {
-    ...component.env,
-    PATH: [...(programs === undefined ? [] : [programs]), system, process.env.PATH ?? ""].join(":"),
-    LC_ALL: "C",
-    HOME: "/",
-    PYTHONDONTWRITEBYTECODE: "1",
-    CUTOVER_COMPONENT: component.name,
-    CUTOVER_VERSION: "2.0.0",
-    CUTOVER_FROM: "1.0.0",
-    CUTOVER_HOST: "test-host",
-    CUTOVER_ADDRESS: "127.0.0.1",
-    CUTOVER_RUN: "test-run",
-    ...each.env,
-    CUTOVER_ROOT: scratch.root + component.root,
-    CUTOVER_TASK: each.task.name,
-    CUTOVER_STATE: scratch.state,
-    CUTOVER_PREFIX: scratch.root,
-    CUTOVER_UNITS: scratch.units,
   };
 }

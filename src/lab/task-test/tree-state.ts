@@ -49,6 +49,18 @@ export function treeDifferences(
   return lines.length > 10 ? [...lines.slice(0, 10), `and ${lines.length - 10} more`] : lines;
 }
 
+/** What became of a tree, a line for each path: `new`, `changed` or `gone`. */
+export function treeChanges(before: TreeState, after: TreeState): string[] {
+  const paths = [...new Set([...before.keys(), ...after.keys()])].sort();
+  return paths.flatMap((path) => {
+    const [was, is] = [before.get(path), after.get(path)];
+    if (was === undefined) return [`new ${path}`];
+    if (is === undefined) return [`gone ${path}`];
+    const differs = was.kind !== is.kind || was.mode !== is.mode || !was.content.equals(is.content);
+    return differs ? [`changed ${path}`] : [];
+  });
+}
+
 function entryDifference(found: TreeEntry, expected: TreeEntry, loose: boolean): string | undefined {
   if (found.kind !== expected.kind) return `is a ${found.kind}, not a ${expected.kind}`;
   if (!found.content.equals(expected.content)) return contentDifference(found, expected);

@@ -65,6 +65,7 @@ const commands = [
   ["hold"],
   ["resume"],
   ["task", "test"],
+  ["task", "replay"],
   ["task", "sdk"],
   ["lab", "up"],
   ["lab", "down"],

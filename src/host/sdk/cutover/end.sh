@@ -50,7 +50,10 @@ _c_holds() { # WHAT: status 0 when it is so now
 		;;
 	run)
 		shift
-		("$@")
+		(
+			_c_may_fail=yes
+			"$@"
+		)
 		;;
 	esac
 }

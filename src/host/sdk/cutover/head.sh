@@ -5,7 +5,7 @@
 #
 # What every call keeps to: it may be killed at any line and run again, with the same end. What was there is kept, durably, before
 # it is changed for the first time. In a dry run it says what it would do and changes nothing. When it cannot do its work it says why
-# and ends the task (`exit 1`; inside `( )` or a pipe that ends only the subshell). It prints names, never values: they may be secret.
+# and ends the whole task, also from inside `$( )` or a pipe. It prints names, never values: they may be secret.
 # Paths are absolute, as on the host; in a test they lie below a throw-away root. Give "$(cutover_path PATH)" to tools of your own.
 #
 # cutover_fact NAME                   component version from root host address run task action state
@@ -30,6 +30,9 @@ _c_nl='
 cutover_say() { printf '%s\n' "$*"; }
 cutover_fail() {
 	printf 'cutover: %s\n' "$*" >&2
+	# From a subshell `exit` would leave the task going on with an empty value.
+	# shellcheck disable=SC2016
+	[ -n "${_c_may_fail-}" ] || [ "$(exec sh -c 'echo "$PPID"')" = "$$" ] || kill -s TERM "$$"
 	exit 1
 }
 cutover_progress() { # DONE TOTAL WORDS

@@ -37,28 +37,34 @@ export async function takeRestorePoint(
   step: Step,
   work: readonly HostWork[],
 ): Promise<void> {
-  let problems: readonly RestorePointProblem[] = [];
+  let last: Tried = { kind: "torn", problems: [], saved: [] };
   for (let tried = 0; tried < mostTries && context.known()?.taken === undefined; tried += 1) {
     const attempt = (context.known()?.begun ?? 0) + 1;
     const id = `${context.fence.run}.p${attempt}`;
     await context.record({ kind: "restore-point-begun", step: step.id, attempt, id });
-    const verdict = await tryOnce(context, { step, work, id, attempt, lead: leadMs * 2 ** tried });
-    if (verdict.kind === "taken") {
-      await context.record({ kind: "restore-point-taken", step: step.id, point: verdict.point });
-    } else {
-      ({ problems } = verdict);
-      await context.record({ kind: "restore-point-torn", step: step.id, id, problems });
-    }
+    last = await tryOnce(context, { step, work, id, attempt, lead: leadMs * 2 ** tried });
+    if (last.kind === "taken") await context.record({ kind: "restore-point-taken", step: step.id, point: last.point });
+    else await context.record({ kind: "restore-point-torn", step: step.id, id, problems: last.problems });
   }
-  const isTaken = context.known()?.taken !== undefined;
-  const evidenceOf = (host: string) =>
-    isTaken ? "" : problems.flatMap((each) => (each.host === host ? each.text : [])).join("\n");
-  await context.record(...work.flatMap((mine) => endOn(mine, { step: step.id, evidence: evidenceOf(mine.host) })));
+  const torn = context.known()?.taken === undefined && last.kind === "torn" ? last : undefined;
+  await context.record(
+    ...work.flatMap((mine) => endOn(mine, { step: step.id, evidence: torn && whyFailed(torn, mine.host) })),
+  );
+}
+
+/** Undefined for a host that did its part, and in time: that the point is torn is not its doing. */
+function whyFailed({ problems, saved }: Extract<Tried, { kind: "torn" }>, host: string): string | undefined {
+  const mine = problems.filter((each) => each.host === host);
+  if (mine.length > 0) return mine.map(({ text }) => text).join("\n");
+  return saved.includes(host) ? undefined : `not saved, since ${problems[0]?.text ?? "no part was taken"}`;
 }
 
 /** What a host did well for itself has failed all the same when it tore the point: who retries it finds it as failed. */
-function endOn({ host, groups }: HostWork, { step, evidence }: { step: string; evidence: string }): EventBody[] {
-  if (evidence === "") return [{ kind: "host-ended", step, host, outcome: "done", evidence }];
+function endOn(
+  { host, groups }: HostWork,
+  { step, evidence }: { step: string; evidence: string | undefined },
+): EventBody[] {
+  if (evidence === undefined) return [{ kind: "host-ended", step, host, outcome: "done", evidence: "" }];
   const failed = { action: "do", state: "failed", durationMs: 0, exitCode: 1, reason: "restore-point-torn", evidence } as const; // biome-ignore format: one line
   const tasks = groups
     .flat()
@@ -74,10 +80,13 @@ interface Try {
   readonly lead: number;
 }
 
-async function tryOnce(context: RestorePointContext, attempt: Try): Promise<RestorePointVerdict> {
+/** `saved`: hosts that did every task of this try. */
+type Tried = Extract<RestorePointVerdict, { kind: "taken" }> | { readonly kind: "torn"; readonly problems: readonly RestorePointProblem[]; readonly saved: readonly string[] }; // biome-ignore format: one line
+
+async function tryOnce(context: RestorePointContext, attempt: Try): Promise<Tried> {
   const hosts = attempt.work.map(({ host }) => context.hostOf(host));
   const before = await readClocks({ ...context, hosts });
-  if (before.problems.length > 0) return { kind: "torn", problems: before.problems };
+  if (before.problems.length > 0) return { kind: "torn", problems: before.problems, saved: [] };
   const waves = Math.ceil(hosts.length / context.concurrency);
   const at = context.clock.now() + Math.min(attempt.lead * waves, longestLeadMs);
   const saved = await pMap(attempt.work, (mine) => saveOn(context, { ...attempt, mine, at, clocks: before }), {
@@ -85,14 +94,16 @@ async function tryOnce(context: RestorePointContext, attempt: Try): Promise<Rest
     signal: context.signal,
   });
   const problems = saved.flatMap((each) => each.problems);
-  if (problems.length > 0) return { kind: "torn", problems };
+  const whole = saved.flatMap((each, index) => (each.problems.length === 0 ? (attempt.work[index]?.host ?? []) : []));
+  if (problems.length > 0) return { kind: "torn", problems, saved: whole };
   const after = await readClocks({ ...context, hosts });
-  if (after.problems.length > 0) return { kind: "torn", problems: after.problems };
+  if (after.problems.length > 0) return { kind: "torn", problems: after.problems, saved: whole };
   const parts = saved.flatMap((each) =>
     each.parts.map((part): TakenPart => ({ ...part, ...bothClocks(part.host, before, after) })),
   );
   const { restorePoint: terms = { components: [], withinMs: 0 } } = context.plan;
-  return checkRestorePoint({ id: attempt.id, terms, plan: context.plan, parts });
+  const verdict = checkRestorePoint({ id: attempt.id, terms, plan: context.plan, parts });
+  return verdict.kind === "taken" ? verdict : { ...verdict, saved: whole };
 }
 
 function bothClocks(host: string, before: Clocks, after: Clocks): Pick<TakenPart, "before" | "after"> {

@@ -46,7 +46,16 @@ export function makeScenario({ seed, hosts: wanted, faults: kinds }: ScenarioOpt
     concurrency: count > 100 ? 64 : count > 12 ? 16 : random.pick([1, 2, 4, 16]),
     patienceMs: random.pick([5_000, 30_000, 120_000]),
     faults: makeFaults(random, { hosts: names, components, kinds }),
+    ...restorePointOf(seed, components),
   };
+}
+
+/** In one world of four; some are too narrow for hosts that are slow. */
+function restorePointOf(seed: number, components: readonly SimulatedComponent[]): Pick<Scenario, "restorePoint"> {
+  const random = makeRandom(seed, "restore-point");
+  const names = components.flatMap(({ name, hasBackup }) => (hasBackup ? [name] : []));
+  if (names.length === 0 || !random.chance(4)) return {};
+  return { restorePoint: { components: names, withinMs: random.pick([500, 500, 5_000]) } };
 }
 
 function hostCount(random: Random): number {

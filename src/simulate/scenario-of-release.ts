@@ -54,6 +54,7 @@ export function scenarioOfRelease({ release, traitsOf, seed, faults }: ReleaseWo
     withoutGuard,
     policy: { canaries, batchSize, soakSeconds, failureBudget, drift },
     rollbackPolicy: release.rollbackPolicy,
+    restorePoint: release.restorePoint,
     faults,
   });
 }
@@ -94,24 +95,26 @@ export function scenarioOfPlan(plan: Plan, { seed, faults }: Pick<ReleaseWorld, 
       drift: "report",
     },
     rollbackPolicy: plan.rollbackPolicy,
+    restorePoint: plan.restorePoint,
     faults,
   });
 }
 
 interface Base extends Pick<Scenario, "seed" | "components" | "policy" | "rollbackPolicy"> {
+  readonly restorePoint: Scenario["restorePoint"] | undefined;
   readonly withoutGuard: ReadonlySet<string>;
   readonly faults: readonly FaultKind[] | undefined;
 }
 
-function withFaults({ seed, components, policy, rollbackPolicy, withoutGuard, faults: kinds }: Base): Scenario {
+function withFaults({ seed, components, restorePoint, withoutGuard, faults: kinds, ...rest }: Base): Scenario {
   const names = [...new Set(components.flatMap(({ hosts }) => hosts))].sort();
   const random = makeRandom(seed, "faults");
   return {
     seed,
     hosts: names.map((name) => ({ name, manager: withoutGuard.has(name) ? "process" : "systemd" })),
     components,
-    policy,
-    rollbackPolicy,
+    ...rest,
+    ...(restorePoint === undefined ? {} : { restorePoint }),
     concurrency: 64,
     patienceMs: 30_000,
     faults: makeFaults(random, { hosts: names, components, kinds }),

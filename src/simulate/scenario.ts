@@ -3,6 +3,7 @@
 import type { ResolvedPolicy } from "../model/desired.ts";
 import type { RollbackPolicy } from "../model/plan.ts";
 import type { PublishedTask } from "../model/published-version.ts";
+import type { RestorePointTerms } from "../model/restore-point.ts";
 
 export interface Scenario {
   /** Durations on hosts and latencies follow from it; faults are listed. */
@@ -11,6 +12,8 @@ export interface Scenario {
   readonly components: readonly SimulatedComponent[];
   readonly policy: Pick<ResolvedPolicy, "canaries" | "batchSize" | "soakSeconds" | "failureBudget" | "drift">;
   readonly rollbackPolicy: RollbackPolicy;
+  /** Of its components those that have a backup. */
+  readonly restorePoint?: RestorePointTerms;
   readonly concurrency: number;
   readonly patienceMs: number;
   readonly faults: readonly Fault[];

@@ -104,6 +104,7 @@ export function makeSimExecutor(input: SimExecutorInput): ExecutorPort {
 
   return {
     probe: (host) => call(host, undefined, (there) => there.probe(process.clock.now())),
+    clock: (host, fence) => call(host, fence, (there) => there.clock()),
     async deliver(host, { component, version, payload }, fence, onBytes) {
       await call(host, fence, () => undefined);
       for (const part of [0.5, 1]) {

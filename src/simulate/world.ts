@@ -175,7 +175,11 @@ function fleetHost(name: string): Host {
 }
 
 function releaseOf(scenario: Scenario, targets: ReadonlyMap<string, string>): DesiredRelease {
+  const { restorePoint: terms } = scenario;
+  const saved = scenario.components.flatMap(({ name, hasBackup }) => (hasBackup ? [name] : []));
+  const parts = saved.filter((name) => terms?.components.includes(name));
   return {
+    ...(terms === undefined || parts.length === 0 ? {} : { restorePoint: { ...terms, components: parts } }),
     name: "simulated",
     rollbackPolicy: scenario.rollbackPolicy,
     policy: { name: "simulated", approval: "merge", ...scenario.policy },

@@ -39,6 +39,7 @@ export interface MachineRoom {
   /** Milliseconds since this host booted. */
   uptime(): number;
   contract(component: string, version: string): SimulatedContract;
+  treeOf(component: string, version: string): string;
   /** Why this task fails here now, undefined when it does not. Asked once for each time it runs. */
   failure(component: string, version: string, task: FailingTask): FailureWord | undefined;
   /** How long something takes here, about. */

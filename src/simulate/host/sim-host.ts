@@ -3,11 +3,13 @@
 import { HostRefusedError } from "../../errors.ts";
 import type { Observation, ObservedComponent } from "../../model/observation.ts";
 import type { TaskGroup } from "../../model/plan.ts";
+import type { ClockReading } from "../../model/restore-point.ts";
 import type { Task, TaskEvent } from "../../model/task.ts";
 import type { Fence } from "../../ports.ts";
 import type { EventQueue } from "../event-queue.ts";
 import { undrain } from "./drain.ts";
 import { type Ending, type MachineRoom, TaskFailure, type Work } from "./machine-room.ts";
+import { readClock } from "./restore-point.ts";
 import { isLost, makeRunner } from "./runner.ts";
 import { hostTasks, taskWord } from "./tasks.ts";
 import { guardComponent } from "./trial.ts";
@@ -36,6 +38,7 @@ export interface HostWatcher {
 export interface SimHost {
   readonly truth: HostTruth;
   probe(at: number): Observation;
+  clock(): ClockReading;
   fence(fence: Fence): void;
   /** Documents and bytes are verified and there. */
   offer(offer: { component: string; version: string; run: string; isPatch: boolean }): void;
@@ -75,6 +78,7 @@ export function makeSimHost(input: SimHostInput): SimHost {
     truth,
     uptime,
     contract: input.contract,
+    treeOf: input.treeOf,
     failure: input.failure,
     duration: (ms) => Math.ceil(input.duration(ms) * truth.slowness),
     start: (work, onEnd) => startWorker({ truth, queue }, work, onEnd),
@@ -104,6 +108,7 @@ export function makeSimHost(input: SimHostInput): SimHost {
       facts: factsOf(truth),
       components: [...truth.components.values()].map((each) => observe(each, input.treeOf)),
     }),
+    clock: () => readClock(truth, uptime()),
     fence(fence) {
       const { epoch, holder } = truth.epoch;
       // guard P5: a lower epoch, or another holder of the same one, writes nothing here.

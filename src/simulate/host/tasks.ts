@@ -10,6 +10,7 @@ import {
   takeLock,
   type Work,
 } from "./machine-room.ts";
+import { pointPutBack, pointReport, pointWait } from "./restore-point.ts";
 import { commitTask, switchTask, switchUndoTask } from "./switch.ts";
 import { confirmTask, trialRun } from "./trial.ts";
 
@@ -107,25 +108,36 @@ function* check(context: TaskContext): Work {
 }
 
 function* backup(context: TaskContext): Work {
-  const { room, component, version, run } = context;
+  const { room, component, version, run, options } = context;
   loadContract(context, version);
   yield room.duration(30);
-  if (component.backups.has(run)) return "already";
+  const part = component.parts.get(run);
+  if (component.backups.has(run) && (options.point === undefined || options.point === part?.point))
+    return options.point === undefined ? "already" : `already\n${part?.line ?? ""}`;
+  // guard P4: what a run saved before its switch is what it goes back to.
+  if (options.point !== undefined && component.trial?.run === run)
+    throw new TaskFailure(75, "trial-open", "what was saved before the switch is kept");
+  yield* pointWait(context);
+  const from = room.uptime();
+  yield room.duration(20);
   needDisk(room, 74, "backup-failed");
   const failure = room.failure(component.name, version, "backup");
   if (failure !== undefined) throw new TaskFailure(failure.exitCode, failure.reason, "simulated");
   component.backups.set(run, component.data);
-  return "saved";
+  return options.point === undefined ? "saved" : `saved\n${pointReport(context, from)}`;
 }
 
 function* backupUndo(context: TaskContext): Work {
-  const { room, component, version } = context;
+  const { room, component, version, options } = context;
   loadContract(context, version);
   yield room.duration(30);
   const saved = component.backups.get(trialRun(context));
   if (saved === undefined) return "nothing-to-undo";
   needDisk(room, 74, "restore-failed");
+  if (options.point !== undefined) return yield* pointPutBack(context, saved);
   component.data = saved;
+  const part = component.parts.get(trialRun(context));
+  if (part !== undefined) component.parts.set(trialRun(context), { ...part, restored: true });
   return "restored";
 }
 

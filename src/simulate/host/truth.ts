@@ -42,6 +42,8 @@ export interface ComponentTruth {
   undrained: string | undefined;
   /** What runs saved before their switch. */
   readonly backups: Map<string, string>;
+  /** By run: which restore point that is a part of, what was said of it, and whether it was put back as such. */
+  readonly parts: Map<string, { readonly point: string; readonly line: string; readonly restored: boolean }>;
   /** What the component keeps outside its versions: a version that starts converts it. */
   data: string;
   floor: number;
@@ -107,6 +109,7 @@ export function makeComponentTruth(name: string): ComponentTruth {
     drained: undefined,
     undrained: undefined,
     backups: new Map(),
+    parts: new Map(),
     data: "",
     floor: 0,
     isDrained: false,

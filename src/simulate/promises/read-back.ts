@@ -13,7 +13,7 @@ export const hostReadBack: PromiseCheck = {
     const planned = history.runs.get(`${fact.disk} ${runId}`)?.steps.get(id);
     const work = planned?.work.find((each) => each.host === host)?.groups.flat() ?? [];
     const submissions = [...(hosts.get(host)?.steps.values() ?? [])]
-      .filter((there) => there.run === runId && there.step.replace(/(\.r\d+)?(\.full)?$/, "") === id)
+      .filter((there) => there.run === runId && there.step.replace(/(\.[rp]\d+)?(\.full)?$/, "") === id)
       .map((there) => `${host} ${runId} ${there.step}`);
     const skipped = history.runs.get(`${fact.disk} ${runId}`)?.skipped;
     for (const { kind, id: task, action } of work) {

@@ -31,16 +31,16 @@ export interface Clash<Rule extends PairRule = PairRule> {
   readonly problem: string;
 }
 
-/** The first place of each forbidden pair, in order of the plan. A pair that is there before anything moves is not the plan's doing. */
-export function findClashes<Rule extends PairRule>({
-  steps,
-  running,
-  rules,
-}: {
+interface ClashInput<Rule extends PairRule> {
   readonly steps: readonly Step[];
   readonly running: RunningVersions;
   readonly rules: readonly Rule[];
-}): Clash<Rule>[] {
+}
+
+/** The first place of each forbidden pair, in order of the plan. A pair that is there before anything moves is not the plan's doing. */
+export function findClashes<Rule extends PairRule>({ steps, running, rules: all }: ClashInput<Rule>): Clash<Rule>[] {
+  const rules = suspects({ steps, running, rules: all });
+  if (rules.length === 0) return [];
   const components = new Set(rules.flatMap(({ left, right }) => [left, right]));
   const state = copyVersions(running);
   const pairs = new Map(rules.map((rule) => [rule, memo(rule)]));
@@ -77,6 +77,21 @@ export function findClashes<Rule extends PairRule>({
     for (const place of [...switches.values()].flat(2)) settleVersion(state, place);
   }
   return found;
+}
+
+/** Rules that forbid some two of the versions that run at any time: mostly none, and then nobody has to walk the plan. */
+function suspects<Rule extends PairRule>({ steps, running, rules }: ClashInput<Rule>): Rule[] {
+  const versions = new Map([...running].map(([component, found]) => [component, new Set(found.keys())]));
+  for (const { work } of steps)
+    for (const { groups } of work)
+      for (const group of groups)
+        for (const { kind, action, component, version } of group)
+          if (kind === "switch" && action === "do") versions.get(component)?.add(version);
+  return rules.filter((rule) =>
+    [...(versions.get(rule.left) ?? [])].some((left) =>
+      [...(versions.get(rule.right) ?? [])].some((right) => rule.problem(left, right) !== undefined),
+    ),
+  );
 }
 
 type Sides = Pick<Clash, "left" | "right">;

@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { type Generated, Kysely, SqliteDialect, sql } from "kysely";
 import { CutoverError, ExitCode, LackingError } from "../errors.ts";
+import { packPlan, unpackPlan } from "../model/packed-plan.ts";
 import type { JournalEvent } from "../model/run-event.ts";
 import type { JournalPort } from "../ports.ts";
 
@@ -43,7 +44,7 @@ export function openSqliteJournal(path: string): JournalPort {
         stream,
         sequence,
         at,
-        body: JSON.stringify(body),
+        body: JSON.stringify(body.kind === "run-planned" ? { ...body, plan: packPlan(body.plan) } : body),
       }));
       try {
         if (rows.length <= rowsAStatement) await db.insertInto("event").values(rows).execute();
@@ -97,7 +98,8 @@ async function insertInParts(db: Kysely<Tables>, rows: readonly Row[]): Promise<
 const kindOf = sql<string>`json_extract(body, '$.kind')`;
 
 function eventOf(stream: string, { sequence, at, body }: Omit<Row, "stream">): JournalEvent {
-  return { ...JSON.parse(body), stream, sequence, at } as JournalEvent;
+  const event = { ...JSON.parse(body), stream, sequence, at } as JournalEvent;
+  return event.kind === "run-planned" ? { ...event, plan: unpackPlan(event.plan) } : event;
 }
 
 function closeOnce(database: DatabaseSync): void {

@@ -84,6 +84,8 @@ export function publishedVersion(
 /** States in which a version runs that nobody has committed yet. */
 const unfinishedStates: ReadonlySet<HostVersionState> = new Set(["trial", "confirmed", "reverting"]);
 
+type Start = Pick<PlannedChange, "from" | "fromTree">;
+
 interface Verdict {
   readonly held?: Held;
   /** Held by itself: the rest of its host goes on. */
@@ -106,17 +108,22 @@ function compare(input: DifferenceInput, target: DesiredTarget, wanted: Publishe
   const revertsAfterReboot = facts?.mode === "system" && facts.systemd;
   const committed = lastCommitted(known);
   const further = target.further?.map((next) => publishedVersion(input.published, component, next));
-  const way = further && { further: further.map(({ version, tree }) => ({ version, tree })) };
-  const base = { host, component, to, toTree, strategy, deadlineSeconds, revertsAfterReboot, ...way };
+  const changeFrom = ({ from, fromTree }: Start): PlannedChange => {
+    const change = { host, component, from, fromTree, to, toTree, strategy, deadlineSeconds, revertsAfterReboot };
+    return further === undefined
+      ? change
+      : { ...change, further: further.map(({ version, tree }) => ({ version, tree })) };
+  };
   const same = committed.from === to && committed.fromTree === toTree;
-  const intent: Pick<Verdict, "intended"> = same ? {} : { intended: { ...base, ...committed } };
   const leave = (held: Pick<Held, "reason" | "evidence">, part: string | undefined): Verdict => {
-    return { ...intent, held: { host, component: part, ...held } };
+    const { reason, evidence } = held;
+    return { ...(same ? {} : { intended: changeFrom(committed) }), held: { host, component: part, reason, evidence } };
   };
   const settled = seen?.current === to && seen.currentTree === toTree && !unfinishedStates.has(seen.state);
+  const evidenceAgainst = (tree: string) => input.quarantined.get(`${component}@${tree}`);
   // A stone on the way to something bad leads nowhere.
-  const trees = [...(settled ? [] : [toTree]), ...(further ?? []).map(({ tree }) => tree)];
-  const [quarantine] = trees.flatMap((tree) => input.quarantined.get(`${component}@${tree}`) ?? []);
+  const onTheWay = further?.map(({ tree }) => evidenceAgainst(tree)).find((evidence) => evidence !== undefined);
+  const quarantine = (settled ? undefined : evidenceAgainst(toTree)) ?? onTheWay;
   // Before everything else: a host that cannot be seen must not let the rest of a bad release through.
   if (quarantine !== undefined) return leave({ reason: "quarantined", evidence: quarantine }, component);
   const claim = input.claimed?.get(`${host}/${component}`);
@@ -133,12 +140,14 @@ function compare(input: DifferenceInput, target: DesiredTarget, wanted: Publishe
   if (drift !== undefined && input.release.policy.drift === "report")
     return leave({ reason: "drifted", evidence: drift }, component);
   if (settled) return {};
-  if (target.later === true) return { ...intent, isPart: true };
+  if (target.later === true) return same ? { isPart: true } : { intended: changeFrom(committed), isPart: true };
   if (target.held !== undefined)
     return { ...leave({ reason: "held", evidence: target.held.why }, component), isPart: true };
-  const now = { from: seen?.current, fromTree: seen?.currentTree };
-  const elsewhere = now.from !== committed.from || now.fromTree !== committed.fromTree;
-  return { ...intent, change: { ...base, ...now, ...(elsewhere ? { intended: committed } : {}) } };
+  const change = changeFrom({ from: seen?.current, fromTree: seen?.currentTree });
+  // Large fleets: where a change starts as it is meant to, which is nearly everywhere, it is its own intent.
+  if (change.from === committed.from && change.fromTree === committed.fromTree)
+    return same ? { change } : { change, intended: change };
+  return { change: { ...change, intended: committed }, ...(same ? {} : { intended: changeFrom(committed) }) };
 }
 
 /** Where a component's change on a host starts by intent; nothing when the host has none, or nobody knows of any. */

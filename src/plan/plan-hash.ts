@@ -11,12 +11,12 @@ import type { Stack } from "./order-stacks.ts";
 
 /** What a plan means for all hosts, sorted. Commits of a trial, and healings, count as the change that they complete. */
 export function intentOf({ changes, waiting }: Pick<Plan, "changes" | "waiting">): IntendedChange[] {
-  const started = changes.map(({ intended, ...change }) => ({ ...change, ...intended }));
+  const started = changes.map((change) => (change.intended === undefined ? change : { ...change, ...change.intended }));
   return [...started, ...waiting]
     .filter(({ from, fromTree, to, toTree }) => from !== to || fromTree !== toTree)
     .map(({ host, component, from, fromTree, to, toTree, strategy, deadlineSeconds, further }) => {
-      const way = further === undefined ? {} : { further };
-      return { host, component, from, fromTree, to, toTree, strategy, deadlineSeconds, ...way };
+      const change = { host, component, from, fromTree, to, toTree, strategy, deadlineSeconds };
+      return further === undefined ? change : { ...change, further };
     })
     .sort(byHostThenComponent);
 }

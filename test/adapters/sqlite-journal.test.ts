@@ -5,11 +5,14 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { text } from "node:stream/consumers";
 import test from "node:test";
 import { openSqliteJournal } from "../../src/adapters/sqlite-journal.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
+import { makePlan } from "../../src/plan/make-plan.ts";
 import type { JournalPort } from "../../src/ports.ts";
+import { planInput } from "../support/plan-input.ts";
 
 async function withJournalFile(use: (path: string, open: () => JournalPort) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "cutover-journal-"));
@@ -35,6 +38,20 @@ const event = (stream: string, sequence: number, step = `step.${sequence}`): Jou
   at: 1_000 + sequence,
 });
 const taken = { code: "journal-taken", disposition: "retry" };
+
+test("the plan of a large fleet comes back whole, from a row that is small (R38)", () =>
+  withJournalFile(async (path, open) => {
+    const plan = makePlan(
+      planInput({ components: { app: { hosts: Array.from({ length: 2_000 }, (_, at) => `h${at}`) } } }),
+    );
+    const planned: JournalEvent = { kind: "run-planned", commit: "c", generation: "g", plan, epoch: 1, fleet: [], stream: "run/r1", sequence: 1, at: 1 }; // biome-ignore format: one line
+    await open().append([planned]);
+    assert.deepEqual(await open().read("run/r1"), [JSON.parse(JSON.stringify(planned))]);
+    const database = new DatabaseSync(path, { readOnly: true });
+    const bytes = Number(database.prepare("SELECT length(body) AS bytes FROM event").get()?.bytes);
+    database.close();
+    assert.ok(bytes * 10 < JSON.stringify(planned).length, `${bytes} bytes`);
+  }));
 
 test("what was acknowledged is there after reopening, exactly (F2)", () =>
   withJournalFile(async (_path, open) => {

@@ -34,7 +34,11 @@ export async function benchPlanning({ quick }: BenchInput): Promise<Section> {
   return {
     id: "d",
     tables: [
-      { title: "(d) planning", header: ["hosts × components", "tasks", "time", "peak memory", "plan as JSON"], rows },
+      {
+        title: "(d) planning",
+        header: ["hosts × components", "tasks", "time", "peak memory", "plan in the journal"],
+        rows,
+      },
     ],
     aims: [],
     skipped: [],

@@ -123,6 +123,47 @@ test(
     ),
 );
 
+test(
+  "R14, R33: a rollback of one project beside serve takes back that one only; the other goes on",
+  { skip: loopbackSkip },
+  () =>
+    withLoopbackLab(2, (lab) =>
+      withProjects(lab, { components: ["a", "c"], versions: ["1.0.0", "2.0.0"] }, async (world) => {
+        const projects = (version: string) => ({
+          "one.yaml": world.project("one", { a: version }),
+          "two.yaml": world.project("two", { c: version }),
+        });
+        await world.openGates(components);
+        await world.push(projects("1.0.0"));
+        await world.reconcile();
+        const soak = { apiVersion: "cutover/v1", kind: "Policy", name: "default", canaries: 1, soakSeconds: 600 };
+        await listenElsewhere(world.config);
+        const serve = spawnServe(world.config);
+        try {
+          await world.push({ "policy.yaml": soak, ...projects("2.0.0") });
+          const [one, two] = [await runOf(serve, "one"), await runOf(serve, "two")];
+          // Both canaries took it, and both runs watch them for ten minutes.
+          await until("both confirms", 60_000, async () => [one, two].every((run) => hasConfirmed(serve, run)));
+          const back = ["rollback", "two", "--reason", "wrong prices", "--json"];
+          const said = await runProgram([process.execPath, main, "-c", world.config, ...back], { timeoutMs: 90_000 });
+          assert.equal(said.exitCode, 0, said.stdout + said.stderr);
+          assert.match(said.stdout, new RegExp(`"run":"${two}","outcome":"rolled-back"`));
+          const [host] = lab.hosts;
+          assert.ok(host);
+          assert.deepEqual([await world.current(host, "a"), await world.current(host, "c")], ["2.0.0", "1.0.0"]);
+          assert.ok(!of(serve, one).some(({ kind }) => kind === "run-ended" || kind === "rollback-started" || kind === "run-resumed")); // biome-ignore format: one line
+          assert.equal(serve.exitCode(), null, "serve still runs");
+        } finally {
+          await serve.stop();
+        }
+      }),
+    ),
+);
+
+function hasConfirmed(serve: ServeChild, run: string): boolean {
+  return of(serve, run).some((event) => event.kind === "host-ended" && event.step === "confirm.1");
+}
+
 function everywhere(world: ProjectsWorld, version: string, more = {}): Record<string, unknown> {
   return {
     "one.yaml": world.project("one", { a: version, b: version, ...more }),

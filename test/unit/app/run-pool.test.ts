@@ -1,0 +1,136 @@
+// The pool of open runs over hosts in memory: side by side, bounded together, stopped one by one, and never forgotten.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { blockedBy, blockedText, withBudgetLeft } from "../../../src/app/beside-open-runs.ts";
+import type { Controller } from "../../../src/app/controller.ts";
+import type { PlannedRun } from "../../../src/app/execute-run.ts";
+import type { RunSources } from "../../../src/app/make-deliveries.ts";
+import { type DrivenRun, openRunPool } from "../../../src/app/run-pool.ts";
+import type { JournalEvent } from "../../../src/model/run-event.ts";
+import { makePlan } from "../../../src/plan/make-plan.ts";
+import type { JournalPort } from "../../../src/ports.ts";
+import { memoryJournal, sleptClock } from "../../support/engine.ts";
+import { type HostScript, inProcessHosts } from "../../support/in-process-hosts.ts";
+import { fleetOf, planInput, type World } from "../../support/plan-input.ts";
+
+const noSources = {} as RunSources;
+
+/** Nothing is sent: only steps that hosts do by themselves. */
+function planned(release: string, world: World): PlannedRun {
+  const plan = makePlan(planInput(world));
+  const steps = plan.steps.filter(({ kind }) => kind !== "distribute");
+  const hosts = [...new Set(plan.changes.map(({ host }) => host))];
+  return { plan: { ...plan, release, steps }, commit: "c", generation: release, fleet: fleetOf(hosts) };
+}
+const one = (component: string, hosts: readonly string[], more: Partial<World> = {}) =>
+  planned(component, { components: { [component]: { hosts } }, ...more });
+
+async function poolOver(script: HostScript = {}, { concurrency = 100, journal = memoryJournal() as JournalPort } = {}) {
+  const hosts = inProcessHosts(script);
+  const events: JournalEvent[] = [];
+  const settings = { concurrency, patienceMs: 1_000 } as Controller["settings"];
+  const controller = { journal, clock: sleptClock(), executor: hosts.executor, settings } as Controller;
+  const pool = await openRunPool({
+    controller,
+    lease: { holder: "me", epoch: 1, ttlMs: 1, object: "o" },
+    watcher: { onEvent: (event) => void events.push(event), onBytes: () => {} },
+    signal: new AbortController().signal,
+  });
+  const outcome = async ({ ended }: DrivenRun) => {
+    const end = await ended;
+    return end.kind === "ended" ? (end.result.state.outcome ?? "waiting") : end.kind;
+  };
+  return { pool, hosts, journal, events, outcome };
+}
+
+/** Holds every host's story until it is told to go on. */
+function gate() {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { gate: () => promise, open: resolve };
+}
+
+test("R33: two runs go on at the same time, and both claim what they change until they end", async () => {
+  const held = gate();
+  const { pool, hosts, outcome } = await poolOver({ gate: held.gate });
+  const runs = [pool.start(one("a", ["h1", "h2"]), noSources), pool.start(one("b", ["h1"]), noSources)];
+  assert.deepEqual(pool.open().map(({ state, claims }) => `${state} ${[...claims.places.keys()]}`), ["under-way h1/a,h2/a", "under-way h1/b"]); // biome-ignore format: one line
+  while (hosts.ran.length < 3) await new Promise((done) => setImmediate(done));
+  held.open();
+  assert.deepEqual(await Promise.all(runs.map(outcome)), ["done", "done"]);
+  assert.deepEqual(pool.open(), []);
+});
+
+test("all runs together work on no more hosts at once than the settings say", async () => {
+  let [now, most] = [0, 0];
+  const counted: HostScript = {
+    async gate() {
+      now += 1;
+      most = Math.max(most, now);
+      await new Promise((done) => setImmediate(done));
+      now -= 1;
+    },
+  };
+  const { pool, outcome } = await poolOver(counted, { concurrency: 2 });
+  const world = { policy: { canaries: 3 } };
+  const runs = ["a", "b", "c"].map((name) => pool.start(one(name, ["h1", "h2", "h3"], world), noSources));
+  assert.deepEqual(await Promise.all(runs.map(outcome)), ["done", "done", "done"]);
+  assert.equal(most, 2);
+});
+
+test("who stops one run stops that one only: it stays open and claimed, the other ends; taken up again, it ends as well (P6)", async () => {
+  const held = gate();
+  const { pool, hosts, journal, outcome } = await poolOver({ gate: held.gate });
+  const [a, b] = [pool.start(one("a", ["h1"]), noSources), pool.start(one("b", ["h1"]), noSources)];
+  while (hosts.ran.length < 2) await new Promise((done) => setImmediate(done));
+  const stopped = pool.stop(a.run, "an operator asked");
+  held.open();
+  await stopped;
+  assert.equal(await outcome(a), "stopped");
+  assert.equal(await outcome(b), "done");
+  assert.deepEqual(pool.open().map(({ run, state }) => `${run} ${state}`), [`${a.run} left`]); // biome-ignore format: one line
+  assert.equal(await outcome(pool.resume(a.run, noSources)), "done");
+  const twice = hosts.ran.filter((ran, index) => hosts.ran.indexOf(ran) !== index);
+  assert.deepEqual(twice, []);
+  assert.equal((await journal.read(`run/${a.run}`, ["run-ended"])).length, 1);
+});
+
+test("a run that waits for a silent host holds up only what it claims; the next process knows what that is (P7)", async () => {
+  const silent: HostScript = { loses: (host, moment, step) => host === "h1" && moment === "event" && step.startsWith("switch") }; // biome-ignore format: one line
+  const { pool, journal, outcome } = await poolOver(silent);
+  const a = pool.start(one("a", ["h1"]), noSources);
+  assert.equal(await outcome(a), "waiting");
+  for (let count = 0; count < 60; count += 1)
+    assert.equal(await outcome(pool.start(one(`b${count}`, ["h2"]), noSources)), "done");
+  const next = (await poolOver({}, { journal })).pool;
+  const [left] = next.open();
+  assert.deepEqual([left?.run, left?.state, [...(left?.unwell ?? [])]], [a.run, "left", ["h1"]]);
+  const text = (release: string, hosts: string[], component = "a") =>
+    blockedText(blockedBy({ ...one(component, hosts).plan, release }, next.open()));
+  assert.equal(text("other", ["h2"]), "");
+  assert.equal(text("other", ["h1"], "b"), "");
+  assert.match(
+    text("other", ["h1", "h2"]),
+    new RegExp(`^a on h1 is claimed by run ${a.run} of release a, since 1970-`),
+  );
+});
+
+test("P9: what one run of a release lost is gone from the budget of the next; past it nothing more of the release starts", async () => {
+  const silent: HostScript = { loses: (host, moment, step) => host === "h1" && moment === "event" && step.startsWith("switch") }; // biome-ignore format: one line
+  const { pool, outcome } = await poolOver(silent);
+  assert.equal(await outcome(pool.start(one("a", ["h1"]), noSources)), "waiting");
+  const joining = (failureBudget: number) => ({
+    ...one("b", ["h2"], { policy: { failureBudget } }).plan,
+    release: "a",
+  });
+  assert.match(blockedText(blockedBy(joining(0), pool.open())), /^h1 failed or fell silent in run .*; the release's failure budget is 0$/); // biome-ignore format: one line
+  assert.deepEqual(blockedBy(joining(2), pool.open()), []);
+  assert.equal(withBudgetLeft(joining(2), pool.open()).failureBudget, 1);
+});
+
+test("F9: a run that could not be journaled claims nothing", async () => {
+  const journal = memoryJournal();
+  const full: JournalPort = { ...journal, append: () => Promise.reject(new Error("disk full")) };
+  const { pool } = await poolOver({}, { journal: full });
+  await assert.rejects(pool.start(one("a", ["h1"]), noSources).ended, /disk full/);
+  assert.deepEqual(pool.open(), []);
+});

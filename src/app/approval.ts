@@ -96,6 +96,15 @@ export async function keepApproval(
   await makeAppender({ ...controller, stream, last }).append(approval.by);
 }
 
+/** Whether plans of these documents run under an approval by hash. */
+export async function isApprovedByHash(
+  { journal }: Pick<Controller, "journal">,
+  { release, generation }: { readonly release: string; readonly generation: string },
+): Promise<boolean> {
+  const newest = await journal.tail(approvalStream(release), newestApprovals);
+  return newest.some((event) => event.kind === "plan-approved" && event.generation === generation);
+}
+
 /** For statuses: one text, the same for the same plan. */
 export function approvalMessage({ lines, trailer, next }: ApprovalTrouble): string {
   const way =

@@ -14,8 +14,9 @@ import { initialRunState, type RunState } from "../run/run-state.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
 import type { MakingProgress } from "./find-payload.ts";
-import { type GateTrouble, gateOf, gateTrouble } from "./gates.ts";
+import { gateOf } from "./gates.ts";
 import { makeDeliveries, type RunSources } from "./make-deliveries.ts";
+import { type PersonTrouble, personTrouble } from "./person-trouble.ts";
 
 /** Whoever watches: every journaled event, and (not journaled) bytes on the way and patches that are being made. */
 export interface RunWatcher {
@@ -32,13 +33,15 @@ export interface RunContext {
   readonly signal: AbortSignal;
   /** Lets work on a host begin when its turn comes: runs that go on side by side share one bound. */
   readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
+  /** `one-task`: hands over the next task of a host, and leaves the run open. */
+  readonly pace?: "run" | "one-task";
 }
 
 export interface RunResult {
   readonly run: RunId;
   readonly state: RunState;
   /** What a person has to do before the run goes on: it waits at a gate. */
-  readonly waits?: GateTrouble;
+  readonly waits?: PersonTrouble;
 }
 
 export interface PlannedRun {
@@ -104,6 +107,7 @@ async function drive(
     }),
     concurrency: controller.settings.concurrency,
     ...(context.inTurn === undefined ? {} : { inTurn: context.inTurn }),
+    pace: context.pace ?? "run",
     patienceMs: controller.settings.patienceMs,
     onEvent: watcher.onEvent,
     onBytes: (progress) => watcher.onBytes(progress, run),
@@ -114,7 +118,7 @@ async function drive(
 }
 
 export function resultOf(run: RunId, state: RunState): RunResult {
-  const waits = gateTrouble({ run, state });
+  const waits = personTrouble({ run, state });
   return { run, state, ...(waits === undefined ? {} : { waits }) };
 }
 

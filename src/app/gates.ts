@@ -74,24 +74,3 @@ export function gateOf(state: RunState) {
   const effect = decide(state);
   return effect?.kind === "hold" && effect.step.kind === "gate" ? effect.step : undefined;
 }
-
-export interface GateTrouble {
-  readonly reason: "GateClosed";
-  readonly message: string;
-  /** The next command. */
-  readonly next: string;
-}
-
-/** For statuses and results: what a run that waits at a gate waits for. Undefined for any other. */
-export function gateTrouble({
-  run,
-  state,
-}: {
-  readonly run: RunId;
-  readonly state: RunState;
-}): GateTrouble | undefined {
-  const gate = gateOf(state)?.gate;
-  if (gate === undefined) return undefined;
-  const next = `cutover gate open ${run} ${gate.name} --reason …`;
-  return { reason: "GateClosed", message: `run ${run} waits at gate ${gate.name}: ${gate.reason}`, next };
-}

@@ -4,13 +4,20 @@ import { RefusedError } from "../errors.ts";
 import type { PublishedVersion } from "../model/published-version.ts";
 import type { PublishedRelease } from "../model/transfer.ts";
 import type { Trust } from "../model/trust.ts";
-import { treeDigest } from "../package/manifest.ts";
+import { parseManifest, treeDigest } from "../package/manifest.ts";
 import { parseReleaseMetadata, publishedVersion, releaseNamespace } from "../package/release-metadata.ts";
 import type { Controller } from "./controller.ts";
 
 export interface LoadedVersion {
   readonly release: PublishedRelease;
   readonly published: PublishedVersion;
+}
+
+/** Names in byte order, as the manifest has them. */
+function bundleFilesOf(manifest: string): Record<string, string> {
+  return Object.fromEntries(
+    parseManifest(manifest).flatMap((entry) => (entry.kind === "file" ? [[entry.path, entry.sha256]] : [])),
+  );
 }
 
 export interface WantedVersion {
@@ -55,7 +62,8 @@ export async function loadVersion(
   }
   const published = publishedVersion(parseReleaseMetadata(release.metadata));
   const named = published.component === component && published.version === version;
-  if (!named || treeDigest(release.manifest) !== published.tree) {
+  const bundle = release.bundleManifest === undefined ? undefined : treeDigest(release.bundleManifest);
+  if (!named || treeDigest(release.manifest) !== published.tree || bundle !== published.bundle) {
     throw new RefusedError({
       code: "artifact-mixed-up",
       message: `The artifact repository answered for ${component} ${version} with parts that do not belong together`,
@@ -64,5 +72,6 @@ export async function loadVersion(
       remedy: "publish the version again",
     });
   }
-  return { release, published };
+  if (release.bundleManifest === undefined) return { release, published };
+  return { release, published: { ...published, bundleFiles: bundleFilesOf(release.bundleManifest) } };
 }

@@ -65,14 +65,21 @@ export function makeDeliveries(
     return once(signed, { key: same, keep: "for-good" }, async () => {
       const { bundle } = loaded.published;
       const bundlePayload = bundle === undefined ? undefined : await artifacts.payload(bundle, view.codec);
-      const hosts = input.plan.changes
-        .filter((change) => change.component === component && change.to === version)
-        .map((change) => change.host);
+      const hosts = receivers(input.plan, wanted);
       const said = refused === undefined ? why : `full artifact, since the host refused a patch: ${refused}`;
       const { fence } = input;
       return signDelivery({ controller, fence, version: loaded, hosts, payload, bundlePayload, why: said });
     });
   };
+}
+
+/** Hosts that the version is meant for: those that change, and that of a task which is run by itself. */
+function receivers({ changes, steps }: Plan, { component, version }: WantedVersion): string[] {
+  const changing = changes.filter((change) => change.component === component && change.to === version);
+  if (changing.length > 0) return changing.map(({ host }) => host);
+  const tasks = steps.flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()));
+  const mine = tasks.filter((task) => task.kind === "distribute" && task.component === component);
+  return mine.filter((task) => task.version === version).map(({ host }) => host);
 }
 
 /** Full artifacts only. A host that could not run a decoder is not sent what needs the same one. */

@@ -19,6 +19,8 @@ export interface PassInput {
   readonly signal: AbortSignal;
   /** `at-once` unless said otherwise. */
   readonly firstRetry?: FirstRetry;
+  /** `one-task`: each run goes one task further. */
+  readonly pace?: "run" | "one-task";
   /** What approvals were looked up before, by a process that makes many passes. */
   readonly knownTrailers?: KnownTrailers;
   /** Only these parts of plans, as typed; runs that are open go on whole. */

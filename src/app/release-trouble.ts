@@ -3,13 +3,12 @@ import { CutoverError } from "../errors.ts";
 import { digestOf } from "../model/digest.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunId } from "../model/run-event.ts";
-import { decide } from "../run/decide.ts";
 import type { RunState } from "../run/run-state.ts";
 import type { BackOff } from "./back-off.ts";
 import { type Blocked, blockedText, runsOf } from "./beside-open-runs.ts";
 import { resultOf } from "./execute-run.ts";
-import { gateTrouble } from "./gates.ts";
 import type { ReleaseResult } from "./pass-result.ts";
+import { personTrouble } from "./person-trouble.ts";
 import type { OpenRun } from "./run-pool.ts";
 
 /** An error of this release alone; a lost lease or a journal that cannot be written end the whole pass. */
@@ -54,11 +53,8 @@ export function underWayResult(open: OpenRun): ReleaseResult {
 
 /** What a run that has not ended waits for, where that is a person; hosts that do not answer are told of anyway. */
 export function waitingFor(run: RunId, state: RunState): Pick<ReleaseResult, "trouble"> {
-  const effect = decide(state);
-  const gate = gateTrouble({ run, state });
-  if (gate !== undefined) return { trouble: { ...gate, message: `${gate.message} (${gate.next})` } };
-  if (effect?.kind !== "hold") return {};
-  return { trouble: { reason: "DecisionNeeded", message: effect.reason, next: "cutover task list" } };
+  const waits = personTrouble({ run, state });
+  return waits === undefined ? {} : { trouble: { ...waits, message: `${waits.message} (${waits.next})` } };
 }
 
 export function runOpenTrouble(runs: readonly string[]): { reason: string; message: string } {

@@ -55,6 +55,8 @@ export interface RunPoolInput {
   readonly watcher: RunWatcher;
   /** Stops everything. */
   readonly signal: AbortSignal;
+  /** `one-task`: each run goes one task further. */
+  readonly pace?: "run" | "one-task";
 }
 
 interface Entry extends OpenRun {
@@ -66,7 +68,13 @@ interface Entry extends OpenRun {
 }
 
 /** Knows the runs that the journal shows without an end; drives none of them yet. */
-export async function openRunPool({ controller, lease, watcher, signal }: RunPoolInput): Promise<RunPool> {
+export async function openRunPool({
+  controller,
+  lease,
+  watcher,
+  signal,
+  pace = "run",
+}: RunPoolInput): Promise<RunPool> {
   const entries = new Map<RunId, Entry>();
   for (const run of await openRuns(controller.journal)) {
     const events = await controller.journal.read(runStream(run), [
@@ -107,7 +115,7 @@ export async function openRunPool({ controller, lease, watcher, signal }: RunPoo
       entry.stands = stands;
       entry.driving = undefined;
     };
-    const ended = go({ controller, lease, sources, watcher: watching, signal: both, inTurn }).then(
+    const ended = go({ controller, lease, sources, watcher: watching, signal: both, inTurn, pace }).then(
       (result): RunEnd => {
         settle("waiting", result.state);
         if (result.state.outcome !== undefined) entries.delete(run);

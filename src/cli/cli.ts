@@ -20,6 +20,7 @@ import { addSchemas } from "./schemas.ts";
 import { addServe } from "./serve.ts";
 import { addSimulate } from "./simulate.ts";
 import { addStatus } from "./status.ts";
+import { addStep } from "./step.ts";
 import { addTask } from "./task.ts";
 import { addValidate } from "./validate.ts";
 import { addVersion } from "./version.ts";
@@ -30,7 +31,7 @@ type AddCommand = (program: Command, register: Register) => void;
 const commandGroups: readonly (readonly [string, readonly AddCommand[]])[] = [
   ["Start:", [addInit, addKeys, addHost]],
   ["Release:", [addValidate, addPublish, addPropose, addPlan, addReconcile, addServe, addStatus]],
-  ["By hand:", [addRollback, addRetry, addHold, addResume, addGate, addTask]],
+  ["By hand:", [addTask, addStep, addGate, addRollback, addRetry, addHold, addResume]],
   ["Beside it:", [addSimulate, addLab, addSchemas, addVersion]],
 ];
 

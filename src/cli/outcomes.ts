@@ -28,8 +28,8 @@ interface ReleaseOutcome {
   readonly run?: RunEnd | undefined;
 }
 interface RunEnd {
-  /** Set while it waits at a gate: nothing is wrong, and it is not done. */
-  readonly waits?: unknown;
+  /** Set while it waits for a person. At a gate nothing is wrong, and it is not done. */
+  readonly waits?: { readonly reason: string };
   readonly state: { readonly outcome: "done" | "rolled-back" | "stuck" | undefined };
 }
 
@@ -45,7 +45,7 @@ const openReasons: ReadonlySet<string> = new Set(["Held", "Unreachable", "Pendin
 /** A run that is done but left hosts out is not the whole release yet: 2. One that is read back as broken is not done: 4 (P7). */
 function releaseExitCode({ outcome, plan, error, state, run }: ReleaseOutcome): ExitCode {
   if (error !== undefined) return error.exitCode;
-  if (outcome === "waiting" && run?.waits !== undefined) return ExitCode.changesPending;
+  if (outcome === "waiting" && run?.waits?.reason === "GateClosed") return ExitCode.changesPending;
   if (outcome === "rolled-back") return ExitCode.rolledBack;
   if (outcome === "under-way") return ExitCode.changesPending;
   if (outcome !== "done" && outcome !== "in-sync") return ExitCode.stuck;
@@ -55,7 +55,7 @@ function releaseExitCode({ outcome, plan, error, state, run }: ReleaseOutcome): 
 }
 
 function endedRunExitCode({ waits, state }: RunEnd): ExitCode {
-  return waits === undefined ? runExitCode(state.outcome) : ExitCode.changesPending;
+  return waits?.reason === "GateClosed" ? ExitCode.changesPending : runExitCode(state.outcome);
 }
 
 /** Of one run that an operator started; without an outcome it still waits for hosts. */

@@ -136,6 +136,16 @@ export function applyEvent(progress: RunProgress, event: JournalEvent): void {
     case "gate-opened":
       stepOf(progress, event.step).endedAt = event.at;
       break;
+    case "step-added":
+      progress.steps.set(event.step.id, plannedStep(event.step));
+      break;
+    case "host-reopened": {
+      const step = stepOf(progress, event.step);
+      step.outcomes.delete(event.host);
+      step.endedAt = undefined;
+      progress.explained.delete(`${event.step}/${event.host}`);
+      break;
+    }
     case "submitted":
       stepOf(progress, event.step).hosts.add(event.host);
       break;

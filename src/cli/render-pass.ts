@@ -33,7 +33,7 @@ interface ReleaseView {
 
 interface RunView {
   readonly run: string;
-  /** Set while it waits at a gate. */
+  /** Set while it waits for a person. */
   readonly waits?: { readonly message: string; readonly next: string };
   readonly state: {
     readonly outcome: RunOutcome | undefined;

@@ -1,6 +1,7 @@
 // One event of a run as the lines it is worth: what piped output prints, and what a live picture prints above itself. Pure.
-import type { Plan } from "../model/plan.ts";
+import type { Plan, Step } from "../model/plan.ts";
 import type { JournalEvent } from "../model/run-event.ts";
+import type { TaskEvent } from "../model/task.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import { type Failure, type RunProgress, readBack, type StepProgress, sentBytes, stepOf } from "./progress.ts";
 import { evidenceLines } from "./render-error.ts";
@@ -26,7 +27,9 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
     case "run-planned":
       return lasting([
         [styled(`run ${progress.run}`, "strong"), ` for commit ${event.commit.slice(0, 12)}`],
-        ["  ", ...planSummary({ plan: event.plan })],
+        event.plan.changes.length === 0 && event.plan.steps.length > 0
+          ? [`  by hand: ${event.plan.steps.map(byHandText).join(", ")}`]
+          : ["  ", ...planSummary({ plan: event.plan })],
         ...sendLines(event.plan),
         [styled(`  plan ${event.plan.hash}`, "faint")],
       ]);
@@ -41,7 +44,25 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
       return passing([startLine(progress, stepOf(progress, event.step))]);
     case "step-ended":
       return passing(endLines(progress, stepOf(progress, event.step)));
+    case "step-added":
+      return lasting([[styled(event.by, "strong"), ` ${byHandText(event.step)}: ${event.reason}`]]);
+    case "host-reopened":
+      // Those of a run that goes task by task are the run's own.
+      if (event.by === "cutover") return nothing;
+      return lasting([[styled(event.by, "strong"), ` gives ${event.host} another turn at ${event.step}: ${event.reason}`]]); // biome-ignore format: one line
+    case "task-skipped":
+      return lasting([[styled("skipped:", "warn"), ` ${event.task}, by ${event.by}: ${event.reason}`]]);
+    case "amended":
+      return lasting([
+        [
+          styled("amended:", "warn"),
+          ` ${event.component} ${event.version} goes on with another task bundle, by ${event.by}`,
+        ],
+        ...event.changes.map((change): Line => [`  ${change}`]),
+        [styled(`  plan ${event.hash}`, "faint")],
+      ]);
     case "task":
+      if (event.event.state === "done" && isByHand(event.step)) return lasting(spokenLines(event.event));
       if (event.event.state !== "failed") return nothing;
       return failureLines(progress, event.step, event.host);
     case "host-ended":
@@ -77,13 +98,39 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
   }
 }
 
-/** `switch 2 of 5`, `way back 2`. */
+/** Steps that an operator asked for: whoever did wants to see what the task said. */
+function isByHand(step: string): boolean {
+  return step.startsWith("by-hand.");
+}
+
+function byHandText({ work }: Step): string {
+  const tasks = work.flatMap(({ groups }) => groups.flat());
+  return tasks.map(({ action, id }) => `${action === "undo" ? "takes back" : "runs"} ${id}`).join(", ");
+}
+
+export function spokenLines({ task, action, durationMs, evidence }: TaskEvent): Line[] {
+  const what = `${action === "undo" ? "undo " : ""}${task}`;
+  return [
+    [styled("done", "good"), ` ${what} in ${formatDuration(durationMs)}`],
+    ...evidenceLines(evidence, 2, shortEvidence),
+  ];
+}
+
+/** `switch 2 of 5`, `way back 2`, `orders/expand`. */
 export function stepTitle({ plan }: Pick<RunProgress, "plan">, { id, kind, batch }: StepProgress): string {
-  if (kind === "rollback") return `way back ${batch}`;
+  if (kind === "rollback") return batch === 0 ? "way back" : `way back ${batch}`;
   if (kind === "gate") return gateName({ plan }, id);
+  if (kind === "task") return taskTitle(plan, id);
   if (batch === 0) return kind;
   const batches = plan?.steps.filter((step) => step.kind === "switch").length ?? 0;
   return `${kind} ${batch} of ${formatCount(batches)}`;
+}
+
+/** What runs once is named; what every host runs by itself goes by its place: `prepare`, `finish`. */
+function taskTitle(plan: Plan | undefined, id: string): string {
+  if (!id.startsWith("once.")) return id;
+  const task = plan?.steps.find((step) => step.id === id)?.work[0]?.groups[0]?.[0];
+  return task === undefined ? id : task.id.split("/").slice(1).join("/");
 }
 
 /** `sends shop 1.0.0 → 2.0.0 as a direct patch, 1.2 MB a host: 3 hosts, web1..web3`. */

@@ -67,6 +67,9 @@ export type IntendedChange = Pick<
 /** `PublishedVersion.contract` by `component@version`. */
 export type Contracts = Readonly<Record<string, Digest>>;
 
+/** SHA-256 of each file of a task bundle, by `component@version`, then by name. */
+export type Bundles = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
 /** Work of one host within a step; the whole list is handed over in one message. */
 export interface HostWork {
   readonly host: string;
@@ -166,6 +169,8 @@ export interface Plan {
   readonly waiting: readonly PlannedChange[];
   /** What each version was when this was planned, as `component@version`; absent in plans of older controllers. */
   readonly contracts?: Contracts;
+  /** Files of the task bundles of these versions; those that have none are left out. */
+  readonly bundles?: Bundles;
   /** Absent in plans of older controllers. */
   readonly needs?: PlanNeeds;
   readonly steps: readonly Step[];

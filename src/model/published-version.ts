@@ -19,6 +19,8 @@ export interface PublishedVersion {
   readonly version: string;
   readonly tree: Digest;
   readonly bundle: Digest | undefined;
+  /** SHA-256 of each file of the bundle, by name; absent when it has none. */
+  readonly bundleFiles?: Readonly<Record<string, string>>;
   /**
    * Over all that a release key signed but sequence and expiry: tree, task bundle, host contract and floor. A version that was
    * published again under the same name, and is not the same, has another one.

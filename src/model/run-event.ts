@@ -1,7 +1,7 @@
 // What the journal remembers. Events are facts; state is derived from them, so a replay of any prefix is harmless (P6).
 import type { Host } from "./fleet.ts";
 import type { Digest } from "./names.ts";
-import type { Contracts, IntendedChange, Plan, Step } from "./plan.ts";
+import type { Bundles, Contracts, IntendedChange, Plan, Step } from "./plan.ts";
 import type { RestorePoint, RestorePointProblem } from "./restore-point.ts";
 import type { Status } from "./status.ts";
 import type { TaskEvent, TaskId } from "./task.ts";
@@ -102,6 +102,8 @@ export type EventBody =
       readonly component: string;
       readonly version: string;
       readonly contract: Digest;
+      /** SHA-256 of each file of the new bundle, by name. */
+      readonly bundle: Bundles[string];
       readonly hash: Digest;
       /** What differs in the bundle: `changed convert`. */
       readonly changes: readonly string[];

@@ -1,6 +1,6 @@
 // The planner: difference → ordered tasks. Same inputs, byte-identical plan (P12). Pure.
 import type { DesiredRelease } from "../model/desired.ts";
-import type { Contracts, HostWork, Plan, PlannedChange, PlannedPath, Step } from "../model/plan.ts";
+import type { HostWork, Plan, PlannedChange, PlannedPath, Step } from "../model/plan.ts";
 import { isSwitching, type Procedure, type ProcedurePhase, plainProcedure } from "../model/procedure.ts";
 import { applyEdits } from "./apply-edits.ts";
 import { batchHosts } from "./batch-hosts.ts";
@@ -49,7 +49,7 @@ export function makePlan(input: PlanInput): Plan {
     release: release.name,
     changes,
     waiting,
-    contracts: contractsOf([...changes, ...waiting], published),
+    ...publishedParts([...changes, ...waiting], published),
     steps,
     needs: planNeeds(changes, ordered),
     held,
@@ -64,15 +64,22 @@ export function makePlan(input: PlanInput): Plan {
   };
 }
 
-/** Keys in byte order. */
-function contractsOf(changes: readonly PlannedChange[], published: PlanInput["published"]): Contracts {
+/** What the versions were when this was planned. Keys in byte order. */
+function publishedParts(
+  changes: readonly PlannedChange[],
+  published: PlanInput["published"],
+): Pick<Plan, "contracts" | "bundles"> {
   const keys = new Set(
     changes.flatMap(({ component, to, further = [] }) =>
       [to, ...further.map(({ version }) => version)].map((version) => `${component}@${version}`),
     ),
   );
   const entries = [...published].filter(([key]) => keys.has(key)).sort(([a], [b]) => compareText(a, b));
-  return Object.fromEntries(entries.map(([key, { contract }]) => [key, contract]));
+  const bundles = entries.flatMap(([key, { bundleFiles }]) => (bundleFiles === undefined ? [] : [[key, bundleFiles]]));
+  return {
+    contracts: Object.fromEntries(entries.map(([key, { contract }]) => [key, contract])),
+    ...(bundles.length === 0 ? {} : { bundles: Object.fromEntries(bundles) }),
+  };
 }
 
 interface Ordered {

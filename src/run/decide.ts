@@ -146,6 +146,8 @@ function decideFailure(state: RunState, step: Step, failed: readonly string[]): 
     step.kind === "restore-point" ? (state.restorePoint?.problems ?? []).map(({ text }) => `: ${text}`)[0] : "";
   const reason = `${step.id} failed on ${failed.join(", ")}${why ?? ""}`;
   if (state.rollback) return end("stuck", `rollback: ${reason}`);
+  // A task that was run by itself moved nothing: there is no way back but its own undo, and that is not asked for.
+  if (state.plan?.changes.length === 0) return end("stuck", reason);
   if (policy === "manual") return decideHold(state, step, { hosts: failed, reason: `${reason}; rollback_policy is manual` }); // biome-ignore format: one line
   const nothingMoved = isAhead(state, step) && !undoesSomething(state);
   if (nothingMoved || step.kind === "commit") return end("stuck", reason);

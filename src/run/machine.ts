@@ -120,10 +120,12 @@ function withTurn(state: RunState, { step, host, turn: number, tasks, rest }: Ev
   });
 }
 
-function withAmendment(state: RunState, { component, version, contract, hash }: EventOf<"amended">): RunState {
+function withAmendment(state: RunState, { component, version, contract, bundle, hash }: EventOf<"amended">): RunState {
   if (state.plan === undefined) return state;
-  const contracts = { ...state.plan.contracts, [`${component}@${version}`]: contract };
-  const plan: Plan = { ...state.plan, contracts, hash };
+  const key = `${component}@${version}`;
+  const contracts = { ...state.plan.contracts, [key]: contract };
+  const bundles = { ...state.plan.bundles, [key]: bundle };
+  const plan: Plan = { ...state.plan, contracts, bundles, hash };
   return { ...state, plan };
 }
 

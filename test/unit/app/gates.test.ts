@@ -1,7 +1,8 @@
 // Opening gates from beside: who and why are kept, and the run goes on from there (R36).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gateTrouble, openGate, waitingGates } from "../../../src/app/gates.ts";
+import { openGate, waitingGates } from "../../../src/app/gates.ts";
+import { personTrouble } from "../../../src/app/person-trouble.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { memoryJournal, run, runController, sleptClock } from "../../support/engine.ts";
 import { inProcessHosts } from "../../support/in-process-hosts.ts";
@@ -43,7 +44,7 @@ test("a gate is opened by its run or its release, once, and the run goes on to t
     "it is open already",
   );
   const state = await memory.drive(2);
-  assert.deepEqual(gateTrouble({ run, state }), {
+  assert.deepEqual(personTrouble({ run, state }), {
     reason: "GateClosed",
     message: "run r1 waits at gate last: the owner says yes",
     next: "cutover gate open r1 last --reason …",

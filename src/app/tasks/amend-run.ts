@@ -1,0 +1,109 @@
+// A task bundle that was mended and published again, taken into a run that is under way: new hash, shown difference, same
+// journal (DESIGN section 4). The tree stays what it was; every host of the run gets the new bundle before it goes on.
+import { RefusedError } from "../../errors.ts";
+import { canonicalJson, digestOf } from "../../model/digest.ts";
+import type { Bundles, Plan } from "../../model/plan.ts";
+import type { EventBody } from "../../model/run-event.ts";
+import { makeTask } from "../../plan/host-tasks.ts";
+import { placeOf, taskKey } from "../../run/run-state.ts";
+import { isApprovedByHash } from "../approval.ts";
+import { recall } from "../controller-memory.ts";
+import { type LoadedVersion, loadVersion } from "../load-published.ts";
+import { namedPlans } from "../named-plans.ts";
+import { refuseOtherVersion } from "../version-changed.ts";
+import type { FoundTask } from "./find-task.ts";
+import type { RetryAct } from "./retry-task.ts";
+
+/** Nothing when the version is as it was planned. Throws `version-changed` when it is not and this was not asked for, `approval-missing`. */
+export async function amendment(act: RetryAct, found: FoundTask): Promise<EventBody[]> {
+  const { controller, by, reason, amend } = act;
+  const { task, state } = found;
+  const { trust } = await recall(controller);
+  const { component, version } = task;
+  const loaded = await loadVersion(controller, { component, version, trust });
+  const key = `${component}@${version}`;
+  const before = state.plan?.contracts?.[key];
+  const { contract } = loaded.published;
+  if (state.plan === undefined || before === undefined || before === contract) return [];
+  refuseOtherVersion(loaded.published, { tree: treeOf(state.plan, key), contract: undefined });
+  const changes = bundleChanges(state.plan.bundles?.[key], loaded.published.bundleFiles);
+  const hash = digestOf(canonicalJson({ amends: state.plan.hash, version: key, contract }));
+  if (!amend) throw amendable(found, { changes, hash });
+  await requireApproval(act, found, hash);
+  return [
+    { kind: "amended", component, version, contract, bundle: loaded.published.bundleFiles ?? {}, hash, changes, by, reason }, // biome-ignore format: one line
+    ...deliveries(found, loaded, { by, reason }),
+  ];
+}
+
+/** A run that was approved by its hash goes on with another one only when a signed commit names that. */
+async function requireApproval({ controller }: RetryAct, { run, state }: FoundTask, hash: string): Promise<void> {
+  const { plan, generation } = state;
+  if (plan === undefined || !(await isApprovedByHash(controller, { release: plan.release, generation }))) return;
+  const { commit } = await controller.repository.fetch();
+  const { trust } = await recall(controller);
+  await controller.repository.verifySignature(commit, trust.commitSigners);
+  const { named } = await namedPlans(controller.repository, {
+    ...{ desired: { commit, generation }, directory: controller.settings.directory },
+    ...{ signers: trust.commitSigners, sought: hash },
+  });
+  if (named.some((each) => each.hash === hash)) return;
+  throw new RefusedError({
+    code: "approval-missing",
+    message: `Run ${run} was approved by its hash, and the amended plan is another one`,
+    evidence: `no signed commit names ${hash}`,
+    impact: "Nothing was changed",
+    remedy: `git commit --allow-empty -S -m 'Approve the mended task' -m 'Cutover-Plan: ${hash}', push, then the same command again`,
+  });
+}
+
+function treeOf({ changes }: Plan, key: string): string | undefined {
+  return changes.find(({ component, to }) => `${component}@${to}` === key)?.toTree;
+}
+
+function amendable(
+  { run, task }: FoundTask,
+  { changes, hash }: { readonly changes: readonly string[]; readonly hash: string },
+): RefusedError {
+  return new RefusedError({
+    code: "version-changed",
+    message: `${task.component} ${task.version} was published again with another task bundle`,
+    evidence: [...changes, `the plan becomes ${hash}`].join("\n"),
+    impact: "Nothing was changed; the run still stands on the bundle that it was planned with",
+    remedy: `cutover task retry ${run}/${task.id} --amend --reason …`,
+  });
+}
+
+/** `changed convert`, `added undo-convert`, in the order of names. */
+export function bundleChanges(before: Bundles[string] = {}, after: Bundles[string] = {}): string[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+  return names.flatMap((name) => {
+    if (before[name] === after[name]) return [];
+    return [`${before[name] === undefined ? "added" : after[name] === undefined ? "removed" : "changed"} ${name}`];
+  });
+}
+
+/** Every host that the version was brought to gets it again: the tree is there already, the bundle is new. */
+function deliveries(
+  { state }: FoundTask,
+  { published: { component, version } }: LoadedVersion,
+  said: { readonly by: string; readonly reason: string },
+): EventBody[] {
+  const hosts = new Set(
+    state.plan?.changes
+      .filter((change) => change.component === component && change.to === version)
+      .map(({ host }) => host),
+  );
+  return (state.plan?.steps ?? []).flatMap((step) =>
+    step.kind !== "distribute"
+      ? []
+      : step.work.flatMap(({ host }): EventBody[] => {
+          const place = placeOf(step.id, host);
+          if (!hosts.has(host) || !state.hosts.has(place) || state.leftOut.has(host)) return [];
+          const change = { host, component, to: version };
+          const tasks = (["distribute", "build"] as const).map((kind) => taskKey(makeTask(change, kind)));
+          const turn = (state.turns.get(place)?.number ?? 0) + 1;
+          return [{ kind: "host-reopened", step: step.id, host, turn, tasks, rest: [], ...said }];
+        }),
+  );
+}

@@ -1,0 +1,19 @@
+// How a run stands, in one word and one sentence. Pure.
+import type { RunOutcome } from "../../model/run-event.ts";
+import { decide } from "../../run/decide.ts";
+import { type RunState, stepsOf } from "../../run/run-state.ts";
+
+export interface RunDescription {
+  readonly outcome: RunOutcome | "open";
+  readonly reason: string;
+}
+
+export function describeRun(state: RunState): RunDescription {
+  if (state.outcome !== undefined) return { outcome: state.outcome, reason: state.reason };
+  const effect = decide(state);
+  if (effect?.kind === "hold") return { outcome: "open", reason: `it waits for a person: ${effect.reason}` };
+  if (effect?.kind === "wait")
+    return { outcome: "open", reason: `it waits for ${effect.hosts.join(", ")}, silent since ${effect.step.id}` };
+  const step = stepsOf(state)[state.position];
+  return { outcome: "open", reason: step === undefined ? "it is about to end" : `the next step is ${step.id}` };
+}

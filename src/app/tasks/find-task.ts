@@ -1,0 +1,131 @@
+// Which task of which run an operator means, and what its host has ended of that step.
+import { nearest } from "../../desired/nearest.ts";
+import { CutoverError, UsageError } from "../../errors.ts";
+import type { HostWork, Step } from "../../model/plan.ts";
+import type { JournalEvent, RunId } from "../../model/run-event.ts";
+import type { Task, TaskId } from "../../model/task.ts";
+import type { JournalPort } from "../../ports.ts";
+import { reduce } from "../../run/machine.ts";
+import { runStream } from "../../run/replay.ts";
+import { initialRunState, type RunState } from "../../run/run-state.ts";
+
+/** `HOST/COMPONENT/TASK`, of one run when that stands before it. */
+export interface AskedTask {
+  readonly run: RunId | undefined;
+  readonly id: TaskId;
+}
+
+export interface LoadedRun {
+  readonly run: RunId;
+  readonly events: readonly JournalEvent[];
+  readonly state: RunState;
+}
+
+export interface FoundTask extends LoadedRun {
+  readonly step: Step;
+  readonly work: HostWork;
+  /** As the plan has it: with action `do`. */
+  readonly task: Task;
+}
+
+/** Throws UsageError for anything else than `[RUN/]HOST/COMPONENT/TASK`. */
+export function parseTaskId(text: string): AskedTask {
+  const parts = text.split("/");
+  if ((parts.length !== 3 && parts.length !== 4) || parts.some((part) => part === ""))
+    throw new UsageError(`${text} is no task: expected HOST/COMPONENT/TASK`, "cutover task list");
+  return { run: parts.length === 4 ? parts[0] : undefined, id: parts.slice(-3).join("/") };
+}
+
+/** Runs are looked through from the newest one on, as far as this. */
+const newestRuns = 20;
+
+/** Throws UsageError when there is none of that name. Without a name the newest open run, else the newest one. */
+export async function loadRun(journal: JournalPort, wanted: RunId | undefined): Promise<LoadedRun> {
+  const streams = (await journal.streams("run/")).reverse();
+  if (wanted !== undefined) {
+    const run = streams.includes(runStream(wanted)) ? await readRun(journal, wanted) : undefined;
+    if (run !== undefined) return run;
+    throw new UsageError(`There is no run ${wanted}`, "cutover task list");
+  }
+  let newest: LoadedRun | undefined;
+  for (const stream of streams.slice(0, newestRuns)) {
+    const loaded = await readRun(journal, stream.slice("run/".length));
+    newest ??= loaded;
+    if (loaded?.state.outcome === undefined && loaded !== undefined) return loaded;
+  }
+  if (newest === undefined) throw new UsageError("Nothing has run yet", "cutover reconcile --once");
+  return newest;
+}
+
+async function readRun(journal: JournalPort, run: RunId): Promise<LoadedRun | undefined> {
+  const events = await journal.read(runStream(run));
+  const state = events.reduce((before, event) => reduce(before, event, run), initialRunState);
+  return state.plan === undefined ? undefined : { run, events, state };
+}
+
+/** The newest run that is open and has this task; of the named run, whether it is open or not. Throws UsageError. */
+export async function findTask(journal: JournalPort, { run, id }: AskedTask): Promise<FoundTask> {
+  const loaded =
+    run === undefined
+      ? await findOpenRun(journal, (state) => placeOfTask(state, id) !== undefined)
+      : await loadRun(journal, run);
+  const found = loaded === undefined ? undefined : placeOfTask(loaded.state, id);
+  if (loaded !== undefined && found !== undefined) return { ...loaded, ...found };
+  const newest = loaded ?? (await loadRun(journal, run));
+  const close = nearest(
+    id,
+    tasksOf(newest.state).map((task) => task.id),
+  );
+  const did = close === undefined ? "" : `; did you mean ${close}?`;
+  const where = loaded === undefined ? "No open run has a" : `Run ${newest.run} has no`;
+  throw new UsageError(`${where} task ${id}${did}`, `cutover task list ${newest.run}`);
+}
+
+async function findOpenRun(
+  journal: JournalPort,
+  isMeant: (state: RunState) => boolean | undefined,
+): Promise<LoadedRun | undefined> {
+  for (const stream of (await journal.streams("run/")).reverse().slice(0, newestRuns)) {
+    if ((await journal.newest(stream))?.kind === "run-ended") continue;
+    const loaded = await readRun(journal, stream.slice("run/".length));
+    if (loaded !== undefined && loaded.state.outcome === undefined && isMeant(loaded.state) === true) return loaded;
+  }
+  return undefined;
+}
+
+/** The open run that moves this component on this host. */
+export async function findOpenRunOf(
+  journal: JournalPort,
+  { host, component }: { readonly host: string; readonly component: string },
+): Promise<LoadedRun | undefined> {
+  return findOpenRun(journal, ({ plan }) =>
+    plan?.changes.some((change) => change.host === host && change.component === component),
+  );
+}
+
+/** The first step of the plan that does this task. */
+function placeOfTask({ plan }: RunState, id: TaskId): Pick<FoundTask, "step" | "work" | "task"> | undefined {
+  for (const step of plan?.steps ?? [])
+    for (const work of step.work) {
+      if (!id.startsWith(`${work.host}/`)) continue;
+      const task = work.groups.flat().find((each) => each.id === id && each.action === "do");
+      if (task !== undefined) return { step, work, task };
+    }
+  return undefined;
+}
+
+function tasksOf({ plan }: RunState): Task[] {
+  return (plan?.steps ?? []).flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()));
+}
+
+/** Throws `run-ended`: what an ended run did is history, and its tasks are those of the next run. */
+export function refuseEnded({ run, state }: LoadedRun, what: string): void {
+  if (state.outcome === undefined && state.rollback === undefined) return;
+  throw new CutoverError({
+    code: "run-ended",
+    message: state.outcome === undefined ? `Run ${run} is on its way back` : `Run ${run} has ended: ${state.outcome}`,
+    ...(state.reason === "" ? {} : { evidence: state.reason }),
+    impact: `Nothing was ${what}`,
+    remedy: "cutover task run HOST/COMPONENT/TASK, or a new pass: cutover reconcile --once",
+  });
+}

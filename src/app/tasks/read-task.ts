@@ -1,0 +1,53 @@
+// One task of a run with its whole story.
+import type { EventBody, RunId } from "../../model/run-event.ts";
+import type { TaskId } from "../../model/task.ts";
+import type { JournalPort } from "../../ports.ts";
+import { findTask, type LoadedRun, loadRun, parseTaskId } from "./find-task.ts";
+import { type TaskRow, taskBook } from "./task-book.ts";
+
+export interface TaskStory {
+  readonly run: RunId;
+  readonly row: TaskRow;
+  /** Milliseconds since the epoch, and what happened, in order. */
+  readonly story: readonly { readonly at: number; readonly text: string }[];
+  /** Tasks of the same host that wait for this one. */
+  readonly dependents: readonly TaskId[];
+}
+
+/** Of the newest open run that has it, else of the newest run. Throws UsageError. */
+export async function readTask(journal: JournalPort, text: string): Promise<TaskStory> {
+  const asked = parseTaskId(text);
+  const newest = asked.run ?? (await loadRun(journal, undefined)).run;
+  const found = await findTask(journal, { ...asked, run: newest });
+  const { tasks } = taskBook(found);
+  const row = tasks.find(({ id, action }) => id === asked.id && action === "do");
+  if (row === undefined) throw new Error(`the book of ${found.run} leaves out ${asked.id}`);
+  const dependents = tasks.filter(({ waitsFor }) => waitsFor === row.id).map(({ id }) => id);
+  return { run: found.run, row, story: storyOf(found, row), dependents };
+}
+
+function storyOf({ events }: LoadedRun, { id, step, host }: TaskRow): TaskStory["story"] {
+  return events.flatMap((event) => {
+    const text = wordsOf(event, { id, step, host });
+    return text === undefined ? [] : [{ at: event.at, text }];
+  });
+}
+
+function wordsOf(event: EventBody, row: Pick<TaskRow, "id" | "step" | "host">): string | undefined {
+  if (event.kind === "task" && event.event.task === row.id) {
+    const { action, state, reason, evidence } = event.event;
+    const said = [reason === "" ? "" : ` (${reason})`, evidence === "" ? "" : `: ${evidence.trimEnd()}`].join("");
+    return `${action} ${state}${said}`;
+  }
+  if (event.kind === "task-skipped" && event.task === row.id) return `skipped by ${event.by}: ${event.reason}`;
+  if (
+    event.kind === "step-added" &&
+    event.step.work.some(({ groups }) => groups.flat().some(({ id }) => id === row.id))
+  )
+    return `asked for by ${event.by}: ${event.reason}`;
+  if (event.kind === "host-reopened" && event.step === row.step && event.host === row.host)
+    return event.tasks.some((key) => key.startsWith(`${row.id} `)) ? `another turn, by ${event.by}: ${event.reason}` : undefined; // biome-ignore format: one line
+  if (event.kind === "amended" && row.id.split("/")[1] === event.component)
+    return `bundle mended by ${event.by}: ${event.changes.join(", ")}`;
+  return undefined;
+}

@@ -1,0 +1,134 @@
+// `cutover task run`: one task on one host, without its neighbours (R32): for trying a script, and for what is done by hand.
+// Beside an open run that holds the component it is a step of that run; else it is a run of its own.
+import { nearest } from "../../desired/nearest.ts";
+import { CutoverError, UsageError } from "../../errors.ts";
+import { canonicalJson, digestOf } from "../../model/digest.ts";
+import type { Host } from "../../model/fleet.ts";
+import type { Observation } from "../../model/observation.ts";
+import type { Plan, Step, TaskGroup } from "../../model/plan.ts";
+import type { PublishedTask, PublishedVersion } from "../../model/published-version.ts";
+import type { Task, TaskAction, TaskKind } from "../../model/task.ts";
+import { hookTask, makeTask } from "../../plan/host-tasks.ts";
+import { recall } from "../controller-memory.ts";
+import { makeRunId, startRun } from "../execute-run.ts";
+import { loadVersion } from "../load-published.ts";
+import { readNewest } from "../read-newest.ts";
+import { runSources } from "../release-context.ts";
+import { type ActedRun, goOn, nextByHand, type TaskAct } from "./act-in-run.ts";
+import { type AskedTask, findOpenRunOf } from "./find-task.ts";
+
+export type RunTaskAct = TaskAct & {
+  readonly action: TaskAction;
+  /** Only says what it would do; the contract's `dryRun` promises that it can. */
+  readonly isDryRun: boolean;
+  /** By default the version that the host runs. */
+  readonly version: string | undefined;
+};
+
+/** Kinds that may be run by themselves: they look, or they are undone by their own undo. The rest belongs to a run. */
+const aloneKinds: readonly TaskKind[] = ["check", "health", "drain"];
+
+/** Throws UsageError for a task that the version does not have, `no-dry-run`, `version-unknown`, HostUnreachableError. */
+export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<ActedRun> {
+  const { controller, by, reason } = act;
+  const [hostName = "", component = "", name = ""] = id.split("/");
+  const { loaded } = await readNewest(controller);
+  const host = knownHost(loaded.desired.hosts, hostName);
+  const observation = await controller.executor.probe(host);
+  const { trust } = await recall(controller);
+  const version = act.version ?? currentOf(observation, { host, component });
+  const { published } = await loadVersion(controller, { component, version, trust });
+  const task = taskOf(act, { published, host, name });
+  const open = await findOpenRunOf(controller.journal, { host: host.name, component });
+  if (open !== undefined) {
+    const step = byHandStep(nextByHand(open), host.name, [[task]]);
+    return { ...(await goOn(act, open, [{ kind: "step-added", step, by, reason }])), asked: id };
+  }
+  const plan = planOf(
+    component,
+    [byHandStep("by-hand.1", host.name, [...building({ published, host }), [task]])],
+    published,
+  );
+  const { commit, generation } = loaded.desired;
+  const sources = runSources({ controller, trust });
+  const run = makeRunId(controller.clock.now());
+  const started = await startRun({ ...act, sources }, { run, plan, commit, generation, fleet: [host] });
+  return { ...started, asked: id };
+}
+
+function knownHost(hosts: readonly Host[], name: string): Host {
+  const found = hosts.find((host) => host.name === name);
+  if (found !== undefined) return found;
+  const close = nearest(name, hosts.map((host) => host.name)); // biome-ignore format: one line
+  throw new UsageError(
+    `The fleet has no host ${name}${close === undefined ? "" : `; did you mean ${close}?`}`,
+    "cutover host list",
+  );
+}
+
+function currentOf(observation: Observation, { host, component }: { host: Host; component: string }): string {
+  const seen = observation.kind === "observed" ? observation.components : [];
+  const current = seen.find((each) => each.component === component)?.current;
+  if (current !== undefined) return current;
+  throw new CutoverError({
+    code: "version-unknown",
+    message: `${host.name} runs no version of ${component}`,
+    impact: "Nothing was changed",
+    remedy: "Say which version's task is meant: --version VERSION",
+  });
+}
+
+function taskOf(
+  { action, isDryRun }: RunTaskAct,
+  { published, host, name }: { readonly published: PublishedVersion; readonly host: Host; readonly name: string },
+): Task {
+  const { component, version, tasks = [] } = published;
+  const place = { host: host.name, component, to: version };
+  const found = tasks.find((task) => task.name === name);
+  if (found !== undefined) return dryOrNot(hookTask(place, found), { found, action, isDryRun });
+  const kind = aloneKinds.find((each) => each === name);
+  if (kind !== undefined && !isDryRun) return makeTask(place, kind, { action });
+  const known = [...tasks.map((task) => task.name), ...aloneKinds];
+  const close = nearest(name, known);
+  throw new UsageError(
+    kind === undefined
+      ? `${component} ${version} has no task ${name} that can be run by itself${close === undefined ? "" : `; did you mean ${close}?`}`
+      : `${name} cannot be run dry`,
+    `known: ${known.join(", ")}`,
+  );
+}
+
+function dryOrNot(
+  task: Task,
+  {
+    found,
+    action,
+    isDryRun,
+  }: { readonly found: PublishedTask; readonly action: TaskAction; readonly isDryRun: boolean },
+): Task {
+  if (!isDryRun) return { ...task, action };
+  if (found.canDryRun) return { ...task, action, options: { ...task.options, "dry-run": "yes" } };
+  throw new CutoverError({
+    code: "no-dry-run",
+    message: `Task ${found.name} would change things: its contract does not say dryRun`,
+    impact: "Nothing was changed",
+    remedy: "Set `dryRun: true` at the task once its script obeys CUTOVER_DRY_RUN, and publish",
+  });
+}
+
+/** What was published last, also when the host has the version already: it is the script of that which is meant. */
+function building({ published, host }: { readonly published: PublishedVersion; readonly host: Host }): TaskGroup[] {
+  const place = { host: host.name, component: published.component, to: published.version };
+  return [[makeTask(place, "distribute")], [makeTask(place, "build")]];
+}
+
+function byHandStep(id: string, host: string, groups: readonly TaskGroup[]): Step {
+  return { id, kind: "task", phase: "by-hand", batch: 0, soakSeconds: 0, work: [{ host, groups }] };
+}
+
+/** Without changes: it moves nothing, and what it does is up to the one task. */
+function planOf(component: string, steps: readonly Step[], { version, contract }: PublishedVersion): Plan {
+  const contracts = { [`${component}@${version}`]: contract };
+  const plan = { release: "by-hand", changes: [], waiting: [], contracts, steps, held: [] };
+  return { ...plan, rollbackPolicy: "auto", failureBudget: 0, hash: digestOf(canonicalJson({ steps, contracts })) };
+}

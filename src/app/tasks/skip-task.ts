@@ -1,0 +1,95 @@
+// `cutover task skip`: the run goes on without a task. It needs a person whom the Trust names, by signature: what is skipped
+// was reviewed, and nobody will do it later.
+import { CutoverError, RefusedError } from "../../errors.ts";
+import type { RunId } from "../../model/run-event.ts";
+import type { TaskId, TaskKind } from "../../model/task.ts";
+import { placeOf } from "../../run/run-state.ts";
+import { recall } from "../controller-memory.ts";
+import { type ActedRun, goOn, type TaskAct } from "./act-in-run.ts";
+import { type AskedTask, type FoundTask, findTask, refuseEnded } from "./find-task.ts";
+import { leftOfStep } from "./left-of-step.ts";
+
+export const actNamespace = "cutover-act";
+
+export type SkipAct = Omit<TaskAct, "by"> & {
+  /** Private key of a commit signer. */
+  readonly keyPath: string;
+};
+
+/** Without these a version would run that nobody built, checked, armed or confirmed. */
+const neverSkipped: readonly TaskKind[] = ["distribute", "build", "check", "switch", "confirm", "commit"];
+
+/** Throws RefusedError `not-to-be-skipped`, `signer-not-trusted`; CutoverError `nothing-to-skip`. */
+export async function skipTask(act: SkipAct, asked: AskedTask): Promise<ActedRun> {
+  const { controller, keyPath, reason } = act;
+  const found = await findTask(controller.journal, asked);
+  refuseEnded(found, "skipped");
+  refuseSkip(found);
+  const { run, events, step, work, task, state } = found;
+  const statement = skipStatement({ run, task: task.id, reason });
+  const signature = await controller.signer.sign({ keyPath, namespace: actNamespace, data: statement });
+  const by = await signerOf(act, { statement, signature });
+  const skipped = { kind: "task-skipped", task: task.id, by, reason, signature } as const;
+  const tasks = leftOfStep({ events: [...events, skipped], step: step.id, work });
+  const place = placeOf(step.id, work.host);
+  const turn = (state.turns.get(place)?.number ?? 0) + 1;
+  // A step that has not reached this host yet is handed over without the task; its turn is opened all the same.
+  const reopened = {
+    kind: "host-reopened",
+    step: step.id,
+    host: work.host,
+    turn,
+    tasks,
+    rest: [],
+    by,
+    reason,
+  } as const;
+  return goOn({ ...act, by }, found, [skipped, reopened]);
+}
+
+/** What is signed, word for word. */
+export function skipStatement(skip: { readonly run: RunId; readonly task: TaskId; readonly reason: string }): string {
+  return `cutover-skip/1\nrun ${skip.run}\ntask ${skip.task}\nreason ${encodeURIComponent(skip.reason)}\n`;
+}
+
+function refuseSkip({ run, task, state, step }: FoundTask): void {
+  if (neverSkipped.includes(task.kind))
+    throw new RefusedError({
+      code: "not-to-be-skipped",
+      message: `${task.kind} is never skipped: the promises of the run rest on it`,
+      impact: "Nothing was changed",
+      remedy: `cutover hold ${task.host} --reason …, or cutover rollback --reason …`,
+    });
+  const reached = state.tasks.get(task.id)?.state ?? "pending";
+  const atWork = state.startedSteps.has(step.id) && state.hosts.get(placeOf(step.id, task.host)) === undefined;
+  if (reached !== "done" && !atWork) return;
+  throw new CutoverError({
+    code: "nothing-to-skip",
+    message: reached === "done" ? `${task.id} is done` : `${task.host} is still at work on ${step.id}`,
+    impact: "Nothing was changed",
+    remedy: `cutover task list ${run}`,
+  });
+}
+
+/** The commit signer in force whose key this is. */
+async function signerOf(
+  { controller, keyPath }: SkipAct,
+  { statement, signature }: { readonly statement: string; readonly signature: string },
+): Promise<string> {
+  const { trust } = await recall(controller);
+  const { keys } = await controller.signer.verify({
+    allowedKeys: trust.commitSigners.map(({ publicKey }) => publicKey),
+    namespace: actNamespace,
+    data: statement,
+    signatures: signature,
+  });
+  const found = trust.commitSigners.find(({ publicKey }) => keys.includes(publicKey));
+  if (found !== undefined) return found.name;
+  throw new RefusedError({
+    code: "signer-not-trusted",
+    message: `${keyPath} is not the key of an operator or admin`,
+    evidence: `the Trust in force names ${trust.commitSigners.map(({ name, roles }) => `${name} (${roles.join(", ")})`).join(", ")}`,
+    impact: "Nothing was changed",
+    remedy: "Use the key of one of them: --key FILE",
+  });
+}

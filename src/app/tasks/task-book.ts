@@ -1,0 +1,123 @@
+// The plan book of a run: every task, how far it is, and what it waits for. Read from the journal alone.
+import type { RunId, RunOutcome } from "../../model/run-event.ts";
+import type { TaskAction, TaskId, TaskKind, TaskState } from "../../model/task.ts";
+import type { JournalPort } from "../../ports.ts";
+import { decide } from "../../run/decide.ts";
+import { placeOf, type RunState, stepsOf, taskKey } from "../../run/run-state.ts";
+import { type LoadedRun, loadRun } from "./find-task.ts";
+
+export interface TaskRow {
+  readonly id: TaskId;
+  readonly step: string;
+  readonly phase: string;
+  readonly host: string;
+  readonly component: string;
+  readonly version: string;
+  readonly kind: TaskKind;
+  readonly action: TaskAction;
+  readonly state: TaskState;
+  readonly reason: string;
+  readonly evidence: string;
+  readonly durationMs: number;
+  /** Neither done nor skipped. */
+  readonly isOpen: boolean;
+  /** The task, or the step, that has to be done before this one; undefined when nothing keeps it. */
+  readonly waitsFor: string | undefined;
+}
+
+export interface TaskBook {
+  readonly run: RunId;
+  readonly release: string;
+  readonly planHash: string;
+  readonly outcome: RunOutcome | undefined;
+  /** Why it ended, or what it waits for. */
+  readonly reason: string;
+  readonly isWayBack: boolean;
+  readonly tasks: readonly TaskRow[];
+}
+
+/** The newest open run, else the newest one, when none is named. */
+export async function readTaskBook(journal: JournalPort, run: RunId | undefined): Promise<TaskBook> {
+  return taskBook(await loadRun(journal, run));
+}
+
+export function taskBook({ run, events, state }: LoadedRun): TaskBook {
+  const newest = newestWords(events);
+  const waiting = decide(state);
+  const reason =
+    state.outcome === undefined && waiting !== undefined && "reason" in waiting ? waiting.reason : state.reason;
+  return {
+    run,
+    release: state.plan?.release ?? "",
+    planHash: state.plan?.hash ?? "",
+    outcome: state.outcome,
+    reason,
+    isWayBack: state.rollback !== undefined,
+    tasks: rowsOf(state, newest),
+  };
+}
+
+type Word = Pick<TaskRow, "state" | "reason" | "evidence" | "durationMs">;
+const pending: Word = { state: "pending", reason: "", evidence: "", durationMs: 0 };
+
+/** By step, then `ID ACTION`: a step may hold the do and the undo of one task. */
+function newestWords(events: LoadedRun["events"]): Map<string, Word> {
+  const words = new Map<string, Word>();
+  for (const event of events) {
+    if (event.kind === "host-reopened") for (const key of event.tasks) words.delete(`${event.step} ${key}`);
+    if (event.kind === "task-skipped") words.set(event.task, { ...pending, state: "skipped", reason: event.reason });
+    if (event.kind !== "task") continue;
+    const { task, action, state, reason, evidence, durationMs } = event.event;
+    const isUndone = action === "undo" && state === "done";
+    const key = `${event.step} ${task} ${action}`;
+    // Nobody decided that: what came before it failed, and it is still to come.
+    if (state === "skipped") words.delete(key);
+    else words.set(key, { state: isUndone ? "undone" : state, reason, evidence, durationMs });
+  }
+  return words;
+}
+
+function rowsOf(state: RunState, words: ReadonlyMap<string, Word>): TaskRow[] {
+  const rows: TaskRow[] = [];
+  const byHand = new Map(state.added.map(({ id }, index) => [id, index]));
+  const current = stepsOf(state)[state.position]?.id;
+  let isAfter = false;
+  for (const step of [...state.added, ...stepsOf(state)]) {
+    const ofPlan = !byHand.has(step.id);
+    for (const { host, groups } of step.work) {
+      let before: TaskId | undefined;
+      for (const group of groups) {
+        const mine = group.map((task): TaskRow => {
+          const word = wordOf(state, words, { step: step.id, task: task.id, key: taskKey(task) });
+          const { id, component, version, kind, action } = task;
+          const isOpen = !isOver(word, action);
+          const waits = word.state === "pending" && state.hosts.get(placeOf(step.id, host)) !== "done";
+          const waitsFor = waits ? (before ?? (ofPlan && isAfter ? current : undefined)) : undefined;
+          return { id, step: step.id, phase: step.phase, host, component, version, kind, action, ...word, isOpen, waitsFor }; // biome-ignore format: one line
+        });
+        rows.push(...mine);
+        before ??= mine.find(({ isOpen }) => isOpen)?.id;
+      }
+    }
+    if (ofPlan && step.id === current) isAfter = true;
+  }
+  return rows;
+}
+
+/** A `do` that is undone was taken back by hand: it is to be done again. */
+function isOver({ state }: Word, action: TaskAction): boolean {
+  return state === "done" || state === "skipped" || (state === "undone" && action === "undo");
+}
+
+/** What an operator took back or skipped stands above what its step said. */
+function wordOf(
+  state: RunState,
+  words: ReadonlyMap<string, Word>,
+  { step, task, key }: { readonly step: string; readonly task: TaskId; readonly key: string },
+): Word {
+  const byHand = words.get(task);
+  const word = byHand ?? words.get(`${step} ${key}`) ?? pending;
+  const known = state.tasks.get(task);
+  const isTakenBack = known?.state === "undone" && key.endsWith(" do") && !words.has(`${step} ${task} undo`);
+  return isTakenBack ? { ...word, state: "undone" } : word;
+}

@@ -1,0 +1,45 @@
+// `cutover task undo`: one task of an open run is taken back, and everything else stands. What comes after it waits.
+import { CutoverError } from "../../errors.ts";
+import type { Step } from "../../model/plan.ts";
+import type { RunId } from "../../model/run-event.ts";
+import type { Task, TaskKind } from "../../model/task.ts";
+import { type ActedRun, goOn, nextByHand, type TaskAct } from "./act-in-run.ts";
+import { type AskedTask, type FoundTask, findTask, refuseEnded } from "./find-task.ts";
+
+const undoableKinds: readonly TaskKind[] = ["backup", "drain", "hook", "switch"];
+
+/** Throws `nothing-to-undo` for a task that never started, or that has no way back of its own. */
+export async function undoTask(act: TaskAct, asked: AskedTask): Promise<ActedRun> {
+  const found = await findTask(act.controller.journal, asked);
+  refuseEnded(found, "undone");
+  refuseUndo(found);
+  const { by, reason } = act;
+  const acted = await goOn(act, found, [{ kind: "step-added", step: undoStep(found), by, reason }]);
+  return { ...acted, asked: found.task.id };
+}
+
+function refuseUndo({ run, state, task }: FoundTask): void {
+  const reached = state.tasks.get(task.id)?.state ?? "pending";
+  const why = !undoableKinds.includes(task.kind)
+    ? `${task.kind} has no undo of its own`
+    : ["pending", "skipped", "undone"].includes(reached)
+      ? `${task.id} is ${reached}`
+      : undefined;
+  if (why === undefined) return;
+  throw new CutoverError({
+    code: "nothing-to-undo",
+    message: `There is nothing to undo: ${why}`,
+    impact: "Nothing was changed",
+    remedy: `cutover task list ${run}`,
+  });
+}
+
+function undoStep({ run, state, step, task }: FoundTask): Step {
+  const work = [{ host: task.host, groups: [[undoOf(task, run)]] }];
+  return { id: nextByHand({ state }), kind: "task", phase: step.phase, batch: 0, soakSeconds: 0, work };
+}
+
+function undoOf(task: Task, run: RunId): Task {
+  const options = task.kind === "switch" ? { reason: "operator", "trial-run": run } : task.options;
+  return { ...task, action: "undo", options: task.kind === "backup" ? { "trial-run": run } : options };
+}

@@ -1,0 +1,62 @@
+// Commands that act in a run by hand: under the lease, watched like any run, and said how it stands afterwards.
+import type { ActedRun, TaskAct } from "../app/tasks/act-in-run.ts";
+import { ExitCode } from "../errors.ts";
+import type { CommandContext, Options } from "./command.ts";
+import { openRunHistory } from "./open-run-history.ts";
+import { runExitCode } from "./outcomes.ts";
+import { type Line, styled } from "./text.ts";
+import { watchRun } from "./watch-run.ts";
+
+type Place = Omit<TaskAct, "by" | "reason">;
+
+export async function actOnRun(
+  context: CommandContext,
+  { options, kind }: { readonly options: Options; readonly kind: string },
+  act: (place: Place) => Promise<ActedRun>,
+): Promise<ExitCode> {
+  const { output, services, configPath, signal } = context;
+  const { withLease } = await import("../app/controller.ts");
+  const { controller, close } = await services.openController(configPath);
+  const display = watchRun(output, await openRunHistory(controller.journal));
+  try {
+    const takeOver = options.takeOver === true;
+    const acted = await withLease(controller, { takeOver, signal }, (lease, running) =>
+      act({ controller, lease, watcher: display, signal: running }),
+    );
+    display.close();
+    const { describeRun } = await import("../app/tasks/describe-run.ts");
+    const { outcome, reason } = describeRun(acted.state);
+    const exitCode = exitCodeOf(acted, outcome);
+    output.print(outcomeLines({ run: acted.run, outcome, reason, notPublished: acted.notPublished }));
+    const unpublished = acted.notPublished === undefined ? {} : { notPublished: acted.notPublished };
+    output.jsonLine({ kind, run: acted.run, outcome, reason, exitCode, ...unpublished });
+    return exitCode;
+  } finally {
+    display.close();
+    await close();
+  }
+}
+
+/** Whoever asked for one task wants to know about that one; else the run counts. */
+function exitCodeOf({ asked, state }: ActedRun, outcome: string): ExitCode {
+  const reached = asked === undefined ? undefined : state.tasks.get(asked)?.state;
+  if (asked !== undefined) return reached === "done" || reached === "undone" ? ExitCode.done : ExitCode.stuck;
+  return outcome === "open" ? ExitCode.changesPending : runExitCode(state.outcome);
+}
+
+interface Said {
+  readonly run: string;
+  readonly outcome: string;
+  readonly reason: string;
+  readonly notPublished: string | undefined;
+}
+
+function outcomeLines({ run, outcome, reason, notPublished }: Said): Line[] {
+  const good = outcome === "done";
+  const late = notPublished === undefined ? [] : [[styled("status not in git yet:", "warn"), ` ${notPublished}; the next pass writes it`]]; // biome-ignore format: one line
+  return [
+    ...late,
+    [styled(`${outcome}:`, good ? "good" : "warn"), ` run ${run}${reason === "" ? "" : `: ${reason}`}`],
+    ...(good ? [] : [[styled("next:", "accent"), ` cutover task list ${run} --open`]]),
+  ];
+}

@@ -1,0 +1,88 @@
+// Tasks of a run for people. Pure.
+import type { TaskStory } from "../app/tasks/read-task.ts";
+import type { TaskBook, TaskRow } from "../app/tasks/task-book.ts";
+import { type Cell, tableLines } from "./table.ts";
+import { type Line, type Style, styled } from "./text.ts";
+import { counted, formatClock, formatDuration } from "./units.ts";
+
+/** More than these are counted by step: nobody reads ten thousand rows. */
+const rowLimit = 400;
+
+const stateStyles: Readonly<Record<TaskRow["state"], Style>> = {
+  pending: "faint",
+  running: "accent",
+  done: "good",
+  failed: "bad",
+  undone: "warn",
+  unknown: "bad",
+  skipped: "warn",
+};
+
+export function renderTaskBook(book: TaskBook, total: number): Line[] {
+  const { run, release, outcome, reason, planHash, tasks, isWayBack } = book;
+  const state = outcome ?? (isWayBack ? "on its way back" : "open");
+  const why = reason === "" ? "" : `: ${reason}`;
+  const shown = tasks.length === total ? counted(total, "task") : `${tasks.length} of ${counted(total, "task")}`;
+  return [
+    [styled(`${release} ${run}`, "strong"), ` ${state}${why}`],
+    ...(tasks.length <= rowLimit ? taskRows(tasks) : countedRows(tasks)),
+    [styled(`${shown}, plan ${planHash}`, "faint")],
+    ...nextLines(book),
+  ];
+}
+
+function taskRows(tasks: readonly TaskRow[]): Line[] {
+  if (tasks.length === 0) return [];
+  const rows = tasks.map((row): Cell[] => [
+    { text: row.step },
+    { text: `${row.action === "undo" ? "undo " : ""}${row.id}` },
+    { text: row.state, style: stateStyles[row.state] },
+    { text: row.durationMs === 0 ? "" : formatDuration(row.durationMs) },
+    { text: saidOf(row) },
+  ]);
+  return tableLines(["step", "task", "state", "took", ""], rows);
+}
+
+function saidOf({ state, reason, evidence, waitsFor }: TaskRow): string {
+  if (waitsFor !== undefined) return `waits for ${waitsFor}`;
+  if (state !== "failed" && state !== "unknown") return state === "skipped" ? reason : "";
+  return [reason, evidence.split("\n", 1)[0] ?? ""].filter(Boolean).join(": ");
+}
+
+function countedRows(tasks: readonly TaskRow[]): Line[] {
+  const rows = [...Map.groupBy(tasks, ({ step, state }) => `${step} ${state}`).values()].map((group): Cell[] => {
+    const [first] = group;
+    return [
+      { text: first?.step ?? "" },
+      { text: first?.state ?? "", style: stateStyles[first?.state ?? "pending"] },
+      { text: counted(group.length, "task") },
+    ];
+  });
+  return [...tableLines(["step", "state", "tasks"], rows), ["  --host, --component and --open show them one by one"]];
+}
+
+function nextLines({ run, outcome, tasks, isWayBack }: TaskBook): Line[] {
+  if (outcome !== undefined || isWayBack) return [];
+  const failed = tasks.find(({ state, action }) => (state === "failed" || state === "undone") && action === "do");
+  if (failed === undefined) return [];
+  const place = `${run}/${failed.id}`;
+  return [
+    [styled("next:", "accent"), ` cutover task show ${place}`],
+    [`      cutover task ${failed.state === "failed" ? "undo" : "retry"} ${place} --reason …`],
+  ];
+}
+
+export function renderTask({ run, row, story, dependents }: TaskStory): Line[] {
+  const waits = row.waitsFor === undefined ? [] : [[`  waits for ${row.waitsFor}`]];
+  const others = dependents.length === 0 ? [] : [[`  ${dependents.join(", ")} ${dependents.length === 1 ? "waits" : "wait"} for it`]]; // biome-ignore format: one line
+  return [
+    [styled(row.id, "strong"), ` ${row.version}: `, styled(row.state, stateStyles[row.state])],
+    [`  ${row.kind === "hook" ? "executable of the task bundle" : row.kind}, step ${row.step} of run ${run}`],
+    ...waits,
+    ...others,
+    ...story.flatMap(({ at, text }): Line[] => {
+      const [first = "", ...more] = text.split("\n");
+      return [[`  ${formatClock(at)} ${first}`], ...more.map((line): Line => [`           ${line}`])];
+    }),
+  ];
+}

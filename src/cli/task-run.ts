@@ -1,0 +1,40 @@
+// cutover task run HOST/COMPONENT/TASK
+import type { Command } from "commander";
+import { actOnRun } from "./act-on-run.ts";
+import { examples, optionalText, type Register } from "./command.ts";
+import { actorOf, addReason } from "./run-control.ts";
+import { takeOverOption } from "./task-acts.ts";
+
+export function addTaskRun(task: Command, register: Register): void {
+  const command = addReason(task.command("run"))
+    .argument("<id>", "HOST/COMPONENT/TASK")
+    .option("--undo", "its undo instead")
+    .option("--dry-run", "only say what it would do; the contract's dryRun promises that the script can")
+    .option("--version <version>", "whose script (default: the version that the host runs)")
+    .option(...takeOverOption)
+    .summary("Run one task on one host, without its neighbours")
+    .description(
+      "Run one task on one host, without its neighbours: a check, health or drain, or an executable of the task bundle as it was published last",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        ["cutover task run db1/orders/convert --dry-run --reason 'what would it do?'", ""],
+        ["cutover task run db1/orders/convert --version 2.0.0 --reason 'try the mended one'", ""],
+      ),
+    );
+  register(command, async (context, { args, options }) => {
+    const [{ runTask }, { parseTaskId }] = await Promise.all([
+      import("../app/tasks/run-task.ts"),
+      import("../app/tasks/find-task.ts"),
+    ]);
+    const how = {
+      ...actorOf(options),
+      action: options.undo === true ? ("undo" as const) : ("do" as const),
+      isDryRun: options.dryRun === true,
+      version: optionalText(options, "version"),
+    };
+    const asked = parseTaskId(args[0] ?? "");
+    return actOnRun(context, { options, kind: "task-run" }, (place) => runTask({ ...place, ...how }, asked));
+  });
+}

@@ -138,6 +138,7 @@ function optionsOf(
 ): Record<string, string> {
   const trialRun: Record<string, string> = random.chance(4) ? { "trial-run": `run-${1 + random.below(2)}` } : {};
   if (kind === "hook") return { name };
+  if (kind === "backup") return { ...(random.chance(2) ? { point: random.pick(["p1", "p2"]) } : {}), ...trialRun };
   if (kind === "switch" && action === "do")
     return random.chance(8) ? { deadline: "9000" } : random.chance(2) ? { deadline: "1000" } : {};
   if (kind === "switch") return { reason: random.pick(["failed", "operator"]), ...trialRun };

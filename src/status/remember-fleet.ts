@@ -21,6 +21,9 @@ export interface RememberedFleet {
   readonly observedAt: number | undefined;
 }
 
+/** Outcomes of what no hold keeps. */
+const goesOn: ReadonlySet<TargetStatus["outcome"]> = new Set(["in-sync", "done", "pending", "rolled-back", "failed"]);
+
 interface Told {
   readonly status: Status;
   readonly target: TargetStatus;
@@ -52,7 +55,9 @@ export function rememberFleet(statuses: readonly Status[], hosts: Iterable<strin
     const at = parts.reduce((newest, { status }) => Math.max(newest, status.at), 0);
     if (parts.length > 0) observedAt = Math.min(observedAt ?? at, at);
     const held = parts.find(({ target }) => target.outcome === "held");
-    if (held !== undefined) holds.set(host, held.target.detail ?? "on hold");
+    // Of a host on hold nothing is as asked; one component that a plan edit holds is named by git itself.
+    const isWhole = !parts.some(({ target }) => goesOn.has(target.outcome));
+    if (held !== undefined && isWhole) holds.set(host, held.target.detail ?? "on hold");
     observations.set(host, observationOf({ host, at, parts, facts: facts.get(host) }));
   }
   return { observations, holds, quarantined: quarantinesOf(oldestFirst), observedAt };

@@ -122,3 +122,27 @@ test("trees are written once a version, and where a host differs, with the host:
     `${encodeNote(status).length / many.length} characters a host`,
   );
 });
+
+test("plan edits mean the same from a status as from hosts, also of what they hold and leave out (R36)", () => {
+  const reason = "somebody wants it so";
+  const components = { db: { hosts: ["h1", "h2"] }, api: { hosts, dependsOn: ["db"] } };
+  const edits = [
+    { kind: "hold", host: "h1", component: "api", reason },
+    { kind: "exclude", host: "h3", component: "api", reason },
+    { kind: "hold", host: "h4", reason },
+    { kind: "pin", component: "api", host: "h2", version: "1.9.0", reason },
+  ] as const;
+  const input = planInput({ components, edits });
+  const live = makePlan(input);
+  const status = statusOf(input);
+  const fromNotes = makePlan({ ...input, ...rememberFleet([status], hosts) });
+  assert.equal(fromNotes.hash, live.hash);
+  const places = ({ changes, waiting }: typeof live) =>
+    [changes, waiting].map((list) => list.map(({ host, component, from, to }) => `${host} ${component} ${from} ${to}`));
+  assert.deepEqual(places(fromNotes), places(live));
+  const lifted = makePlan({ ...planInput({ components }), ...rememberFleet([status], hosts) });
+  assert.ok(
+    lifted.changes.some(({ host, component, from }) => host === "h3" && component === "api" && from === "1.0.0"),
+    "what was left out is still known when it comes back",
+  );
+});

@@ -309,3 +309,15 @@ function assertInert(text: string): void {
   assert.equal(fenced, false, "fences end");
   assert.equal((text.match(/<details>/g) ?? []).length, (text.match(/<\/details>/g) ?? []).length);
 }
+
+test("plan edits stand in the comment with what they do and why, as text only (R36, T26)", () => {
+  const edits = [
+    { kind: "hold", host: "web1", reason: "<img src=x> @ada" },
+    { kind: "gate", name: "look", afterBatch: 1, reason: "someone looks" },
+  ] as const;
+  const text = renderReviewMarkdown(reviewOf([releaseReview({ ...smallWorld, edits })]));
+  assert.match(text, /\*\*Edited by hand: 2 edits\*\*/);
+  assert.match(text, /\| `hold` \| web1 stays as it is \| `by-hand` \| /);
+  assert.match(text, /\| `gate` \| the run waits after batch 1 of \d \| `by-hand` \| someone looks \|/);
+  assert.ok(!text.includes("<img") && !text.includes("@ada"));
+});

@@ -1,8 +1,9 @@
 // What a hook is given beside the contract's environment: a place of its own that its undo finds again, and the wish to only say what it would do.
 import assert from "node:assert/strict";
-import { lstat, readdir, readFile, stat, utimes } from "node:fs/promises";
+import { lstat, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { readSdk } from "../../src/host/read-sdk.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
 
 const missing = (path: string): Promise<boolean> =>
@@ -75,6 +76,36 @@ for (const shell of shells) {
         }
         assert.equal((await host.task("hook", "do", { version: "v1", options: { name: "can" } })).exitCode, 0);
         assert.equal(await readFile(join(host.base, "acted"), "utf8"), "x\n");
+      }));
+
+    test(`${name}: R35: on a host, too, the SDK is the whole undo of a task that edits through it, also of one that failed half-way`, () =>
+      withPartsHost(shell, async (host) => {
+        const settings = join(host.base, "app.conf");
+        await writeFile(settings, "threads=4\n", { mode: 0o640 });
+        const edits = `#!/bin/sh
+set -eu
+. "\${0%/*}/cutover.sh"
+cutover_progress 1 2 "edit"
+cutover_edit ${settings} workers "$(cutover_get ${settings} threads)"
+[ "$(cutover_fact version)" = v1 ] || cutover_fail "no place for $(cutover_fact from)"
+`;
+        const tasks = { "task.convert.do": "edits", "task.convert.undo": "cutover.sh" };
+        for (const version of ["v1", "v2"])
+          await host.install(version, { bundle: { edits, "cutover.sh": readSdk("cutover.sh") }, contract: tasks });
+        const hook = (version: string, action: "do" | "undo") =>
+          host.task("hook", action, { version, run: `run-${version}`, options: { name: "convert" } });
+        const done = await hook("v1", "do");
+        assert.equal(done.evidence, `progress 1/2 edit\nset workers in ${settings}\n`, done.reason);
+        assert.equal(await readFile(settings, "utf8"), "threads=4\nworkers=4\n");
+        assert.equal((await hook("v2", "undo")).exitCode, 0, "another run has nothing to undo");
+        assert.equal(await readFile(settings, "utf8"), "threads=4\nworkers=4\n");
+        assert.equal((await hook("v1", "undo")).evidence, `put back ${settings}\n`);
+        assert.equal(await readFile(settings, "utf8"), "threads=4\n");
+        const failed = await hook("v2", "do");
+        assert.match(failed.evidence, /convert do: exit 1: .*\n?.*\n?.*cutover: no place for/);
+        assert.equal((await hook("v2", "undo")).exitCode, 0);
+        assert.equal(await readFile(settings, "utf8"), "threads=4\n");
+        assert.equal((await stat(settings)).mode & 0o777, 0o640);
       }));
   });
 }

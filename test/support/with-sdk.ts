@@ -73,9 +73,11 @@ export async function withSdk(language: SdkLanguage, body: (bench: SdkBench) => 
             ...{ CUTOVER_ROOT: join(root, "srv/app"), PYTHONDONTWRITEBYTECODE: "1", ...env },
           },
         });
+        const said = ended.stdout + ended.stderr;
+        if (/not found$/m.test(said)) throw new Error(`the host lacks a program: ${said}`);
         return {
           exitCode: ended.status ?? 128 + (ended.signal === null ? 0 : constants.signals[ended.signal]),
-          said: ended.stdout + ended.stderr,
+          said,
         };
       },
     });

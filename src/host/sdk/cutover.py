@@ -3,6 +3,8 @@
 # A copy is signed with the task bundle. Do not edit it, copy it anew.
 """The calls of cutover.sh, with the same names, the same journal and the same promises: an undo in sh takes back what a do in Python did.
 
+Standard library only; what takes long to load is imported where it is used.
+
 What every call keeps to: it may be killed at any line and run again, with the same end. What was there is kept, durably, before it is
 changed for the first time. In a dry run it says what it would do and changes nothing. When it cannot do its work it raises Failed, whose
 words end the task. It prints names, never values: they may be secret. Paths are absolute, as on the host; in a test they lie below a
@@ -25,14 +27,9 @@ import hashlib
 import os
 import re
 import shutil
-import socket
 import stat
-import subprocess
-import sys
 import time
 import types
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 
@@ -66,6 +63,8 @@ def run(argv, **options):
     """The command ends well, or the task ends. Not in a dry run."""
     if dry_run():
         return say(f"would run {argv[0]}")
+    import subprocess
+
     ended = subprocess.run(argv, stdin=subprocess.DEVNULL, check=False, **options)
     if ended.returncode != 0:
         raise Failed(f"{argv[0]} ended with {ended.returncode}")
@@ -551,8 +550,15 @@ def _unit_state(name):
         return file.read_text().strip() if file.exists() else "active"
     if _PREFIX or not os.path.isdir("/run/systemd/system"):
         return "none"
-    asked = subprocess.run(["systemctl", "is-active", name], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    asked = _systemctl("is-active", name)
     return "active" if asked.stdout.strip() in ("active", "activating", "reloading") else "inactive"
+
+
+def _systemctl(*words):
+    import subprocess
+
+    told = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.run(["systemctl", *words], text=True, check=False, **told)
 
 
 def _unit(what, name):
@@ -572,8 +578,8 @@ def _unit(what, name):
         pretended = os.environ.get("CUTOVER_UNITS")
         if pretended:
             Path(pretended, name).write_text(f"{want}\n")
-        elif subprocess.run(["systemctl", what, name], stdin=subprocess.DEVNULL, check=False).returncode != 0:
-            raise Failed(f"systemctl {what} {name} failed")
+        elif (ended := _systemctl(what, name)).returncode != 0:
+            raise Failed(f"systemctl {what} {name}: {ended.stdout[-2000:]}")
         if _unit_state(name) != want:
             raise Failed(f"{name} is {_unit_state(name)} after {what}")
         say(f"{what} {name}")
@@ -615,6 +621,8 @@ def wait_for(seconds, what, *args):
 
 
 def _accepts(host, port):
+    import socket
+
     try:
         socket.create_connection((host, int(port)), timeout=3).close()
         return True
@@ -622,17 +630,19 @@ def _accepts(host, port):
         return False
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_):
-        return None
-
-
 def _answers(url):
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
+    """2xx, no redirect followed."""
+    import urllib.request
+
+    class NoRedirect(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_):
+            return None
+
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
     try:
         with opener.open(url, timeout=5) as reply:
             return 200 <= reply.status < 300
-    except (OSError, urllib.error.URLError):
+    except OSError:  # also what urllib and http raise
         return False
 
 

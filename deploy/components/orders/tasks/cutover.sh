@@ -111,14 +111,15 @@ _c_state() { # NAME: that directory is there, below CUTOVER_STATE
 
 _c_facts() { # PATH: prints what a copy must have
 	if [ -d "$1" ] && [ ! -L "$1" ]; then
-		(cd "$1" && find . -exec stat -c '%A %u %g %N' {} + && find . -type f -exec cksum {} +) </dev/null | sort
+		_c_list=$(cd "$1" && find . -exec stat -c '%A %u %g %N' {} + </dev/null && find . -type f -exec sha256sum {} + </dev/null) || return 1
+		printf '%s\n' "$_c_list" | sort
 	else
-		stat -c '%A %u %g %F' "$1"
-		if [ -L "$1" ]; then readlink "$1"; else cksum <"$1"; fi
+		stat -c '%A %u %g %F' "$1" && if [ -L "$1" ]; then readlink "$1"; else sha256sum <"$1"; fi
 	fi
 }
 _c_copy() { # FROM TO: exactly, also mode and owner. Some cp end well with a wrong copy
-	rm -rf "$2" && cp -a "$1" "$2" && [ "$(_c_facts "$1")" = "$(_c_facts "$2")" ] || cutover_fail "cannot copy $1 exactly"
+	rm -rf "$2" && cp -a "$1" "$2" && _c_is=$(_c_facts "$1") && _c_copied=$(_c_facts "$2") && [ "$_c_is" = "$_c_copied" ] ||
+		cutover_fail "cannot copy $1 exactly"
 }
 _c_kept() { # sets _c_entry to what is kept of _c_at; status 1 when nothing is
 	_c_hash=$(printf '%s' "$_c_at" | sha256sum) || cutover_fail "sha256sum is needed"

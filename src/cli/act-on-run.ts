@@ -1,18 +1,52 @@
 // Commands that act in a run by hand: under the lease, watched like any run, and said how it stands afterwards.
-import type { ActedRun, TaskAct } from "../app/tasks/act-in-run.ts";
-import { ExitCode } from "../errors.ts";
+import type { ActedRun, Going, TaskDecision } from "../app/tasks/act-in-run.ts";
+import { CutoverError, ExitCode } from "../errors.ts";
 import type { CommandContext, Options } from "./command.ts";
 import { openRunHistory } from "./open-run-history.ts";
 import { runExitCode } from "./outcomes.ts";
 import { type Line, styled } from "./text.ts";
 import { watchRun } from "./watch-run.ts";
 
-type Place = Omit<TaskAct, "by" | "reason">;
+type OpenedController = Awaited<ReturnType<CommandContext["services"]["openController"]>>["controller"];
 
+interface ActOnRun {
+  readonly options: Options;
+  readonly kind: string;
+}
+
+/** What a person decided goes into the run: here, or beside the process that serves. */
+export async function decideInRun(
+  context: CommandContext,
+  act: ActOnRun,
+  decide: (controller: OpenedController) => Promise<TaskDecision>,
+): Promise<ExitCode> {
+  const { goOn, sayBeside } = await import("../app/tasks/act-in-run.ts");
+  try {
+    return await actOnRun(context, act, async (going) => goOn(going, await decide(going.controller)));
+  } catch (error) {
+    if (!(error instanceof CutoverError) || error.code !== "serve-running") throw error;
+  }
+  const { controller, close } = await context.services.openController(context.configPath);
+  try {
+    const decision = await decide(controller);
+    await sayBeside(controller, decision);
+    const { run } = decision.found;
+    context.output.print([
+      [styled("said:", "good"), " the running cutover serve goes on with it"],
+      [styled("next:", "accent"), ` cutover task list ${run}`],
+    ]);
+    context.output.document({ kind: act.kind, run, events: decision.events });
+    return ExitCode.done;
+  } finally {
+    await close();
+  }
+}
+
+/** Under the lease, watched like any run. */
 export async function actOnRun(
   context: CommandContext,
-  { options, kind }: { readonly options: Options; readonly kind: string },
-  act: (place: Place) => Promise<ActedRun>,
+  { options, kind }: ActOnRun,
+  act: (going: Going) => Promise<ActedRun>,
 ): Promise<ExitCode> {
   const { output, services, configPath, signal } = context;
   const { withLease } = await import("../app/controller.ts");

@@ -1,6 +1,6 @@
 // cutover task undo | retry | skip: one task of an open run, everything else stands.
 import type { Command } from "commander";
-import { actOnRun } from "./act-on-run.ts";
+import { decideInRun } from "./act-on-run.ts";
 import { examples, type Register, textOption } from "./command.ts";
 import { actorOf, addReason } from "./run-control.ts";
 
@@ -34,7 +34,9 @@ function addUndo(task: Command, register: Register): void {
     ]);
     const actor = actorOf(options);
     const asked = parseTaskId(args[0] ?? "");
-    return actOnRun(context, { options, kind: "task-undo" }, (place) => undoTask({ ...place, ...actor }, asked));
+    return decideInRun(context, { options, kind: "task-undo" }, (controller) =>
+      undoTask({ controller, ...actor }, asked),
+    );
   });
 }
 
@@ -62,8 +64,8 @@ function addRetry(task: Command, register: Register): void {
     const actor = actorOf(options);
     const asked = parseTaskId(args[0] ?? "");
     const amend = options.amend === true;
-    return actOnRun(context, { options, kind: "task-retry" }, (place) =>
-      retryTask({ ...place, ...actor, amend }, asked),
+    return decideInRun(context, { options, kind: "task-retry" }, (controller) =>
+      retryTask({ controller, ...actor, amend }, asked),
     );
   });
 }
@@ -89,6 +91,8 @@ function addSkip(task: Command, register: Register): void {
     const { reason } = actorOf(options);
     const asked = parseTaskId(args[0] ?? "");
     const keyPath = textOption(options, "key");
-    return actOnRun(context, { options, kind: "task-skip" }, (place) => skipTask({ ...place, reason, keyPath }, asked));
+    return decideInRun(context, { options, kind: "task-skip" }, (controller) =>
+      skipTask({ controller, reason, keyPath }, asked),
+    );
   });
 }

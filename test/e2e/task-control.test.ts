@@ -9,6 +9,8 @@ import type { LabHost } from "../../src/lab/lab.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
 import { openJournal } from "../../src/wiring.ts";
 import { type Command, cutoverCommand } from "../support/cutover-command.ts";
+import { listenElsewhere, spawnServe } from "../support/spawn-serve.ts";
+import { until } from "../support/until.ts";
 import { type Home, withHome } from "../support/with-home.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
 import { enrolment, retire } from "../support/with-world.ts";
@@ -210,12 +212,23 @@ test(
       assert.match(never.text, /switch is never skipped/);
       const unknown = await cutover(64, "task", "skip", `${second.name}/orders/converd`, "--key", "keys/operator", "--reason", "x"); // biome-ignore format: one line
       assert.match(unknown.text, /did you mean host-2\/orders\/convert\?/);
-      await cutover(0, "task", "skip", place, "--key", "keys/operator", "--reason", "no numbers there");
+      // A running serve goes on with what is said beside it.
+      await listenElsewhere(world.config);
+      const serve = spawnServe(world.config);
+      try {
+        await until("serve's first pass", 60_000, async () => serve.passes.length > 0);
+        const said = await cutover(0, "task", "skip", place, "--key", "keys/operator", "--reason", "no numbers there");
+        assert.match(said.text, /the running cutover serve goes on with it/);
+        await until("the end of the run", 60_000, async () => serve.events.some(({ kind }) => kind === "run-ended"));
+      } finally {
+        await serve.stop();
+      }
       const show = await cutover(0, "task", "show", place);
-      assert.match(show.text, /skipped by \S+: no numbers there/);
+      assert.match(show.text, /skipped by operator: no numbers there/);
       assert.deepEqual(await Promise.all(hosts.map(versionOf)), ["1.0.0", "1.0.0", "1.0.0"]);
-      const ended = await cutover(4, "task", "retry", place, "--reason", "x").catch((error: unknown) => error);
-      assert.ok(ended);
+      const run = /of run (\S+)/.exec(show.text)?.[1] ?? "";
+      const ended = await cutover(4, "task", "retry", `${run}/${place}`, "--reason", "x");
+      assert.match(ended.text, /has ended: done/);
     }),
 );
 

@@ -1,8 +1,10 @@
 // An operator's word in an open run: journaled first, then the run goes on with it, under the lease.
-import type { EventBody } from "../../model/run-event.ts";
+import { CutoverError } from "../../errors.ts";
+import type { EventBody, JournalEvent } from "../../model/run-event.ts";
 import type { TaskId } from "../../model/task.ts";
 import type { Lease } from "../../ports.ts";
 import { makeAppender } from "../../run/append.ts";
+import { decide } from "../../run/decide.ts";
 import { runStream } from "../../run/replay.ts";
 import type { Controller } from "../controller.ts";
 import { recall } from "../controller-memory.ts";
@@ -14,32 +16,66 @@ import type { LoadedRun } from "./find-task.ts";
 
 export interface TaskAct extends OperatorAct {
   readonly controller: Controller;
+}
+
+/** What is to be said in a run, and nothing said yet: reads only. */
+export interface TaskDecision {
+  readonly found: LoadedRun;
+  readonly events: readonly EventBody[];
+  /** The one task that was asked for, where the run is to do no more. */
+  readonly asked?: TaskId;
+}
+
+export interface Going {
+  readonly controller: Controller;
   readonly lease: Lease;
   readonly watcher: RunWatcher;
   readonly signal: AbortSignal;
 }
 
-export type ActedRun = RunResult & {
-  /** The one task that was asked for, where the run was to do no more. */
-  readonly asked?: TaskId;
-  /** Set when the status is true but could not be written to git; the next pass writes it. */
-  readonly notPublished?: string;
-};
+export type ActedRun = RunResult &
+  Pick<TaskDecision, "asked"> & {
+    /** Set when the status is true but could not be written to git; the next pass writes it. */
+    readonly notPublished?: string;
+  };
 
 /** Appends what was decided and drives the run until it ends or waits again. */
-export async function goOn(
-  act: TaskAct,
-  { run, events: before }: LoadedRun,
-  events: readonly EventBody[],
-): Promise<ActedRun> {
-  const { controller, lease, watcher } = act;
-  const last = before.at(-1)?.sequence ?? 0;
-  const appender = makeAppender({ ...controller, stream: runStream(run), last });
-  for (const event of await appender.append(...events)) watcher.onEvent(event);
+export async function goOn(going: Going, decision: TaskDecision): Promise<ActedRun> {
+  const { controller, lease, watcher } = going;
+  const { run } = decision.found;
+  for (const event of await say(controller, decision)) watcher.onEvent(event);
   const { trust } = await recall(controller);
-  const result = await resumeRun({ ...act, sources: runSources({ controller, trust }) }, run);
+  const result = await resumeRun({ ...going, sources: runSources({ controller, trust }) }, run);
   const notPublished = await publishRunStatus({ controller, lease, run: result });
-  return notPublished === undefined ? result : { ...result, notPublished };
+  const { asked } = decision;
+  return {
+    ...result,
+    ...(asked === undefined ? {} : { asked }),
+    ...(notPublished === undefined ? {} : { notPublished }),
+  };
+}
+
+/**
+ * The same beside a process that works: it goes on with the run by itself. Throws `run-at-work` unless the run waits for a
+ * person: nobody may write into a journal that is being written.
+ */
+export async function sayBeside(controller: Controller, decision: TaskDecision): Promise<void> {
+  const { run, state } = decision.found;
+  if (decide(state)?.kind === "hold") {
+    await say(controller, decision);
+    return;
+  }
+  throw new CutoverError({
+    code: "run-at-work",
+    message: `Run ${run} is at work in the running cutover serve`,
+    impact: "Nothing was changed",
+    remedy: `cutover task list ${run}, and the same command again once it waits`,
+  });
+}
+
+async function say(controller: Controller, { found, events }: TaskDecision): Promise<readonly JournalEvent[]> {
+  const last = found.events.at(-1)?.sequence ?? 0;
+  return makeAppender({ ...controller, stream: runStream(found.run), last }).append(...events);
 }
 
 /** The next free name of a step that an operator adds. */

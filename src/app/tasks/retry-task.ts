@@ -6,7 +6,7 @@ import type { Step } from "../../model/plan.ts";
 import type { EventBody } from "../../model/run-event.ts";
 import type { Task } from "../../model/task.ts";
 import { placeOf, taskKey } from "../../run/run-state.ts";
-import { type ActedRun, goOn, type TaskAct } from "./act-in-run.ts";
+import type { TaskAct, TaskDecision } from "./act-in-run.ts";
 import { amendment } from "./amend-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseEnded } from "./find-task.ts";
 import { leftOfStep } from "./left-of-step.ts";
@@ -17,14 +17,14 @@ export type RetryAct = TaskAct & {
 };
 
 /** Throws `nothing-to-retry`, `version-changed` when a bundle was published since and `amend` is not set. */
-export async function retryTask(act: RetryAct, asked: AskedTask): Promise<ActedRun> {
+export async function retryTask(act: RetryAct, asked: AskedTask): Promise<TaskDecision> {
   const found = await findTask(act.controller.journal, asked);
   refuseEnded(found, "tried again");
   const left = leftOfStep({ events: found.events, step: found.step.id, work: found.work });
   refuseDone(found, left);
   const amended = await amendment(act, found);
   const again = await withSwitch(act, found, left);
-  return goOn(act, found, [...amended, ...turns(act, found, again)]);
+  return { found, events: [...amended, ...turns(act, found, again)] };
 }
 
 function refuseDone({ run, step, task, state }: FoundTask, left: readonly string[]): void {

@@ -14,16 +14,17 @@ import { makeRunId, startRun } from "../execute-run.ts";
 import { loadVersion } from "../load-published.ts";
 import { readNewest } from "../read-newest.ts";
 import { runSources } from "../release-context.ts";
-import { type ActedRun, goOn, nextByHand, type TaskAct } from "./act-in-run.ts";
+import { type ActedRun, type Going, goOn, nextByHand, type TaskAct } from "./act-in-run.ts";
 import { type AskedTask, findOpenRunOf } from "./find-task.ts";
 
-export type RunTaskAct = TaskAct & {
-  readonly action: TaskAction;
-  /** Only says what it would do; the contract's `dryRun` promises that it can. */
-  readonly isDryRun: boolean;
-  /** By default the version that the host runs. */
-  readonly version: string | undefined;
-};
+export type RunTaskAct = TaskAct &
+  Going & {
+    readonly action: TaskAction;
+    /** Only says what it would do; the contract's `dryRun` promises that it can. */
+    readonly isDryRun: boolean;
+    /** By default the version that the host runs. */
+    readonly version: string | undefined;
+  };
 
 /** Kinds that may be run by themselves: they look, or they are undone by their own undo. The rest belongs to a run. */
 const aloneKinds: readonly TaskKind[] = ["check", "health", "drain"];
@@ -42,7 +43,7 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
   const open = await findOpenRunOf(controller.journal, { host: host.name, component });
   if (open !== undefined) {
     const step = byHandStep(nextByHand(open), host.name, [[task]]);
-    return { ...(await goOn(act, open, [{ kind: "step-added", step, by, reason }])), asked: id };
+    return goOn(act, { found: open, events: [{ kind: "step-added", step, by, reason }], asked: id });
   }
   const plan = planOf(
     component,

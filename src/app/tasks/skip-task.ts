@@ -5,7 +5,7 @@ import type { RunId } from "../../model/run-event.ts";
 import type { TaskId, TaskKind } from "../../model/task.ts";
 import { placeOf } from "../../run/run-state.ts";
 import { recall } from "../controller-memory.ts";
-import { type ActedRun, goOn, type TaskAct } from "./act-in-run.ts";
+import type { TaskAct, TaskDecision } from "./act-in-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseEnded } from "./find-task.ts";
 import { leftOfStep } from "./left-of-step.ts";
 
@@ -20,7 +20,7 @@ export type SkipAct = Omit<TaskAct, "by"> & {
 const neverSkipped: readonly TaskKind[] = ["distribute", "build", "check", "switch", "confirm", "commit"];
 
 /** Throws RefusedError `not-to-be-skipped`, `signer-not-trusted`; CutoverError `nothing-to-skip`. */
-export async function skipTask(act: SkipAct, asked: AskedTask): Promise<ActedRun> {
+export async function skipTask(act: SkipAct, asked: AskedTask): Promise<TaskDecision> {
   const { controller, keyPath, reason } = act;
   const found = await findTask(controller.journal, asked);
   refuseEnded(found, "skipped");
@@ -44,7 +44,7 @@ export async function skipTask(act: SkipAct, asked: AskedTask): Promise<ActedRun
     by,
     reason,
   } as const;
-  return goOn({ ...act, by }, found, [skipped, reopened]);
+  return { found, events: [skipped, reopened] };
 }
 
 /** What is signed, word for word. */

@@ -3,19 +3,18 @@ import { CutoverError } from "../../errors.ts";
 import type { Step } from "../../model/plan.ts";
 import type { RunId } from "../../model/run-event.ts";
 import type { Task, TaskKind } from "../../model/task.ts";
-import { type ActedRun, goOn, nextByHand, type TaskAct } from "./act-in-run.ts";
+import { nextByHand, type TaskAct, type TaskDecision } from "./act-in-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseEnded } from "./find-task.ts";
 
 const undoableKinds: readonly TaskKind[] = ["backup", "drain", "hook", "switch"];
 
 /** Throws `nothing-to-undo` for a task that never started, or that has no way back of its own. */
-export async function undoTask(act: TaskAct, asked: AskedTask): Promise<ActedRun> {
+export async function undoTask(act: TaskAct, asked: AskedTask): Promise<TaskDecision> {
   const found = await findTask(act.controller.journal, asked);
   refuseEnded(found, "undone");
   refuseUndo(found);
   const { by, reason } = act;
-  const acted = await goOn(act, found, [{ kind: "step-added", step: undoStep(found), by, reason }]);
-  return { ...acted, asked: found.task.id };
+  return { found, events: [{ kind: "step-added", step: undoStep(found), by, reason }], asked: found.task.id };
 }
 
 function refuseUndo({ run, state, task }: FoundTask): void {

@@ -100,10 +100,19 @@ function isInForce(state: RunState, { id }: Step, host: string): boolean {
   return confirmOf(state, here)?.id === id && state.hosts.get(placeOf(here.id, host)) === "done";
 }
 
-/** So many hosts of this switch failed or fell silent that no further one may begin. */
-function isBudgetSpent(state: RunState, step: Step): boolean {
+/**
+ * Whether this host may be handed the step over now. It is asked again before every try: while a host could not be reached,
+ * others may have spent the budget. One that is known to have it is only read back by being asked again.
+ */
+export function mayBegin(state: RunState, step: Step, host: string): boolean {
+  // guard P9: nothing more switches past the failure budget, also not what was to switch before.
+  return state.submitted.has(placeOf(step.id, host)) || !isBudgetSpent(state, step, host);
+}
+
+/** So many hosts of this switch failed or fell silent, `but` this one, that no further one may begin. */
+function isBudgetSpent(state: RunState, step: Step, but?: string): boolean {
   if (step.kind !== "switch" || state.rollback !== undefined) return false;
-  const bad = state.notDone.get(step.id)?.count((host) => !state.leftOut.has(host)) ?? 0;
+  const bad = state.notDone.get(step.id)?.count((host) => host !== but && !state.leftOut.has(host)) ?? 0;
   return bad > (state.plan?.failureBudget ?? 0);
 }
 

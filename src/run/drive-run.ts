@@ -5,14 +5,14 @@ import type { HostWork, Step } from "../model/plan.ts";
 import type { EventBody, JournalEvent } from "../model/run-event.ts";
 import type { Appender } from "./append.ts";
 import type { BadVersion } from "./bad-versions.ts";
-import { decide, type Effect, isStillToRun } from "./decide.ts";
+import { decide, type Effect, isStillToRun, mayBegin } from "./decide.ts";
 import { reduce } from "./machine.ts";
 import { type HostStepContext, runHostStep } from "./run-host-step.ts";
 import { runOneTask } from "./run-one-task.ts";
 import { patchOf, type RunState, turnOf } from "./run-state.ts";
 import { takeRestorePoint } from "./take-restore-point.ts";
 
-export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf" | "turnOf"> {
+export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf" | "turnOf" | "mayBegin"> {
   readonly state: RunState;
   readonly appender: Appender;
   readonly hosts: ReadonlyMap<string, Host>;
@@ -49,6 +49,7 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
       ...{ record, signal },
       patchOf: (place) => patchOf(state, place),
       turnOf: (step, host) => turnOf(state, step, host),
+      mayBegin: (step, host) => mayBegin(state, step, host),
     },
     stillToRun: (step, host) => isStillToRun(state, step, host),
     stateNow: () => state,

@@ -1,6 +1,6 @@
 // One host, one step: bytes first, then the task list in one message, then its events. A lost link is asked again
 // until the patience ends; then the outcome is unknown, which is never success and never retried blindly (P7).
-import { CutoverError, RefusedError } from "../errors.ts";
+import { CutoverError, HostRefusedError, RefusedError } from "../errors.ts";
 import type { Host } from "../model/fleet.ts";
 import type { HostWork, Step, TaskGroup } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
@@ -14,9 +14,12 @@ export type HostStepContext = DeliverContext &
   Patience & {
     /** What the journal says the host is to be handed over; undefined for all of the step. */
     readonly turnOf: (step: string, host: string) => Turn | undefined;
+    /** Asked before the step is handed over, each time: a host that may not begin any more is only read back (P9). */
+    readonly mayBegin: (step: Step, host: string) => boolean;
   };
 
-type HostOutcome = "done" | "failed" | "unknown";
+/** `not-begun`: the host has nothing of the step, and may not begin it now. */
+type TurnOutcome = "done" | "failed" | "unknown" | "not-begun";
 
 /**
  * Does the step, or this host's turn of it, or takes up what an earlier controller began; every part of it is idempotent (P6).
@@ -27,16 +30,19 @@ export async function runHostStep(
   step: Step,
   work: HostWork,
   host: Host,
-): Promise<HostOutcome> {
+): Promise<TurnOutcome> {
   for (;;) {
     const turn = context.turnOf(step.id, host.name);
     const result = await takeTurn(context, { step, work, host, turn });
+    if (result.outcome === "not-begun") await comeBackLater(context, { step, work, host, turn });
     if (result.outcome === "done" && turn !== undefined && turn.rest.length > 0) {
       await reopen(context, { step: step.id, host: host.name, turn: turn.number + 1, tasks: turn.rest, rest: [] });
       continue;
     }
-    await context.record({ kind: "host-ended", step: step.id, host: host.name, ...result });
-    return result.outcome;
+    const { outcome, evidence } = result;
+    if (outcome !== "not-begun")
+      await context.record({ kind: "host-ended", step: step.id, host: host.name, outcome, evidence });
+    return outcome;
   }
 }
 
@@ -51,14 +57,16 @@ interface TurnInput {
 export async function takeTurn(
   context: HostStepContext,
   { step, work, host, turn }: TurnInput,
-): Promise<{ outcome: HostOutcome; evidence: string }> {
-  const input = { step: step.id, submission: submissionOf(step, turn), groups: groupsOf(work, turn), host };
+): Promise<{ outcome: TurnOutcome; evidence: string }> {
+  const mayBegin = () => context.mayBegin(step, host.name);
+  const input = { mayBegin, step: step.id, submission: submissionOf(step, turn), groups: groupsOf(work, turn), host };
   try {
     const heard = new Set<string>();
     return await withPatience(context, heard, () => attempt(context, { ...input, heard }));
   } catch (error) {
     if (!(error instanceof CutoverError)) throw error;
     if (error.code === staleEpoch) throw leaseTaken(host, error);
+    if (error.code === notBegun) return { outcome: "not-begun", evidence: "" };
     const outcome = isPassing(error) ? "unknown" : "failed";
     return { outcome, evidence: [error.message, error.evidence].filter(Boolean).join(": ") };
   }
@@ -68,8 +76,16 @@ export async function takeTurn(
 export function reopen(
   { record }: Pick<HostStepContext, "record">,
   turn: Omit<Extract<EventBody, { kind: "host-reopened" }>, "kind" | "by" | "reason">,
+  reason = "task by task",
 ): Promise<unknown> {
-  return record({ kind: "host-reopened", ...turn, by: "cutover", reason: "task by task" });
+  return record({ kind: "host-reopened", ...turn, by: "cutover", reason });
+}
+
+/** What it came to is known: nothing. It has no outcome then, and the step is all before it, for when the budget allows it. */
+function comeBackLater(context: HostStepContext, { step, work, host, turn }: TurnInput): Promise<unknown> {
+  const tasks = turn?.tasks ?? work.groups.flat().map(taskKey);
+  const next = { step: step.id, host: host.name, turn: (turn?.number ?? 0) + 1, tasks, rest: turn?.rest ?? [] };
+  return reopen(context, next, "it never began, and the failure budget is spent");
 }
 
 /** What the host knows the tasks by: a step that it was given before is not done again under the same name. */
@@ -101,6 +117,7 @@ interface Attempt {
   readonly submission: string;
   readonly groups: readonly TaskGroup[];
   readonly host: Host;
+  readonly mayBegin: () => boolean;
   /** News so far: events already recorded (a host tells its story from the start every time) and MiB delivered. */
   readonly heard: Set<string>;
 }
@@ -112,7 +129,7 @@ interface Attempt {
 async function attempt(
   context: HostStepContext,
   { groups: all, ...place }: Attempt,
-): Promise<{ outcome: HostOutcome; evidence: string }> {
+): Promise<{ outcome: TurnOutcome; evidence: string }> {
   const { step, host, heard } = place;
   const distribute = all.flat().filter(({ kind }) => kind === "distribute");
   for (const task of distribute) await deliverTask(context, { step, task, host, heard });
@@ -136,12 +153,13 @@ interface Submission extends Attempt {
 
 async function perform(
   context: HostStepContext,
-  { step, submission, groups, host, heard, mayRefuse }: Submission,
+  { step, submission, groups, host, heard, mayRefuse, mayBegin }: Submission,
 ): Promise<{ readonly ended: ReadonlyMap<string, TaskEvent>; readonly refused: ReadonlySet<string> }> {
   const tasks = new Map(groups.flat().map((task) => [taskKey(task), task]));
   const ended = new Map<string, TaskEvent>();
   const refused = new Set<string>();
-  await context.executor.submit(host, submission, groups, context.fence);
+  if (mayBegin()) await context.executor.submit(host, submission, groups, context.fence);
+  else await readBack(context, { submission, host });
   await context.record({ kind: "submitted", step, host: host.name });
   for await (const event of context.executor.events(host, submission, context.fence)) {
     const task = tasks.get(`${event.task} ${event.action}`);
@@ -156,6 +174,23 @@ async function perform(
     } else if (isNew) await context.record({ kind: "task", step, host: host.name, event });
   }
   return { ended, refused };
+}
+
+/** The host's own word for: nobody ever gave me this step. */
+const noSuchStep = "no-such-step";
+const notBegun = "not-begun";
+
+/** Resolves when the host has the step. Throws `not-begun` when it has not, changing nothing. */
+async function readBack(
+  { executor, fence }: HostStepContext,
+  { submission, host }: Pick<Submission, "submission" | "host">,
+): Promise<void> {
+  try {
+    for await (const _ of executor.events(host, submission, fence)) return;
+  } catch (error) {
+    if (!(error instanceof HostRefusedError) || error.code !== noSuchStep) throw error;
+    throw new CutoverError({ code: notBegun, message: `${host.name} has not begun ${submission}`, cause: error });
+  }
 }
 
 interface TaskReport {
@@ -198,7 +233,7 @@ function foreignTask(host: Host, event: TaskEvent): CutoverError {
 function outcomeOf(
   tasks: readonly Task[],
   ended: ReadonlyMap<string, TaskEvent>,
-): { outcome: HostOutcome; evidence: string } {
+): { outcome: TurnOutcome; evidence: string } {
   const notDone = [...ended.values()].filter(({ state }) => state !== "done");
   const worst = notDone.find(({ state }) => state === "failed") ?? notDone[0];
   if (worst)

@@ -18,8 +18,10 @@ export async function runOneTask(context: HostStepContext, input: OneTaskInput):
   if (next !== undefined) await reopen(context, { step: step.id, host: host.name, ...next });
   const turn = next === undefined ? turnOf(state, step.id, host.name) : context.turnOf(step.id, host.name);
   const result = await takeTurn(context, { step, work, host, turn });
+  const { outcome, evidence } = result;
+  if (outcome === "not-begun") return;
   if (result.outcome === "done" && (turn?.rest.length ?? 0) > 0) return;
-  await context.record({ kind: "host-ended", step: step.id, host: host.name, ...result });
+  await context.record({ kind: "host-ended", step: step.id, host: host.name, outcome, evidence });
 }
 
 /** Undefined when the newest turn has not ended yet, as after a crash, or there is nothing to cut up any more. */

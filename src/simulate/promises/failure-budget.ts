@@ -1,18 +1,30 @@
 // P9: unhealthy or unknown hosts stay within the budget; past it nothing more switches.
+import type { RunHistory } from "../history.ts";
 import type { PromiseCheck } from "./promise-check.ts";
+
+/** A request that was on its way when the budget was spent may still arrive. */
+const onTheWayMs = 100;
 
 export const failureBudget: PromiseCheck = {
   promise: "P9",
-  title: "past the failure budget no further host switches",
+  title: "past the failure budget no further host takes a switch",
   check: ({ now, fact, history }) => {
-    if (fact.kind !== "sent") return undefined;
-    const run = history.runs.get(`${fact.disk} ${fact.fence.run}`);
-    const step = run?.steps.get(fact.step);
-    if (run === undefined || step?.kind !== "switch" || run.isRollingBack) return undefined;
-    // What was handed over once may have run: asking again is how it is read back.
-    if (run.sent.has(`${fact.step}/${fact.host}`)) return undefined;
-    const bad = [...run.badSwitches].filter(([, { host, at }]) => at < now && !run.leftOut.has(host));
-    if (bad.length <= run.plan.failureBudget) return undefined;
-    return `${fact.host} begins to switch after ${bad.map(([place, { outcome }]) => `${place} ${outcome}`).join(", ")}; the budget is ${run.plan.failureBudget}`;
+    if (fact.kind !== "submitted") return undefined;
+    const { host, step } = fact;
+    for (const [key, run] of history.runs) {
+      if (!key.endsWith(` ${step.run}`) || run.isRollingBack) continue;
+      if (run.steps.get(step.step)?.kind !== "switch") continue;
+      const bad = badBefore(run, { moment: now - onTheWayMs, but: host.name });
+      if (bad.length > run.plan.failureBudget)
+        return `${host.name} takes ${step.step} after ${bad.join(", ")}; the budget is ${run.plan.failureBudget}`;
+    }
+    return undefined;
   },
 };
+
+/** An unknown host is asked again under its own name: that is how it is read back. */
+function badBefore({ badSwitches, leftOut }: RunHistory, { moment, but }: { moment: number; but: string }): string[] {
+  return [...badSwitches]
+    .filter(([, { host, at }]) => at < moment && host !== but && !leftOut.has(host))
+    .map(([place, { outcome }]) => `${place} ${outcome}`);
+}

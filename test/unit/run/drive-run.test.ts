@@ -246,6 +246,26 @@ test("within a batch too, no further host switches once failures are past the bu
   }
 });
 
+test("a host that cannot be reached while its batch fails does not switch when it answers again (P9)", async () => {
+  const together = makePlan(planInput({ ...world, policy: { canaries: 0, batchSize: "100%", failureBudget: 0 } }));
+  for (const moment of ["before submit", "after submit"] as const) {
+    const journal = memoryJournal();
+    const hasFailed = () => journal.kept.some((event) => event.kind === "host-ended" && event.outcome === "failed");
+    const hosts = inProcessHosts({
+      fails: ({ host, kind, action }) =>
+        host === "h1" && kind === "health" && action === "do" ? "unhealthy" : undefined,
+      loses: (host, at, step) => host === "h2" && step === "switch.1" && at === moment && !hasFailed(),
+    });
+    const clock = { now: () => 0, sleep: () => new Promise<void>((resolve) => setImmediate(resolve)) };
+    const ended = await runController({ plan: together, journal, executor: hosts.executor, epoch: 1, clock });
+    assert.equal(ended.outcome, "rolled-back");
+    const switched = hosts.ran.filter((entry) => /^h2 .*app\/switch do$/.test(entry)).length;
+    assert.equal(switched, moment === "before submit" ? 0 : 1, moment);
+    assert.deepEqual([...hosts.versions.keys()], [], "what took the switch before the budget was spent is taken back");
+    assertNothingTwice(hosts);
+  }
+});
+
 test("an unknown host stops the rest of its batch, which goes on once it has answered (P7, P9)", async () => {
   const together = makePlan(planInput({ ...world, policy: { canaries: 0, batchSize: "100%" } }));
   const hosts = inProcessHosts({ loses: (host, _moment, step) => host === "h1" && step === "switch.1" });

@@ -27,6 +27,7 @@ async function switchHost(script: HostScript, patienceMs = 10_000) {
       deliveryFor: () => Promise.reject(new Error("a switch moves no data")),
       patchOf: () => undefined,
       turnOf: () => undefined,
+      mayBegin: () => true,
       record: async (...events) => recorded.push(...events),
       onBytes: () => undefined,
       patienceMs,

@@ -79,18 +79,22 @@ function nothingToSave(release: string, parts: readonly Part[]): CutoverError {
 }
 
 /**
- * Every part is put back where nothing has done so: the way back of a trial does it for what it takes back, and the host
+ * Every part that was taken is put back where nothing has done so: the way back of a trial does it for what it takes back, and the host
  * knows. Undefined when no point was taken.
  */
 export function putBackStep(
   steps: readonly Step[],
-  { point, run }: { readonly point: Pick<RestorePoint, "id"> | undefined; readonly run: string },
+  { point, run }: { readonly point: Pick<RestorePoint, "id" | "parts"> | undefined; readonly run: string },
 ): Step | undefined {
   const step = steps.find(({ kind }) => kind === "restore-point");
   if (step === undefined || point === undefined) return undefined;
   const undo = (task: Task): Task => {
     return { ...task, action: "undo", options: { point: point.id, "trial-run": run } };
   };
-  const work = step.work.map(({ host, groups }) => ({ host, groups: groups.map((group) => group.map(undo)) }));
+  const taken = new Set(point.parts.map(({ host, component }) => `${host}/${component}`));
+  const isPart = ({ host, component }: Task) => taken.has(`${host}/${component}`);
+  const work = step.work
+    .map(({ host, groups }) => ({ host, groups: groups.map((group) => group.filter(isPart).map(undo)) }))
+    .filter(({ groups }) => groups.flat().length > 0);
   return { ...step, id: `rollback.${step.id}`, kind: "task", work };
 }

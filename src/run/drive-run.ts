@@ -3,6 +3,7 @@ import pMap from "p-map";
 import type { Host } from "../model/fleet.ts";
 import type { HostWork, Step } from "../model/plan.ts";
 import type { EventBody, JournalEvent } from "../model/run-event.ts";
+import type { Task } from "../model/task.ts";
 import type { Appender } from "./append.ts";
 import type { BadVersion } from "./bad-versions.ts";
 import { decide, type Effect, isStillToRun, mayBegin } from "./decide.ts";
@@ -160,9 +161,10 @@ async function runHosts(
 
 /** On all of its hosts, also when only some are asked for: parts of different moments are no point. */
 async function runRestorePoint({ input, context, stateNow }: Driving, step: Step): Promise<void> {
-  const { plan, leftOut } = stateNow();
+  const { plan, leftOut, tasks } = stateNow();
   if (plan === undefined) return;
   const { executor, clock, fence, record, signal } = context;
+  const isMeant = (task: Task) => tasks.get(task.id)?.state !== "skipped";
   await takeRestorePoint(
     {
       ...{ executor, clock, fence, record, signal, plan, concurrency: input.concurrency },
@@ -170,7 +172,9 @@ async function runRestorePoint({ input, context, stateNow }: Driving, step: Step
       hostOf: (name) => hostOf(input, name),
     },
     step,
-    step.work.filter(({ host }) => !leftOut.has(host)),
+    step.work
+      .filter(({ host }) => !leftOut.has(host))
+      .map(({ host, groups }) => ({ host, groups: groups.map((group) => group.filter(isMeant)) })),
   );
 }
 

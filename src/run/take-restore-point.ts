@@ -31,24 +31,32 @@ const leadMs = 400;
 /** Hosts wait no longer than a minute for the moment that they were told. */
 const longestLeadMs = 30_000;
 
-/** Safe to call again after a crash: a point that was taken stands, one that was only begun is taken under another id. */
+/**
+ * Safe to call again after a crash: a point that was taken stands, one that was only begun is taken under another id. Hosts
+ * without a task, since a person skips it, are no part of it.
+ */
 export async function takeRestorePoint(
   context: RestorePointContext,
   step: Step,
   work: readonly HostWork[],
 ): Promise<void> {
+  const meant = work.filter(({ groups }) => groups.flat().length > 0);
+  const tries = meant.length === 0 ? 0 : mostTries;
   let last: Tried = { kind: "torn", problems: [], saved: [] };
-  for (let tried = 0; tried < mostTries && context.known()?.taken === undefined; tried += 1) {
+  for (let tried = 0; tried < tries && context.known()?.taken === undefined; tried += 1) {
     const attempt = (context.known()?.begun ?? 0) + 1;
     const id = `${context.fence.run}.p${attempt}`;
     await context.record({ kind: "restore-point-begun", step: step.id, attempt, id });
-    last = await tryOnce(context, { step, work, id, attempt, lead: leadMs * 2 ** tried });
+    last = await tryOnce(context, { step, work: meant, id, attempt, lead: leadMs * 2 ** tried });
     if (last.kind === "taken") await context.record({ kind: "restore-point-taken", step: step.id, point: last.point });
     else await context.record({ kind: "restore-point-torn", step: step.id, id, problems: last.problems });
   }
   const torn = context.known()?.taken === undefined && last.kind === "torn" ? last : undefined;
   await context.record(
-    ...work.flatMap((mine) => endOn(mine, { step: step.id, evidence: torn && whyFailed(torn, mine.host) })),
+    ...work.flatMap((mine) => {
+      const isMeant = meant.includes(mine);
+      return endOn(mine, { step: step.id, evidence: torn && isMeant ? whyFailed(torn, mine.host) : undefined });
+    }),
   );
 }
 

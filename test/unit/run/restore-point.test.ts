@@ -1,7 +1,7 @@
 // A run takes its restore point, again when it is torn, and goes nowhere without one (R17, P7).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { JournalEvent } from "../../../src/model/run-event.ts";
+import type { EventBody, JournalEvent } from "../../../src/model/run-event.ts";
 import type { Task } from "../../../src/model/task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { memoryJournal, run, runController, sleptClock } from "../../support/engine.ts";
@@ -158,11 +158,38 @@ test("R17: under rollback_policy manual a torn point waits for a person, and is 
   assert.equal(held.outcome, undefined);
   assert.deepEqual([held.tasks.get("h2/cache/backup")?.state, held.tasks.get("h2/cache/backup")?.reason], ["failed", "restore-point-torn"]); // biome-ignore format: one line
   assert.equal(held.tasks.get("h1/database/backup")?.state, "done");
+  const event = (body: EventBody): JournalEvent => {
+    const newest = journal.kept.at(-1) ?? assert.fail();
+    return { ...body, stream: newest.stream, sequence: newest.sequence + 1, at: 0 };
+  };
   slow = false;
-  const last = journal.kept.at(-1);
-  assert.ok(last);
   const reopened = { kind: "host-reopened", step: "restore-point", host: "h2", turn: 1, tasks: ["h2/cache/backup do"], rest: [], by: "ann", reason: "again" } as const; // biome-ignore format: one line
-  await journal.append([{ ...reopened, stream: last.stream, sequence: last.sequence + 1, at: 0 }]);
+  await journal.append([event(reopened)]);
   assert.equal((await go()).outcome, "done");
   assert.equal(events("restore-point-taken")[0]?.point.parts.length, 2);
+});
+
+test("R17, R31: the run goes on without a part that a person skips; the others are still saved together", async () => {
+  const fails = ({ id, action }: Task) => (id === "h2/api/health" && action === "do" ? "unhealthy" : undefined);
+  const { journal, hosts, events } = saving(({ component }) => (component === "cache" ? 900 : 50), { fails });
+  const manual = makePlan(planInput({ ...world, rollbackPolicy: "manual" }));
+  const clock = sleptClock();
+  hosts.script = { ...hosts.script, clock: (host) => ({ uptimeCs: Math.floor((clock.now() - (started[host] ?? 0)) / 10), bootId }) }; // biome-ignore format: one line
+  const go = () => runController({ plan: manual, journal, executor: hosts.executor, epoch: 1, clock });
+  await go();
+  const newest = journal.kept.at(-1) ?? assert.fail();
+  const place = { stream: newest.stream, at: 0 };
+  const skipped = { kind: "task-skipped", task: "h2/cache/backup", by: "ann", reason: "no data yet", signature: "" } as const; // biome-ignore format: one line
+  const reopened = { kind: "host-reopened", step: "restore-point", host: "h2", turn: 1, tasks: [], rest: [], by: "ann", reason: "no data yet" } as const; // biome-ignore format: one line
+  await journal.append([
+    { ...skipped, ...place, sequence: newest.sequence + 1 },
+    { ...reopened, ...place, sequence: newest.sequence + 2 },
+  ]);
+  assert.equal((await go()).outcome, undefined, "the release waits for a person, later");
+  assert.deepEqual(events("restore-point-taken")[0]?.point.parts.map(({ component }) => component), ["database"]); // biome-ignore format: one line
+  const back = { kind: "rollback-started", scope: "release", by: "ann", reason: "enough" } as const;
+  await journal.append([{ ...back, ...place, sequence: (journal.kept.at(-1)?.sequence ?? 0) + 1 }]);
+  assert.equal((await go()).outcome, "rolled-back");
+  const restored = hosts.ran.filter((line) => line.includes("rollback.restore-point"));
+  assert.deepEqual(restored.map((line) => line.split(" ")[3]), ["h1/database/backup"]); // biome-ignore format: one line
 });

@@ -217,7 +217,14 @@ function publicKeyOf(keyPath: string): string {
 
 /** A lease ref that somebody deleted must not lead back below an epoch that hosts have seen. */
 async function highestEpoch(journal: JournalPort): Promise<number> {
-  const last = (await journal.streams("run/")).at(-1);
-  const taken = last === undefined ? [] : await journal.read(last, ["run-planned", "run-resumed"]);
+  const streams = (await journal.streams("run/")).slice(-newestRuns);
+  const newest = streams.at(-1);
+  // The newest run was planned last, but any that was still open may have been taken up after that. Only the newest plan is read.
+  const taken = [
+    ...(newest === undefined ? [] : await journal.read(newest, ["run-planned"])),
+    ...(await Promise.all(streams.map((stream) => journal.read(stream, ["run-resumed"])))).flat(),
+  ];
   return taken.reduce((highest, event) => Math.max(highest, "epoch" in event ? event.epoch : 0), 0);
 }
+
+const newestRuns = 1_000;

@@ -19,6 +19,8 @@ export interface AnswersInput {
   readonly watcher: RunWatcher;
   readonly log: LogPort;
   readonly signal: AbortSignal;
+  /** What waited for a run that was taken back may come up again. */
+  readonly onAnswered: () => void;
 }
 
 interface Answer {
@@ -42,6 +44,7 @@ export function answerRequests(input: AnswersInput): Answers {
   const answer = async (request: number, said: Answer): Promise<void> => {
     await remember(controller, { kind: "rollback-answered", request, ...said });
     log.info("rollback-answered", { ...said });
+    input.onAnswered();
   };
   const refused = (error: unknown): Answer => {
     if (signal.aborted || !(error instanceof CutoverError) || error.code === "lease-lost") throw error;

@@ -41,7 +41,10 @@ export function claimedTargets({
       for (const { host, version } of targets) {
         const change = changes.get(`${host}/${component}`);
         if (change === undefined) continue;
-        const same = change.to === version && change.toTree === published.get(`${component}@${version}`)?.tree;
+        // Where stepping stones lead there, the plans after this one go on (R16).
+        const goal = change.further?.at(-1)?.version ?? change.to;
+        const isWhole = goal !== change.to || change.toTree === published.get(`${component}@${version}`)?.tree;
+        const same = goal === version && isWhole;
         if (same && by.plan.release === release.name) underWay.set(`${host}/${component}`, `run ${by.run} brings it`);
         else others.push(host);
       }

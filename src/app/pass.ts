@@ -61,24 +61,28 @@ async function isUndecided({ controller }: PassContext, { run, stands, sequence 
   return (await controller.journal.newest(runStream(run)))?.sequence === sequence;
 }
 
-/** Each release comes up in turn; runs that one starts go on while the next is planned. */
+/**
+ * Each release comes up in turn; runs that one starts go on while the next is planned. Tells whether a release has more to
+ * do, or to say, once a run that is open now has ended.
+ */
 export async function beginReleases(
   context: PassContext,
   work: PassWork,
   { desired, due }: { readonly desired: Desired; readonly due: readonly DesiredRelease[] },
-): Promise<readonly ReleaseResult[]> {
-  const settled: ReleaseResult[] = [];
+): Promise<boolean> {
+  let isBlocked = false;
   for (const release of due) {
     context.signal.throwIfAborted();
     // A version that a run has shown to be bad meanwhile starts nothing else of its release (P16).
     for (const { run } of context.pool.open()) await keepQuarantines(context.controller, run);
     const considered = await considerRelease(context, desired, release);
     if (considered.kind === "settled") {
-      settled.push(considered.result);
+      isBlocked ||= considered.result.blockedBy !== undefined;
       work.results.push(owned(publishResult(context, desired, considered.result)));
       continue;
     }
     const { driven, complete } = considered;
+    isBlocked ||= context.pool.open().some(({ run, plan }) => plan.release === release.name && run !== driven.run);
     const finish = async (end: RunEnd): Promise<Finished | undefined> => {
       if (end.kind === "stopped") return undefined;
       const finished = await publishResult(context, desired, await complete(end.result));
@@ -88,7 +92,7 @@ export async function beginReleases(
     };
     work.results.push(owned(driven.ended.then(finish)));
   }
-  return settled;
+  return isBlocked;
 }
 
 /** Resolves when everything that was begun has ended and is published. */

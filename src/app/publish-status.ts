@@ -67,7 +67,7 @@ export async function publishStatus(input: PublishStatusInput): Promise<Publishe
 async function keepStatus(input: PublishStatusInput, result: ReportedRelease) {
   const { controller } = input;
   const memory = await readStatusStream(controller, result.release);
-  const status = checkedStatus(await statusOf(input, result, memory.last));
+  const status = checkedStatus(await statusOf(input, result, await rememberedBy(controller, memory.last)));
   const same = memory.last !== undefined && saysTheSame(memory.last, status);
   if (same && memory.last && memory.last.run === status.run) return { status: memory.last, isNew: !memory.isPublished };
   const known = same && memory.isPublished;
@@ -77,6 +77,25 @@ async function keepStatus(input: PublishStatusInput, result: ReportedRelease) {
     ...(known ? [{ kind: "published" as const, commit: status.commit }] : []),
   );
   return { status, isNew: !known };
+}
+
+const olderStatuses = 3;
+
+/**
+ * The newest status, with what only older ones know: a run of an earlier commit may end after one of a later commit that has
+ * more components, and says nothing of these.
+ */
+async function rememberedBy(controller: Controller, last: Status | undefined): Promise<Status | undefined> {
+  if (last === undefined) return undefined;
+  const known = new Set(last.targets.map(({ host, component }) => `${host}/${component}`));
+  const missing: Status["targets"] = [];
+  for (const { targets } of (await readStatuses(controller, { release: last.release, count: olderStatuses })).slice(1))
+    for (const target of targets) {
+      const place = `${target.host}/${target.component}`;
+      if (!known.has(place)) missing.push(target);
+      known.add(place);
+    }
+  return missing.length === 0 ? last : { ...last, targets: [...last.targets, ...missing] };
 }
 
 /** What is journaled can be published: a fault of ours shows here, by name, before it is kept. */

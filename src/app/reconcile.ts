@@ -62,7 +62,7 @@ async function allRounds(passing: PassContext, { resumed }: PassWork, slices: re
     const work: PassWork = { resumed, results: [] };
     await beginReleases(context, work, { desired, due }).finally(() => Promise.allSettled(work.results));
     const pass = await finishPass(work, { desired, warnings });
-    for (const result of pass.results) results.set(result.release, result);
+    for (const result of pass.results) results.set(result.release, withBefore(results.get(result.release), result));
     const open = new Set(context.pool.open().map(({ run }) => run));
     due = pass.results.flatMap((result) => (isFree(result, open) ? releaseOf(desired, result) : []));
     if (due.length === 0 || round === mostRounds)
@@ -75,10 +75,18 @@ function releaseOf({ releases }: Desired, { release }: ReleaseResult): DesiredRe
 }
 
 /**
- * Nothing is driven any more: what was under way is to be looked at again, and so is what waited for a run that is over, and
- * what reached a stepping stone.
+ * Nothing is driven any more: what was under way is to be looked at again, and so is what waited for a run that is over or went
+ * on beside it, and what reached a stepping stone.
  */
 function isFree(result: ReleaseResult, open: ReadonlySet<string>): boolean {
   const { outcome, blockedBy = [] } = result;
-  return outcome === "under-way" || blockedBy.some((run) => !open.has(run)) || isAtStone(result);
+  const wasBeside = outcome === "done" && result.plan.held.some(({ reason }) => reason === "claimed");
+  return outcome === "under-way" || wasBeside || blockedBy.some((run) => !open.has(run)) || isAtStone(result);
+}
+
+/** What a release did stays what is said of it, when the next look finds nothing more to do. */
+function withBefore(before: ReleaseResult | undefined, result: ReleaseResult): ReleaseResult {
+  if (before?.outcome !== "done" || result.outcome !== "in-sync") return result;
+  const { state } = result;
+  return { ...before, plan: result.plan, ...(state === undefined ? {} : { state }) };
 }

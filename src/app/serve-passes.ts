@@ -64,6 +64,8 @@ export function makePasses({ controller, lease, pool, tasks, hints, log, onPass,
   };
 
   return {
+    /** A run that no pass has begun has ended, such as a way back. */
+    runEnded: () => shared.onFinished(undefined),
     /** Comes back when all releases have come up; `interrupt` ends that early, and what was begun goes on. */
     async begin(reason: string, interrupt: AbortSignal): Promise<void> {
       const started = controller.clock.now();
@@ -81,8 +83,8 @@ export function makePasses({ controller, lease, pool, tasks, hints, log, onPass,
         await takeUpRuns(context, work);
         const { desired, warnings } = await acceptCommit(controller);
         shared.newest.desired = desired;
-        const settled = await beginReleases(context, work, { desired, due: desired.releases });
-        isSomebodyBlocked ||= settled.some(({ blockedBy }) => blockedBy !== undefined);
+        const isBlocked = await beginReleases(context, work, { desired, due: desired.releases });
+        isSomebodyBlocked ||= isBlocked;
         // The run that somebody waits for may have ended while others were planned.
         if (isSomebodyBlocked && runsFinished > finishedBefore) hints.give("a run has ended");
         const ended = finishPass(work, { desired, warnings }).then((result) => {

@@ -34,7 +34,9 @@ export async function serve(input: ServeInput): Promise<void> {
     const stops = await startAll(input.triggers, hints.give);
     const over = new AbortController();
     let pass = new AbortController();
-    const answers = answerRequests({ ...input, lease, pool, tasks, signal: running });
+    const passes = makePasses({ ...input, lease, pool, tasks, hints, signal: running });
+    const onAnswered = () => passes.runEnded();
+    const answers = answerRequests({ ...input, lease, pool, tasks, onAnswered, signal: running });
     const requests = watchRequests(controller, AbortSignal.any([running, over.signal]), (open) => {
       if (!answers.isNew(open)) return;
       pass.abort(new Error("an operator asked for a rollback"));
@@ -44,7 +46,6 @@ export async function serve(input: ServeInput): Promise<void> {
       ...{ controller, pool, signal: AbortSignal.any([running, over.signal]) },
       onDecision: () => hints.give("somebody decided"),
     });
-    const passes = makePasses({ ...input, lease, pool, tasks, hints, signal: running });
     try {
       hints.give("started");
       while (!running.aborted) {

@@ -5,7 +5,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { copyTaskSdk } from "../../src/app/copy-task-sdk.ts";
+import { readSdk } from "../../src/host/read-sdk.ts";
+import { withScratch } from "../../src/lab/task-test/scratch.ts";
+import { taskEnvironment } from "../../src/lab/task-test/task-environment.ts";
 import { testTasks } from "../../src/lab/task-test/test-tasks.ts";
+import { runTraced, traceable } from "../../src/lab/task-test/trace.ts";
+import { readTree, type TreeState } from "../../src/lab/task-test/tree-state.ts";
+import { Component } from "../../src/model/component.ts";
 import { layFiles } from "../support/lay-files.ts";
 import { withTemporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -194,4 +200,79 @@ test("R35: half a case, a test of no task and an unknown task are refused, not s
     await assert.rejects(run(), /needs either after\/, or a file fails/);
     lay({ "tests/a/after/x": "", "tests/c/after/x": "" });
     await assert.rejects(run(), /is named after no task of app/);
+  }));
+
+test("R35: what is looked at after each line is what a kill there leaves", () =>
+  withTemporaryDirectory(async (directory) => {
+    layFiles(directory, {
+      "before/etc/app.conf": "port=80\n",
+      "tasks/do": `${head}cutover_edit /etc/app.conf port 90\n(cutover_write_file /etc/new <"$0")\ncutover_remove /etc/app.conf\n`,
+      "tasks/cutover.sh": readSdk("cutover.sh"),
+    });
+    await withScratch(
+      { before: join(directory, "before"), bundleDirectory: join(directory, "tasks") },
+      async (scratch) => {
+        const component = Component.parse({
+          apiVersion: "cutover/v1",
+          kind: "Component",
+          name: "app",
+          root: "/srv/app",
+        });
+        const given = { component, task: "a", action: "do" as const, programs: undefined, facts: {} };
+        const script = traceable(`${scratch.bundle}/do`, undefined);
+        assert.ok(script.kind === "argv");
+        const task = { argv: script.argv, env: taskEnvironment(given, scratch), timeoutMs: 30_000, own: scratch.own };
+        const kept = (): TreeState => new Map([...readTree(scratch.root), ...readTree(scratch.state)]);
+        const seen: TreeState[] = [];
+        let last = "";
+        const lines: number[] = [];
+        const whole = await runTraced(task, (line) => {
+          const now = scratch.fingerprint();
+          if (now !== last) {
+            seen.push(kept());
+            lines.push(line);
+          }
+          last = now;
+          return "go-on";
+        });
+        assert.equal(whole.exitCode, 0, whole.said);
+        assert.ok(lines.length > 15, `${lines.length} states`);
+        for (const index of [1, 5, 9, 13]) {
+          scratch.reset();
+          const killed = await runTraced(task, (line) => (line === lines[index] ? "kill" : "go-on"));
+          assert.equal(killed.exitCode, 137);
+          assert.deepEqual(kept(), seen[index], `killed before line ${lines[index]}`);
+        }
+      },
+    );
+  }));
+
+test("R35: programs of tests/bin stand in for those of the machine, env is the case's own, and what cannot be stopped at a line says so", () =>
+  withTemporaryDirectory(async (directory) => {
+    layFiles(directory, {
+      "component.yaml":
+        "apiVersion: cutover/v1\nkind: Component\nname: app\nroot: /srv/app\nenv: { GREETING: hello }\ntasks:\n  - { name: a, do: a }\n  - { name: b, do: b }\n",
+      "tasks/a": `${head}pg_dump | cutover_write_file /dump\n`,
+      "tests/bin/pg_dump": '#!/bin/sh\necho "dump of $CUTOVER_FROM, $GREETING"\n',
+      "tests/a/one/env": "# the oldest\nCUTOVER_FROM=0.9\nGREETING=good bye\n",
+      "tests/a/one/after/dump": "dump of 0.9, good bye\n",
+      "tests/a/two/after/dump": "dump of 1.0.0, hello\n",
+      "tasks/b": '#!/usr/bin/awk -f\nBEGIN { print "x" >(ENVIRON["CUTOVER_PREFIX"] "/made") }\n',
+      "tests/b/after/made": "x\n",
+    });
+    await copyTaskSdk({ directory, wanted: [], mode: "copy" });
+    const { cases, passed } = await testTasks({ directory, tasks: [], shell: undefined, signal });
+    assert.ok(passed, JSON.stringify(cases));
+    assert.deepEqual(
+      cases.map((each) => [each.task, each.case]),
+      [
+        ["a", "one"],
+        ["a", "two"],
+        ["b", ""],
+      ],
+    );
+    assert.deepEqual(
+      cases[2]?.checks.find(({ check }) => check === "killed"),
+      { check: "killed", outcome: "skipped", detail: ["awk cannot be stopped at a line"] },
+    );
   }));

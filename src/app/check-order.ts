@@ -145,7 +145,10 @@ async function whatFirst(
   switch (violation.kind) {
     case "skipped": {
       const { component, missing } = violation;
-      const newest = await loadNewest(controller, { component, trust }).catch(() => new Map());
+      const newest = await loadNewest(controller, { component, trust }).then(
+        (loaded) => loaded.newest,
+        () => new Map<string, LoadedVersion>(), // it only names what would do
+      );
       const known = new Map([...published, ...[...newest].map(([key, loaded]) => [key, loaded.published] as const)]);
       const fit = [...known.values()].find(
         (each) =>

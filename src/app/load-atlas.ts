@@ -21,6 +21,8 @@ export interface AtlasInput {
   readonly observations: ReadonlyMap<string, Observation>;
   /** Wanted versions and those that run, keyed by `component@version`. */
   readonly versions: ReadonlyMap<string, LoadedVersion>;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
 }
 
 export interface LoadedAtlas {
@@ -32,7 +34,7 @@ export interface LoadedAtlas {
 const concurrency = 8;
 
 export async function loadAtlas(input: AtlasInput): Promise<LoadedAtlas> {
-  const { controller, trust, versions } = input;
+  const { controller, trust, versions, now } = input;
   const published = new Map([...versions].map(([key, { published }]) => [key, published]));
   const wayOf = makeFindWay({ published, atlas: emptyAtlas, quarantined: new Map(), takes: isWithin });
   const asks = Map.groupBy(
@@ -42,19 +44,32 @@ export async function loadAtlas(input: AtlasInput): Promise<LoadedAtlas> {
   if (asks.size === 0) return { versions, atlas: emptyAtlas };
   const all = new Map(versions);
   const stones = new Map<string, readonly string[]>();
+  const cut = new Set<string>();
   const reached: LoadedVersion[] = [];
   for (const [component, mine] of asks) {
-    const newest = await loadNewest(controller, { component, trust, loaded: all });
+    const goals = mine.flatMap(({ goal }) => all.get(`${component}@${goal}`) ?? []);
+    // The wanted ones name some of their own, however old.
+    const named = goals.flatMap(({ published }) => published.upgrade?.via ?? []);
+    const { newest, isAll } = await loadNewest(controller, { component, trust, loaded: all, named });
+    if (!isAll) cut.add(component);
     const between = [...newest].filter(([, { published }]) => mine.some((ask) => liesOn(ask, published, versions)));
     for (const [key, version] of between) all.set(key, version);
     stones.set(
       component,
       between.map(([, { published }]) => published.version),
     );
-    const goals = mine.flatMap(({ goal }) => all.get(`${component}@${goal}`) ?? []);
     reached.push(...between.map(([, version]) => version), ...goals);
   }
-  return { versions: all, atlas: { stones, ...(await priced(input, reached)) } };
+  const unfit = new Map(reached.flatMap((version) => expired(version, now)));
+  return { versions: all, atlas: { stones, cut, unfit, ...(await priced(input, reached)) } };
+}
+
+/** Hosts run nothing for the first time that has expired. Whoever runs it already is not held up by that. */
+function expired({ release, published }: LoadedVersion, now: number): (readonly [string, string])[] {
+  const { expires } = parseReleaseMetadata(release.metadata);
+  if (expires * 1_000 > now) return [];
+  const why = `it expired on ${new Date(expires * 1_000).toISOString().slice(0, 10)}; cutover publish … --amend renews it`;
+  return [[`${published.component}@${published.version}`, why]];
 }
 
 function liesOn(

@@ -9,23 +9,33 @@ import { type LoadedVersion, loadVersion } from "./load-published.ts";
 export const newestVersions = 50;
 const concurrency = 8;
 
-/** Keyed by `component@version`, newest first. One that cannot be read, or that nobody trusted signed, is passed over. */
+export interface NewestVersions {
+  /** Keyed by `component@version`, newest first. */
+  readonly newest: ReadonlyMap<string, LoadedVersion>;
+  /** False when there are older ones. */
+  readonly isAll: boolean;
+}
+
+/** One that cannot be read, or that nobody trusted signed, is passed over. */
 export async function loadNewest(
   controller: Pick<Controller, "artifacts" | "signer">,
   {
     component,
     trust,
     loaded = new Map(),
+    named = [],
   }: {
     readonly component: string;
     readonly trust: Trust;
     /** What need not be loaded again. */
     readonly loaded?: ReadonlyMap<string, LoadedVersion>;
+    /** Versions besides, however old. */
+    readonly named?: readonly string[];
   },
-): Promise<Map<string, LoadedVersion>> {
-  const versions = (await controller.artifacts.versions(component)).slice(0, newestVersions);
+): Promise<NewestVersions> {
+  const all = await controller.artifacts.versions(component);
   const found = await pMap(
-    versions,
+    new Set([...all.slice(0, newestVersions), ...named]),
     async (version) =>
       loaded.get(`${component}@${version}`) ??
       loadVersion(controller, { component, version, trust }).catch((error: unknown) => {
@@ -34,5 +44,8 @@ export async function loadNewest(
       }),
     { concurrency },
   );
-  return new Map(found.flatMap((one) => (one ? [[`${component}@${one.published.version}`, one] as const] : [])));
+  const newest = new Map(
+    found.flatMap((one) => (one ? [[`${component}@${one.published.version}`, one] as const] : [])),
+  );
+  return { newest, isAll: all.length <= newestVersions };
 }

@@ -35,7 +35,12 @@ export interface ReleaseResult {
  * part of a plan gets that part.
  */
 export function isAtStone({ outcome, plan, run }: Pick<ReleaseResult, "outcome" | "plan" | "run">): boolean {
-  return outcome === "done" && run !== undefined && plan.slice === undefined && (plan.paths ?? []).length > 0;
+  return (
+    outcome === "done" &&
+    run !== undefined &&
+    plan.slice === undefined &&
+    plan.changes.some(({ further }) => further !== undefined)
+  );
 }
 
 export interface PassResult {

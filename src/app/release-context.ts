@@ -96,7 +96,10 @@ export async function contextForRelease({
   const observations = await withLastKnown(rest.controller, known);
   const components = release.components.map(({ name }) => name);
   const running = await loadRunning({ ...rest, components, observations, versions: snapshot.versions });
-  const { versions, atlas } = await loadAtlas({ ...rest, release, observations, versions: running.versions });
+  const { versions, atlas } = await loadAtlas({
+    ...{ ...rest, release, observations, versions: running.versions },
+    now: rest.controller.clock.now(),
+  });
   return { versions, unreadable: running.unreadable, atlas, observations };
 }
 

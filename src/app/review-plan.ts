@@ -169,7 +169,10 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
   const asked = await loadPublished(reviewer, wanted, trust);
   const running = await loadRunning({ ...remembered, components, versions: asked });
   const { unreadable } = running;
-  const { versions, atlas } = await loadAtlas({ ...remembered, release, versions: running.versions });
+  const { versions, atlas } = await loadAtlas({
+    ...{ ...remembered, release, versions: running.versions },
+    now: reviewer.clock.now(),
+  });
   const {
     plan: planned,
     hosts,

@@ -9,13 +9,20 @@ import { type Hop, hopProblem, type MappedVersion, type Takes, upgradePath, type
 export interface UpgradeAtlas {
   /** By component, versions that may be stepping stones. */
   readonly stones: ReadonlyMap<string, readonly string[]>;
+  /** By `component@version`, why hosts would not take it any more. */
+  readonly unfit: ReadonlyMap<string, string>;
+  /** Components with older versions that nobody looked at. */
+  readonly cut: ReadonlySet<string>;
   /** Smallest published patch, by `fromTree toTree`. */
   readonly patchBytes: ReadonlyMap<string, number>;
   /** By tree. */
   readonly fullBytes: ReadonlyMap<string, number>;
 }
 
-export const emptyAtlas: UpgradeAtlas = { stones: new Map(), patchBytes: new Map(), fullBytes: new Map() };
+export const emptyAtlas: UpgradeAtlas = {
+  ...{ stones: new Map(), unfit: new Map(), cut: new Set() },
+  ...{ patchBytes: new Map(), fullBytes: new Map() },
+};
 
 export interface FindWayInput {
   /** Wanted versions, those that run and those of the atlas, keyed by `component@version`. */
@@ -36,16 +43,22 @@ export function makeFindWay({ published, atlas, quarantined, takes }: FindWayInp
     if (direct.from.upgrade === undefined && direct.to.upgrade === undefined) return undefined;
     const problem = migrationProblem(component, published);
     if ((hopProblem(direct, takes) ?? problem(direct)) === undefined) return undefined;
-    return upgradePath({
+    const way = upgradePath({
       ...{ start: direct.from, goal: direct.to, takes, problem },
       stones: (atlas.stones.get(component) ?? []).map(versionOf),
-      refused: (version) => (quarantined.has(`${component}@${treeOf(version)}`) ? "quarantined" : undefined),
+      refused(version) {
+        if (quarantined.has(`${component}@${treeOf(version)}`)) return "quarantined";
+        return atlas.unfit.get(`${component}@${version}`);
+      },
       bytes({ from, to }) {
         const [base, tree] = [treeOf(from.version), treeOf(to.version)];
         const full = atlas.fullBytes.get(tree ?? "") ?? 0;
         return Math.min(full, atlas.patchBytes.get(`${base} ${tree}`) ?? full);
       },
     });
+    if (way.hops.length > 0 || !atlas.cut.has(component)) return way;
+    const why = "they are beyond the newest ones that are looked at; name one of them under `via`";
+    return { ...way, rejected: [...way.rejected, { way: "older versions", why }] };
   };
 }
 

@@ -62,19 +62,17 @@ export function upgradePath(input: WayInput): Way {
   const { start, goal } = input;
   const direct = { from: start, to: goal };
   if (whyNot(direct, input) === undefined) return { hops: [goal.version], bytes: input.bytes(direct), rejected: [] };
-  const stones = input.stones.filter(
-    (stone) => isBetween(stone, input) && input.refused?.(stone.version) === undefined,
-  );
-  const order = [
-    start,
-    ...stones.sort((a, b) => (compareAge(start, goal) < 0 ? compareAge(a, b) : compareAge(b, a))),
-    goal,
-  ];
+  const isUp = compareAge(start, goal) < 0;
+  const between = input.stones
+    .filter((stone) => isBetween(stone, input))
+    .sort((a, b) => (isUp ? compareAge(a, b) : compareAge(b, a)));
+  const stones = between.filter((stone) => unfit(stone, input) === undefined);
+  const order = [start, ...stones, goal];
   const ways = cheapestWays(order, input);
   const back = cheapestWays([...order].reverse(), { ...input, reversed: true });
   const best = ways.get(goal.version);
   const hops = best?.hops ?? [];
-  return { hops, bytes: best?.bytes ?? 0, rejected: rejectedWays(input, { stones, hops, ways, back }) };
+  return { hops, bytes: best?.bytes ?? 0, rejected: rejectedWays(input, { between, stones, hops, ways, back }) };
 }
 
 /** Only versions on the way from one to the other: none leads past the goal, or away from it. */
@@ -114,26 +112,44 @@ function compareWays(a: Found, b: Found): number {
   return a.bytes - b.bytes || a.hops.length - b.hops.length || compareText(a.hops.join(" "), b.hops.join(" "));
 }
 
-/** A stepping stone has to be one that the version after it names, where it names any. */
+/**
+ * A stepping stone has to be one that the version after it names, where it names any. Only who asks to go straight to the goal is
+ * no stone. It holds for each stretch of a way alone as for the whole: who has come to a stone goes on as was meant.
+ */
 function whyNot(hop: Hop, { start, goal, takes, problem }: WayInput): string | undefined {
   const found = hopProblem(hop, takes) ?? problem?.(hop);
   if (found !== undefined) return found;
   const { from, to } = hop;
-  const [earlier, later] = compareAge(from, to) < 0 ? [from, to] : [to, from];
-  const via = later.upgrade?.via ?? [];
-  const isEnd = earlier.version === start.version || earlier.version === goal.version;
-  if (isEnd || via.length === 0 || via.includes(earlier.version)) return undefined;
-  return `${later.version} names ${via.join(", ")} as stepping stones, and not ${earlier.version}`;
+  const isUp = compareAge(from, to) < 0;
+  const [earlier, later] = isUp ? [from, to] : [to, from];
+  const isDirect = isUp ? from.version === start.version && to.version === goal.version : to.version === goal.version;
+  return isDirect ? undefined : notNamed(earlier, later);
+}
+
+function notNamed(stone: MappedVersion, { version, upgrade }: MappedVersion): string | undefined {
+  const via = upgrade?.via ?? [];
+  if (via.length === 0 || via.includes(stone.version)) return undefined;
+  return `${version} names ${via.join(", ")} as stepping stones, and not ${stone.version}`;
+}
+
+/** Also not further back on the way: a host that has come there would go straight on. */
+function unfit(stone: MappedVersion, { start, goal, takes, refused }: WayInput): string | undefined {
+  const why = refused?.(stone.version);
+  if (why !== undefined || compareAge(start, goal) > 0) return why;
+  const range = goal.upgrade?.from;
+  return range !== undefined && takes(stone.version, range) ? notNamed(stone, goal) : undefined;
 }
 
 interface Outcome extends Pick<Way, "hops"> {
+  readonly between: readonly MappedVersion[];
+  /** Those of them that are fit for it. */
   readonly stones: readonly MappedVersion[];
   readonly ways: ReadonlyMap<string, Found>;
   readonly back: ReadonlyMap<string, Found>;
 }
 
 /** The direct way first, then each version that might have been a stepping stone, in the order of the way. */
-function rejectedWays(input: WayInput, { stones, hops, ways, back }: Outcome): Rejected[] {
+function rejectedWays(input: WayInput, { between, stones, hops, ways, back }: Outcome): Rejected[] {
   const { start, goal } = input;
   const direct = whyNot({ from: start, to: goal }, input);
   const rejected: Rejected[] = direct === undefined ? [] : [{ way: `${start.version} → ${goal.version}`, why: direct }];
@@ -148,8 +164,8 @@ function rejectedWays(input: WayInput, { stones, hops, ways, back }: Outcome): R
           : `${formatBytes(there.bytes + onward.bytes)} in all`;
     rejected.push({ way: stone.version, why });
   }
-  for (const stone of input.stones.filter((each) => isBetween(each, input))) {
-    const why = input.refused?.(stone.version);
+  for (const stone of between) {
+    const why = unfit(stone, input);
     if (why !== undefined) rejected.push({ way: stone.version, why });
   }
   return rejected;

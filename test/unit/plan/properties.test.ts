@@ -157,15 +157,19 @@ function orderedPairs(steps: readonly Step[], { components }: PlanInput["release
     ...dependsOn.map((before) => ({ before, after: name, isHere: hostsOf.get(name)?.every((host) => hostsOf.get(before)?.includes(host)) === true })), // biome-ignore format: one line
     ...consumes.map((after) => ({ before: name, after, isHere: false })),
   ]);
-  return edges.flatMap(({ before, after, isHere }) =>
-    places
+  // Where an edge between machines keeps both from moving host by host, the plan moves all of the one before any of the other.
+  const stepsOf = (name: string) => places.flatMap(({ component, step }) => (component === name ? [step] : []));
+  const isFleetWide = (before: string, after: string) => Math.max(...stepsOf(before)) < Math.min(...stepsOf(after));
+  return edges.flatMap(({ before, after, isHere: isLocal }) => {
+    const isHere = isLocal && !isFleetWide(before, after);
+    return places
       .filter(({ component }) => component === after)
       .flatMap((late) =>
         places
           .filter(({ component, host }) => component === before && (!isHere || host === late.host))
           .map((early) => ({ early, late })),
-      ),
-  );
+      );
+  });
 }
 
 function switchPlaces(steps: readonly Step[]) {

@@ -4,7 +4,7 @@ import test from "node:test";
 import type { Plan } from "../../../src/model/plan.ts";
 import type { PublishedVersion } from "../../../src/model/published-version.ts";
 import { beyondApproved } from "../../../src/plan/compare-intent.ts";
-import { makeFindWay } from "../../../src/plan/find-way.ts";
+import { emptyAtlas, makeFindWay } from "../../../src/plan/find-way.ts";
 import { makePlan, type PlanInput } from "../../../src/plan/make-plan.ts";
 import { intentOf } from "../../../src/plan/plan-hash.ts";
 import { takePaths } from "../../../src/plan/take-paths.ts";
@@ -27,8 +27,8 @@ function stage(world: World, taken: Taken = ladder, edit: (input: PlanInput) => 
   }
   const stones = Map.groupBy([...published.values()], ({ component }) => component);
   const atlas = {
+    ...emptyAtlas,
     stones: new Map([...stones].map(([component, all]) => [component, all.map(({ version }) => version)])),
-    patchBytes: new Map(),
     fullBytes: new Map([...published.values()].map(({ tree }) => [tree, 100])),
   };
   const takes = (version: string, range: string) => range.split(" ").includes(version);

@@ -44,8 +44,10 @@ test("the fewest bytes win; the direct way and the others are named with what sp
 });
 
 test("a stepping stone that the next version does not name, or that is quarantined, is passed by", () => {
-  const named = mapped("2.0.0", "1.4.0 1.8.0 1.9.0", ["1.9.0"]);
+  const named = mapped("2.0.0", "1.4.0 1.9.0", ["1.9.0"]);
   assert.deepEqual(find({ goal: named }).hops, ["1.8.0", "1.9.0", "2.0.0"]);
+  // A host that came as far as 1.8.0 would go straight on to the goal, which wants nobody to come from there.
+  assert.deepEqual(find({ goal: mapped("2.0.0", "1.8.0 1.9.0", ["1.9.0"]) }).hops, []);
   const found = find({ refused: (version) => (version === "1.8.0" ? "quarantined" : undefined) });
   assert.deepEqual(found.hops, ["1.4.0", "2.0.0"]);
   assert.ok(found.rejected.some(({ way, why }) => way === "1.8.0" && why === "quarantined"));
@@ -96,8 +98,14 @@ test("of all allowed ways none costs less, and where one exists one is found, in
       const found = upgradePath({ ...input, stones: order.flatMap((index) => all[index] ?? []) });
       assert.deepEqual(upgradePath({ ...input, stones: all }), found);
       // Forwards only: what a way back does is what the way there did, turned round.
+      const isFit = (stone: number) => {
+        const named = via[5] ?? [];
+        const isTaken = (from[5] ?? []).includes(versions[stone] ?? "");
+        return isDown || named.length === 0 || !isTaken || named.includes(versions[stone] ?? "");
+      };
       const isAllowed = (earlier: number, later: number) => {
-        const isStone = earlier !== 0;
+        if ((earlier !== 0 && !isFit(earlier)) || (later !== 5 && !isFit(later))) return false;
+        const isStone = earlier !== 0 || (!isDown && later !== 5);
         const named = via[later] ?? [];
         return (
           (from[later] ?? []).includes(versions[earlier] ?? "") &&
@@ -117,6 +125,11 @@ test("of all allowed ways none costs less, and where one exists one is found, in
       if (direct !== undefined) assert.deepEqual(found.hops, [goal.version]);
       else if (ways.length === 0) assert.deepEqual(found.hops, []);
       else assert.equal(found.bytes, Math.min(...ways.map(({ cost }) => cost)));
+      // A plan leads to the first stone; the one after it finds the rest of this way.
+      const [next, ...rest] = found.hops;
+      const onward = all.find(({ version }) => version === next);
+      if (onward !== undefined && rest.length > 0)
+        assert.deepEqual(upgradePath({ ...input, start: onward, stones: all }).hops, rest);
     }),
     { numRuns: 500 },
   );

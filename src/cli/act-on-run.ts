@@ -4,6 +4,7 @@ import { CutoverError, ExitCode } from "../errors.ts";
 import type { CommandContext, Options } from "./command.ts";
 import { openRunHistory } from "./open-run-history.ts";
 import { runExitCode } from "./outcomes.ts";
+import { decisionLines } from "./render-tasks.ts";
 import { type Line, styled } from "./text.ts";
 import { watchRun } from "./watch-run.ts";
 
@@ -21,6 +22,7 @@ export async function decideInRun(
   decide: (controller: OpenedController) => Promise<TaskDecision>,
 ): Promise<ExitCode> {
   const { goOn, sayBeside } = await import("../app/tasks/act-in-run.ts");
+  if (act.options.dryRun === true) return showDecision(context, act, decide);
   try {
     return await actOnRun(context, act, async (going) => goOn(going, await decide(going.controller)));
   } catch (error) {
@@ -38,6 +40,28 @@ export async function decideInRun(
     context.output.document({ kind: act.kind, run, events: decision.events });
     return ExitCode.done;
   } finally {
+    await close();
+  }
+}
+
+/** Says it, and does nothing: no lease, no word in the journal. */
+async function showDecision(
+  { services, configPath, output }: CommandContext,
+  { kind }: ActOnRun,
+  decide: (controller: OpenedController) => Promise<TaskDecision>,
+): Promise<ExitCode> {
+  const { controller, close } = await services.openController(configPath);
+  try {
+    const { found, events } = await decide(controller);
+    output.print([
+      [styled("would", "accent"), ` in run ${found.run}:`],
+      ...decisionLines(events),
+      [styled("next:", "accent"), " the same command without --dry-run"],
+    ]);
+    output.document({ kind, run: found.run, events });
+    return ExitCode.done;
+  } finally {
+    await controller.executor.close();
     await close();
   }
 }

@@ -1,6 +1,7 @@
 // Tasks of a run for people. Pure.
 import type { TaskStory } from "../app/tasks/read-task.ts";
 import type { TaskBook, TaskRow } from "../app/tasks/task-book.ts";
+import type { EventBody } from "../model/run-event.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, type Style, styled } from "./text.ts";
 import { counted, formatClock, formatDuration } from "./units.ts";
@@ -70,6 +71,28 @@ function nextLines({ run, outcome, tasks, isWayBack }: TaskBook): Line[] {
     [styled("next:", "accent"), ` cutover task show ${place}`],
     [`      cutover task ${failed.state === "failed" ? "undo" : "retry"} ${place} --reason …`],
   ];
+}
+
+/** What an operator's word would lead to, one line for each host of a step. */
+export function decisionLines(events: readonly EventBody[]): Line[] {
+  return events.flatMap((event): Line[] => {
+    switch (event.kind) {
+      case "step-added":
+        return event.step.work.flatMap(({ groups }) =>
+          groups.flat().map(({ id, action }): Line => [`  ${action === "undo" ? "undo " : ""}${id}, nothing else`]),
+        );
+      case "host-reopened":
+        return [
+          [`  ${event.step} on ${event.host}: ${event.tasks.join(", ") || "nothing more"}, then what comes after it`],
+        ];
+      case "task-skipped":
+        return [[`  go on without ${event.task}, signed by ${event.by}`]];
+      case "amended":
+        return [[`  take the new task bundle of ${event.component} ${event.version}: ${event.changes.join(", ")}; plan ${event.hash}`]]; // biome-ignore format: one line
+      default:
+        return [];
+    }
+  });
 }
 
 export function renderTask({ run, row, story, dependents }: TaskStory): Line[] {

@@ -15,6 +15,7 @@ export function addTaskActs(task: Command, register: Register): void {
 function addUndo(task: Command, register: Register): void {
   const command = addReason(task.command("undo"))
     .argument("<id>", "[RUN/]HOST/COMPONENT/TASK")
+    .option("--dry-run", "only say what would be done; change nothing")
     .option(...takeOverOption)
     .summary("Take one task of an open run back")
     .description(
@@ -44,6 +45,7 @@ function addRetry(task: Command, register: Register): void {
   const command = addReason(task.command("retry"))
     .argument("<id>", "[RUN/]HOST/COMPONENT/TASK")
     .option("--amend", "go on with the task bundle that was published since (cutover publish --amend)")
+    .option("--dry-run", "only say what would be done; change nothing")
     .option(...takeOverOption)
     .summary("Try a failed task again, and go on with the run")
     .description(
@@ -76,6 +78,7 @@ function addSkip(task: Command, register: Register): void {
     .argument("<id>", "[RUN/]HOST/COMPONENT/TASK")
     .requiredOption("--reason <text>", "why; it is kept, signed and shown")
     .requiredOption("--key <file>", "private key of a commit signer whom the Trust names")
+    .option("--dry-run", "only say what would be done; change nothing")
     .option(...takeOverOption)
     .summary("Go on without a task")
     .description("Go on without a task. Whoever skips signs for it: the run keeps who, why, and the signature")

@@ -1,4 +1,4 @@
-// npm run bench [-- a b c d] [-- --setup] [-- --quick] [-- --pairs=esbuild,next]: figures beside the tools that people use today, in one run.
+// npm run bench [-- a b c d e] [-- --setup] [-- --quick] [-- --pairs=esbuild,next]: figures beside the tools that people use today, in one run.
 // Prints tables and writes deploy/reports/bench-DATE.json.
 import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -15,6 +15,7 @@ const parts = {
   b: async (input: BenchInput) => (await import("./roll-out.ts")).benchRollOut(input),
   c: async (input: BenchInput) => (await import("./many-hosts.ts")).benchManyHosts(input),
   d: async (input: BenchInput) => (await import("./planning.ts")).benchPlanning(input),
+  e: async (input: BenchInput) => (await import("./one-task.ts")).benchOneTask(input),
 };
 type Part = keyof typeof parts;
 
@@ -24,7 +25,7 @@ const pairs = process.argv.slice(2).flatMap((each) => (each.startsWith("--pairs=
 const unknown = args.filter((each) => !["--setup", "--quick", ...Object.keys(parts)].includes(each));
 if (unknown.length > 0) {
   process.stderr.write(
-    `bench: unknown ${unknown.join(" ")}\nnext: npm run bench -- [a] [b] [c] [d] [--setup] [--quick] [--pairs=NAME,…]\n`,
+    `bench: unknown ${unknown.join(" ")}\nnext: npm run bench -- [a] [b] [c] [d] [e] [--setup] [--quick] [--pairs=NAME,…]\n`,
   );
   process.exit(64);
 }

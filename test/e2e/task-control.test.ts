@@ -137,6 +137,8 @@ test(
       );
 
       // Only that task goes back; what it had half done is as it was.
+      const would = await cutover(0, "task", "undo", place, "--dry-run", "--reason", "odd rows");
+      assert.match(would.text, /undo host-2\/orders\/convert, nothing else/);
       const undone = await cutover(0, "task", "undo", place, "--reason", "odd rows");
       assert.equal(await readFile(data(second), "utf8"), "1,5\nodd,7\n");
       assert.deepEqual(await Promise.all(hosts.map(versionOf)), ["2.0.0", "1.0.0", "1.0.0"]);

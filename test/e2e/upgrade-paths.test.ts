@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { planReleases } from "../../src/app/plan-releases.ts";
 import { reviewPlan } from "../../src/app/review-plan.ts";
+import { serve } from "../../src/app/serve.ts";
 import type { LabHost } from "../../src/lab/lab.ts";
+import type { JournalEvent } from "../../src/model/run-event.ts";
 import { assertOutcomes } from "../support/assert-outcome.ts";
 import { type Contract, type Home, withHome } from "../support/with-home.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
@@ -149,3 +151,51 @@ test(
       });
     }),
 );
+
+test(
+  "serve goes on from stone to stone by itself, and leads a way back over the same ones (R16)",
+  { skip: loopbackSkip },
+  () =>
+    withLoopbackLab(1, (lab) => {
+      assert.ok(web);
+      return withHome(lab, { contracts: [web], enrolment, retire }, async (world) => {
+        const [host] = lab.hosts;
+        assert.ok(host);
+        await publishAll(world);
+        await world.pushVersion("web", "1.0.0");
+        assertOutcomes(await world.reconcile(), "done");
+        for (const [wanted, way] of [
+          ["1.8.0", "1.4.0 1.8.0"],
+          ["1.0.0", "1.4.0 1.0.0"],
+        ] as const) {
+          await world.pushVersion("web", wanted);
+          const reached: string[] = [];
+          const over = new AbortController();
+          const signal = AbortSignal.any([over.signal, AbortSignal.timeout(60_000)]);
+          const watcher = {
+            onEvent: (event: JournalEvent) => void reached.push(...committedBy(event)),
+            onBytes: () => {},
+          };
+          await world.withController((controller) =>
+            serve({
+              ...{ controller, watcher, signal, triggers: [], log: silent, takeOver: false },
+              onPass() {
+                if (reached.includes(wanted)) over.abort();
+              },
+            }),
+          );
+          assert.equal(reached.join(" "), way);
+          assert.equal(await currentOn(host, "web"), wanted);
+        }
+      });
+    }),
+);
+
+const silent = { info: () => {}, warn: () => {}, error: () => {} };
+
+/** The version of a plan whose run has ended well. */
+function committedBy(event: JournalEvent): string[] {
+  if (event.kind === "run-planned") planned.set(event.stream, event.plan.changes[0]?.to ?? "");
+  return event.kind === "run-ended" && event.outcome === "done" ? [planned.get(event.stream) ?? ""] : [];
+}
+const planned = new Map<string, string>();

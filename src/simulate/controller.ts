@@ -141,6 +141,7 @@ function operatorDecides(life: Life, state: RunState): EventBody[] {
   const by = "operator";
   const reason = "simulated";
   if (choice === "roll-back") return [{ kind: "rollback-started", scope: "release", reason, by }];
+  if (step.kind === "gate") return [{ kind: "gate-opened", step: step.id, by, reason }];
   return hosts.flatMap((host): EventBody[] => {
     const tasks = step.work.filter((work) => work.host === host).flatMap(({ groups }) => groups.flat());
     const left = tasks.filter((task) => isLeft(state, task, tasks));

@@ -24,6 +24,8 @@ export interface RunHistory {
   readonly states: Map<string, string>;
   /** Tasks that an operator goes on without. */
   readonly skipped: Set<string>;
+  /** Steps of gates that somebody opened. */
+  readonly opened: Set<string>;
   isRollingBack: boolean;
   hasEnded: boolean;
 }
@@ -152,6 +154,9 @@ function rememberEvent(history: History, now: number, { disk, event }: Journaled
     case "host-left-out":
       run.leftOut.add(event.host);
       return;
+    case "gate-opened":
+      run.opened.add(event.step);
+      return;
     case "task-skipped":
       run.skipped.add(event.task);
       return;
@@ -189,6 +194,7 @@ function makeRunHistory(plan: Plan): RunHistory {
     sent: new Set(),
     states: new Map(),
     skipped: new Set(),
+    opened: new Set(),
     isRollingBack: false,
     hasEnded: false,
   };

@@ -55,6 +55,7 @@ export function scenarioOfRelease({ release, traitsOf, seed, faults }: ReleaseWo
     policy: { canaries, batchSize, soakSeconds, failureBudget, drift },
     rollbackPolicy: release.rollbackPolicy,
     restorePoint: release.restorePoint,
+    edits: release.edits?.filter(({ kind }) => kind === "gate" || kind === "split"),
     faults,
   });
 }
@@ -96,17 +97,19 @@ export function scenarioOfPlan(plan: Plan, { seed, faults }: Pick<ReleaseWorld, 
     },
     rollbackPolicy: plan.rollbackPolicy,
     restorePoint: plan.restorePoint,
+    edits: plan.edits?.filter(({ kind }) => kind === "gate"),
     faults,
   });
 }
 
 interface Base extends Pick<Scenario, "seed" | "components" | "policy" | "rollbackPolicy"> {
   readonly restorePoint: Scenario["restorePoint"] | undefined;
+  readonly edits: Scenario["edits"] | undefined;
   readonly withoutGuard: ReadonlySet<string>;
   readonly faults: readonly FaultKind[] | undefined;
 }
 
-function withFaults({ seed, components, restorePoint, withoutGuard, faults: kinds, ...rest }: Base): Scenario {
+function withFaults({ seed, components, restorePoint, edits, withoutGuard, faults: kinds, ...rest }: Base): Scenario {
   const names = [...new Set(components.flatMap(({ hosts }) => hosts))].sort();
   const random = makeRandom(seed, "faults");
   return {
@@ -115,6 +118,7 @@ function withFaults({ seed, components, restorePoint, withoutGuard, faults: kind
     components,
     ...rest,
     ...(restorePoint === undefined ? {} : { restorePoint }),
+    ...(edits === undefined || edits.length === 0 ? {} : { edits }),
     concurrency: 64,
     patienceMs: 30_000,
     faults: makeFaults(random, { hosts: names, components, kinds }),

@@ -2,6 +2,7 @@
 // when a promise broke, made smaller by leaving things out.
 import type { ResolvedPolicy } from "../model/desired.ts";
 import type { RollbackPolicy } from "../model/plan.ts";
+import type { NamedEdit } from "../model/plan-edit.ts";
 import type { PublishedTask } from "../model/published-version.ts";
 import type { RestorePointTerms } from "../model/restore-point.ts";
 
@@ -14,6 +15,8 @@ export interface Scenario {
   readonly rollbackPolicy: RollbackPolicy;
   /** Of its components those that have a backup. */
   readonly restorePoint?: RestorePointTerms;
+  /** Splits and gates of the plan. */
+  readonly edits?: readonly NamedEdit[];
   readonly concurrency: number;
   readonly patienceMs: number;
   readonly faults: readonly Fault[];

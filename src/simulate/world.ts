@@ -183,6 +183,7 @@ function releaseOf(scenario: Scenario, targets: ReadonlyMap<string, string>): De
     name: "simulated",
     rollbackPolicy: scenario.rollbackPolicy,
     policy: { name: "simulated", approval: "merge", ...scenario.policy },
+    ...(scenario.edits === undefined ? {} : { edits: scenario.edits }),
     components: scenario.components.map(({ name, hosts, dependsOn, to, targets: own = {} }) => ({
       name,
       dependsOn,

@@ -1,4 +1,5 @@
 // Every promise that the simulator holds the engine to, one row each.
+import { closedGate } from "./closed-gate.ts";
 import { completeVersion, previousVersion } from "./complete-version.ts";
 import { deadline } from "./deadline.ts";
 import { failureBudget } from "./failure-budget.ts";
@@ -26,4 +27,5 @@ export const promiseChecks: readonly PromiseCheck[] = [
   neverMore,
   atRest,
   quarantine,
+  closedGate,
 ];

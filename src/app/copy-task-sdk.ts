@@ -1,6 +1,6 @@
 // The task SDK beside the scripts that use it. It is copied, not added on the way: a bundle is what stands in its directory, so the same
 // directory has the same digest with every release of cutover, and a reviewer sees in git what a host will run.
-import { chmod, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CutoverError, UsageError } from "../errors.ts";
 import { readSdk, type SdkName, sdkVersion } from "../host/read-sdk.ts";
@@ -26,6 +26,7 @@ export interface CopySdkInput {
 
 /** Both files that a script uses, that were asked for, or that stand there already. Throws UsageError when there is no tasks directory. */
 export async function copyTaskSdk({ directory, wanted, mode }: CopySdkInput): Promise<SdkCopy[]> {
+  if (mode === "copy" && wanted.length > 0) await makeTasks(directory);
   const tasks = await tasksDirectory(directory);
   const used = await usedSdk(tasks);
   const copies: SdkCopy[] = [];
@@ -77,6 +78,12 @@ function sdkCopyState(file: SdkName, present: string | undefined): SdkCopyState 
   const [theirs = 0, mine = 0] = [sdkVersion(present), sdkVersion(ours)];
   if (theirs === mine) return "edited";
   return theirs < mine ? "older" : "newer";
+}
+
+/** For the first script of a component. */
+async function makeTasks(directory: string): Promise<void> {
+  const isComponent = (await stat(join(directory, "component.yaml")).catch(() => undefined))?.isFile() === true;
+  if (isComponent) await mkdir(join(directory, "tasks"), { recursive: true });
 }
 
 async function tasksDirectory(directory: string): Promise<string> {

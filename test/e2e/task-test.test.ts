@@ -181,6 +181,11 @@ test("R35: a copy of the SDK that is missing, older or edited is told and replac
       assert.deepEqual(await told("copy"), [`cutover.sh ${state}${state === "newer" ? "" : " written"}`]);
       assert.equal(readFileSync(path, "utf8"), state === "newer" ? text : ours);
     }
+    layFiles(directory, { "fresh/component.yaml": "" });
+    const fresh = join(directory, "fresh");
+    await assert.rejects(copyTaskSdk({ directory: fresh, wanted: [], mode: "copy" }), { code: "usage" });
+    assert.equal((await copyTaskSdk({ directory: fresh, wanted: ["cutover.sh"], mode: "copy" })).length, 1);
+    assert.equal(readFileSync(join(fresh, "tasks/cutover.sh"), "utf8"), ours);
     await assert.rejects(copyTaskSdk({ directory: join(directory, "tasks/a"), wanted: [], mode: "check" }), {
       code: "usage",
     });

@@ -1,6 +1,6 @@
 // What a hook is given beside the contract's environment: a place of its own that its undo finds again, and the wish to only say what it would do.
 import assert from "node:assert/strict";
-import { lstat, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { appendFile, lstat, mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { readSdk } from "../../src/host/read-sdk.ts";
@@ -106,6 +106,21 @@ cutover_edit ${settings} workers "$(cutover_get ${settings} threads)"
         assert.equal((await hook("v2", "undo")).exitCode, 0);
         assert.equal(await readFile(settings, "utf8"), "threads=4\n");
         assert.equal((await stat(settings)).mode & 0o777, 0o640);
+      }));
+
+    test(`${name}: in a lab whose host is a directory, paths that a task names lie below it, as those of its contract do`, () =>
+      withPartsHost(shell, async (host) => {
+        await appendFile(join(host.state, "enrolment"), `prefix ${host.base}\n`);
+        await mkdir(join(host.base, "etc"));
+        const makes = `#!/bin/sh\nset -eu\n. "\${0%/*}/cutover.sh"\necho "$CUTOVER_ROOT" | cutover_write_file /etc/made\n`;
+        const contract = { root: "/web", "task.make.do": "makes", "task.make.undo": "cutover.sh" };
+        await host.install("v1", { bundle: { makes, "cutover.sh": readSdk("cutover.sh") }, contract });
+        const call = { version: "v1", options: { name: "make" } };
+        const done = await host.task("hook", "do", call);
+        assert.equal(done.exitCode, 0, done.evidence);
+        assert.equal(await readFile(join(host.base, "etc/made"), "utf8"), `${host.base}/web\n`);
+        assert.equal((await host.task("hook", "undo", call)).exitCode, 0);
+        assert.ok(await missing(join(host.base, "etc/made")));
       }));
   });
 }

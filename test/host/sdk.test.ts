@@ -181,6 +181,12 @@ for (const [index, language] of sdkLanguages.entries()) {
       ];
       bench.write("log", "");
       assert.equal(bench.run([append("a"), append("b", "false"), append("c")]).exitCode, 1);
+      if (language.shell !== undefined) {
+        const midway = bench.run([["raw", "f() { false; true; }; cutover_once midway f"]]);
+        assert.equal(midway.exitCode, 1, "set -e counts within the command");
+        const plain = bench.run([["raw", "set +e; cutover_once plain false; cutover_say went on"]]);
+        assert.deepEqual([plain.exitCode, plain.said], [1, "cutover: plain failed\n"]);
+      }
       assert.equal(bench.run([append("a"), append("b"), append("c")]).exitCode, 0);
       assert.equal(bench.run([append("a"), append("b"), append("c")]).exitCode, 0);
       assert.equal(bench.read("log"), "a\nb\nb\nc\n");

@@ -1,6 +1,8 @@
 // A throw-away root for one case: what stands on the host, what the task keeps, and which units run. No host and no root is needed.
 import {
+  accessSync,
   chmodSync,
+  constants,
   cpSync,
   existsSync,
   lstatSync,
@@ -9,6 +11,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -44,12 +47,26 @@ export interface ScratchInput {
 
 /** Runs `body` and removes everything afterwards. */
 export async function withScratch<T>(input: ScratchInput, body: (scratch: Scratch) => Promise<T>): Promise<T> {
-  const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir(); // a task syncs often; here that costs nothing
-  const directory = await realpath(await mkdtemp(join(parent, "cutover-task-")));
+  const directory = await realpath(await mkdtemp(join(await parentDirectory(), "cutover-task-")));
   try {
     return await body(makeScratch(directory, input));
   } finally {
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+/** In memory where that is possible: a task syncs often, and there it costs nothing. Containers may allow no program to run there. */
+async function parentDirectory(): Promise<string> {
+  const probe = await mkdtemp("/dev/shm/cutover-probe-").catch(() => undefined);
+  if (probe === undefined) return tmpdir();
+  try {
+    writeFileSync(join(probe, "run"), "", { mode: 0o700 });
+    accessSync(join(probe, "run"), constants.X_OK);
+    return "/dev/shm";
+  } catch {
+    return tmpdir();
+  } finally {
+    await rm(probe, { recursive: true, force: true });
   }
 }
 

@@ -1,6 +1,6 @@
 // Stops a script before each of its lines, so that one can look at what it has done so far: `sh -x` with a PS4 that waits, or Python's
 // tracing. The lines of the SDK that it calls count too.
-import { closeSync, constants, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { runProgram } from "../run-program.ts";
@@ -40,6 +40,10 @@ export function traceable(script: string, shell: readonly string[] | undefined):
 }
 
 function shellTrace(name: string, words: readonly string[], script: string): Traced {
+  const found = (process.env.PATH ?? "/usr/bin:/bin")
+    .split(":")
+    .some((directory) => existsSync(join(directory, "bash")));
+  if (!found) return { kind: "none", why: "bash stops a script at its lines, and it is not here" };
   const options = words.filter((word) => /^[-+]/.test(word));
   return {
     kind: "argv",

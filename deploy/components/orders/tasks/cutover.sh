@@ -510,7 +510,9 @@ cutover_once() { # NAME COMMAND…: killed before its end, COMMAND runs again
 		cutover_say "would do $1"
 	else
 		_c_state "once/${CUTOVER_ACTION:-do}"
-		_c_without_first "$@" || cutover_fail "$1 failed"
+		# Not in a condition: there `set -e` would not count for what COMMAND does.
+		_c_without_first "$@"
+		[ "$?" -eq 0 ] || cutover_fail "$1 failed"
 		_c_write "$CUTOVER_STATE/once/${CUTOVER_ACTION:-do}/$1" "done"
 	fi
 }

@@ -133,12 +133,13 @@ function decideSilence(
   };
 }
 
-/** Nothing has switched when this step runs. */
-function isAhead(state: RunState, { id, kind }: Step): boolean {
-  if (kind === "distribute" || kind === "check" || kind === "restore-point") return true;
-  const steps = state.plan?.steps ?? [];
+/** Nothing has switched when this step runs: it comes before all switches, and is not one that a mended bundle opened again. */
+function isAhead({ plan, startedSteps }: RunState, { id, kind }: Step): boolean {
+  if (kind === "switch" || kind === "confirm" || kind === "commit") return false;
+  const steps = plan?.steps ?? [];
   const first = steps.findIndex((step) => step.kind === "switch");
-  return kind === "task" && steps.findIndex((step) => step.id === id) < first;
+  const place = steps.findIndex((step) => step.id === id);
+  return (first === -1 || place < first) && !steps.some((step) => step.kind === "switch" && startedSteps.has(step.id));
 }
 
 /** Events that let an open run go on without the silent hosts that an operator put on hold. */

@@ -311,6 +311,19 @@ test("a host that is given another turn goes on from there, and the run with it;
   assert.equal(decide(ended)?.kind, "end-step");
 });
 
+test("bytes that a mended bundle brings to a host that has switched do not make it one that may be left out (P9)", () => {
+  const made = planWith("manual");
+  const { state } = play(made, failsAt("switch.2"));
+  const again = reduce(state, turnOn("distribute", "h1", ["h1/app/distribute do", "h1/app/build do"]), run);
+  assert.deepEqual(decide(again), { kind: "run-step", step: made.steps.find(({ id }) => id === "distribute"), hosts: ["h1"] }); // biome-ignore format: one line
+  const silent = reduce(
+    again,
+    { kind: "host-ended", step: "distribute", host: "h1", outcome: "unknown", evidence: "" },
+    run,
+  );
+  assert.equal(decide(silent)?.kind, "wait");
+});
+
 test("what an operator takes back is missing where the plan had it: an ended step opens again and waits (R31)", () => {
   const made = planWith("auto");
   const until = (step: Step) => (step.id === "switch.2" ? undefined : "done");

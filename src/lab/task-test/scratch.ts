@@ -23,11 +23,17 @@ export interface Scratch {
   readonly root: string;
   readonly state: string;
   readonly units: string;
+  /** Where the component's backup task saves. */
+  readonly backup: string;
   readonly bundle: string;
   /** Kept outside of what is saved and put back. */
   readonly own: string;
   /** Everything as before the first run. */
   reset(): void;
+  /** Nothing is saved yet, and nothing is known of an earlier backup. */
+  clearBackup(): void;
+  /** The host is what that directory says. */
+  become(directory: string): void;
   /** What stands on the host, and the units. */
   look(): TreeState;
   fingerprint(): string;
@@ -73,12 +79,13 @@ async function parentDirectory(): Promise<string> {
 function makeScratch(directory: string, { before, bundleDirectory, modes = "unusual" }: ScratchInput): Scratch {
   const [live, bundle, own] = [join(directory, "live"), join(directory, "bundle"), join(directory, "own")];
   const [root, state, units] = [join(live, "root"), join(live, "state"), join(live, "units")];
+  const backup = join(live, "backup");
   const saved = (name: string): string => join(directory, `saved-${name}`);
   const clear = (): void => rmSync(live, { recursive: true, force: true });
   mkdirSync(own);
   copyBundle(bundleDirectory, bundle);
   const scratch: Scratch = {
-    ...{ root, state, units, bundle, own },
+    ...{ root, state, units, backup, bundle, own },
     reset: () => {
       clear();
       for (const path of [root, units]) mkdirSync(path, { recursive: true });
@@ -86,8 +93,18 @@ function makeScratch(directory: string, { before, bundleDirectory, modes = "unus
       if (before !== undefined) copyTree(before, root, (path) => !isPlaceholder(path));
       if (modes === "unusual") makeUnusual(root);
     },
+    clearBackup: () => {
+      for (const path of [backup, state]) {
+        rmSync(path, { recursive: true, force: true });
+        mkdirSync(path, { mode: 0o700 });
+      }
+    },
+    become: (other) => {
+      rmSync(root, { recursive: true, force: true });
+      copyTree(other, root, (path) => !isPlaceholder(path));
+    },
     look: () => new Map([...readTree(root), ...readUnits(units)]),
-    fingerprint: () => fingerprint([root, state, units]),
+    fingerprint: () => fingerprint([root, state, units, ...(existsSync(backup) ? [backup] : [])]),
     save: (name) => {
       rmSync(saved(name), { recursive: true, force: true });
       copyTree(live, saved(name));

@@ -37,5 +37,7 @@ export function taskEnvironment(
     CUTOVER_STATE: scratch.state,
     CUTOVER_PREFIX: scratch.root,
     CUTOVER_UNITS: scratch.units,
+    ...(component.backupTask === task ? { CUTOVER_BACKUP: scratch.backup } : {}),
+    ...(component.backupTask === task && action === "do" ? { CUTOVER_MOMENT: `${scratch.own}/moment` } : {}),
   };
 }

@@ -42,6 +42,8 @@ interface Bench {
   readonly scratch: Scratch;
   readonly each: TaskCase;
   readonly before: TreeState;
+  /** It is the component's backup task: `do` leaves the host as it is, `undo` brings back from `after` what was there before. */
+  readonly saves: boolean;
   run(action: Action, dryRun?: "dry-run"): Promise<TaskEnd>;
   /** Leaves in `saved` every different state that a kill before one of its lines would leave; in order. */
   interrupt(
@@ -98,7 +100,7 @@ const checkOf: Readonly<Record<TaskCheckName, (bench: Bench) => Promise<Seen>>> 
     await succeed(bench, "do");
     const { root } = bench.scratch;
     const is = withoutUnits(withoutRoot(bench.scratch.look(), root));
-    const wanted = readFixture(bench.each.after ?? "");
+    const wanted = readFixture((bench.saves ? bench.each.before : bench.each.after) ?? "");
     same("after do", treeDifferences(is, { wanted, modes: "executable" }));
     return undefined;
   },
@@ -129,7 +131,8 @@ const checkOf: Readonly<Record<TaskCheckName, (bench: Bench) => Promise<Seen>>> 
     return await afterEveryKill(bench, "do", async (place) => {
       await succeed(bench, "do", place);
       sameState(bench, `${place}, and do run again`, wanted);
-      if (bench.each.task.undo === undefined) return;
+      // A backup that is not whole is never put back.
+      if (bench.each.task.undo === undefined || bench.saves) return;
       place.putBack();
       await succeed(bench, "undo", place);
       sameState(bench, `${place}, and undone`, bench.before);
@@ -224,17 +227,29 @@ function makeBench(each: TaskCase, input: CaseInput, scratch: Scratch): Bench {
     timeoutMs,
     own: scratch.own,
   });
+  const saves = input.component.backupTask === each.task.name;
+  let isSpoilt = false;
+  /** What hosts do around a backup: it is taken into an empty directory, and put back over what a version made of the data. */
+  const around = (action: Action): void => {
+    if (!saves || (action === "undo" && isSpoilt)) return;
+    isSpoilt = action === "undo";
+    if (action === "do") scratch.clearBackup();
+    else if (each.after !== undefined) scratch.become(each.after);
+  };
   const script = (action: Action): string =>
     `${scratch.bundle}/${action === "do" ? each.task.do : (each.task.undo ?? "")}`;
   return {
-    ...{ scratch, each, before },
-    run: (action, dryRun) =>
-      runTask(
+    ...{ scratch, each, before, saves },
+    run: (action, dryRun) => {
+      if (dryRun === undefined) around(action);
+      return runTask(
         processOf(action, plainArgv(script(action), input.shell), dryRun === undefined ? {} : { CUTOVER_DRY_RUN: "1" }),
-      ),
+      );
+    },
     async interrupt(action) {
       const traced = traceable(script(action), input.shell);
       if (traced.kind === "none") return { why: traced.why };
+      around(action);
       const saved: string[] = [];
       let last = "";
       const { exitCode, lines, said } = await runTraced(processOf(action, traced.argv), (line) => {

@@ -1,10 +1,13 @@
 // What the runs that are open mean for a release that comes up for planning: what of it is on its way already, and what keeps
 // the rest from starting. A release that meets a claim waits as a whole: nobody reviewed half of it. Pure.
+import { CutoverError } from "../errors.ts";
 import type { DesiredRelease } from "../model/desired.ts";
+import type { SwitchLimit } from "../model/fleet.ts";
 import type { Plan } from "../model/plan.ts";
 import type { PublishedVersion } from "../model/published-version.ts";
 import type { RunId } from "../model/run-event.ts";
 import { type Conflict, claimsOf, conflictsBetween } from "../plan/claims.ts";
+import { brokenLimits, type Labels } from "../plan/switch-limits.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import type { OpenRun } from "./run-pool.ts";
 
@@ -12,7 +15,16 @@ type Holder = Pick<OpenRun, "run" | "plan" | "claims" | "since" | "unwell">;
 
 export interface Blocked {
   readonly by: Holder;
-  readonly conflict: Conflict | { readonly kind: "budget"; readonly hosts: readonly string[]; readonly budget: number };
+  readonly conflict:
+    | Conflict
+    | { readonly kind: "budget"; readonly hosts: readonly string[]; readonly budget: number }
+    | { readonly kind: "capacity"; readonly limit: SwitchLimit };
+}
+
+/** How many hosts of a group all runs together may have in a switch, and which hosts these are. */
+export interface Capacity {
+  readonly limits: readonly SwitchLimit[];
+  readonly labelsOf: (host: string) => Labels;
 }
 
 export interface ClaimedTargets {
@@ -54,12 +66,14 @@ export function claimedTargets({
   return { underWay, blocked };
 }
 
-/** Why this plan cannot start beside the open runs; empty when it can. */
-export function blockedBy(plan: Plan, open: readonly Holder[]): Blocked[] {
+/** Why this plan cannot start beside the open runs; empty when it can. A way back knows no `capacity`: it does not wait for it. */
+export function blockedBy(plan: Plan, open: readonly Holder[], capacity?: Capacity): Blocked[] {
   const wanted = claimsOf(plan);
   const blocked = open.flatMap((by): Blocked[] =>
     conflictsBetween(wanted, by.claims).map((conflict) => ({ by, conflict })),
   );
+  for (const { limit, by } of capacity === undefined ? [] : brokenLimits({ plan, open, ...capacity }))
+    blocked.push(...by.map((each) => ({ by: each, conflict: { kind: "capacity" as const, limit } })));
   // One budget for all runs of a release: past it nothing more of it switches (P9).
   const ofRelease = open.filter((by) => by.plan.release === plan.release);
   const hosts = unwellOf(ofRelease);
@@ -99,9 +113,28 @@ function blockedLine({ by, conflict }: Blocked): string {
       if (conflict.component === conflict.other)
         return `${conflict.component} goes to further hosts once it has shown itself on those of ${holder}`;
       return `${conflict.component} must not move while ${conflict.other} does, which is claimed by ${holder}`;
+    case "capacity":
+      return `${limitText(conflict.limit)}, and ${holder} has its share of them`;
     case "budget":
       return `${hostsText(conflict.hosts)} failed or fell silent in ${holder}; the release's failure budget is ${conflict.budget}`;
   }
+}
+
+/** A plan that a limit never lets start, whatever else is open: its batches are too large. */
+export function refuseLargeBatches(plan: Plan, { limits, labelsOf }: Capacity): void {
+  const [first] = brokenLimits({ plan, limits, labelsOf, open: [] });
+  if (first === undefined) return;
+  throw new CutoverError({
+    code: "batch-over-limit",
+    message: `${plan.release} would switch ${first.wanted} hosts at a time where ${limitText(first.limit)}`,
+    impact: "Nothing was changed on any host",
+    remedy: `set batchSize and canaries of its Policy to at most ${first.limit.hosts}, or raise the limit in the Fleet; then push`,
+  });
+}
+
+function limitText({ match, hosts }: SwitchLimit): string {
+  const labels = Object.entries(match).map(([name, value]) => `${name}=${value}`);
+  return `at most ${hosts} of ${labels.join(",")} may be in a switch at a time`;
 }
 
 export function runsOf(blocked: readonly Blocked[]): RunId[] {

@@ -7,14 +7,14 @@ import type { Trust } from "../model/trust.ts";
 import type { SliceTerm } from "../plan/parse-slice.ts";
 import { approvalMessage, judgeApproval, type KnownTrailers, keepApproval } from "./approval.ts";
 import { backOffOf, type FirstRetry } from "./back-off.ts";
-import { blockedBy, claimedTargets, withBudgetLeft } from "./beside-open-runs.ts";
+import { blockedBy, type Capacity, claimedTargets, withBudgetLeft } from "./beside-open-runs.ts";
 import { refuseUnsafeSlice } from "./check-order.ts";
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
 import { sliceToRun } from "./cut-slice.ts";
 import type { RunResult } from "./execute-run.ts";
 import type { ReleaseResult } from "./pass-result.ts";
-import { contextForRelease, planRelease, runSources, type Snapshot } from "./release-context.ts";
+import { contextForRelease, labelsOf, planRelease, runSources, type Snapshot } from "./release-context.ts";
 import {
   blockedResult,
   failedResult,
@@ -92,6 +92,10 @@ async function planBeside(
   }
 }
 
+function capacityOf({ limits = [], hosts }: Desired): Capacity {
+  return { limits, labelsOf: labelsOf(hosts) };
+}
+
 async function startPlanned(
   { controller, pool, signal, firstRetry, knownTrailers, terms }: ConsiderInput,
   { desired, release, planned }: { desired: Desired; release: DesiredRelease; planned: Planned },
@@ -126,7 +130,7 @@ async function startPlanned(
   signal.throwIfAborted();
   // From here to the start nothing else of this process runs, so what is free now is free then.
   const open = pool.open();
-  const blocked = blockedBy(meant, open);
+  const blocked = blockedBy(meant, open, capacityOf(desired));
   if (blocked.length > 0) return settled(blockedResult(release.name, blocked, base));
   const plan = withBudgetLeft(meant, open);
   const sources = runSources({ controller, trust }, context);

@@ -8,6 +8,7 @@ import { observeFleet } from "../observed/observe-fleet.ts";
 import type { UpgradeAtlas } from "../plan/find-way.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import type { LabelsOf } from "../plan/phases-of-changes.ts";
+import { refuseLargeBatches } from "./beside-open-runs.ts";
 import { refuseBrokenNeedsOnTheWay } from "./check-needs.ts";
 import { refuseUnsafeOrder } from "./check-order.ts";
 import { refuseMissingPaths } from "./check-paths.ts";
@@ -113,7 +114,7 @@ interface PlanRequest {
   readonly context: Snapshot;
   readonly release: DesiredRelease;
   /** With its releases, needs between components are checked; a way back is not held up by them. */
-  readonly desired: Pick<Desired, "hosts" | "generation"> & Partial<Pick<Desired, "releases" | "procedure">>;
+  readonly desired: Pick<Desired, "hosts" | "generation"> & Partial<Pick<Desired, "releases" | "procedure" | "limits">>;
   /** `component@tree` of quarantines that this plan passes over: the way back from a version leads through its own tree. */
   readonly passingOver?: ReadonlySet<string>;
   /** Places where open runs bring just what is wanted, keyed by `host/component`, and a sentence that says so. */
@@ -152,6 +153,8 @@ export async function planRelease(
     ...(claimed === undefined ? {} : { claimed }),
     quarantined,
   });
+  const { limits = [], hosts } = desired;
+  if (!isWayBack) refuseLargeBatches(plan, { limits, labelsOf: labelsOf(hosts) });
   await refuseUnsafeOrder(controller, {
     plan,
     release,

@@ -18,6 +18,7 @@ import type { UpgradeAtlas } from "../plan/find-way.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import { intentOf } from "../plan/plan-hash.ts";
 import { rememberFleet } from "../status/remember-fleet.ts";
+import { refuseLargeBatches } from "./beside-open-runs.ts";
 import { refuseBrokenNeedsOnTheWay } from "./check-needs.ts";
 import { refuseUnsafeOrder } from "./check-order.ts";
 import { refuseMissingPaths } from "./check-paths.ts";
@@ -153,7 +154,7 @@ interface ReleaseInput {
   readonly release: DesiredRelease;
   /** Releases of the base. */
   readonly before: readonly DesiredRelease[];
-  readonly desired: Pick<Desired, "generation" | "releases" | "hosts" | "procedure">;
+  readonly desired: Pick<Desired, "generation" | "releases" | "hosts" | "limits" | "procedure">;
   readonly trust: Trust;
   readonly statuses: TrustedStatuses;
 }
@@ -186,6 +187,8 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
   refuseBrokenNeedsOnTheWay({ wanted: release, release: staged.release, releases, published, observations });
   const order = { plan: planned, release: staged.release, observations, published, unreadable, trust };
   await refuseUnsafeOrder(reviewer, { ...order, isWayBack: false });
+  const { limits = [], hosts: fleet } = input.desired;
+  refuseLargeBatches(planned, { limits, labelsOf: labelsOf(fleet) });
   const versionOf = async ({ component, version }: WantedVersion) =>
     versions.get(`${component}@${version}`) ?? loadVersion(reviewer, { component, version, trust });
   const plan = await withTransfers(planned, { controller: reviewer, trust, versionOf, observations });

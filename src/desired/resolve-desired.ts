@@ -12,6 +12,7 @@ import { reportNeedRanges, reportNeeds } from "./component-needs.ts";
 import { nearest } from "./nearest.ts";
 import type { ParsedDocument } from "./parse-documents.ts";
 import { resolveEdits } from "./resolve-edits.ts";
+import { resolveLimits } from "./resolve-limits.ts";
 import { type Report, resolveRelease } from "./resolve-release.ts";
 import { resolveRestorePoint } from "./resolve-restore-point.ts";
 import { upgradeProblems } from "./upgrade-ranges.ts";
@@ -45,6 +46,7 @@ export function resolveDesired({ commit, documents, blobs }: ResolveRequest): Re
   const byKind = groupByKind(documents);
 
   const hosts = collectHosts(byKind.Fleet, reportOn);
+  const limits = resolveLimits({ fleets: byKind.Fleet, hosts, reportOn });
   if (byKind.Fleet.length === 0)
     diagnostics.push(nowhere("error", "there is no Fleet document, and a missing one never means an empty fleet"));
   if (byKind.Release.length === 0)
@@ -85,7 +87,11 @@ export function resolveDesired({ commit, documents, blobs }: ResolveRequest): Re
   return {
     desired: failed
       ? undefined
-      : { commit, generation: generationOf(blobs), hosts, releases: sortBy(releases, ({ name }) => name), procedure },
+      : {
+          ...{ commit, generation: generationOf(blobs), hosts, procedure },
+          ...(limits.length === 0 ? {} : { limits }),
+          releases: sortBy(releases, ({ name }) => name),
+        },
     components: byKind.Component.map(({ document }) => document as Component),
     procedure,
     trust,

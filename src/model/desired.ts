@@ -1,5 +1,5 @@
 // What git asks for, resolved per host. Made by desired/resolve-desired.ts from documents at a verified commit.
-import type { Host } from "./fleet.ts";
+import type { Host, SwitchLimit } from "./fleet.ts";
 import type { RollbackPolicy } from "./plan.ts";
 import type { NamedEdit } from "./plan-edit.ts";
 import type { Procedure } from "./procedure.ts";
@@ -60,6 +60,8 @@ export interface Desired {
   /** SHA-256 over the sorted document blobs: survives merge and squash, unlike the commit. */
   readonly generation: string;
   readonly hosts: readonly Host[];
+  /** Of all Fleet documents; absent when there is none. */
+  readonly limits?: readonly SwitchLimit[];
   readonly releases: readonly DesiredRelease[];
   readonly procedure: Procedure;
 }

@@ -35,12 +35,29 @@ export const Host = z
   .meta({ id: "Host", description: "A machine reached over SSH" });
 export type Host = z.infer<typeof Host>;
 
+/** Declared capacity: it holds over all runs together, so that projects which know nothing of each other spare a group. */
+export const SwitchLimit = z
+  .strictObject({
+    match: z
+      .record(z.string(), z.string())
+      .refine((labels) => Object.keys(labels).length > 0, "at least one label")
+      .meta({ minProperties: 1, description: "Labels that a host must carry, all of them" }),
+    hosts: z
+      .int()
+      .min(1)
+      .max(20_000)
+      .describe("So many of these hosts may be in a switch at the same time, over all runs; a way back does not wait"),
+  })
+  .meta({ id: "SwitchLimit", description: "How many hosts of a group may switch at a time" });
+export type SwitchLimit = z.infer<typeof SwitchLimit>;
+
 export const Fleet = z
   .strictObject({
     apiVersion: z.literal("cutover/v1"),
     kind: z.literal("Fleet"),
     name: z.string().min(1).max(63).default("fleet"),
     hosts: z.array(Host).max(20_000),
+    limits: z.array(SwitchLimit).max(100).optional().describe("Capacity that all runs together leave in service"),
   })
   .meta({ id: "Fleet", description: "The machines that releases go to" });
 export type Fleet = z.infer<typeof Fleet>;

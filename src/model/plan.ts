@@ -133,7 +133,10 @@ export interface OrderEdge {
 
 /** Beside the changes, what tells whether another run may go on at the same time. Keys in byte order, empty lists left out. */
 export interface PlanNeeds {
-  /** By component that changes: those of its release that go before it or after it, near or far, whether they change or not. */
+  /**
+   * By component that changes: those of its release that go before it or after it, near or far, or that must not be too far
+   * apart from it, whether they change or not.
+   */
   readonly related: Readonly<Record<string, readonly string[]>>;
   /** By `component@version`: ports that must be its own on every host. */
   readonly ports: Readonly<Record<string, readonly number[]>>;

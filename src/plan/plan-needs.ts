@@ -32,8 +32,15 @@ function relatedOf(components: readonly string[], all: readonly DesiredComponent
     components.map((name) => {
       const above = reach(name, (from) => (up.get(from) ?? []).map(({ after }) => after));
       const below = reach(name, (from) => (down.get(from) ?? []).map(({ before }) => before));
-      return [name, sorted([...above, ...below])];
+      return [name, sorted([...above, ...below, ...skewed(name, all)])];
     }),
+  );
+}
+
+/** Those that must not be too far apart: how far was checked with the other one where it is. */
+function skewed(name: string, all: readonly DesiredComponent[]): string[] {
+  return all.flatMap((component) =>
+    (component.skew ?? []).flatMap(({ of }) => (component.name === name ? [of] : of === name ? [component.name] : [])),
   );
 }
 

@@ -62,6 +62,19 @@ test("a selector that no host matches is named, since a typo would roll out the 
   ]);
 });
 
+test("limits of all Fleet documents count, and one that no host falls under is named: it would limit nothing (R33)", () => {
+  const limits = (role: string) => `limits: [{match: {role: ${role}}, hosts: 1}]\n`;
+  const release = 'components: [{name: shop, version: "1"}]';
+  assert.deepEqual(resolve(shopFleet + limits("control"), release).desired?.limits, [
+    { match: { role: "control" }, hosts: 1 },
+  ]);
+  assert.equal(resolve(shopFleet, release).desired?.limits, undefined);
+  assert.match(
+    findings(shopFleet + limits("controll"), release).join(),
+    /limits\[0\]\.match: no host carries these labels/,
+  );
+});
+
 test("a component that selects no host is an error, never nothing to do (P14)", () => {
   assert.match(
     findings(shopFleet, 'components: [{name: shob, version: "1"}]')[0] ?? "",

@@ -59,6 +59,17 @@ test("what goes before or after something that moves waits, also through compone
   assert.deepEqual(conflicts(only("batch"), only("api")), []);
 });
 
+test("components whose versions must not be too far apart do not move beside each other (R39)", () => {
+  const skew = [{ of: "db", ahead: "1 minor", scope: "fleet" }] as const;
+  const components: World["components"] = { db: { hosts: ["h1"] }, api: { hosts: ["h2"], skew } };
+  const [db, api] = [
+    planOf({ components, observed: { h2: settled(["api"]) } }),
+    planOf({ components, observed: { h1: settled(["db"]) } }),
+  ];
+  assert.deepEqual(conflicts(api, db), [{ kind: "related", component: "api", other: "db" }]);
+  assert.deepEqual(conflicts(db, api), [{ kind: "related", component: "db", other: "api" }]);
+});
+
 test("a component that another one needs on the same host does not move while that one does, whatever release it is of", () => {
   const app = planOf({ components: { app: { hosts: ["h1"], beside: ["runtime"] } } });
   const runtime = (hosts: string[]) => planOf({ components: { runtime: { hosts } } }, "base");

@@ -27,7 +27,7 @@ test("the example release repository is valid, and asks four hosts for the demo'
 
 test("every example document tells editors which schema it follows, and that schema is there", async () => {
   const { files } = await validateDirectory(directory);
-  assert.equal(files.length, 6);
+  assert.equal(files.length, 7);
   for (const file of files) {
     const path = join(directory, file);
     const modeline = /^# yaml-language-server: \$schema=(\S+)\n/.exec(await readFile(path, "utf8"))?.[1];

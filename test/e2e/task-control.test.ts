@@ -1,7 +1,7 @@
 // Document 001, scenario 1, on real hosts: a data conversion fails on one host; only that task is taken back, its script is
 // mended as a new task bundle, and the run goes on from there. And the other verbs for single tasks.
 import assert from "node:assert/strict";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { stringify } from "yaml";
@@ -136,6 +136,17 @@ test(
         "nobody goes round it",
       );
 
+      // The same again where it does no harm, with what it was given there (R32).
+      const copy = join(world.directory, "copy-of-host-2");
+      await cp(pathIn(second, "/srv/cutover/data"), join(copy, "srv/cutover/data"), { recursive: true });
+      const run = (await world.runEvents())[0]?.stream.replace("run/", "") ?? "";
+      const replay = ["task", "replay", `${run}/${place}`, "--before", copy];
+      const replayed = await cutover(4, ...replay);
+      assert.match(
+        replayed.text,
+        /there do +failed, exit 71 .*row 2: odd is no.*here +do +failed, exit 1 .*row 2: odd is no/s,
+      );
+
       // Only that task goes back; what it had half done is as it was.
       const would = await cutover(0, "task", "undo", place, "--dry-run", "--reason", "odd rows");
       assert.match(would.text, /undo host-2\/orders\/convert, nothing else/);
@@ -170,6 +181,9 @@ test(
 
       assert.deepEqual(await Promise.all(hosts.map(versionOf)), ["2.0.0", "2.0.0", "2.0.0"]);
       assert.equal(await readFile(data(second), "utf8"), "1;5\nodd;7\n");
+      const mended = await cutover(0, ...replay);
+      assert.match(mended.text, /there do +done .*here +do +done .*2 rows/s);
+      assert.doesNotMatch(mended.text, /published again since/);
       const events = await world.runEvents();
       assert.equal(events.filter(({ kind }) => kind === "run-planned").length, 1, "the same run, the same journal");
       assert.deepEqual(

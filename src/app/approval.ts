@@ -8,6 +8,7 @@ import { beyondApproved, type IntentDifference } from "../plan/compare-intent.ts
 import type { UpgradeAtlas } from "../plan/find-way.ts";
 import { taskWords } from "../plan/host-tasks.ts";
 import { intentOf } from "../plan/plan-hash.ts";
+import { stretchesOf } from "../plan/stretches.ts";
 import { makeAppender } from "../run/append.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import { inForceSince } from "./accept-commit.ts";
@@ -230,10 +231,7 @@ function differences(
 
 function tasksOf(plan: Pick<Plan, "changes" | "waiting">, versions: ApprovalInput["versions"]): Approved["tasks"] {
   // A way over stepping stones is agreed to whole.
-  const stretches = intentOf(plan).flatMap((change) => [
-    change,
-    ...(change.further ?? []).map(({ version, tree }) => ({ ...change, to: version, toTree: tree })),
-  ]);
+  const stretches = intentOf(plan).flatMap(stretchesOf);
   const first = new Map(stretches.map((change) => [`${change.component}@${change.to}`, change]));
   return Object.fromEntries(
     [...first].flatMap(([key, change]) => {

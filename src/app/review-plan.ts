@@ -17,6 +17,7 @@ import { estimateSteps } from "../plan/estimate-steps.ts";
 import type { UpgradeAtlas } from "../plan/find-way.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import { intentOf } from "../plan/plan-hash.ts";
+import { stretchesOf } from "../plan/stretches.ts";
 import { rememberFleet } from "../status/remember-fleet.ts";
 import { refuseLargeBatches } from "./beside-open-runs.ts";
 import { refuseBrokenNeedsOnTheWay } from "./check-needs.ts";
@@ -273,7 +274,9 @@ function contractsOf(plan: Plan, loaded: ReadonlyMap<string, LoadedVersion>): Co
     return found === undefined ? undefined : parseReleaseMetadata(found.release.metadata).contract;
   };
   const steps = new Map(
-    intentOf(plan).map((change) => [[change.component, change.from, change.to].join("\0"), change]),
+    intentOf(plan)
+      .flatMap(stretchesOf)
+      .map((change) => [[change.component, change.from, change.to].join("\0"), change]),
   );
   return [...steps.values()].flatMap(({ component, from, to }) => {
     if (from === undefined || from === to) return [];

@@ -2,6 +2,7 @@
 import type { Plan, PlannedChange } from "../model/plan.ts";
 import type { RiskItem } from "../model/review.ts";
 import { unitOrderText } from "../model/unit-order.ts";
+import { stretchesOf } from "./stretches.ts";
 
 /** What a version's signed contract and metadata say that bears on risk. */
 export interface VersionTraits {
@@ -30,9 +31,9 @@ type Found = Omit<RiskItem, "component" | "hosts"> & { readonly hosts: readonly 
 
 /** Irreversible items first, then by component; each with the hosts that it is about. */
 export function assessRisk({ plan, traits }: RiskInput): RiskItem[] {
-  const moving = [...plan.changes, ...plan.waiting].filter(
-    ({ from, to, fromTree, toTree }) => from !== to || fromTree !== toTree,
-  );
+  const moving = [...plan.changes, ...plan.waiting]
+    .flatMap(stretchesOf)
+    .filter(({ from, to, fromTree, toTree }) => from !== to || fromTree !== toTree);
   const seen = new Set(plan.changes);
   const versions = Map.groupBy(moving, ({ component, to }) => `${component}@${to}`);
   const items = [...versions].flatMap(([key, changes]): RiskItem[] => {

@@ -8,6 +8,7 @@ import type { PublishedVersion } from "../model/published-version.ts";
 import { byHostThenComponent, compareText, publishedVersion } from "./difference.ts";
 import { taskWords } from "./host-tasks.ts";
 import type { Stack } from "./order-stacks.ts";
+import { stretchesOf } from "./stretches.ts";
 
 /** What a plan means for all hosts, sorted. Commits of a trial, and healings, count as the change that they complete. */
 export function intentOf({ changes, waiting }: Pick<Plan, "changes" | "waiting">): IntendedChange[] {
@@ -45,9 +46,12 @@ export function planHash({ plan, release, generation, layers, published }: HashI
   const changes = [...groups]
     .sort(([a], [b]) => compareText(a, b))
     .map(([, { first, hosts }]) => {
-      const { host: _, ...decision } = first;
-      const { contract } = publishedVersion(published, first.component, first.to);
-      return { ...decision, hosts, contract, tasks: wordsOf(published, first) };
+      const { host: _, further, ...decision } = first;
+      const [now, ...onward] = stretchesOf(first).map((stretch) => {
+        const { contract } = publishedVersion(published, stretch.component, stretch.to);
+        return { to: stretch.to, toTree: stretch.toTree, contract, tasks: wordsOf(published, stretch) };
+      });
+      return { ...decision, hosts, ...now, ...(further === undefined ? {} : { further: onward }) };
     });
   return digestOf(
     canonicalJson({

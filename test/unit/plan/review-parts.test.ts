@@ -1,6 +1,7 @@
 // What a reviewer is told beside the plan: what cannot be taken back, what may hurt, and how long it is expected to take.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { digestOf } from "../../../src/model/digest.ts";
 import type { ComponentTiming } from "../../../src/model/status.ts";
 import { assessRisk, type VersionTraits } from "../../../src/plan/assess-risk.ts";
 import { estimateSteps } from "../../../src/plan/estimate-steps.ts";
@@ -24,6 +25,18 @@ function risks(traits: Partial<VersionTraits>, world: World = made, from: Partia
   });
   return items.map(({ kind, reason, hosts }) => `${kind} ${reason} ${hosts.length}`);
 }
+
+test("who agrees to a way over stepping stones sees the risks of its whole length (R16)", () => {
+  const plan = makePlan(planInput(made));
+  const further = [{ version: "3.0.0", tree: digestOf("web@3.0.0") }];
+  const changes = plan.changes.map((change) => (change.host === "h1" ? { ...change, further } : change));
+  const known = [calm, { ...calm, version: "3.0.0", sequence: 3, contracts: ["orders"], hasHealth: false }];
+  const traits = new Map(known.map((each) => [`web@${each.version}`, each]));
+  assert.deepEqual(
+    assessRisk({ plan: { ...plan, changes }, traits }).map(({ reason, hosts }) => `${reason} ${hosts}`),
+    ["contracts-migration h1", "no-health-check h1"],
+  );
+});
 
 test("each risk is named for the hosts that it is about; a careful step has none", () => {
   assert.deepEqual(risks({}), []);

@@ -1,6 +1,7 @@
 // Stepping stones in plans: each host's next version, who waits, what a review agrees to (R16, R34).
 import assert from "node:assert/strict";
 import test from "node:test";
+import { digestOf } from "../../../src/model/digest.ts";
 import type { Plan } from "../../../src/model/plan.ts";
 import type { PublishedVersion } from "../../../src/model/published-version.ts";
 import { beyondApproved } from "../../../src/plan/compare-intent.ts";
@@ -14,8 +15,14 @@ import { planInput, treeOf, type World } from "../../support/plan-input.ts";
 type Taken = Readonly<Record<string, string | null>>;
 const ladder: Taken = { "db@1.0.0": null, "db@1.4.0": "1.0.0", "db@1.8.0": "1.4.0", "db@2.0.0": "1.8.0" };
 
+interface Changed {
+  readonly edit?: (input: PlanInput) => PlanInput;
+  /** Stand for another contract each. */
+  readonly contracts?: Readonly<Record<string, string>>;
+}
+
 /** The plan of a world in which these versions are published, each component's in this order; every hop costs the same. */
-function stage(world: World, taken: Taken = ladder, edit: (input: PlanInput) => PlanInput = (input) => input) {
+function stage(world: World, taken: Taken = ladder, { edit = (input) => input, contracts = {} }: Changed = {}) {
   const input = edit(planInput(world));
   const like = [...input.published.values()][0];
   assert.ok(like);
@@ -23,7 +30,9 @@ function stage(world: World, taken: Taken = ladder, edit: (input: PlanInput) => 
   for (const [index, [key, from]] of Object.entries(taken).entries()) {
     const [component = "", version = ""] = key.split("@");
     const upgrade = from === null ? {} : { upgrade: { from, via: [] } };
-    published.set(key, { ...like, component, version, sequence: index, tree: treeOf(component, version), ...upgrade });
+    const contract = digestOf(contracts[key] ?? key);
+    const tree = treeOf(component, version);
+    published.set(key, { ...like, component, version, sequence: index, tree, contract, ...upgrade });
   }
   const stones = Map.groupBy([...published.values()], ({ component }) => component);
   const atlas = {
@@ -79,14 +88,18 @@ test("the hash covers the whole way, and the same input in another order gives t
   const plan = stage(fleet);
   assert.equal(moves(stage(fleet, shorter))[0], "h1 db 1.0.0 → 1.4.0 → 2.0.0");
   assert.notEqual(stage(fleet, shorter).hash, plan.hash);
-  const turned = stage(fleet, Object.fromEntries(Object.entries(ladder).reverse()), (input) => ({
-    ...input,
-    observations: new Map([...input.observations].reverse()),
-    release: {
-      ...input.release,
-      components: input.release.components.map((each) => ({ ...each, targets: [...each.targets].reverse() })),
-    },
-  }));
+  const otherContract = stage(fleet, ladder, { contracts: { "db@1.8.0": "another" } });
+  assert.notEqual(otherContract.hash, plan.hash, "what a later stone does is agreed to as well");
+  const turned = stage(fleet, Object.fromEntries(Object.entries(ladder).reverse()), {
+    edit: (input) => ({
+      ...input,
+      observations: new Map([...input.observations].reverse()),
+      release: {
+        ...input.release,
+        components: input.release.components.map((each) => ({ ...each, targets: [...each.targets].reverse() })),
+      },
+    }),
+  });
   assert.equal(JSON.stringify(turned), JSON.stringify(plan));
 });
 
@@ -98,7 +111,7 @@ test("a host that goes away on its way changes no hash: what is meant for it sta
     const lastKnown = { at: 0, components: seen.components };
     return { ...input, observations: new Map([...input.observations, ["h1", { ...gone, lastKnown }]]) };
   };
-  const lost = stage(fleet, ladder, lose);
+  const lost = stage(fleet, ladder, { edit: lose });
   assert.equal(lost.hash, stage(fleet).hash);
   assert.deepEqual(intentOf(lost), intentOf(stage(fleet)));
 });
@@ -155,7 +168,7 @@ test("versions that split or merge by selectors each have their own way (R34)", 
     components: { db: { hosts: ["h1", "h2"] } },
     observed: runs(...versions),
   });
-  assert.deepEqual(moves(stage(world("1.0.0", "1.0.0"), ladder, split)), [
+  assert.deepEqual(moves(stage(world("1.0.0", "1.0.0"), ladder, { edit: split })), [
     "h1 db 1.0.0 → 1.4.0 → 1.8.0 → 2.0.0",
     "h2 db 1.0.0 → 1.4.0 → 1.8.0",
   ]);

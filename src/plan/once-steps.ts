@@ -25,6 +25,8 @@ export function onceSteps(
   { published, observations }: Pick<DifferenceInput, "published" | "observations">,
   phased: readonly PhasedChanges[],
 ): OnceSteps {
+  // Most releases have none, and large fleets take long to look through.
+  if (![...published.values()].some(({ tasks = [] }) => tasks.some(({ scope }) => scope === "once"))) return () => [];
   const turns = turnsOf(phased);
   const hadItsTurn = committedTrees(observations);
   let made = 0;

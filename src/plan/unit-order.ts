@@ -73,44 +73,63 @@ function phasePlaces(phased: readonly PhasedChanges[]) {
 
 type Edge = Omit<UnitOrderFinding, "kind">;
 
-/** What the units of all hosts say, each pair of components once, sorted. */
+interface OpenEdge {
+  readonly component: string;
+  readonly after: string;
+  readonly directives: UnitOrder[];
+  readonly hosts: string[];
+}
+
+/**
+ * What the units of all hosts say, each pair of components once, sorted. Fleets say the same few things on thousands of hosts:
+ * nothing is made anew for what was heard before.
+ */
 function foldEdges(components: UnitOrderInput["components"], observations: UnitOrderInput["observations"]): Edge[] {
-  const wanted = new Map(components.map(({ name, targets }) => [name, new Set(targets.map(({ host }) => host))]));
-  const found = new Map<string, { component: string; after: string; directives: Set<string>; hosts: Set<string> }>();
+  const found = new Map<string, Map<string, OpenEdge>>();
+  let wanted: Map<string, Set<string>> | undefined;
   for (const observation of observations.values()) {
-    if (observation.kind !== "observed") continue;
+    if (observation.kind !== "observed" || !observation.components.some(({ unitOrder }) => unitOrder)) continue;
+    wanted ??= new Map(components.map(({ name, targets }) => [name, new Set(targets.map(({ host }) => host))]));
     const { host } = observation;
-    const isMeant = (component: string) => wanted.get(component)?.has(host) === true;
-    const said = observation.components.flatMap(({ component, unitOrder = [] }) =>
-      isMeant(component)
-        ? unitOrder.flatMap((order) => (isMeant(order.component) ? { ...order, from: component } : []))
-        : [],
-    );
-    for (const { from, unit, directive, component, otherUnit } of decisive(said)) {
-      const key = `${from} ${component}`;
-      const edge = found.get(key) ?? { component: from, after: component, directives: new Set(), hosts: new Set() };
-      edge.directives.add(`${unit} ${directive}=${otherUnit}`);
-      edge.hosts.add(host);
-      found.set(key, edge);
-    }
+    const meant = observation.components.filter(({ component }) => wanted?.get(component)?.has(host));
+    const said = meant.flatMap(({ unitOrder = [] }) => unitOrder);
+    for (const { component, unitOrder = [] } of meant)
+      for (const order of unitOrder)
+        if (isDecisive(order, said) && wanted.get(order.component)?.has(host)) hear(found, { component, order, host });
   }
-  return [...found]
-    .sort(([a], [b]) => compareText(a, b))
-    .map(([, { directives, hosts, ...edge }]) => ({
+  return [...found.values()]
+    .flatMap((edges) => [...edges.values()])
+    .sort((a, b) => compareText(a.component, b.component) || compareText(a.after, b.after))
+    .map(({ directives, hosts, ...edge }) => ({
       ...edge,
-      directives: [...directives].sort(compareText),
-      hosts: [...hosts].sort(compareText),
+      directives: directives
+        .map(({ unit, directive, otherUnit }) => `${unit} ${directive}=${otherUnit}`)
+        .sort(compareText),
+      hosts: hosts.sort(compareText),
     }));
 }
 
-type Said = UnitOrder & { readonly from: string };
+function hear(
+  found: Map<string, Map<string, OpenEdge>>,
+  { component, order, host }: { readonly component: string; readonly order: UnitOrder; readonly host: string },
+): void {
+  const mine = found.get(component) ?? new Map<string, OpenEdge>();
+  const edge = mine.get(order.component) ?? { component, after: order.component, directives: [], hosts: [] };
+  if (!edge.directives.some((known) => isSame(known, order))) edge.directives.push(order);
+  if (edge.hosts.at(-1) !== host) edge.hosts.push(host);
+  found.set(component, mine.set(order.component, edge));
+}
+
+function isSame(a: UnitOrder, b: UnitOrder): boolean {
+  return a.unit === b.unit && a.directive === b.directive && a.otherUnit === b.otherUnit;
+}
 
 /** A unit may pull in another one that then starts after it: of two units, what is said of their order outweighs a need. */
-function decisive(said: readonly Said[]): Said[] {
-  const ordered = new Set(
-    said.flatMap(({ unit, directive, otherUnit }) => (directive === "After" ? `${unit} ${otherUnit}` : [])),
+function isDecisive({ unit, directive, otherUnit }: UnitOrder, said: readonly UnitOrder[]): boolean {
+  return (
+    directive === "After" ||
+    !said.some((each) => each.directive === "After" && each.unit === otherUnit && each.otherUnit === unit)
   );
-  return said.filter(({ unit, directive, otherUnit }) => directive === "After" || !ordered.has(`${otherUnit} ${unit}`));
 }
 
 type Needs = ReadonlyMap<string, ReadonlySet<string>>;

@@ -28,16 +28,26 @@ const versions: readonly (readonly [name: "web" | "store", version: string, cont
   ["web", "2.0.0", { upgrade: { from: ">=1.8 <2" } }],
   ["web", "4.0.0", { upgrade: { from: ">=3 <4" } }],
   ["store", "1.0.0", {}],
-  ["store", "1.1.0", { migrations: { orders: "expand" } }],
+  [
+    "store",
+    "1.1.0",
+    {
+      migrations: { orders: { step: "expand", task: "expand-orders" } },
+      tasks: [{ name: "expand-orders", do: "expand", scope: "once", at: "before-switch" }],
+    },
+  ],
   ["store", "1.2.0", { migrations: { orders: "double-write" } }],
 ];
 
 async function publishAll(world: Home): Promise<void> {
+  const bundle = join(world.directory, "tasks");
+  await mkdir(bundle);
+  await writeFile(join(bundle, "expand"), "#!/bin/sh\necho 'the new column is there'\n", { mode: 0o755 });
   for (const [name, version, more] of versions) {
     const tree = join(world.directory, "trees", name, version);
     await mkdir(tree, { recursive: true });
     await writeFile(join(tree, "version"), `${name} ${version}\n`);
-    await world.publish({ ...plain(name), ...more }, version, tree);
+    await world.publish({ ...plain(name), ...more }, version, tree, "tasks" in more ? bundle : undefined);
   }
 }
 
@@ -130,15 +140,18 @@ test(
 
         // 3. One pass: three runs, each committed on all its hosts before the next one plans.
         const switched: string[] = [];
+        const expanded: string[] = [];
         const pass = await world.reconcile({
           onEvent(event) {
             if (event.kind === "run-planned") switched.push("plan");
             if (event.kind !== "task" || event.event.state !== "done" || event.event.action !== "do") return;
             const [, component, kind] = event.event.task.split("/");
+            if (kind === "expand-orders") expanded.push(event.host);
             if (component === "web" && (kind === "switch" || kind === "commit")) switched.push(`${event.host} ${kind}`);
           },
         });
         assertOutcomes(pass, "done");
+        assert.deepEqual(expanded, [old.name], "a migration's step is taken once, by one host");
         assert.deepEqual(await currents(), ["2.0.0", "1.1.0", "2.0.0", "1.1.0"]);
         const stretch = [`${old.name} switch`, `${old.name} commit`];
         assert.deepEqual(

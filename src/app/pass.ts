@@ -21,8 +21,8 @@ export interface PassContext extends ConsiderInput {
   readonly lease: Lease;
   /** What the newest accepted commit asks for, once this process has read one. */
   readonly newest: { desired: Desired | undefined };
-  /** Told of every run that has ended, or waits now, once that is published; of an ended one also what it came to. */
-  readonly onFinished: (end?: RunEndResult) => void;
+  /** Told of every run that has ended, once that is published, and what it came to. One that waits now has let nothing go. */
+  readonly onFinished: (end: RunEndResult) => void;
 }
 
 type RunEndResult = Pick<ReleaseResult, "outcome" | "plan" | "run">;
@@ -87,7 +87,7 @@ export async function beginReleases(
       if (end.kind === "stopped") return undefined;
       const finished = await publishResult(context, desired, await complete(end.result));
       await context.controller.executor.close(undefined, driven.run);
-      context.onFinished(finished.result);
+      if (end.result.state.outcome !== undefined) context.onFinished(finished.result);
       return finished;
     };
     work.results.push(owned(driven.ended.then(finish)));
@@ -133,7 +133,7 @@ async function finishResumed(context: PassContext, end: RunEnd): Promise<RunResu
   else await pool.publishing(() => publishRunStatus({ controller, lease, run: end.result }));
   await controller.executor.close(undefined, run);
   const { plan, outcome } = state;
-  context.onFinished(plan === undefined || outcome === undefined ? undefined : { plan, outcome, run: end.result });
+  if (plan !== undefined && outcome !== undefined) context.onFinished({ plan, outcome, run: end.result });
   return end.result;
 }
 

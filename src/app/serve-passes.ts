@@ -33,16 +33,19 @@ export function makePasses({ controller, lease, pool, tasks, hints, log, onPass,
   let retryMs = firstRetryMs;
   let runsFinished = 0;
   let isSomebodyBlocked = false;
+  const runEnded = () => {
+    runsFinished += 1;
+    if (isSomebodyBlocked) hints.give("a run has ended");
+    isSomebodyBlocked = false;
+  };
   const shared: PassContext = {
     ...{ controller, lease, pool, signal },
     firstRetry: "after-a-pause",
     knownTrailers: new Map(),
     newest: { desired: undefined },
     onFinished(end) {
-      runsFinished += 1;
-      if (end !== undefined && isAtStone(end)) hints.give("a stepping stone is reached");
-      if (isSomebodyBlocked) hints.give("a run has ended");
-      isSomebodyBlocked = false;
+      if (isAtStone(end)) hints.give("a stepping stone is reached");
+      runEnded();
     },
   };
   const retryLater = (needed: boolean) => {
@@ -65,7 +68,7 @@ export function makePasses({ controller, lease, pool, tasks, hints, log, onPass,
 
   return {
     /** A run that no pass has begun has ended, such as a way back. */
-    runEnded: () => shared.onFinished(undefined),
+    runEnded,
     /** Comes back when all releases have come up; `interrupt` ends that early, and what was begun goes on. */
     async begin(reason: string, interrupt: AbortSignal): Promise<void> {
       const started = controller.clock.now();

@@ -40,7 +40,7 @@ export function passExitCode(results: readonly ReleaseOutcome[], resumed: readon
 }
 
 /** Reasons that time or an operator's word may end: the rest of the release is as asked. */
-const openReasons: ReadonlySet<string> = new Set(["Held", "Unreachable", "Pending"]);
+const openReasons: ReadonlySet<string> = new Set(["Held", "Unreachable", "Pending", "RunOpen"]);
 
 /** A run that is done but left hosts out is not the whole release yet: 2. One that is read back as broken is not done: 4 (P7). */
 function releaseExitCode({ outcome, plan, error, state, run }: ReleaseOutcome): ExitCode {

@@ -56,14 +56,26 @@ export function claimsOf({
     for (const other of needs?.components[`${component}@${to}`] ?? [])
       needed.set(`${host}/${other}`, { host, component: other, by: component });
   }
-  // A task may act where nothing changes: on the host of another component, or once for all of them.
+  for (const place of otherPlaces({ changes, steps })) places.set(`${place.host}/${place.component}`, place);
+  const components = new Set([...places.values()].map(({ component }) => component));
+  return { release, places, ports, components, related: new Map(Object.entries(needs?.related ?? {})), needed };
+}
+
+/** A task may act where nothing changes: on the host of another component, or once for all of them. */
+function otherPlaces({ changes, steps }: Pick<Plan, "changes" | "steps">): Place[] {
+  // Looked up without making a text of each: a large plan has hundreds of thousands of tasks.
+  const known = new Map<string, Set<string>>();
+  for (const { host, component } of changes) known.set(host, (known.get(host) ?? new Set()).add(component));
+  const found: Place[] = [];
   for (const { work } of steps)
     for (const { groups } of work)
       for (const group of groups)
-        for (const { host, component } of group)
-          if (!places.has(`${host}/${component}`)) places.set(`${host}/${component}`, { host, component });
-  const components = new Set([...places.values()].map(({ component }) => component));
-  return { release, places, ports, components, related: new Map(Object.entries(needs?.related ?? {})), needed };
+        for (const { host, component } of group) {
+          if (known.get(host)?.has(component)) continue;
+          known.set(host, (known.get(host) ?? new Set()).add(component));
+          found.push({ host, component });
+        }
+  return found;
 }
 
 /** Empty when both may go on at the same time. What `wanted` asks for comes first in every conflict. */

@@ -1,11 +1,12 @@
 // One release within the comment: what must be seen first, then the table, the picture, what is left alone, the approval. Pure.
 import { approvalTrailer } from "../model/approval-trailer.ts";
 import { formatBytes } from "../model/format-bytes.ts";
-import type { Held, OrderEdge, PlannedEdit, PlannedPath } from "../model/plan.ts";
+import type { Held, OrderEdge, PlannedPath } from "../model/plan.ts";
 import type { ContractReview, ReleaseReview, RiskItem } from "../model/review.ts";
 import { foldHosts } from "./fold-hosts.ts";
 import { alert, code, details, prose, table } from "./markdown-text.ts";
 import { orderLine } from "./order-words.ts";
+import { editLines } from "./review-edits.ts";
 import { intendedChanges, totalBytes, transferBytes, type VersionStep, versionSteps } from "./review-facts.ts";
 import { reviewMermaid } from "./review-mermaid.ts";
 import { counted, formatCount, formatDuration } from "./units.ts";
@@ -221,25 +222,6 @@ function restorePointParts({ restorePoint }: ReleaseReview["plan"]): string[] {
   if (restorePoint === undefined) return [];
   const names = restorePoint.components.map((name) => code(name)).join(", ");
   return [`**Saved together before anything switches**: ${names}, within ${formatDuration(restorePoint.withinMs)}`];
-}
-
-function editLines(edits: readonly PlannedEdit[], detail: Detail): string[] {
-  if (edits.length === 0) return [];
-  const rows = edits
-    .slice(0, detail.rows)
-    .map(({ kind, document, effect, reason }) => [
-      code(kind),
-      prose(effect, detail.characters),
-      code(document),
-      prose(reason, detail.characters),
-    ]);
-  const left = edits.length - rows.length;
-  return [
-    `**Edited by hand: ${counted(edits.length, "edit")}**`,
-    "",
-    ...table(["edit", "what it does", "document", "why"], rows),
-    ...(left > 0 ? ["", `${formatCount(left)} more: \`cutover plan\` shows all.`] : []),
-  ];
 }
 
 const heldTitles: readonly (readonly [string, readonly Held["reason"][], string])[] = [

@@ -1,5 +1,6 @@
 // The SDK's promises beside edits of keys: what undo puts back, once only, waiting, dry run, and that sh and Python keep one journal.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -12,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { type SdkBench, type SdkCall, sdkLanguages, withSdk } from "../support/with-sdk.ts";
 
@@ -109,6 +111,28 @@ for (const [index, language] of sdkLanguages.entries()) {
       assert.equal(bench.run([["undo"]], undo).exitCode, 0);
       assert.deepEqual(seen(), ["old\n", "1"]);
       assert.deepEqual([bench.read("data/in/file"), bench.read("data/in/edited")], ["old\n", "k=1\n"]);
+    }));
+
+  test(`${language.name}: R35: what is kept of a link is what it points to, files and directories`, () =>
+    withSdk(language, (bench) => {
+      layHost(bench);
+      symlinkSync("data", join(bench.root, "linked"));
+      const before = bench.tree();
+      const kept = bench.run([
+        ["keep", "/data/settings"],
+        ["keep", "/linked"],
+        [
+          "raw",
+          'rm -r "$CUTOVER_PREFIX/data/one"; echo >"$CUTOVER_PREFIX/etc/app.conf"',
+          'import shutil; shutil.rmtree(cutover.path("/data/one")); open(cutover.path("/etc/app.conf"), "w")',
+        ],
+        ["get", "/data/settings", "port"],
+        ["original", "/linked/one/deep file"],
+      ]);
+      assert.equal(kept.exitCode, 0, kept.said);
+      assert.match(kept.said, /^80\n.*\/original\/one\/deep file$/m);
+      assert.equal(bench.run([["undo"]], undo).exitCode, 0);
+      assert.deepEqual(bench.tree(), before);
     }));
 
   test(`${language.name}, then ${other.name}: one journal: what the first did the second undoes`, () =>
@@ -220,7 +244,7 @@ for (const [index, language] of sdkLanguages.entries()) {
           [
             "raw",
             'later() { [ -e "$CUTOVER_STATE/tried" ] || { : >"$CUTOVER_STATE/tried"; cutover_fail "not yet"; }; }; cutover_wait_for 5 run later',
-            'cutover.wait_for(5, "run", lambda: True)',
+            'import os\ndef later():\n    if not os.path.exists(cutover.facts.state + "/tried"):\n        open(cutover.facts.state + "/tried", "w")\n        raise cutover.Failed("not yet")\n    return True\ncutover.wait_for(5, "run", later)',
           ],
           ["raw", "cutover_wait_for 5 run test -e /", 'import os\ncutover.wait_for(5, "run", os.path.exists, "/")'],
         ];
@@ -241,3 +265,15 @@ for (const [index, language] of sdkLanguages.entries()) {
       }
     }));
 }
+
+test("the SDK for Python is written for 3.9, with nothing but the standard library", () => {
+  const check = `
+import ast, sys
+tree = ast.parse(open(sys.argv[1]).read(), feature_version=(3, 9))
+names = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+names |= {node.module.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+print(sorted(names - set(sys.stdlib_module_names)))`;
+  const file = fileURLToPath(new URL("../../src/host/sdk/cutover.py", import.meta.url));
+  const { stdout, stderr } = spawnSync("/usr/bin/python3", ["-c", check, file], { encoding: "utf8" });
+  assert.equal(stdout, "[]\n", stderr);
+});

@@ -220,7 +220,9 @@ def _keep(at):
 
 
 def keep(name):
+    """Where it is a link, what it points to, since that is what a tool would change."""
     at = _place(name)
+    at = _place(os.path.realpath(at)) if os.path.exists(at) else at
     if dry_run():
         say(f"would keep {name}")
     else:
@@ -235,7 +237,7 @@ def original(name):
 def _before(name):
     """Where it is as it was before this task, also when its directory is gone since."""
     at = path(name)
-    asked = os.path.realpath(at) if os.path.isfile(at) else os.path.join(os.path.realpath(os.path.dirname(at)), os.path.basename(at))
+    asked = os.path.realpath(at) if os.path.exists(at) else os.path.join(os.path.realpath(os.path.dirname(at)), os.path.basename(at))
     # What was kept first, of the path itself or of a directory that it is in, is from before all changes.
     kept = {entry[-64:]: entry for entry in _entries()}
     found = [(kept[_digest(asked)], "")] if _digest(asked) in kept else []
@@ -605,7 +607,7 @@ def once(name, function, *args):
 
 def wait_for(seconds, what, *args):
     """Ends the task when it does not come true in time."""
-    holds = {"tcp": _accepts, "http": _answers, "file": lambda name: os.path.exists(path(name)), "run": lambda call, *rest: call(*rest)}
+    holds = {"tcp": _accepts, "http": _answers, "file": lambda name: os.path.exists(path(name)), "run": _is_true}
     if what not in holds or not args:
         raise Failed('wait for "tcp", HOST, PORT; "http", URL; "file", PATH; or "run", FUNCTION')
     shown = getattr(args[0], "__name__", args[0])
@@ -618,6 +620,13 @@ def wait_for(seconds, what, *args):
             raise Failed(f"{what} {shown} did not come true within {seconds} s")
         time.sleep(0.2)
     say(f"there: {what} {shown}")
+
+
+def _is_true(function, *args):
+    try:
+        return function(*args)
+    except Failed:
+        return False
 
 
 def _accepts(host, port):

@@ -82,8 +82,9 @@ _c_keep() { # keeps what _c_at is now, unless something is kept of it: then this
 	mv -T "$_c_new" "$_c_entry" && _c_sync "$CUTOVER_STATE/edits" || cutover_fail "cannot write $CUTOVER_STATE"
 }
 
-cutover_keep() { # PATH
+cutover_keep() { # PATH: where it is a link, what it points to, since that is what a tool would change
 	_c_place "$1"
+	[ ! -e "$_c_at" ] || _c_place "$(readlink -f "$_c_at")"
 	if cutover_dry_run; then cutover_say "would keep $1"; else _c_keep; fi
 }
 cutover_original() { # PATH: status 1 when it was not there
@@ -93,7 +94,7 @@ cutover_original() { # PATH: status 1 when it was not there
 }
 _c_before() { # PATH: sets _c_at to where it is as it was before this task, also when its directory is gone since
 	_c_prefixed "$1"
-	[ ! -f "$_c_at" ] || _c_at=$(readlink -f "$_c_at")
+	[ ! -e "$_c_at" ] || _c_at=$(readlink -f "$_c_at")
 	_c_dir=${_c_at%/*}
 	_c_rest=/${_c_at##*/}
 	until [ -d "${_c_dir:-/}" ]; do

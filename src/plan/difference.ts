@@ -125,13 +125,16 @@ function compare(input: DifferenceInput, target: DesiredTarget, wanted: Publishe
   const onTheWay = further?.map(({ tree }) => evidenceAgainst(tree)).find((evidence) => evidence !== undefined);
   const quarantine = (settled ? undefined : evidenceAgainst(toTree)) ?? onTheWay;
   // Before everything else: a host that cannot be seen must not let the rest of a bad release through.
+  // guard P16: a version shown to be bad is not brought again, to no host.
   if (quarantine !== undefined) return leave({ reason: "quarantined", evidence: quarantine }, component);
   const claim = input.claimed?.get(`${host}/${component}`);
   if (claim !== undefined) return { ...leave({ reason: "claimed", evidence: claim }, component), isPart: true };
   const hold = input.holds.get(host) ?? (target.held?.part === false ? target.held.why : undefined);
   if (hold !== undefined) return leave({ reason: "held", evidence: hold }, undefined);
+  // guard P7: of a host that was not seen nothing is assumed.
   if (observation?.kind !== "observed")
     return leave({ reason: "unreachable", evidence: observation?.message ?? "not observed" }, undefined);
+  // guard P4: a host on trial is left alone until it is decided.
   if (seen?.state === "trial" || seen?.state === "reverting") {
     const evidence = `${seen.trial?.to ?? "?"} is on trial for run ${seen.trial?.run ?? "?"}`;
     return leave({ reason: "in-trial", evidence }, component);
@@ -139,6 +142,7 @@ function compare(input: DifferenceInput, target: DesiredTarget, wanted: Publishe
   const drift = seen && driftOf(seen);
   if (drift !== undefined && input.release.policy.drift === "report")
     return leave({ reason: "drifted", evidence: drift }, component);
+  // guard P12: what is as git asks is not touched again (R5).
   if (settled) return {};
   if (target.later === true) return same ? { isPart: true } : { intended: changeFrom(committed), isPart: true };
   if (target.held !== undefined)
@@ -186,6 +190,7 @@ export function byHostThenComponent(a: { host: string; component: string | undef
 
 /** Byte order, the same on every machine and locale. */
 export function compareText(a: string, b: string): number {
+  // guard P12: one order, whatever order the inputs came in.
   return a < b ? -1 : a > b ? 1 : 0;
 }
 

@@ -24,6 +24,7 @@ export function makeRollback({ steps, stateOf, reason, run }: RollbackInput): St
 }
 
 function undoWork(work: HostWork, { stateOf, reason, run }: Omit<RollbackInput, "steps">): HostWork {
+  // guard P6: what never ran needs no undo, and what may have run needs one.
   const wasStarted = (task: Task) => !["pending", "skipped", "undone"].includes(stateOf(task));
   const tasks = work.groups.flat();
   const groups: TaskGroup[] = [];

@@ -26,6 +26,7 @@ export function badVersions(state: RunState, step: Step): BadVersion[] {
   for (const task of step.work.flatMap((work) => work.groups.flat())) {
     const record = state.tasks.get(task.id);
     const change = changes.get(`${task.host}/${task.component}`);
+    // guard P16: only what was seen of the version itself speaks against it, and all of that does.
     if (!change || record?.state !== "failed" || !badnessReasons.has(record.reason)) continue;
     const { component, to: version, toTree: tree } = change;
     bad.set(`${component}@${tree}`, {

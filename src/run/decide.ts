@@ -48,6 +48,7 @@ function decideAdded(state: RunState, step: Step): Effect {
 
 /** Done means every host (P10); the others may well be done, but the run is not. */
 function decideEnd({ leftOut }: RunState): Effect {
+  // guard P10: a run that went on without a host is not done.
   if (leftOut.size === 0) return end("done", "every host read back");
   return end("stuck", `left out: ${[...leftOut].sort().join(", ")}; every other host read back`);
 }
@@ -70,7 +71,9 @@ function decideIn(state: RunState, step: Step): Effect {
   if (open.length > 0) return { kind: "run-step", step, hosts: open };
   const [failed, undone, unknown] = [named("failed"), named("undone"), named("unknown")];
   if (undone.length > 0) return decideHold(state, step, { hosts: undone, reason: `taken back by hand on ${undone.join(", ")}` }); // biome-ignore format: one line
+  // guard P10: a host that failed is not passed over.
   if (failed.length > 0) return decideFailure(state, step, failed);
+  // guard P7: an unknown host is not passed over either.
   if (unknown.length > 0) return decideSilence(state, step, { silent: unknown, all: outcomes.length });
   return { kind: "end-step", step, soakSeconds: step.soakSeconds };
 }
@@ -111,8 +114,10 @@ export function mayBegin(state: RunState, step: Step, host: string): boolean {
 
 /** So many hosts of this switch failed or fell silent, `but` this one, that no further one may begin. */
 function isBudgetSpent(state: RunState, step: Step, but?: string): boolean {
+  // guard P9: the budget counts while the plan moves hosts onward; the way back has none to wait for.
   if (step.kind !== "switch" || state.rollback !== undefined) return false;
   const bad = state.notDone.get(step.id)?.count((host) => host !== but && !state.leftOut.has(host)) ?? 0;
+  // guard P9: as many as the budget has may be bad, and not one more.
   return bad > (state.plan?.failureBudget ?? 0);
 }
 
@@ -124,6 +129,7 @@ function decideSilence(
 ): Effect {
   const unmoved = isAhead(state, step);
   const tolerated = state.leftOut.size + hosts.length <= (state.plan?.failureBudget ?? 0);
+  // guard P7: a host that may be on the new version is waited for, past the budget.
   if (state.rollback || hosts.length === all || !(unmoved || tolerated)) return { kind: "wait", step, hosts };
   return {
     kind: "leave-out",
@@ -155,6 +161,7 @@ function decideFailure(state: RunState, step: Step, failed: readonly string[]): 
   const why =
     step.kind === "restore-point" ? (state.restorePoint?.problems ?? []).map(({ text }) => `: ${text}`)[0] : "";
   const reason = `${step.id} failed on ${failed.join(", ")}${why ?? ""}`;
+  // guard P7: a way back that failed is not called one that went well.
   if (state.rollback) return end("stuck", `rollback: ${reason}`);
   // A task that was run by itself moved nothing: there is no way back but its own undo, and that is not asked for.
   if (state.plan?.changes.length === 0) return end("stuck", reason);
@@ -200,6 +207,7 @@ function decideHold(state: RunState, step: Step, holding: Holding): Effect {
         !state.hosts.has(placeOf(confirm.id, host)) &&
         !state.leftOut.has(host),
     );
+  // guard P8: what did switch is confirmed before a person is waited for.
   if (confirm === undefined || hosts === undefined || hosts.length === 0) return { kind: "hold", step, ...holding };
   if (!state.startedSteps.has(confirm.id)) return { kind: "start-step", step: confirm };
   return { kind: "run-step", step: confirm, hosts };

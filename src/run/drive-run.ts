@@ -148,10 +148,11 @@ async function runHosts(
   const { input, context, stillToRun } = driving;
   const named = new Set(hosts);
   const work = step.work.filter(({ host }) => named.has(host));
-  // Proof of contact over a new connection: a kept one would only show that the old session still lives.
+  // guard P8: proof of contact over a new connection; a kept one would only show that the old session still lives.
   if (step.kind === "confirm")
     await Promise.all(work.map(({ host }) => input.executor.close(hostOf(input, host), input.fence.run)));
   const runOne = async (mine: HostWork) => {
+    // guard P9: asked for each host when its turn comes, for others may have failed meanwhile.
     if (kind === "wait" || stillToRun(step, mine.host))
       await runHostStep(context, step, mine, hostOf(input, mine.host));
   };

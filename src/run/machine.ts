@@ -76,6 +76,7 @@ function withPatch(
 function withTask(state: RunState, { step, host, event }: EventOf<"task">): RunState {
   const { task, action, reason, evidence, durationMs } = event;
   // An undo that never ran leaves the task as it was: a drained host stays to be undrained by the rollback.
+  // guard P7: what never ran changed nothing.
   if (action === "undo" && event.state === "skipped") return state;
   const isUndone = action === "undo" && event.state === "done";
   const reached: TaskState = isUndone ? "undone" : event.state;

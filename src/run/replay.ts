@@ -23,6 +23,7 @@ export async function openRuns(journal: JournalPort): Promise<string[]> {
     // Nothing comes after a run's end: one row tells, and the thousands before it stay unread.
     if ((await journal.newest(stream))?.kind === "run-ended") continue;
     const { state } = await replayRun(journal, run);
+    // guard P6: what is open is taken up, and what has ended is not begun again.
     if (state.plan !== undefined && state.outcome === undefined) open.push(run);
   }
   return open;

@@ -65,6 +65,7 @@ export async function takeTurn(
     return await withPatience(context, heard, () => attempt(context, { ...input, heard }));
   } catch (error) {
     if (!(error instanceof CutoverError)) throw error;
+    // guard P5: who was overtaken stops, and calls nobody failed.
     if (error.code === staleEpoch) throw leaseTaken(host, error);
     if (error.code === notBegun) return { outcome: "not-begun", evidence: "" };
     const outcome = isPassing(error) ? "unknown" : "failed";
@@ -158,11 +159,13 @@ async function perform(
   const tasks = new Map(groups.flat().map((task) => [taskKey(task), task]));
   const ended = new Map<string, TaskEvent>();
   const refused = new Set<string>();
+  // guard P9: past the budget a host that was not reached before is only read back.
   if (mayBegin()) await context.executor.submit(host, submission, groups, context.fence);
   else await readBack(context, { submission, host });
   await context.record({ kind: "submitted", step, host: host.name });
   for await (const event of context.executor.events(host, submission, context.fence)) {
     const task = tasks.get(`${event.task} ${event.action}`);
+    // guard P10: a host speaks for its own tasks only.
     if (task === undefined) throw foreignTask(host, event);
     if (event.state !== "running") ended.set(`${event.task} ${event.action}`, event);
     const key = `${submission} ${event.task} ${event.action} ${event.state}`;
@@ -236,9 +239,11 @@ function outcomeOf(
 ): { outcome: TurnOutcome; evidence: string } {
   const notDone = [...ended.values()].filter(({ state }) => state !== "done");
   const worst = notDone.find(({ state }) => state === "failed") ?? notDone[0];
+  // guard P10: done means that every task was read back as done.
   if (worst)
     return { outcome: "failed", evidence: `${worst.task} ${worst.action}: ${worst.reason}: ${worst.evidence}` };
   const missing = tasks.filter((task) => !ended.has(taskKey(task)));
+  // guard P10: what was not read back is not done.
   if (missing.length > 0)
     return { outcome: "failed", evidence: `no result for ${missing.map(({ id }) => id).join(", ")}` };
   return { outcome: "done", evidence: "" };

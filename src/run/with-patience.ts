@@ -17,6 +17,7 @@ export const staleEpoch = "stale-epoch";
 
 /** A lost link, an artifact repository that does not answer, a host that is busy: no verdict on anything (P7). */
 export function isPassing(error: unknown): boolean {
+  // guard P7: what may be over by itself is no verdict.
   return error instanceof CutoverError && error.disposition !== "stall" && error.code !== staleEpoch;
 }
 

@@ -50,8 +50,8 @@ export interface History {
   readonly tampered: Set<string>;
   /** A way back ended stuck: a person was told, and may ask for it again. */
   isStuckOnWayBack: boolean;
-  /** The newest plan left something alone. */
-  isSomethingHeld: boolean;
+  /** What the newest plan left alone. */
+  held: Plan["held"];
   /** Runs that were planned. */
   plannedRuns: number;
 }
@@ -68,7 +68,7 @@ export function makeHistory(scenario: Scenario): History {
     shownBad: new Map(),
     tampered: new Set(),
     isStuckOnWayBack: false,
-    isSomethingHeld: false,
+    held: [],
     plannedRuns: 0,
   };
 }
@@ -111,7 +111,7 @@ export function remember(history: History, now: number, fact: Fact): void {
       return;
     }
     case "planned":
-      history.isSomethingHeld = fact.plan.held.length > 0;
+      history.held = fact.plan.held;
       return;
     case "sent":
       history.runs.get(`${fact.disk} ${fact.fence.run}`)?.sent.add(`${fact.step}/${fact.host}`);
@@ -178,6 +178,9 @@ function rememberEvent(history: History, now: number, { disk, event }: Journaled
       return;
   }
 }
+
+/** What simulated operators say. */
+export const holdReason = "simulated";
 
 export const runOf = ({ stream }: JournalEvent): string => stream.replace(/^run\//, "");
 

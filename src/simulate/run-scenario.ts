@@ -1,7 +1,7 @@
 // One scenario from its beginning until the world rests or a promise breaks.
 import { CutoverError } from "../errors.ts";
-import { liveAsController } from "./controller.ts";
-import { makeJournalDisk, makeMemoryJournal } from "./memory-journal.ts";
+import { controllerStream, liveAsController } from "./controller.ts";
+import { type JournalDisk, makeJournalDisk, makeMemoryJournal } from "./memory-journal.ts";
 import { makeProcess, type SimProcess } from "./process.ts";
 import { makeRandom } from "./random.ts";
 import type { Scenario } from "./scenario.ts";
@@ -153,7 +153,7 @@ function makeControllers(world: World): Controllers {
       before.process.standStill(silentMs);
       world.tell({ kind: "happened", what: `${before.process.name} stands still for ${silentMs} ms` });
       const disk = String.fromCharCode("a".charCodeAt(0) + world.disks.size);
-      world.disks.set(disk, carryOver(world, before.disk));
+      world.disks.set(disk, carryOver(world, { from: before.disk, to: disk }));
       controllers.start(disk);
     },
     isAtRest: () => isAtRest,
@@ -165,9 +165,11 @@ function makeControllers(world: World): Controllers {
 }
 
 /** Another machine knows of quarantines and holds what the signed notes say. */
-function carryOver({ disks }: World, from: string) {
+function carryOver({ disks, history }: World, { from, to }: { from: string; to: string }): JournalDisk {
   const disk = makeJournalDisk();
-  const known = disks.get(from)?.streams.get("controller");
-  if (known !== undefined) disk.streams.set("controller", [...known]);
+  const known = disks.get(from)?.streams.get(controllerStream) ?? [];
+  disk.streams.set(controllerStream, [...known]);
+  for (const event of known)
+    if (event.kind === "quarantined") history.quarantined.add(`${to} ${event.component}@${event.tree}`);
   return disk;
 }

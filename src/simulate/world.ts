@@ -7,7 +7,7 @@ import { controllerStream } from "./controller.ts";
 import type { EventQueue } from "./event-queue.ts";
 import { makeEventQueue } from "./event-queue.ts";
 import { type Fact, factLine } from "./fact.ts";
-import { type History, makeHistory, remember } from "./history.ts";
+import { type History, holdReason, makeHistory, remember } from "./history.ts";
 import { makeSimHost, type SimHost } from "./host/sim-host.ts";
 import { makeCommitted } from "./host/truth.ts";
 import { type JournalDisk, makeJournalDisk } from "./memory-journal.ts";
@@ -86,7 +86,7 @@ export function makeWorld(scenario: Scenario, onLine?: (line: string) => void): 
       for (const [disk, { streams }] of world.disks) {
         const kept = streams.get(controllerStream) ?? [];
         const place = { stream: controllerStream, sequence: kept.length + 1, at: queue.now() };
-        const event: JournalEvent = { ...body, by: "operator", reason: "simulated", ...place };
+        const event: JournalEvent = { ...body, by: "operator", reason: holdReason, ...place };
         streams.set(controllerStream, [...kept, event]);
         world.tell({ kind: "journaled", disk, event });
       }

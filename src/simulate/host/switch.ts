@@ -142,10 +142,10 @@ export function* commitTask(context: TaskContext): Work {
 /** What nothing can go back to any more: all but current, committed, the one before and what is offered. */
 function collectGarbage({ component, version }: TaskContext): void {
   const since = component.offers.indexOf(version);
-  // guard P4: an offer that came later is somebody's next version.
   component.offers = component.offers.filter((_, index) => since < 0 || index >= since);
   const kept = new Set([component.current, component.committed?.version, component.previous, ...component.offers]);
   for (const built of [...component.built]) {
+    // guard P4: what may be gone back to, or comes next, stays.
     if (kept.has(built)) continue;
     component.built.delete(built);
     component.releases.delete(built);

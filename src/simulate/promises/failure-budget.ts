@@ -1,5 +1,5 @@
 // P9: unhealthy or unknown hosts stay within the budget; past it nothing more switches.
-import type { RunHistory } from "../history.ts";
+import { holdReason, type RunHistory, runOf } from "../history.ts";
 import type { PromiseCheck } from "./promise-check.ts";
 
 /** A request that was on its way when the budget was spent may still arrive. */
@@ -19,6 +19,22 @@ export const failureBudget: PromiseCheck = {
         return `${host.name} takes ${step.step} after ${bad.join(", ")}; the budget is ${run.plan.failureBudget}`;
     }
     return undefined;
+  },
+};
+
+export const leftOutWithinBudget: PromiseCheck = {
+  promise: "P9",
+  title: "a run goes on without no more hosts than the budget allows, once it has begun to switch",
+  check: ({ fact, history }) => {
+    if (fact.kind !== "journaled" || fact.event.kind !== "host-left-out") return undefined;
+    const { step, host, reason } = fact.event;
+    const run = history.runs.get(`${fact.disk} ${runOf(fact.event)}`);
+    const kind = run?.steps.get(step)?.kind;
+    // An operator's hold is his word that the host does not count.
+    if (run === undefined || reason === holdReason) return undefined;
+    if (kind !== "switch" && kind !== "confirm" && kind !== "commit") return undefined;
+    if (run.leftOut.size < run.plan.failureBudget) return undefined;
+    return `${host} is left out of ${step} beside ${run.leftOut.size} others; the budget is ${run.plan.failureBudget}`;
   },
 };
 

@@ -2,11 +2,11 @@
 import { closedGate } from "./closed-gate.ts";
 import { completeVersion, previousVersion } from "./complete-version.ts";
 import { deadline } from "./deadline.ts";
-import { failureBudget } from "./failure-budget.ts";
+import { failureBudget, leftOutWithinBudget } from "./failure-budget.ts";
 import { onceOnly, replayed } from "./harmless-replay.ts";
 import { oneWriter } from "./one-writer.ts";
 import type { PromiseCheck } from "./promise-check.ts";
-import { quarantine } from "./quarantine.ts";
+import { heldForAReason, quarantine } from "./quarantine.ts";
 import { everyHost, hostReadBack } from "./read-back.ts";
 import { atRest, neverMore, samePlan } from "./same-plan.ts";
 import { neverOnward, neverSuccess } from "./unknown-is-unknown.ts";
@@ -21,6 +21,7 @@ export const promiseChecks: readonly PromiseCheck[] = [
   neverOnward,
   deadline,
   failureBudget,
+  leftOutWithinBudget,
   hostReadBack,
   everyHost,
   samePlan,
@@ -28,4 +29,5 @@ export const promiseChecks: readonly PromiseCheck[] = [
   atRest,
   quarantine,
   closedGate,
+  heldForAReason,
 ];

@@ -2,6 +2,20 @@
 import { runOf } from "../history.ts";
 import type { PromiseCheck } from "./promise-check.ts";
 
+export const heldForAReason: PromiseCheck = {
+  promise: "P16",
+  title: "nothing is called quarantined that the journal does not know as bad",
+  check: ({ fact, history }) => {
+    if (fact.kind !== "planned") return undefined;
+    const bad = [...history.quarantined];
+    const held = fact.plan.held.find(
+      ({ reason, component }) =>
+        reason === "quarantined" && !bad.some((key) => key.startsWith(`${fact.disk} ${component}@`)),
+    );
+    return held && `${held.host}/${held.component} is held as quarantined, and nobody quarantined it`;
+  },
+};
+
 export const quarantine: PromiseCheck = {
   promise: "P16",
   title: "no run begins with a version that an ended run of this controller showed to be bad",

@@ -50,6 +50,8 @@ export const atRest: PromiseCheck = {
   check: ({ fact, history, hosts }) => {
     if (fact.kind !== "rested") return undefined;
     if (fact.why === "given-up") return "passes go on and on";
+    const unseen = history.held.find(({ host, reason }) => reason === "unreachable" && hosts.get(host)?.isUp);
+    if (unseen !== undefined) return `${unseen.host} answers, and counts as unreachable`;
     for (const host of hosts.values())
       for (const component of host.components.values()) {
         if (history.tampered.has(`${host.name} ${component.name}`)) continue;
@@ -57,7 +59,7 @@ export const atRest: PromiseCheck = {
         const place = `${host.name}/${component.name}`;
         if (trial !== undefined && trial.state !== "reverted") {
           // A batch that went well waits for its commit while the release is held.
-          if (trial.state === "confirmed" && history.isSomethingHeld) continue;
+          if (trial.state === "confirmed" && history.held.length > 0) continue;
           // Without a boot guard nobody takes a trial back that another machine's controller began; the plan says so.
           if (trial.state !== "confirmed" && trial.bootId !== host.bootId && host.manager !== "systemd") continue;
           return `${place} rests while ${trial.to} is ${trial.state}`;

@@ -1,0 +1,73 @@
+// One guard turned round in a copy of the sources, and the simulator run on it: a promise has to break, or the guard guards
+// nothing that anybody would notice.
+import { spawn } from "node:child_process";
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Guard } from "./find-guards.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+export interface Verdict {
+  readonly guard: Guard;
+  /** `killed`: something noticed. */
+  readonly kind: "killed" | "survived";
+  /** What noticed it, or how much did not. */
+  readonly by: string;
+  readonly seconds: number;
+}
+
+export interface MutationBench {
+  tryMutant(guard: Guard, seeds: number): Promise<Verdict>;
+}
+
+/** A copy of src/ that can be broken; removed afterwards. */
+export async function withMutationBench<T>(use: (bench: MutationBench) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), "cutover-mutant-"));
+  try {
+    await cp(join(root, "src"), join(directory, "src"), { recursive: true });
+    await mkdir(join(directory, "test"));
+    await cp(join(root, "test/mutation"), join(directory, "test/mutation"), { recursive: true });
+    await cp(join(root, "package.json"), join(directory, "package.json"));
+    await symlink(join(root, "node_modules"), join(directory, "node_modules"));
+    return await use({ tryMutant: (guard, seeds) => tryMutant(directory, guard, seeds) });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** A mutant that goes round in circles in one world is noticed as well. */
+const longestMs = 40_000;
+
+async function tryMutant(directory: string, guard: Guard, seeds: number): Promise<Verdict> {
+  const path = join(directory, "src", guard.path);
+  await writeFile(path, guard.mutant);
+  const begun = performance.now();
+  try {
+    const { exitCode, said } = await run(join(directory, "test/mutation/run-mutant.ts"), seeds);
+    const seconds = (performance.now() - begun) / 1_000;
+    if (exitCode === 0) return { guard, kind: "survived", by: `${seeds} seeds`, seconds };
+    return { guard, kind: "killed", by: exitCode === undefined ? "no end" : said, seconds };
+  } finally {
+    await cp(join(root, "src", guard.path), path);
+  }
+}
+
+function run(script: string, seeds: number): Promise<{ exitCode: number | undefined; said: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [script, String(seeds)], { stdio: ["ignore", "pipe", "ignore"] });
+    let said = "";
+    const end = () => child.kill("SIGKILL");
+    let timer = setTimeout(end, longestMs);
+    child.stdout.on("data", (bytes: Buffer) => {
+      said += bytes.toString().replaceAll(".", "");
+      clearTimeout(timer);
+      timer = setTimeout(end, longestMs);
+    });
+    child.once("error", reject);
+    child.once("close", (code) => {
+      clearTimeout(timer);
+      resolve({ exitCode: code ?? undefined, said: said.trim() || "an error" });
+    });
+  });
+}

@@ -1,7 +1,7 @@
 // One guard turned round in a copy of the sources, and the simulator run on it: a promise has to break, or the guard guards
 // nothing that anybody would notice.
 import { spawn } from "node:child_process";
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Guard } from "./find-guards.ts";
@@ -41,6 +41,7 @@ const longestMs = 40_000;
 
 async function tryMutant(directory: string, guard: Guard, seeds: number): Promise<Verdict> {
   const path = join(directory, "src", guard.path);
+  const whole = await readFile(path, "utf8");
   await writeFile(path, guard.mutant);
   const begun = performance.now();
   try {
@@ -49,7 +50,7 @@ async function tryMutant(directory: string, guard: Guard, seeds: number): Promis
     if (exitCode === 0) return { guard, kind: "survived", by: `${seeds} seeds`, seconds };
     return { guard, kind: "killed", by: exitCode === undefined ? "no end" : said, seconds };
   } finally {
-    await cp(join(root, "src", guard.path), path);
+    await writeFile(path, whole);
   }
 }
 

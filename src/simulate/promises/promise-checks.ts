@@ -9,7 +9,7 @@ import type { PromiseCheck } from "./promise-check.ts";
 import { heldForAReason, quarantine } from "./quarantine.ts";
 import { everyHost, hostReadBack } from "./read-back.ts";
 import { atRest, neverMore, samePlan } from "./same-plan.ts";
-import { neverOnward, neverSuccess } from "./unknown-is-unknown.ts";
+import { neverOnward, neverSuccess, silenceIsNoFailure } from "./unknown-is-unknown.ts";
 
 export const promiseChecks: readonly PromiseCheck[] = [
   completeVersion,
@@ -19,6 +19,7 @@ export const promiseChecks: readonly PromiseCheck[] = [
   replayed,
   neverSuccess,
   neverOnward,
+  silenceIsNoFailure,
   deadline,
   failureBudget,
   leftOutWithinBudget,

@@ -14,6 +14,17 @@ export const neverSuccess: PromiseCheck = {
   },
 };
 
+export const silenceIsNoFailure: PromiseCheck = {
+  promise: "P7",
+  title: "a host that only could not be reached has not failed",
+  check: ({ fact }) => {
+    if (fact.kind !== "journaled" || fact.event.kind !== "host-ended" || fact.event.outcome !== "failed")
+      return undefined;
+    const { step, host, evidence } = fact.event;
+    return evidence.startsWith("Cannot reach ") ? `${host} counts as failed in ${step}: ${evidence}` : undefined;
+  },
+};
+
 export const neverOnward: PromiseCheck = {
   promise: "P7",
   title: "a host whose step is unknown gets no further step before it was read back",

@@ -120,10 +120,21 @@ function whyNot(hop: Hop, { start, goal, takes, problem }: WayInput): string | u
   const found = hopProblem(hop, takes) ?? problem?.(hop);
   if (found !== undefined) return found;
   const { from, to } = hop;
+  if (from.version !== start.version && to.version !== goal.version && goesStraight(from, { goal, takes, problem }))
+    return `who has come to ${from.version} goes straight on to ${goal.version}`;
   const isUp = compareAge(from, to) < 0;
   const [earlier, later] = isUp ? [from, to] : [to, from];
   const isDirect = isUp ? from.version === start.version && to.version === goal.version : to.version === goal.version;
   return isDirect ? undefined : notNamed(earlier, later);
+}
+
+/** A host that has come to this stone is planned for anew, and takes the direct way whatever it costs. */
+function goesStraight(
+  stone: MappedVersion,
+  { goal, takes, problem }: Pick<WayInput, "goal" | "takes"> & { readonly problem: WayInput["problem"] | undefined },
+): boolean {
+  const hop = { from: stone, to: goal };
+  return (hopProblem(hop, takes) ?? problem?.(hop)) === undefined;
 }
 
 function notNamed(stone: MappedVersion, { version, upgrade }: MappedVersion): string | undefined {

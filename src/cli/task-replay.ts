@@ -26,7 +26,7 @@ export function addTaskReplay(task: Command, register: Register): void {
         ["cutover task replay r20260101-120000-ab12/web1/orders/convert-data --dry-run", "what it would do"],
       ),
     );
-  register(command, async ({ output, services, configPath }, { args, options }) => {
+  register(command, async ({ output, services, configPath, signal }, { args, options }) => {
     const [{ captureTask, withBundle }, { replay }] = await Promise.all([
       import("../app/replay-task.ts"),
       import("../lab/task-test/replay.ts"),
@@ -40,7 +40,7 @@ export function addTaskReplay(task: Command, register: Register): void {
       const before = optionalText(options, "before");
       const shell = options.shell as readonly string[] | undefined;
       const replayed = await withBundle(reviewer, loaded, (bundleDirectory) =>
-        replay({ captured, bundleDirectory, before, shell, dryRun }),
+        replay({ captured, bundleDirectory, before, shell, dryRun, signal }),
       );
       output.print(renderReplay(captured, replayed));
       output.document({ captured, replayed });

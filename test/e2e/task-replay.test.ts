@@ -13,6 +13,7 @@ import { parseReleaseMetadata, publishedVersion } from "../../src/package/releas
 import { layFiles } from "../support/lay-files.ts";
 import { type Publishing, withPublishing } from "../support/published-release.ts";
 
+const signal = new AbortController().signal;
 const tasks = [
   { name: "convert", do: "convert", undo: "cutover.sh", dryRun: true, at: "before-switch" },
   { name: "other", do: "convert" },
@@ -94,7 +95,7 @@ test("R32: a task that failed in a run fails the same way here, with what it was
     const before = join(publishing.folder, "before");
     const run = (dryRun?: "dry-run") =>
       withBundle(reader, loaded, (bundleDirectory) =>
-        replay({ captured, bundleDirectory, before, shell: undefined, dryRun }),
+        replay({ captured, bundleDirectory, before, shell: undefined, dryRun, signal }),
       );
     layFiles(before, { "etc/app.conf": "pool=4\n" });
     const [again] = await run();
@@ -119,7 +120,7 @@ test("R32: an undo is replayed after the do that it takes back", () =>
     const before = join(publishing.folder, "before");
     layFiles(before, { "etc/app.conf": "threads=4\n" });
     const results = await withBundle(reader, loaded, (bundleDirectory) =>
-      replay({ captured, bundleDirectory, before, shell: undefined, dryRun: undefined }),
+      replay({ captured, bundleDirectory, before, shell: undefined, dryRun: undefined, signal }),
     );
     assert.deepEqual(
       results.map(({ action, exitCode, changes }) => [action, exitCode, changes]),

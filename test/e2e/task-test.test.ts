@@ -1,6 +1,6 @@
 // cutover task test and cutover task sdk: on the tasks of the example component, and on tasks that are wrong in every way that counts.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -12,8 +12,10 @@ import { testTasks } from "../../src/lab/task-test/test-tasks.ts";
 import { runTraced, traceable } from "../../src/lab/task-test/trace.ts";
 import { readTree, type TreeState } from "../../src/lab/task-test/tree-state.ts";
 import { Component } from "../../src/model/component.ts";
+import { alive } from "../support/host-parts.ts";
 import { layFiles } from "../support/lay-files.ts";
 import { withTemporaryDirectory } from "../support/temporary-directory.ts";
+import { until } from "../support/until.ts";
 
 const orders = fileURLToPath(new URL("../../deploy/components/orders/", import.meta.url));
 const signal = new AbortController().signal;
@@ -226,7 +228,13 @@ test("R35: what is looked at after each line is what a kill there leaves", () =>
         const given = { component, task: "a", action: "do" as const, programs: undefined, facts: {} };
         const script = traceable(`${scratch.bundle}/do`, undefined);
         assert.ok(script.kind === "argv");
-        const task = { argv: script.argv, env: taskEnvironment(given, scratch), timeoutMs: 30_000, own: scratch.own };
+        const task = {
+          argv: script.argv,
+          env: taskEnvironment(given, scratch),
+          timeoutMs: 30_000,
+          own: scratch.own,
+          signal,
+        };
         const kept = (): TreeState => new Map([...readTree(scratch.root), ...readTree(scratch.state)]);
         const seen: TreeState[] = [];
         let last = "";
@@ -280,4 +288,23 @@ test("R35: programs of tests/bin stand in for those of the machine, env is the c
       cases[2]?.checks.find(({ check }) => check === "killed"),
       { check: "killed", outcome: "skipped", detail: ["awk cannot be stopped at a line"] },
     );
+  }));
+
+test("stopping the test ends the task that runs, with what it started, and leaves nothing behind", () =>
+  withTemporaryDirectory(async (directory) => {
+    layFiles(directory, {
+      "component.yaml":
+        "apiVersion: cutover/v1\nkind: Component\nname: app\nroot: /srv/app\ntasks:\n  - { name: a, do: a }\n",
+      "tasks/a": `#!/bin/sh\nsleep 600 &\necho $! $CUTOVER_STATE >${directory}/begun.new\nmv ${directory}/begun.new ${directory}/begun\nwait\n`,
+      "tests/a/after/x": "",
+    });
+    const stop = new AbortController();
+    const testing = testTasks({ directory, tasks: [], shell: undefined, signal: stop.signal });
+    const begun = join(directory, "begun");
+    await until("the task to begin", 20_000, async () => existsSync(begun));
+    stop.abort(new Error("enough"));
+    await assert.rejects(testing, /enough/);
+    const [pid, state = ""] = readFileSync(begun, "utf8").trim().split(" ");
+    await until("its child to end", 5_000, async () => !(await alive(Number(pid))));
+    assert.equal(existsSync(state), false);
   }));

@@ -11,6 +11,7 @@ export interface ReplayInput extends ScratchInput {
   readonly captured: CapturedTask;
   readonly shell: readonly string[] | undefined;
   readonly dryRun: "dry-run" | undefined;
+  readonly signal: AbortSignal;
 }
 
 export interface Replayed extends TaskEnd {
@@ -21,7 +22,7 @@ export interface Replayed extends TaskEnd {
 }
 
 /** Ends with the first that fails; one result for each action. */
-export async function replay({ captured, shell, dryRun, ...input }: ReplayInput): Promise<Replayed[]> {
+export async function replay({ captured, shell, dryRun, signal, ...input }: ReplayInput): Promise<Replayed[]> {
   const { task, contract, version, from = "", host, address, run } = captured;
   const facts = {
     CUTOVER_VERSION: version,
@@ -46,6 +47,7 @@ export async function replay({ captured, shell, dryRun, ...input }: ReplayInput)
         env: dryRun === undefined ? env : { ...env, CUTOVER_DRY_RUN: "1" },
         timeoutMs: task.timeoutSeconds * 1_000,
         own: scratch.own,
+        signal,
       });
       const durationMs = Math.round(performance.now() - started);
       results.push({ action, ...ended, durationMs, changes: treeChanges(before, scratch.look()) });

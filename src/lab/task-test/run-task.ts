@@ -10,6 +10,8 @@ export interface TaskProcess {
   readonly timeoutMs: number;
   /** A directory for what it says. */
   readonly own: string;
+  /** Ends it, and then rejects with its reason. */
+  readonly signal: AbortSignal;
 }
 
 export interface TaskEnd {
@@ -21,9 +23,10 @@ export interface TaskEnd {
 
 /** Resolves when it ended, and nothing that it started lives. `onStart` is told the process group. */
 export async function runTask(
-  { argv, env, timeoutMs, own }: TaskProcess,
+  { argv, env, timeoutMs, own, signal: stop }: TaskProcess,
   onStart?: (group: number) => void,
 ): Promise<TaskEnd> {
+  stop.throwIfAborted();
   const log = join(own, "said");
   const output = openSync(log, "w");
   const [program = "", ...rest] = argv;
@@ -31,6 +34,8 @@ export async function runTask(
   const child = spawn(program, rest, { cwd: "/", env: { ...env }, stdio: ["ignore", output, output], detached: true });
   process.umask(before);
   closeSync(output);
+  const onStop = (): void => endGroup(child.pid);
+  stop.addEventListener("abort", onStop, { once: true });
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -44,12 +49,15 @@ export async function runTask(
     if (child.pid !== undefined) onStart?.(child.pid);
     const exitCode = await ended;
     endGroup(child.pid);
+    stop.throwIfAborted();
     const said = readFileSync(log).subarray(-65_536).toString();
     return { exitCode: late ? 124 : exitCode, said };
   } catch (error) {
+    if (stop.aborted) throw error;
     return { exitCode: 126, said: `${argv[0]}: ${error instanceof Error ? error.message : String(error)}` };
   } finally {
     clearTimeout(timer);
+    stop.removeEventListener("abort", onStop);
     rmSync(log, { force: true });
   }
 }

@@ -226,6 +226,7 @@ function makeBench(each: TaskCase, input: CaseInput, scratch: Scratch): Bench {
     env: { ...taskEnvironment({ ...input, task: each.task.name, action, facts: each.env }, scratch), ...more },
     timeoutMs,
     own: scratch.own,
+    signal: input.signal,
   });
   const saves = input.component.backupTask === each.task.name;
   let isSpoilt = false;

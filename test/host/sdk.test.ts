@@ -13,8 +13,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
+import { readSdk } from "../../src/host/read-sdk.ts";
 import { type SdkBench, type SdkCall, sdkLanguages, withSdk } from "../support/with-sdk.ts";
 
 const undo = { CUTOVER_ACTION: "undo" };
@@ -269,11 +269,13 @@ for (const [index, language] of sdkLanguages.entries()) {
 test("the SDK for Python is written for 3.9, with nothing but the standard library", () => {
   const check = `
 import ast, sys
-tree = ast.parse(open(sys.argv[1]).read(), feature_version=(3, 9))
+tree = ast.parse(sys.stdin.read(), feature_version=(3, 9))
 names = {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
 names |= {node.module.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 print(sorted(names - set(sys.stdlib_module_names)))`;
-  const file = fileURLToPath(new URL("../../src/host/sdk/cutover.py", import.meta.url));
-  const { stdout, stderr } = spawnSync("/usr/bin/python3", ["-c", check, file], { encoding: "utf8" });
+  const { stdout, stderr } = spawnSync("/usr/bin/python3", ["-c", check], {
+    encoding: "utf8",
+    input: readSdk("cutover.py"),
+  });
   assert.equal(stdout, "[]\n", stderr);
 });

@@ -22,18 +22,18 @@ export interface ProjectsWorld extends Home {
 }
 
 export interface ProjectsRequest {
-  readonly components: readonly string[];
-  readonly versions: readonly string[];
+  /** By component, the versions that are published. */
+  readonly versions: Readonly<Record<string, readonly string[]>>;
   /** Ports that a component needs for itself. */
   readonly ports?: Readonly<Record<string, readonly number[]>>;
 }
 
 export function withProjects<T>(
   lab: Lab,
-  { components, versions, ports = {} }: ProjectsRequest,
+  { versions, ports = {} }: ProjectsRequest,
   body: (world: ProjectsWorld) => Promise<T>,
 ): Promise<T> {
-  const contracts = components.map((name) => ({
+  const contracts = Object.keys(versions).map((name) => ({
     ...{ apiVersion: "cutover/v1", kind: "Component", name, root: `/srv/cutover/${name}`, manager: "none" },
     switch: { strategy: "none" },
     tasks: [{ name: "look", do: "look" }],
@@ -44,18 +44,20 @@ export function withProjects<T>(
   return withHome(lab, { contracts, policy: { batchSize: 10 }, enrolment, retire }, async (home) => {
     const gate = (component: string) => join(home.directory, `open-${component}`);
     const onHost = (host: LabHost, path: string) => host.pathOf(`${host.prefix}/srv/cutover/${path}`);
-    for (const contract of contracts) {
+    const publishAll = async (contract: (typeof contracts)[number]) => {
       const bundle = join(home.directory, "bundles", contract.name);
       await mkdir(bundle, { recursive: true });
       const look = `echo "$CUTOVER_VERSION" >>"$CUTOVER_ROOT.looked"\nuntil [ -e '${gate(contract.name)}' ]; do sleep 0.05; done\n`;
       await writeFile(join(bundle, "look"), `#!/bin/sh\n${look}`, { mode: 0o755 });
-      for (const version of versions) {
+      for (const version of versions[contract.name] ?? []) {
+        // The same files for all of them: runs that go on side by side bring the same bytes.
         const tree = join(home.directory, "trees", contract.name, version);
         await mkdir(tree, { recursive: true });
         await writeFile(join(tree, "version"), version);
         await home.publish(contract, version, tree, bundle);
       }
-    }
+    };
+    await Promise.all(contracts.map(publishAll));
     return body({
       ...home,
       project: (name, wanted, dependsOn = {}) => ({

@@ -25,7 +25,10 @@ function planned(release: string, world: World): PlannedRun {
 const one = (component: string, hosts: readonly string[], more: Partial<World> = {}) =>
   planned(component, { components: { [component]: { hosts } }, ...more });
 
-async function poolOver(script: HostScript = {}, { concurrency = 100, journal = memoryJournal() as JournalPort } = {}) {
+async function poolOver(
+  script: HostScript = {},
+  { concurrency = 100, journal = memoryJournal() as JournalPort, signal = new AbortController().signal } = {},
+) {
   const hosts = inProcessHosts(script);
   const events: JournalEvent[] = [];
   const settings = { concurrency, patienceMs: 1_000 } as Controller["settings"];
@@ -34,7 +37,7 @@ async function poolOver(script: HostScript = {}, { concurrency = 100, journal = 
     controller,
     lease: { holder: "me", epoch: 1, ttlMs: 1, object: "o" },
     watcher: { onEvent: (event) => void events.push(event), onBytes: () => {} },
-    signal: new AbortController().signal,
+    signal,
   });
   const outcome = async ({ ended }: DrivenRun) => {
     const end = await ended;
@@ -92,6 +95,24 @@ test("who stops one run stops that one only: it stays open and claimed, the othe
   const twice = hosts.ran.filter((ran, index) => hosts.ran.indexOf(ran) !== index);
   assert.deepEqual(twice, []);
   assert.equal((await journal.read(`run/${a.run}`, ["run-ended"])).length, 1);
+});
+
+test("F18: a lost lease stops every run; both stay open, and nothing of them goes on any more", async () => {
+  const lost = new AbortController();
+  const held = gate();
+  const { pool, hosts, journal } = await poolOver({ gate: held.gate }, { signal: lost.signal });
+  const runs = [pool.start(one("a", ["h1"]), noSources), pool.start(one("b", ["h1"]), noSources)];
+  while (hosts.ran.length < 2) await new Promise((done) => setImmediate(done));
+  lost.abort(new Error("somebody else took over"));
+  held.open();
+  await pool.idle();
+  for (const { ended } of runs) await assert.rejects(ended, /somebody else took over/);
+  const written = (await Promise.all(runs.map(({ run }) => journal.read(`run/${run}`)))).flat().length;
+  const ran = hosts.ran.length;
+  await new Promise((done) => setTimeout(done, 20));
+  const later = (await Promise.all(runs.map(({ run }) => journal.read(`run/${run}`)))).flat().length;
+  assert.deepEqual([later, hosts.ran.length], [written, ran]);
+  assert.deepEqual(pool.open().map(({ state }) => state), ["left", "left"]); // biome-ignore format: one line
 });
 
 test("a run that waits for a silent host holds up only what it claims; the next process knows what that is (P7)", async () => {

@@ -8,6 +8,7 @@ import { observeFleet } from "../observed/observe-fleet.ts";
 import type { UpgradeAtlas } from "../plan/find-way.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import type { LabelsOf } from "../plan/phases-of-changes.ts";
+import { tiedComponents } from "../plan/tied-components.ts";
 import { refuseLargeBatches } from "./beside-open-runs.ts";
 import { refuseBrokenNeedsOnTheWay } from "./check-needs.ts";
 import { refuseUnsafeOrder } from "./check-order.ts";
@@ -166,5 +167,14 @@ export async function planRelease(
   });
   const { trust, versionOf } = runSources({ controller, trust: memory.trust }, context);
   const refusals = await recentRefusals(controller.journal);
-  return withTransfers(plan, { controller, trust, versionOf, observations, refusals });
+  const tied = isWayBack
+    ? []
+    : tiedComponents({ plan, components: release.components, observations, known: published });
+  return withTransfers(tied.length === 0 ? plan : { ...plan, tied }, {
+    controller,
+    trust,
+    versionOf,
+    observations,
+    refusals,
+  });
 }

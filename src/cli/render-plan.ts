@@ -137,9 +137,11 @@ function batchLines({ steps }: Plan): Line[] {
 }
 
 /** Why the batches are in this order. */
-function orderLines({ order = [] }: Plan): Line[] {
-  if (order.length === 0) return [];
-  return [["  order: ", orderLine(order, { limit: 12 })]];
+function orderLines({ order = [], tied = [] }: Plan): Line[] {
+  const why: Line[] = order.length === 0 ? [] : [["  order: ", orderLine(order, { limit: 12 })]];
+  if (tied.length === 0) return why;
+  const words = `no host may stay behind with ${tied.join(", ")}, or versions would be further apart than is allowed`;
+  return [...why, [`  together: ${words}`]];
 }
 
 /** What is saved together, and whether that is hard to keep. */

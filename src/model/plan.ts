@@ -192,6 +192,8 @@ export interface Plan {
   readonly unitOrder?: readonly UnitOrderFinding[];
   /** Absent where the release asks for none, or nothing switches. */
   readonly restorePoint?: RestorePointTerms;
+  /** Components of which no host may be left out of the run: its old version would run beside what it must not; absent when none. */
+  readonly tied?: readonly string[];
   readonly rollbackPolicy: RollbackPolicy;
   /** Hosts that may be unhealthy or unknown before nothing more switches. */
   readonly failureBudget: number;

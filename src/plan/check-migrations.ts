@@ -135,6 +135,11 @@ function unreadable({
   );
 }
 
+/** Of all migrations that a known version names. */
+export function migrationRules(known: KnownVersions): PairRule[] {
+  return [...migrationsOf(known)].flatMap(([migration, components]) => rulesOf({ migration, components, known }));
+}
+
 /** Every two components that name the migration, and each of them with itself on another host. */
 function rulesOf({ migration, components, known }: Scene): PairRule[] {
   return components.flatMap((left, index) =>

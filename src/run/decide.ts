@@ -131,12 +131,29 @@ function decideSilence(
   const tolerated = state.leftOut.size + hosts.length <= (state.plan?.failureBudget ?? 0);
   // guard P7: a host that may be on the new version is waited for, past the budget.
   if (state.rollback || hosts.length === all || !(unmoved || tolerated)) return { kind: "wait", step, hosts };
+  const tied = tiedOn(state, hosts);
+  if (tied.length > 0)
+    return unmoved && !undoesSomething(state)
+      ? end(
+          "stuck",
+          `${hosts.join(", ")} silent, and no host may stay behind with ${tied.join(", ")}: nothing has switched`,
+        )
+      : { kind: "wait", step, hosts };
   return {
     kind: "leave-out",
     step,
     hosts,
     reason: unmoved ? "silent before it switched" : "within the failure budget",
   };
+}
+
+/** Of the components of which no host may stay behind (R39), those that one of these hosts would. */
+function tiedOn({ plan }: RunState, hosts: readonly string[]): string[] {
+  const tied = plan?.tied ?? [];
+  if (tied.length === 0) return [];
+  const left = new Set(hosts);
+  const changing = new Set(plan?.changes.flatMap(({ host, component }) => (left.has(host) ? component : [])));
+  return tied.filter((component) => changing.has(component));
 }
 
 /** Nothing has switched when this step runs: it comes before all switches, and is not one that a mended bundle opened again. */

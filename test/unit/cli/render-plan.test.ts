@@ -32,6 +32,11 @@ test("the plan says why its order is so, by the kind of each edge (R39)", () => 
   assert.equal(line, "  order: billing before api (it consumes what api produces), db before api (api requires it)");
 });
 
+test("the plan names components of which no host may stay behind (R39)", () => {
+  const lines = show({ ...planOf({ components: { db: { hosts: names(2) } } }), tied: ["db"] });
+  assert.ok(lines.some((line) => line.startsWith("  together: no host may stay behind with db,")));
+});
+
 test("a way over stepping stones is shown whole, with where this plan leads and what was rejected (R16)", () => {
   const plan = planOf({ components: { shop: { hosts: names(2), version: "1.4.0" } } });
   const rejected = ["1.0.0 → 2.0.0", "1.5.0", "1.6.0", "1.7.0"].map((way) => ({ way, why: "not taken" }));

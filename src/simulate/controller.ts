@@ -13,12 +13,13 @@ import { observeFleet } from "../observed/observe-fleet.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import type { Clock, ExecutorPort, JournalPort } from "../ports.ts";
 import { makeAppender } from "../run/append.ts";
-import { decide, leaveOutHeld } from "../run/decide.ts";
+import { leaveOutHeld } from "../run/decide.ts";
 import { driveRun } from "../run/drive-run.ts";
 import { reduce } from "../run/machine.ts";
 import { openRuns, replayRun, runStream } from "../run/replay.ts";
-import { initialRunState, type RunState, taskKey, turnOf } from "../run/run-state.ts";
+import { initialRunState, type RunState } from "../run/run-state.ts";
 import type { Fact } from "./fact.ts";
+import { type OperatorChoice, operatorDecides } from "./operator.ts";
 
 export interface LifeInput {
   readonly name: string;
@@ -39,7 +40,7 @@ export interface LifeInput {
   /** Whether everything that was to go wrong has gone wrong. */
   readonly isCalm: () => boolean;
   readonly usesPatch: (task: Task) => boolean;
-  readonly operatorChoice: () => "retry" | "skip" | "roll-back";
+  readonly operatorChoice: () => OperatorChoice;
 }
 
 /** More with more hosts: what fails once on every host fails on some of them in each run. */
@@ -123,44 +124,14 @@ async function resume(life: Life, run: string): Promise<RunState> {
   const { journal, clock, epoch } = life;
   const { state, last } = await replayRun(journal, run);
   const { holds } = await recall(journal);
-  const decided = operatorDecides(life, state);
+  const events = await journal.read(runStream(run));
+  const decided = operatorDecides({ run, state, events, choice: life.operatorChoice() });
   if (decided.some(({ kind }) => kind === "rollback-started"))
     await remember(life, (state.plan?.changes ?? []).filter(({ from, to }) => from !== to).map(takenBack));
   const added = [...leaveOutHeld(state, holds), ...decided];
   await makeAppender({ journal, clock, stream: runStream(run), last }).append(...added);
   const onward = added.reduce((before, event) => reduce(before, event, run), state);
   return drive(life, { run, state: onward, last: last + added.length, first: { kind: "run-resumed", epoch } });
-}
-
-/** What a person does about a run that waits for him: try again what failed, skip it, take it back, or the whole run. */
-function operatorDecides(life: Life, state: RunState): EventBody[] {
-  const effect = decide(state);
-  if (effect?.kind !== "hold") return [];
-  const { step, hosts } = effect;
-  const choice = life.operatorChoice();
-  const by = "operator";
-  const reason = "simulated";
-  if (choice === "roll-back") return [{ kind: "rollback-started", scope: "release", reason, by }];
-  if (step.kind === "gate") return [{ kind: "gate-opened", step: step.id, by, reason }];
-  return hosts.flatMap((host): EventBody[] => {
-    const tasks = step.work.filter((work) => work.host === host).flatMap(({ groups }) => groups.flat());
-    const left = tasks.filter((task) => isLeft(state, task, tasks));
-    const skipped = choice === "skip" ? left.filter(({ kind }) => kind === "hook") : [];
-    const again = left.filter((task) => !skipped.includes(task)).map(taskKey);
-    const turn = (turnOf(state, step.id, host)?.number ?? 0) + 1;
-    return [
-      ...skipped.map((task) => ({ kind: "task-skipped", task: task.id, by, reason, signature: "" }) as const),
-      { kind: "host-reopened", step: step.id, host, turn, tasks: again, rest: [], by, reason },
-    ];
-  });
-}
-
-/** A host that skipped a task did not do it; a person who skipped it meant it. What the step itself undoes is over when it is undone. */
-function isLeft(state: RunState, task: Task, tasks: readonly Task[]): boolean {
-  const { state: reached, reason } = state.tasks.get(task.id) ?? {};
-  if (task.action === "undo") return reached !== "undone";
-  if (reached === "undone") return !tasks.some(({ id, action }) => id === task.id && action === "undo");
-  return reached !== "done" && !(reached === "skipped" && reason === "operator");
 }
 
 async function drive(

@@ -126,7 +126,7 @@ function makeControllers(world: World): Controllers {
         patienceMs: scenario.patienceMs,
         tell: world.tell,
         isCalm: () => queue.now() >= calmAt(scenario),
-        operatorChoice: () => operator.pick(["retry", "retry", "skip", "roll-back"]),
+        operatorChoice: () => operator.pick(["retry", "retry", "skip", "undo", "roll-back"]),
         usesPatch: ({ host, component }) => makeRandom(scenario.seed, "patch", host, component).chance(2),
       }).then(
         (why) => {

@@ -5,11 +5,11 @@ import type { ObservedComponent } from "../../model/observation.ts";
 import type { Step } from "../../model/plan.ts";
 import type { EventBody } from "../../model/run-event.ts";
 import type { Task } from "../../model/task.ts";
+import { leftOfStep } from "../../run/left-of-step.ts";
 import { placeOf, taskKey } from "../../run/run-state.ts";
 import type { TaskAct, TaskDecision } from "./act-in-run.ts";
 import { amendment } from "./amend-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseEnded } from "./find-task.ts";
-import { leftOfStep } from "./left-of-step.ts";
 
 export type RetryAct = TaskAct & {
   /** Goes on with a task bundle that was published since. */

@@ -3,11 +3,11 @@
 import { CutoverError, RefusedError } from "../../errors.ts";
 import type { RunId } from "../../model/run-event.ts";
 import type { TaskId, TaskKind } from "../../model/task.ts";
+import { leftOfStep } from "../../run/left-of-step.ts";
 import { placeOf } from "../../run/run-state.ts";
 import { recall } from "../controller-memory.ts";
 import type { TaskAct, TaskDecision } from "./act-in-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseEnded } from "./find-task.ts";
-import { leftOfStep } from "./left-of-step.ts";
 
 export const actNamespace = "cutover-act";
 

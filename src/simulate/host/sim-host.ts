@@ -138,7 +138,7 @@ export function makeSimHost(input: SimHostInput): SimHost {
       const known = truth.steps.get(key);
       if (known !== undefined) {
         if (known.payload !== payload) throw refuse("submit", 65, "step-differs");
-        // guard P6: the same step again is the same step, begun once.
+        // The same step again is the same step; the runner begins it once.
         if (!known.isStarted && known.result === undefined) runner.begin(known);
         return "already";
       }

@@ -100,7 +100,7 @@ export function* switchUndoTask(context: TaskContext): Work {
       if (component.trial?.state === "reverted") break;
       const hindrance = yield* revertTrial(room, component, { reason, from, self, isGuard: false });
       if (hindrance === undefined) continue;
-      // guard P8: it is decided, so the host goes on trying by itself.
+      // It is decided, so the host goes on trying by itself (P8).
       if (!isWatched(component)) watchTrial(room, component, 0);
       throw new TaskFailure(71, hindrance.reason, hindrance.evidence);
     }

@@ -73,7 +73,7 @@ function* buildUndo(context: TaskContext): Work {
   if (!(yield* takeLock(context, 10))) throw new TaskFailure(75, "component-busy", "somebody else works on it");
   try {
     yield room.duration(20);
-    // guard P1: what current names, or what can be gone back to, is kept.
+    // What current names, or what can be gone back to, is kept (P1).
     if (inUse(context, version)) return "kept";
     component.built.delete(version);
     component.damaged.delete(version);

@@ -1,8 +1,8 @@
 // What is left of a step on one host, by the journal's own words. Pure.
-import type { HostWork } from "../../model/plan.ts";
-import type { EventBody } from "../../model/run-event.ts";
-import type { TaskEvent } from "../../model/task.ts";
-import { taskKey } from "../../run/run-state.ts";
+import type { HostWork } from "../model/plan.ts";
+import type { EventBody } from "../model/run-event.ts";
+import type { TaskEvent } from "../model/task.ts";
+import { taskKey } from "./run-state.ts";
 
 export interface LeftInput {
   readonly events: readonly EventBody[];

@@ -165,6 +165,41 @@ test(
     ),
 );
 
+test(
+  "P7, R33: a run that waits for a silent host holds up only what it claims: another project goes through meanwhile",
+  { skip: loopbackSkip },
+  () =>
+    withLoopbackLab(2, (lab) =>
+      withProjects(lab, { versions: twoOf(["a", "c"]), places: { a: ["host-1"], c: ["host-2"] } }, async (world) => {
+        const project = (name: string, component: string, version: string) => ({
+          [`${name}.yaml`]: world.project(name, { [component]: version }),
+        });
+        const [silent] = lab.hosts;
+        assert.ok(silent);
+        await world.openGates(components);
+        await world.push({ ...project("one", "a", "1.0.0"), ...project("two", "c", "1.0.0") });
+        await world.reconcile();
+        await world.closeGates(["a"]);
+        await world.push(project("one", "a", "2.0.0"));
+        const passing = world.reconcile({ patienceMs: 1_500 });
+        await until("the switch", 60_000, async () => (await world.looked(silent, "a")).includes("2.0.0"));
+        await silent.stopSshd();
+        const said = ({ results }: Awaited<typeof passing>) => results.map(({ release, outcome }) => `${release} ${outcome}`); // biome-ignore format: one line
+        try {
+          assert.deepEqual(said(await passing), ["one waiting", "two in-sync"]);
+          await world.push(project("two", "c", "2.0.0"));
+          assert.deepEqual(said(await world.reconcile({ patienceMs: 1_500 })), ["one waiting", "two done"]);
+        } finally {
+          await silent.startSshd();
+          await world.openGates(["a"]);
+        }
+        const last = await world.reconcile();
+        assert.deepEqual(last.resumed.map(({ state }) => state.outcome), ["done"]); // biome-ignore format: one line
+        assert.deepEqual(said(last), ["one in-sync", "two in-sync"]);
+      }),
+    ),
+);
+
 function hasConfirmed(serve: ServeChild, run: string): boolean {
   return of(serve, run).some((event) => event.kind === "host-ended" && event.step === "confirm.1");
 }

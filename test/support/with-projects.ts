@@ -24,13 +24,15 @@ export interface ProjectsWorld extends Home {
 export interface ProjectsRequest {
   /** By component, the versions that are published. */
   readonly versions: Readonly<Record<string, readonly string[]>>;
+  /** By component, the hosts that it lives on; all of them where it is not named. */
+  readonly places?: Readonly<Record<string, readonly string[]>>;
   /** Ports that a component needs for itself. */
   readonly ports?: Readonly<Record<string, readonly number[]>>;
 }
 
 export function withProjects<T>(
   lab: Lab,
-  { versions, ports = {} }: ProjectsRequest,
+  { versions, places = {}, ports = {} }: ProjectsRequest,
   body: (world: ProjectsWorld) => Promise<T>,
 ): Promise<T> {
   const contracts = Object.keys(versions).map((name) => ({
@@ -41,7 +43,12 @@ export function withProjects<T>(
     needs: { ports: [...(ports[name] ?? [])] },
     deadlineSeconds: 300,
   }));
-  return withHome(lab, { contracts, policy: { batchSize: 10 }, enrolment, retire }, async (home) => {
+  const names = contracts.map(({ name }) => name);
+  const placed = async (host: LabHost) => ({
+    ...(await enrolment(host)),
+    components: names.filter((name) => places[name]?.includes(host.name) ?? true),
+  });
+  return withHome(lab, { contracts, policy: { batchSize: 10 }, enrolment: placed, retire }, async (home) => {
     const gate = (component: string) => join(home.directory, `open-${component}`);
     const onHost = (host: LabHost, path: string) => host.pathOf(`${host.prefix}/srv/cutover/${path}`);
     const publishAll = async (contract: (typeof contracts)[number]) => {

@@ -152,15 +152,13 @@ function makeFailures(faults: readonly Fault[], host: string) {
     if (task === "build" && patches.has(component)) return { exitCode: 65, reason: "patch-corrupt" };
     const struck = mine.find(
       ({ fault, left }) =>
-        left > 0 && fault.component === component && fault.version === version && isSameTask(fault.task, task),
+        left > 0 && fault.component === component && fault.version === version && fault.task === task,
     );
     if (struck === undefined) return undefined;
     struck.left -= 1;
     return failureWords[struck.fault.task] ?? { exitCode: 71, reason: "task-failed" };
   };
 }
-
-const isSameTask = (fault: string, task: string): boolean => fault === task;
 
 function fleetHost(name: string): Host {
   return {

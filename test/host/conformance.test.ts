@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { makeCommands } from "../support/conformance-commands.ts";
-import { scriptHost, simulatedHost } from "../support/conformance-hosts.ts";
+import { scriptHost } from "../support/conformance-script.ts";
+import { simulatedHost } from "../support/conformance-simulated.ts";
 import { type Shell, shells, withHost } from "../support/host-session.ts";
 
 const isFull = process.env.CUTOVER_TEST_FULL === "1";

@@ -1,167 +1,20 @@
-// One host behind two faces: the simulated one, and host.sh for real. Both take the same commands and say what came of them.
+// host.sh for real, behind the face of a host under test.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { HostRefusedError } from "../../src/errors.ts";
 import { encodeGroups, parseProbe, parseTaskEvent } from "../../src/host/protocol.ts";
-import type { ObservedComponent } from "../../src/model/observation.ts";
-import type { TaskEvent } from "../../src/model/task.ts";
-import { type EventQueue, makeEventQueue } from "../../src/simulate/event-queue.ts";
-import { makeSimHost, observe } from "../../src/simulate/host/sim-host.ts";
-import { type Command, executables } from "./conformance-commands.ts";
+import {
+  type ConformanceHost,
+  deadlineSeconds,
+  eventWords,
+  factsOf,
+  floorOf,
+  quiet,
+  sequenceOf,
+} from "./conformance-outcome.ts";
 import { makeOffer, type Offer, type Session, type Shell, type TestHost, type TreeEntry } from "./host-session.ts";
-
-/** What a command came to, and what the host is then. */
-export interface Outcome {
-  /** `started`, `already`, or the host's code and word of refusal. */
-  readonly answer: string;
-  /** `task action state exit reason` of everything told. */
-  readonly events: readonly string[];
-}
-export interface Facts {
-  readonly component: Partial<ObservedComponent>;
-  readonly isOutOfService: boolean;
-}
-export interface ConformanceHost {
-  act(command: Command): Promise<Outcome>;
-  facts(): Promise<Facts>;
-}
-
-const deadlineSeconds = 2_000;
-const sequenceOf = (version: string): number => Number(version.slice(1));
-const floorOf = (version: string): number => (version === "v3" ? 2 : 0);
-const quiet: Outcome = { answer: "", events: [] };
-
-function eventWords({ task, action, state, exitCode, reason }: TaskEvent): string {
-  return [task, action, state, exitCode, reason === "" ? "-" : reason].join(" ");
-}
-
-function factsOf(seen: ObservedComponent | undefined): Facts["component"] {
-  if (seen === undefined)
-    return { current: undefined, committed: undefined, state: "none", trial: undefined, built: [] };
-  const { current, committed, state, trial, built, floor } = seen;
-  return { current, committed, state, trial, built: [...built].sort(), ...(floor > 0 ? { floor } : {}) };
-}
-
-// ---- simulated ---------------------------------------------------------------------------------------------------------
-
-interface SimSession {
-  readonly id: string;
-  readonly fence: { readonly run: string; readonly epoch: number; readonly holder: string };
-}
-
-export function simulatedHost(): ConformanceHost {
-  const queue = makeEventQueue();
-  const broken = new Set<string>();
-  const host = makeSimHost({
-    name: "h1",
-    manager: "process",
-    queue,
-    contract: (_, version) => ({
-      sequence: sequenceOf(version),
-      floor: floorOf(version),
-      deadlineSeconds,
-      hasDrain: true,
-      hasBackup: true,
-      hasHealth: true,
-      hooks: new Map(executables.map((name) => [name, { hasUndo: name === "convert" || name === "out" }])),
-    }),
-    failure: (_component, _version, task) => simulatedFailure(broken, task),
-    duration: (ms) => ms,
-    treeOf: (component, version) => `${component}@${version}`,
-    watcher: { onChange: () => {}, onFence: () => {}, onSubmit: () => {}, onTask: () => {} },
-  });
-  const component = host.component("web");
-  const sessions: SimSession[] = [];
-  let opened = 0;
-  return {
-    async act(command) {
-      switch (command.kind) {
-        case "deliver":
-          host.offer({ component: "web", version: command.version, run: command.run, isPatch: false });
-          return quiet;
-        case "connect": {
-          const { run, epoch, holder } = command;
-          const fence = { run, epoch, holder };
-          return refusable(async () => {
-            host.fence(fence);
-            sessions.unshift({ id: `session-${++opened}`, fence });
-            sessions.splice(3);
-            return { answer: "ok", events: [] };
-          });
-        }
-        case "submit": {
-          const { session: index, step, groups } = command;
-          const session = sessions[index] ?? sessions[0];
-          if (session === undefined) return quiet;
-          return refusable(async () => {
-            const answer = host.submit({ step, groups, fence: session.fence, session: session.id });
-            const kept = host.step(session.fence.run, step);
-            while (host.stateOf(kept) === undefined && (await queue.next()));
-            return { answer, events: kept.events.map(eventWords) };
-          });
-        }
-        case "break":
-          if (command.isBroken) broken.add(command.executable);
-          else broken.delete(command.executable);
-          return quiet;
-        case "damage":
-          if (component.built.has(command.version)) component.damaged.add(command.version);
-          return quiet;
-        case "drift":
-          if (component.built.has(command.version)) component.current = command.version;
-          return quiet;
-        case "expire":
-          if (component.trial !== undefined) Object.assign(component.trial, { deadlineAt: 0 });
-          host.guard();
-          await pass(queue, 5_000);
-          return quiet;
-        case "reboot":
-          sessions.length = 0;
-          host.losePower();
-          host.boot();
-          if (command.isGuarded) host.guard();
-          await pass(queue, 5_000);
-          return quiet;
-      }
-    },
-    async facts() {
-      await pass(queue, 3_000);
-      return { component: factsOf(observe(component, () => "")), isOutOfService: component.isDrained };
-    },
-  };
-}
-
-async function refusable(act: () => Promise<Outcome>): Promise<Outcome> {
-  try {
-    return await act();
-  } catch (error) {
-    if (!(error instanceof HostRefusedError)) throw error;
-    return { answer: `${error.hostCode} ${error.code}`, events: [] };
-  }
-}
-
-function simulatedFailure(broken: ReadonlySet<string>, task: string) {
-  const failed = { exitCode: 71, reason: "task-failed" };
-  const names: Readonly<Record<string, string>> = {
-    drain: "out",
-    undrain: "in",
-    "hook:convert": "convert",
-    "hook:plain": "plain",
-  };
-  if (task === "health") return broken.has("checkit") ? { exitCode: 71, reason: "unhealthy" } : undefined;
-  return broken.has(names[task] ?? "") ? failed : undefined;
-}
-
-/** Lets what is due within `ms` happen. */
-async function pass(queue: EventQueue, ms: number): Promise<void> {
-  const until = queue.now() + ms;
-  while ((queue.due() ?? Number.POSITIVE_INFINITY) <= until && (await queue.next()));
-}
-
-// ---- host.sh -----------------------------------------------------------------------------------------------------------
 
 export function scriptHost(host: TestHost, shell: Shell): ConformanceHost {
   const sessions: Session[] = [];

@@ -49,7 +49,13 @@ export const atRest: PromiseCheck = {
   title: "once nothing goes wrong any more the world comes to rest, as git asks or as the plan says why not",
   check: ({ fact, history, hosts }) => {
     if (fact.kind !== "rested") return undefined;
-    if (fact.why === "given-up") return "passes go on and on";
+    // Damaged bytes that somebody's hand left in use, or a trial that he cut short, are told as stuck at every try.
+    const isBeyondRepair = [...hosts.values()].some(({ components }) =>
+      [...components.values()].some(
+        ({ current, trial, damaged }) => damaged.has(current ?? "") || damaged.has(trial?.to ?? ""),
+      ),
+    );
+    if (fact.why === "given-up") return isBeyondRepair ? undefined : "passes go on and on";
     const unseen = history.held.find(({ host, reason }) => reason === "unreachable" && hosts.get(host)?.isUp);
     if (unseen !== undefined) return `${unseen.host} answers, and counts as unreachable`;
     for (const host of hosts.values())
@@ -64,7 +70,9 @@ export const atRest: PromiseCheck = {
           if (trial.state !== "confirmed" && trial.bootId !== host.bootId && host.manager !== "systemd") continue;
           return `${place} rests while ${trial.to} is ${trial.state}`;
         }
-        if (current !== committed?.version) return `${place} rests on ${current}, not on ${committed?.version}`;
+        const isTold = history.held.some((held) => held.host === host.name && held.reason === "drifted");
+        if (current !== committed?.version && !isTold)
+          return `${place} rests on ${current}, not on ${committed?.version}`;
         // An undo that fails is told as stuck, and a person's matter.
         const isMended = !history.scenario.faults.some(
           (fault) => fault.kind === "bad-version" && fault.task === "undrain" && fault.component === component.name,

@@ -171,6 +171,8 @@ async function lastRunOf({ controller, release }: RollBackInput) {
     if (state.plan === undefined) continue;
     const [planned] = events;
     const wayBackOf = planned?.kind === "run-planned" ? planned.wayBackOf : undefined;
+    // A task that was run by itself moved nothing.
+    if (state.plan.changes.length === 0) continue;
     releases.add(state.plan.release);
     if (found !== undefined && state.plan.release === found.state.plan?.release) earlier.push(...state.plan.changes);
     const moved = wayBackOf === undefined && state.plan.changes.some(({ from, to }) => from !== to);

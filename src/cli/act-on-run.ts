@@ -97,8 +97,7 @@ export async function actOnRun(
 
 /** Whoever asked for one task wants to know about that one; else the run counts. */
 function exitCodeOf({ asked, state }: ActedRun, outcome: string): ExitCode {
-  const reached = asked === undefined ? undefined : state.tasks.get(asked)?.state;
-  if (asked !== undefined) return reached === "done" || reached === "undone" ? ExitCode.done : ExitCode.stuck;
+  if (asked !== undefined) return state.hosts.get(asked) === "done" ? ExitCode.done : ExitCode.stuck;
   return outcome === "open" ? ExitCode.changesPending : runExitCode(state.outcome);
 }
 

@@ -15,11 +15,15 @@ copy_facts() { # PATH: print what a copy must have, independent of where it lies
 	fi
 }
 
+backup_is_over() { # what this run saved was put back when its trial was taken back: what the old version wrote since has to be saved before the next trial
+	[ -z "$backup_point_" ] && [ "$(trial_state "$T_COMPONENT")" = reverted ] && [ "$(trial_get "$T_COMPONENT" run || :)" = "$T_RUN" ]
+}
+
 task_backup_do() { # save to backups/RUN; done before, done now. For another restore point of the run it is taken anew, as long as nothing of it has switched
 	load_contract "$T_COMPONENT" "$T_VERSION"
 	backup_dir_=$T_DIR/backups/$T_RUN
 	backup_point_=$(task_option point '')
-	if [ -d "$backup_dir_" ] && { [ -z "$backup_point_" ] || [ "$(kv_get "$backup_dir_/part" point || :)" = "$backup_point_" ]; }; then
+	if [ -d "$backup_dir_" ] && ! backup_is_over && { [ -z "$backup_point_" ] || [ "$(kv_get "$backup_dir_/part" point || :)" = "$backup_point_" ]; }; then
 		echo "already"
 		[ -z "$backup_point_" ] || point_report "$backup_dir_/part"
 		return 0

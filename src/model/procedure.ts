@@ -156,6 +156,9 @@ function wholePhases({ phases }: Procedure): ProcedureProblem[] {
           message: `${word} is there twice`,
         });
   }
+  for (const [index, { tasks }] of phases.entries())
+    if (tasks.includes("distribute") !== tasks.includes("build"))
+      problems.push({ path: ["phases", index, "tasks"], message: "distribute and build belong into one phase: a host that refuses a patch gets the full artifact in the same step" }); // biome-ignore format: one line
   const missing = whole.filter((word) => !phases.some(({ tasks }) => tasks.includes(word)));
   if (missing.length > 0) problems.push({ path: ["phases"], message: `no phase holds ${missing.join(", ")}` });
   return problems;

@@ -71,6 +71,8 @@ export type EventBody =
   | {
       readonly kind: "rollback-started";
       readonly scope: "batch" | "release";
+      /** The step that failed, whose batch goes back; absent for a whole release, and in journals of older controllers. */
+      readonly step?: string;
       readonly reason: string;
       readonly by: string;
     }

@@ -12,6 +12,8 @@ export type Effect =
   | {
       readonly kind: "roll-back";
       readonly scope: "batch" | "release";
+      /** That failed. */
+      readonly step: string;
       readonly reason: string;
       readonly bad: readonly BadVersion[];
     }
@@ -186,7 +188,7 @@ function decideFailure(state: RunState, step: Step, failed: readonly string[]): 
   const nothingMoved = isAhead(state, step) && !undoesSomething(state);
   if (nothingMoved || step.kind === "commit") return end("stuck", reason);
   const scope = policy === "release" || !isBatch(state, step) ? "release" : "batch";
-  return { kind: "roll-back", scope, reason, bad: badVersions(state, step) };
+  return { kind: "roll-back", scope, step: step.id, reason, bad: badVersions(state, step) };
 }
 
 /** Tasks that ran ahead have to be taken back even when nothing has switched. */

@@ -109,6 +109,7 @@ async function perform(driving: Driving, effect: Exclude<Effect, { kind: "wait" 
       return context.record(...quarantines(effect.bad), {
         kind: "rollback-started",
         scope: effect.scope,
+        step: effect.step,
         reason: effect.reason,
         by: "cutover",
       });

@@ -1,5 +1,5 @@
 // What is left of a step on one host, by the journal's own words. Pure.
-import type { HostWork } from "../model/plan.ts";
+import type { HostWork, Step } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
 import type { TaskEvent } from "../model/task.ts";
 import { taskKey } from "./run-state.ts";
@@ -37,12 +37,17 @@ export function skippedTasks(events: readonly EventBody[]): Set<string> {
   return new Set(events.flatMap((event) => (event.kind === "task-skipped" ? [event.task] : [])));
 }
 
+function isDry({ work }: Step): boolean {
+  return work.some(({ groups }) => groups.flat().some(({ options }) => options["dry-run"] !== undefined));
+}
+
 /** Tasks whose newest word is that an operator's own step undid them. */
 function takenBack(events: readonly EventBody[], host: string): Set<string> {
   const added = new Set(events.flatMap((event) => (event.kind === "step-added" ? [event.step.id] : [])));
+  const dry = new Set(events.flatMap((event) => (event.kind === "step-added" && isDry(event.step) ? [event.step.id] : []))); // biome-ignore format: one line
   const back = new Set<string>();
   for (const event of events) {
-    if (event.kind !== "task" || event.host !== host || event.event.state !== "done") continue;
+    if (event.kind !== "task" || event.host !== host || event.event.state !== "done" || dry.has(event.step)) continue;
     if (event.event.action === "do") back.delete(event.event.task);
     else if (added.has(event.step)) back.add(event.event.task);
   }

@@ -76,25 +76,41 @@ function withPatch(
 function withTask(state: RunState, { step, host, event }: EventOf<"task">): RunState {
   const { task, action, reason, evidence, durationMs } = event;
   // An undo that never ran leaves the task as it was: a drained host stays to be undrained by the rollback.
-  // guard P7: what never ran changed nothing.
   if (action === "undo" && event.state === "skipped") return state;
+  const added = addedTask(state, step, task);
+  if (added !== undefined && isAside(state, added)) return state;
   const isUndone = action === "undo" && event.state === "done";
   const reached: TaskState = isUndone ? "undone" : event.state;
   const next = { ...state, tasks: state.tasks.set(task, { state: reached, reason, evidence, durationMs }) };
-  const byOperator = state.added.some(({ id }) => id === step);
-  return isUndone && byOperator ? withUndone(next, { task, host }) : next;
+  return isUndone && added !== undefined ? withUndone(next, { task, host }) : next;
 }
 
-/** What an operator took back is missing where the plan had it: its step waits, also one that had ended. */
+function addedTask({ added }: RunState, step: string, id: string): Task | undefined {
+  const work = added.find((each) => each.id === step)?.work ?? [];
+  return work.flatMap(({ groups }) => groups.flat()).find((task) => task.id === id);
+}
+
+/** What an operator runs dry, or of another version, says nothing about the task of the plan. */
+function isAside({ plan }: RunState, { id, version, options }: Task): boolean {
+  if (options["dry-run"] !== undefined) return true;
+  const [host, component] = id.split("/");
+  const change = plan?.changes.find((each) => each.host === host && each.component === component);
+  return change !== undefined && change.to !== version;
+}
+
+/** What an operator took back, or tried to, is missing where the plan had it: its step waits, also one that had ended. */
 function withUndone(state: RunState, { task, host }: { readonly task: string; readonly host: string }): RunState {
   const step = state.plan?.steps.find(({ work }) =>
     work.some((each) => each.host === host && each.groups.some((group) => group.some(({ id }) => id === task))),
   );
   if (step === undefined || !state.startedSteps.has(step.id)) return state;
+  const place = placeOf(step.id, host);
+  // A turn that is still to come does it again.
+  if (!state.hosts.has(place) && state.turns.get(place)?.tasks.includes(`${task} do`) === true) return state;
   const before = state.notDone.get(step.id) ?? KeptSet<string>();
   return advanced({
     ...state,
-    hosts: state.hosts.set(placeOf(step.id, host), "undone"),
+    hosts: state.hosts.set(place, "undone"),
     notDone: state.notDone.set(step.id, before.add(host)),
     endedSteps: state.endedSteps.delete(step.id),
     position: 0,
@@ -105,7 +121,14 @@ function withHostEnded(state: RunState, event: EventOf<"host-ended">): RunState 
   const { step, host, outcome } = event;
   const before = state.notDone.get(step) ?? KeptSet<string>();
   const notDone = state.notDone.set(step, outcome === "done" ? before.delete(host) : before.add(host));
-  return { ...state, notDone, hosts: state.hosts.set(placeOf(step, host), outcome) };
+  const next = { ...state, notDone, hosts: state.hosts.set(placeOf(step, host), outcome) };
+  if (outcome === "done") return next;
+  // Nobody knows what an undo by hand that did not end well has left: the run does not go on over it (P7).
+  const undos = state.added
+    .filter(({ id }) => id === step)
+    .flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()))
+    .filter((task) => task.host === host && task.action === "undo" && !isAside(state, task));
+  return undos.reduce((marked, task) => withUndone(marked, { task: task.id, host }), next);
 }
 
 /** The host has no outcome in this step any more; the step goes on, and whatever comes after it waits again. */
@@ -139,7 +162,7 @@ function advanced(state: RunState): RunState {
 }
 
 function rollbackSteps(state: RunState, event: EventOf<"rollback-started">, run: string): Step[] {
-  const steps = stepsToUndo(state, event.scope);
+  const steps = stepsToUndo(state, event);
   const places = placesOf(steps);
   const back = makeRollback({
     steps,
@@ -153,14 +176,17 @@ function rollbackSteps(state: RunState, event: EventOf<"rollback-started">, run:
   return putBack === undefined ? back : [...back, putBack];
 }
 
-/** The newest batch, with what ran once for its components while none of their batches stands; or everything. */
-function stepsToUndo(state: RunState, scope: "batch" | "release"): Step[] {
-  const started = (state.plan?.steps ?? []).filter(
-    ({ id, kind }) => (kind === "switch" || kind === "task") && state.startedSteps.has(id),
+/** The batch that failed, with what ran once for its components while none of their batches stands; or everything. */
+function stepsToUndo(state: RunState, { scope, step: id }: EventOf<"rollback-started">): Step[] {
+  const steps = state.plan?.steps ?? [];
+  const started = steps.filter(
+    (step) => (step.kind === "switch" || step.kind === "task") && state.startedSteps.has(step.id),
   );
   if (scope === "release") return started;
-  const failed = started.at(-1);
-  const standing = new Set(started.filter(({ kind }) => kind === "switch").slice(0, failed?.kind === "switch" ? -1 : undefined).flatMap(componentsOf)); // biome-ignore format: one line
+  const said = steps.find((step) => step.id === id);
+  const batch = (step: Step) => step.kind === "switch" && said?.kind === "confirm" && step.batch === said.batch;
+  const failed = started.find((step) => step.id === id || batch(step)) ?? started.at(-1);
+  const standing = new Set(started.filter((step) => step.kind === "switch" && step !== failed).flatMap(componentsOf));
   return started.filter(
     (step) =>
       step === failed || (step.id.startsWith("once.") && componentsOf(step).every((name) => !standing.has(name))),

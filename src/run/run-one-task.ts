@@ -24,7 +24,7 @@ export async function runOneTask(context: HostStepContext, input: OneTaskInput):
   await context.record({ kind: "host-ended", step: step.id, host: host.name, outcome, evidence });
 }
 
-/** Undefined when the newest turn has not ended yet, as after a crash, or there is nothing to cut up any more. */
+/** Undefined when there is nothing to cut: what was handed over whole, or has not been read back yet, goes on as it is. */
 function nextTurn({
   step,
   work,
@@ -33,13 +33,17 @@ function nextTurn({
 }: OneTaskInput): { turn: number; tasks: string[]; rest: string[] } | undefined {
   const turn = turnOf(state, step.id, host.name);
   if (turn === undefined && state.submitted.has(placeOf(step.id, host.name))) return undefined;
-  if (turn !== undefined && !turn.tasks.every((key) => isDone(state, key)) && turn.tasks.length === 1) return undefined;
-  const left =
-    turn === undefined
-      ? work.groups.flat().map(taskKey)
-      : [...(turn.tasks.every((key) => isDone(state, key)) ? [] : turn.tasks), ...turn.rest];
-  const [first, ...rest] = left;
-  return first === undefined ? undefined : { turn: (turn?.number ?? 0) + 1, tasks: [first], rest };
+  if (turn !== undefined && (turn.rest.length === 0 || !turn.tasks.every((key) => isDone(state, key))))
+    return undefined;
+  const left = turn?.rest ?? work.groups.flat().map(taskKey);
+  const [first] = left;
+  if (first === undefined) return undefined;
+  // A host that refuses a patch gets the full artifact in the same turn: bytes and build are not told apart.
+  const tasks = [
+    first,
+    ...left.filter((key) => key === first.replace(/\/distribute do$/, "/build do") && key !== first),
+  ];
+  return { turn: (turn?.number ?? 0) + 1, tasks, rest: left.filter((key) => !tasks.includes(key)) };
 }
 
 function isDone(state: RunState, key: string): boolean {

@@ -158,6 +158,30 @@ for (const shell of shells) {
         assert.equal(await host.current(), "v1");
       }));
 
+    test(`${name}: R17: a switch that is tried again in its run saves anew what the old version wrote meanwhile`, () =>
+      withPartsHost(shell, async (host) => {
+        const data = join(host.base, "orders");
+        await twoVersions(host);
+        await host.install("v2", { contract: { "backup.0": data } });
+        const takes = async (kind: "backup" | "switch", action: "do" | "undo") => {
+          const ended = await host.task(kind, action, { version: "v2", ...(kind === "switch" && action === "do" ? { options: { deadline: "60" } } : {}) }); // biome-ignore format: one line
+          assert.equal(ended.exitCode, 0, ended.evidence);
+          return ended.evidence;
+        };
+        await writeFile(data, "1\n");
+        await takes("backup", "do");
+        assert.match(await takes("backup", "do"), /already/);
+        await takes("switch", "do");
+        await takes("switch", "undo");
+        await writeFile(data, "1\n2\n");
+        assert.match(await takes("backup", "do"), /paths=1/);
+        await takes("switch", "do");
+        assert.match(await takes("backup", "do"), /already/);
+        await writeFile(data, "spoilt\n");
+        await takes("switch", "undo");
+        assert.equal(await readFile(data, "utf8"), "1\n2\n");
+      }));
+
     test(`${name}: a first install that goes back leaves no current`, () =>
       withPartsHost(shell, async (host) => {
         await host.install("v1");

@@ -1,7 +1,6 @@
 // An operator's word in an open run: journaled first, then the run goes on with it, under the lease.
 import { CutoverError } from "../../errors.ts";
 import type { EventBody, JournalEvent } from "../../model/run-event.ts";
-import type { TaskId } from "../../model/task.ts";
 import type { Lease } from "../../ports.ts";
 import { makeAppender } from "../../run/append.ts";
 import { decide } from "../../run/decide.ts";
@@ -22,8 +21,8 @@ export interface TaskAct extends OperatorAct {
 export interface TaskDecision {
   readonly found: LoadedRun;
   readonly events: readonly EventBody[];
-  /** The one task that was asked for, where the run is to do no more. */
-  readonly asked?: TaskId;
+  /** `step/host` of the one step that was asked for, where the run is to do no more. */
+  readonly asked?: string;
 }
 
 export interface Going {
@@ -61,15 +60,23 @@ export async function goOn(going: Going, decision: TaskDecision): Promise<ActedR
  */
 export async function sayBeside(controller: Controller, decision: TaskDecision): Promise<void> {
   const { run, state } = decision.found;
-  if (decide(state)?.kind === "hold") {
+  const effect = decide(state);
+  if (effect?.kind === "hold") {
     await say(controller, decision);
     return;
   }
+  const silent = effect?.kind === "wait" ? effect.hosts : [];
   throw new CutoverError({
     code: "run-at-work",
-    message: `Run ${run} is at work in the running cutover serve`,
+    message:
+      silent.length === 0
+        ? `Run ${run} is at work in the running cutover serve`
+        : `Run ${run} waits for ${silent.join(", ")}, which may be on a new version`,
     impact: "Nothing was changed",
-    remedy: `cutover task list ${run}, and the same command again once it waits`,
+    remedy:
+      silent.length === 0
+        ? `cutover task list ${run}, and the same command again once it waits for a person`
+        : `cutover hold ${silent[0]} --reason …, if it will not come back`,
   });
 }
 

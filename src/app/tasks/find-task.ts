@@ -6,8 +6,8 @@ import type { JournalEvent, RunId } from "../../model/run-event.ts";
 import type { Task, TaskId } from "../../model/task.ts";
 import type { JournalPort } from "../../ports.ts";
 import { reduce } from "../../run/machine.ts";
-import { runStream } from "../../run/replay.ts";
-import { initialRunState, type RunState } from "../../run/run-state.ts";
+import { openRuns, runStream } from "../../run/replay.ts";
+import { initialRunState, placeOf, type RunState, turnOf } from "../../run/run-state.ts";
 
 /** `HOST/COMPONENT/TASK`, of one run when that stands before it. */
 export interface AskedTask {
@@ -36,9 +36,6 @@ export function parseTaskId(text: string): AskedTask {
   return { run: parts.length === 4 ? parts[0] : undefined, id: parts.slice(-3).join("/") };
 }
 
-/** Runs are looked through from the newest one on, as far as this. */
-const newestRuns = 20;
-
 /** Throws UsageError when there is none of that name. Without a name the newest open run, else the newest one. */
 export async function loadRun(journal: JournalPort, wanted: RunId | undefined): Promise<LoadedRun> {
   const streams = (await journal.streams("run/")).reverse();
@@ -47,14 +44,11 @@ export async function loadRun(journal: JournalPort, wanted: RunId | undefined): 
     if (run !== undefined) return run;
     throw new UsageError(`There is no run ${wanted}`, "cutover task list");
   }
-  let newest: LoadedRun | undefined;
-  for (const stream of streams.slice(0, newestRuns)) {
-    const loaded = await readRun(journal, stream.slice("run/".length));
-    newest ??= loaded;
-    if (loaded?.state.outcome === undefined && loaded !== undefined) return loaded;
-  }
-  if (newest === undefined) throw new UsageError("Nothing has run yet", "cutover reconcile --once");
-  return newest;
+  const open = (await openRuns(journal)).at(-1);
+  const newest = open ?? streams[0]?.slice("run/".length);
+  const loaded = newest === undefined ? undefined : await readRun(journal, newest);
+  if (loaded === undefined) throw new UsageError("Nothing has run yet", "cutover reconcile --once");
+  return loaded;
 }
 
 async function readRun(journal: JournalPort, run: RunId): Promise<LoadedRun | undefined> {
@@ -85,9 +79,8 @@ async function findOpenRun(
   journal: JournalPort,
   isMeant: (state: RunState) => boolean | undefined,
 ): Promise<LoadedRun | undefined> {
-  for (const stream of (await journal.streams("run/")).reverse().slice(0, newestRuns)) {
-    if ((await journal.newest(stream))?.kind === "run-ended") continue;
-    const loaded = await readRun(journal, stream.slice("run/".length));
+  for (const run of (await openRuns(journal)).reverse()) {
+    const loaded = await readRun(journal, run);
     if (loaded !== undefined && loaded.state.outcome === undefined && isMeant(loaded.state) === true) return loaded;
   }
   return undefined;
@@ -127,5 +120,29 @@ export function refuseEnded({ run, state }: LoadedRun, what: string): void {
     ...(state.reason === "" ? {} : { evidence: state.reason }),
     impact: `Nothing was ${what}`,
     remedy: "cutover task run HOST/COMPONENT/TASK, or a new pass: cutover reconcile --once",
+  });
+}
+
+/**
+ * Throws `task-at-work` while the host may still be doing this step: nothing is done beside what nobody has read back (P7).
+ * Between two single steps of `cutover step` nothing is going on.
+ */
+export function refuseAtWork({ run, state, step, task }: FoundTask): void {
+  const outcome = state.hosts.get(placeOf(step.id, task.host));
+  if (!state.startedSteps.has(step.id) || (outcome !== undefined && outcome !== "unknown")) return;
+  const turn = turnOf(state, step.id, task.host);
+  const between =
+    turn !== undefined &&
+    turn.rest.length > 0 &&
+    turn.tasks.every((key) => ["done", "undone"].includes(state.tasks.get(key.split(" ")[0] ?? "")?.state ?? ""));
+  if (between) return;
+  throw new CutoverError({
+    code: "task-at-work",
+    message:
+      outcome === "unknown"
+        ? `Nobody knows yet how ${step.id} ended on ${task.host}`
+        : `${task.host} is at work on ${step.id}, or will be`,
+    impact: "Nothing was changed",
+    remedy: `cutover reconcile --once reads it back; cutover task list ${run}`,
   });
 }

@@ -5,36 +5,39 @@ import type { ObservedComponent } from "../../model/observation.ts";
 import type { Step } from "../../model/plan.ts";
 import type { EventBody } from "../../model/run-event.ts";
 import type { Task } from "../../model/task.ts";
-import { leftOfStep } from "../../run/left-of-step.ts";
+import { leftOfStep, skippedTasks } from "../../run/left-of-step.ts";
 import { placeOf, taskKey } from "../../run/run-state.ts";
-import type { TaskAct, TaskDecision } from "./act-in-run.ts";
+import { nextByHand, type TaskAct, type TaskDecision } from "./act-in-run.ts";
 import { amendment } from "./amend-run.ts";
-import { type AskedTask, type FoundTask, findTask, refuseEnded } from "./find-task.ts";
+import { type AskedTask, type FoundTask, findTask, refuseAtWork, refuseEnded } from "./find-task.ts";
 
 export type RetryAct = TaskAct & {
   /** Goes on with a task bundle that was published since. */
   readonly amend: boolean;
 };
 
-/** Throws `nothing-to-retry`, `version-changed` when a bundle was published since and `amend` is not set. */
+/** Throws `nothing-to-retry`, `task-at-work`; `version-changed` when a bundle was published since and `amend` is not set. */
 export async function retryTask(act: RetryAct, asked: AskedTask): Promise<TaskDecision> {
   const found = await findTask(act.controller.journal, asked);
   refuseEnded(found, "tried again");
+  refuseAtWork(found);
   const left = leftOfStep({ events: found.events, step: found.step.id, work: found.work });
   refuseDone(found, left);
   const amended = await amendment(act, found);
-  const again = await withSwitch(act, found, left);
-  return { found, events: [...amended, ...turns(act, found, again)] };
+  const { again, undo } = await withSwitch(act, found, left);
+  // A host that gets the mended bundle goes through bytes and build whole.
+  const brought = new Set(
+    amended.flatMap((event) => (event.kind === "host-reopened" ? [`${event.step} ${event.host}`] : [])),
+  );
+  const reopened = turns(act, found, again).filter((event) => !brought.has(`${event.step} ${event.host}`));
+  return { found, events: [...takingBack(act, found, undo), ...amended, ...reopened] };
 }
 
 function refuseDone({ run, step, task, state }: FoundTask, left: readonly string[]): void {
-  const place = placeOf(step.id, task.host);
-  const outcome = state.hosts.get(place);
-  const why =
-    outcome === undefined
-      ? state.startedSteps.has(step.id)
-        ? `${task.host} is still at work on ${step.id}`
-        : `its step ${step.id} has not begun`
+  const why = state.leftOut.has(task.host)
+    ? `the run goes on without ${task.host}, and the next one takes it up`
+    : !state.startedSteps.has(step.id)
+      ? `its step ${step.id} has not begun`
       : left.includes(taskKey(task))
         ? undefined
         : "it is done; take it back first";
@@ -43,35 +46,57 @@ function refuseDone({ run, step, task, state }: FoundTask, left: readonly string
     code: "nothing-to-retry",
     message: `${task.id} cannot be tried again: ${why}`,
     impact: "Nothing was changed",
-    remedy: outcome === undefined ? "cutover reconcile --once" : `cutover task undo ${run}/${task.id} --reason …`,
+    remedy: `cutover task show ${run}/${task.id}`,
   });
 }
 
-/** What a host took back by itself meanwhile, at its deadline, has to be switched again, with all that follows a switch. */
-async function withSwitch(act: TaskAct, found: FoundTask, left: readonly string[]): Promise<string[]> {
-  const { work, run, step } = found;
-  if (step.kind !== "switch" && step.kind !== "confirm") return [...left];
-  const switching = stepOfBatch(found, "switch");
-  const tasks = switching?.work.find(({ host }) => host === work.host)?.groups.flat() ?? [];
-  const moved = new Set(tasks.filter((task) => task.kind === "switch" && !left.includes(taskKey(task))).map(({ component }) => component)); // biome-ignore format: one line
-  if (moved.size === 0) return [...left];
-  const seen = await observe(act, found);
+/**
+ * A switch that was taken back, by hand or by the host itself at its deadline, is done again with all that belongs to it: what a
+ * component does before its switch was saved before, and is back as it was. Tasks that stand all the same are undone first.
+ */
+async function withSwitch(
+  act: TaskAct,
+  found: FoundTask,
+  left: readonly string[],
+): Promise<{ readonly again: string[]; readonly undo: readonly Task[] }> {
+  const { work, run, step, events } = found;
+  const nothing = { again: [...left], undo: [] };
+  if (step.kind !== "switch" && step.kind !== "confirm") return nothing;
+  const tasks =
+    stepOfBatch(found, "switch")
+      ?.work.find(({ host }) => host === work.host)
+      ?.groups.flat() ?? [];
+  const switches = tasks.filter(({ kind }) => kind === "switch");
+  const begun = switches.filter(({ id }) => (found.state.tasks.get(id)?.state ?? "pending") !== "pending");
+  if (begun.length === 0) return nothing;
+  const seen = begun.some((task) => !left.includes(taskKey(task))) ? await observe(act, found) : [];
   const lost = new Set(
-    [...moved].filter(
-      (component) =>
-        !isOurs(
-          seen.find((each) => each.component === component),
-          { run, tasks },
-        ),
-    ),
+    begun
+      .filter((task) => wasDone(found, task))
+      .filter((task) => left.includes(taskKey(task)) || !isOurs(seen.find((each) => each.component === task.component), { run, tasks })) // biome-ignore format: one line
+      .map(({ component }) => component),
   );
-  const wanted = new Set(left);
-  for (const component of lost) {
-    const own = tasks.filter((task) => task.component === component);
-    const from = own.findIndex(({ kind }) => kind === "switch");
-    for (const task of own.slice(from)) wanted.add(taskKey(task));
-  }
-  return [...new Set([...tasks.map(taskKey), ...left])].filter((key) => wanted.has(key));
+  const skipped = skippedTasks(events);
+  const own = tasks.filter(({ component, id }) => lost.has(component) && !skipped.has(id));
+  const wanted = new Set([...left, ...own.map(taskKey)]);
+  const stands = own.filter(({ kind, action, id }) => kind === "hook" && action === "do" && found.state.tasks.get(id)?.state === "done"); // biome-ignore format: one line
+  return {
+    again: [...new Set([...tasks.map(taskKey), ...left])].filter((key) => wanted.has(key)),
+    undo: stands.reverse(),
+  };
+}
+
+/** It had switched: one that failed before it did has nothing to take back. */
+function wasDone({ events }: FoundTask, { id }: Task): boolean {
+  return events.some((event) => event.kind === "task" && event.event.task === id && event.event.action === "do" && event.event.state === "done"); // biome-ignore format: one line
+}
+
+function takingBack({ by, reason }: TaskAct, found: FoundTask, tasks: readonly Task[]): EventBody[] {
+  if (tasks.length === 0) return [];
+  const groups = tasks.map((task) => [{ ...task, action: "undo" as const }]);
+  const work = [{ host: found.work.host, groups }];
+  const step: Step = { id: nextByHand(found), kind: "task", phase: found.step.phase, batch: 0, soakSeconds: 0, work };
+  return [{ kind: "step-added", step, by, reason }];
 }
 
 function isOurs(
@@ -96,12 +121,16 @@ function stepOfBatch({ state, step }: FoundTask, kind: Step["kind"]): Step | und
 }
 
 /** Tasks that are those of the switch, though the confirmation failed, open the switch again; what was confirmed has to be confirmed anew. */
-function turns({ by, reason }: TaskAct, found: FoundTask, again: readonly string[]): EventBody[] {
+function turns(
+  { by, reason }: TaskAct,
+  found: FoundTask,
+  again: readonly string[],
+): Extract<EventBody, { kind: "host-reopened" }>[] {
   const { state, step, work } = found;
   const { host } = work;
   const steps = [...new Set([stepOfBatch(found, "switch"), step, stepOfBatch(found, "confirm")])];
   const redo = new Set(again);
-  return steps.flatMap((each): EventBody[] => {
+  return steps.flatMap((each): Extract<EventBody, { kind: "host-reopened" }>[] => {
     const keys =
       each?.work
         .find((mine) => mine.host === host)

@@ -9,6 +9,7 @@ import type { Plan, Step, TaskGroup } from "../../model/plan.ts";
 import type { PublishedTask, PublishedVersion } from "../../model/published-version.ts";
 import type { Task, TaskAction, TaskKind } from "../../model/task.ts";
 import { hookTask, makeTask } from "../../plan/host-tasks.ts";
+import { placeOf } from "../../run/run-state.ts";
 import { recall } from "../controller-memory.ts";
 import { makeRunId, startRun } from "../execute-run.ts";
 import { loadVersion } from "../load-published.ts";
@@ -43,18 +44,22 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
   const open = await findOpenRunOf(controller.journal, { host: host.name, component });
   if (open !== undefined) {
     const step = byHandStep(nextByHand(open), host.name, [[task]]);
-    return goOn(act, { found: open, events: [{ kind: "step-added", step, by, reason }], asked: id });
+    return goOn(act, {
+      found: open,
+      events: [{ kind: "step-added", step, by, reason }],
+      asked: placeOf(step.id, host.name),
+    });
   }
   const plan = planOf(
     component,
-    [byHandStep("by-hand.1", host.name, [...building({ published, host }), [task]])],
+    [byHandStep("by-hand.0", host.name, [...building({ published, host }), [task]])],
     published,
   );
   const { commit, generation } = loaded.desired;
   const sources = runSources({ controller, trust });
   const run = makeRunId(controller.clock.now());
   const started = await startRun({ ...act, sources }, { run, plan, commit, generation, fleet: [host] });
-  return { ...started, asked: id };
+  return started;
 }
 
 function knownHost(hosts: readonly Host[], name: string): Host {

@@ -7,7 +7,7 @@ import { leftOfStep } from "../../run/left-of-step.ts";
 import { placeOf } from "../../run/run-state.ts";
 import { recall } from "../controller-memory.ts";
 import type { TaskAct, TaskDecision } from "./act-in-run.ts";
-import { type AskedTask, type FoundTask, findTask, refuseEnded } from "./find-task.ts";
+import { type AskedTask, type FoundTask, findTask, refuseAtWork, refuseEnded } from "./find-task.ts";
 
 export const actNamespace = "cutover-act";
 
@@ -24,6 +24,7 @@ export async function skipTask(act: SkipAct, asked: AskedTask): Promise<TaskDeci
   const { controller, keyPath, reason } = act;
   const found = await findTask(controller.journal, asked);
   refuseEnded(found, "skipped");
+  refuseAtWork(found);
   refuseSkip(found);
   const { run, events, step, work, task, state } = found;
   const statement = skipStatement({ run, task: task.id, reason });
@@ -52,7 +53,7 @@ export function skipStatement(skip: { readonly run: RunId; readonly task: TaskId
   return `cutover-skip/1\nrun ${skip.run}\ntask ${skip.task}\nreason ${encodeURIComponent(skip.reason)}\n`;
 }
 
-function refuseSkip({ run, task, state, step }: FoundTask): void {
+function refuseSkip({ run, task, state }: FoundTask): void {
   if (neverSkipped.includes(task.kind))
     throw new RefusedError({
       code: "not-to-be-skipped",
@@ -61,11 +62,10 @@ function refuseSkip({ run, task, state, step }: FoundTask): void {
       remedy: `cutover hold ${task.host} --reason …, or cutover rollback --reason …`,
     });
   const reached = state.tasks.get(task.id)?.state ?? "pending";
-  const atWork = state.startedSteps.has(step.id) && state.hosts.get(placeOf(step.id, task.host)) === undefined;
-  if (reached !== "done" && !atWork) return;
+  if (reached !== "done") return;
   throw new CutoverError({
     code: "nothing-to-skip",
-    message: reached === "done" ? `${task.id} is done` : `${task.host} is still at work on ${step.id}`,
+    message: `${task.id} is done`,
     impact: "Nothing was changed",
     remedy: `cutover task list ${run}`,
   });

@@ -3,8 +3,9 @@ import { CutoverError } from "../../errors.ts";
 import type { Step } from "../../model/plan.ts";
 import type { RunId } from "../../model/run-event.ts";
 import type { Task, TaskKind } from "../../model/task.ts";
+import { placeOf } from "../../run/run-state.ts";
 import { nextByHand, type TaskAct, type TaskDecision } from "./act-in-run.ts";
-import { type AskedTask, type FoundTask, findTask, refuseEnded } from "./find-task.ts";
+import { type AskedTask, type FoundTask, findTask, refuseAtWork, refuseEnded } from "./find-task.ts";
 
 const undoableKinds: readonly TaskKind[] = ["backup", "drain", "hook", "switch"];
 
@@ -12,9 +13,11 @@ const undoableKinds: readonly TaskKind[] = ["backup", "drain", "hook", "switch"]
 export async function undoTask(act: TaskAct, asked: AskedTask): Promise<TaskDecision> {
   const found = await findTask(act.controller.journal, asked);
   refuseEnded(found, "undone");
+  refuseAtWork(found);
   refuseUndo(found);
   const { by, reason } = act;
-  return { found, events: [{ kind: "step-added", step: undoStep(found), by, reason }], asked: found.task.id };
+  const step = undoStep(found);
+  return { found, events: [{ kind: "step-added", step, by, reason }], asked: placeOf(step.id, found.task.host) };
 }
 
 function refuseUndo({ run, state, task }: FoundTask): void {

@@ -215,6 +215,8 @@ test("a procedure that would leave a host out, or switch what is not proved, say
   assert.match(found(commit, ...ahead, rest), /confirm must come before finish/);
   assert.match(found(...ahead.toReversed(), rest, commit), /build must come before check/);
   assert.match(found(...ahead, rest), /no phase holds finish, commit/);
+  const apart = ["name: bytes, tasks: [distribute]", "name: look, tasks: [build, check, prepare]"];
+  assert.match(found(...apart, rest, commit), /distribute and build belong into one phase/);
   assert.match(found(...ahead, commit), /no phase holds switch/);
   assert.match(found(...ahead, `${rest}, match: {role: db}`, commit), /takes all hosts that are left/);
   assert.match(found(...ahead, rest, `name: late, ${move}`, commit), /no host is left for the phases after this one/);

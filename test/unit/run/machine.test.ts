@@ -311,6 +311,65 @@ test("a host that is given another turn goes on from there, and the run with it;
   assert.equal(decide(ended)?.kind, "end-step");
 });
 
+const byHand = (tasks: readonly Task[], id = "by-hand.1"): Step => {
+  const [first] = tasks;
+  assert.ok(first);
+  const groups = tasks.map((task) => [task]);
+  return { id, kind: "task", phase: "by-hand", batch: 0, soakSeconds: 0, work: [{ host: first.host, groups }] };
+};
+const taskOf = (of: Plan, id: string): Task => {
+  const found = of.steps
+    .flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()))
+    .find((task) => task.id === id);
+  assert.ok(found);
+  return found;
+};
+/** The story of an operator's step in a run that stands before its second batch. */
+const afterByHand = (step: Step, said: Report) => {
+  const { state } = play(planWith("auto"), (each) => (each.id === "switch.2" ? undefined : "done"));
+  return [
+    { kind: "step-added", step, by: "anna", reason: "look" } as const,
+    { kind: "step-started", step: step.id } as const,
+    ...hostReports(step, "h1", said),
+    { kind: "step-ended", step: step.id } as const,
+  ].reduce<RunState>((before, event) => reduce(before, event, run), state);
+};
+
+test("an undo by hand that failed, or that nobody knows of, holds the run as well (P7)", () => {
+  for (const said of ["failed", "unknown"] as const) {
+    const undo = { ...taskOf(plan, "h1/app/switch"), action: "undo" as const };
+    const effect = decide(afterByHand(byHand([undo]), said));
+    assert.deepEqual([effect?.kind, effect?.kind === "hold" && effect.hosts], ["hold", ["h1"]], said);
+  }
+});
+
+test("a dry run, and a task of another version, say nothing about the plan's own task (P7, P16)", () => {
+  const task = taskOf(plan, "h1/app/switch");
+  const dry = { ...task, action: "undo" as const, options: { "dry-run": "yes" } };
+  for (const aside of [dry, { ...task, version: "0.9.0" }]) {
+    const state = afterByHand(byHand([aside]), aside === dry ? "done" : "failed");
+    assert.equal(state.tasks.get(task.id)?.state, "done");
+    assert.equal(decide(state)?.kind, "run-step", "the run goes on");
+  }
+});
+
+test("a batch that fails when it is tried again goes back itself, whatever came after it (R14)", () => {
+  const { state } = play(planWith("auto"), (step) => (step.id === "commit" ? undefined : "done"));
+  const again = reduce(state, turnOn("switch.1", "h1", ["h1/app/switch do"]), run);
+  const failed = reduce(
+    again,
+    { kind: "host-ended", step: "switch.1", host: "h1", outcome: "failed", evidence: "" },
+    run,
+  );
+  const effect = decide(failed);
+  assert.ok(effect?.kind === "roll-back");
+  const back = reduce(failed, { ...effect, kind: "rollback-started", by: "cutover" }, run);
+  assert.deepEqual(
+    back.rollback?.steps.map(({ id }) => id),
+    ["rollback.1"],
+  );
+});
+
 test("bytes that a mended bundle brings to a host that has switched do not make it one that may be left out (P9)", () => {
   const made = planWith("manual");
   const { state } = play(made, failsAt("switch.2"));

@@ -6,7 +6,8 @@ import { type Cell, tableLines } from "./table.ts";
 import type { Line, Style } from "./text.ts";
 import { formatCount } from "./units.ts";
 
-const styles: Readonly<Record<TaskState, Style>> = {
+/** How a task stands, as a reader sees it first. */
+export const stateStyles: Readonly<Record<TaskState, Style>> = {
   pending: "faint",
   running: "accent",
   done: "good",
@@ -29,7 +30,7 @@ export function bookLines(book: readonly BookLine[], { withStates = true } = {})
       { text: sameStep ? "" : line.phase },
       { text: sameStep ? "" : line.step, style: "strong" },
       { text: what },
-      ...(withStates ? [{ text: line.state, style: styles[line.state] }] : []),
+      ...(withStates ? [{ text: line.state, style: stateStyles[line.state] }] : []),
       { text: where },
     ];
   });

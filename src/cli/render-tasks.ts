@@ -2,22 +2,13 @@
 import type { TaskStory } from "../app/tasks/read-task.ts";
 import type { TaskBook, TaskRow } from "../app/tasks/task-book.ts";
 import type { EventBody } from "../model/run-event.ts";
+import { stateStyles } from "./render-book.ts";
 import { type Cell, tableLines } from "./table.ts";
-import { type Line, type Style, styled } from "./text.ts";
+import { type Line, styled } from "./text.ts";
 import { counted, formatClock, formatDuration } from "./units.ts";
 
 /** More than these are counted by step: nobody reads ten thousand rows. */
 const rowLimit = 400;
-
-const stateStyles: Readonly<Record<TaskRow["state"], Style>> = {
-  pending: "faint",
-  running: "accent",
-  done: "good",
-  failed: "bad",
-  undone: "warn",
-  unknown: "bad",
-  skipped: "warn",
-};
 
 export function renderTaskBook(book: TaskBook, total: number): Line[] {
   const { run, release, outcome, reason, planHash, tasks, isWayBack } = book;

@@ -13,6 +13,7 @@ import type { JournalEvent } from "../../src/model/run-event.ts";
 import { stateOf } from "../../src/model/status.ts";
 import { openJournal } from "../../src/wiring.ts";
 import { type AnsweringServices, withAnsweringServices } from "../support/answering-services.ts";
+import { cutoverCommand } from "../support/cutover-command.ts";
 import { until } from "../support/until.ts";
 import { type Home, withHome } from "../support/with-home.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
@@ -114,13 +115,14 @@ test(
 const policyPromises = {
   auto: "the failed batch goes back, the batches before it stay",
   release: "a failure in the second batch takes the first back as well",
-  manual: "nothing is undone by the controller; the failed host's own deadline still takes it back (P8)",
+  manual:
+    "nothing is undone by the controller; the failed host's own deadline still takes it back (P8), and a retry switches it again",
 };
 
 for (const [policy, outcome] of [
   ["auto", "rolled-back"],
   ["release", "rolled-back"],
-  ["manual", "stuck"],
+  ["manual", "waiting"],
 ] as const)
   test(`R14: rollback_policy ${policy}: ${policyPromises[policy]}`, { skip: loopbackSkip }, () =>
     withLoopbackLab(2, (lab) =>
@@ -136,9 +138,21 @@ for (const [policy, outcome] of [
             await world.pushWeb("2.0.0", { rollback_policy: policy });
             services.status.set(second.name, 500);
             const { run } = await pass(world, outcome);
-            assert.match(run?.state.reason ?? "", /switch\.2 failed on host-2/);
+            assert.match(run?.waits?.message ?? run?.state.reason ?? "", /switch\.2 failed on host-2/);
             await afterPolicy[policy](world);
-            await pass(world, "stalled");
+            if (policy !== "manual") return void (await pass(world, "stalled"));
+            await pass(world, "waiting");
+            services.status.set(second.name, 200);
+            await cutoverCommand(world)(
+              0,
+              "task",
+              "retry",
+              `${second.name}/web/health`,
+              "--reason",
+              "it answers again",
+            );
+            assert.deepEqual(await currents(world), ["2.0.0", "2.0.0"]);
+            await pass(world, "in-sync");
           },
           judged(services),
         ),

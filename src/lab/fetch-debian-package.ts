@@ -68,11 +68,12 @@ export async function fetchDebianPackage({ name, version }: DebianPackage): Prom
 
 let options: Promise<readonly string[]> | undefined;
 
-/** Nothing where the machine has package lists; fresh images have none, and then ours are fetched into the cache. */
+/** Nothing where the machine has the lists of all its sources; fresh images have none or some, and then ours are fetched into the cache. */
 function aptOptions(): Promise<readonly string[]> {
   options ??= (async () => {
-    const lists = await readdir("/var/lib/apt/lists").catch(() => []);
-    if (lists.some((file) => file.includes("_Packages"))) return [];
+    const lists: readonly string[] = await readdir("/var/lib/apt/lists").catch(() => []);
+    const sources = releasesOf(await mustRun(["apt-get", "--print-uris", "update"]));
+    if (sources.length > 0 && sources.every((file) => lists.includes(file))) return [];
     const own = join(packageCacheDirectory(), "debian", "apt");
     await mkdir(join(own, "lists", "partial"), { recursive: true });
     await mkdir(join(own, "archives", "partial"), { recursive: true });
@@ -83,6 +84,14 @@ function aptOptions(): Promise<readonly string[]> {
     return found;
   })();
   return options;
+}
+
+/** Names of the release files that `apt-get --print-uris update` would fetch, one a source; they end in the lists under these names. */
+export function releasesOf(text: string): readonly string[] {
+  return text.split("\n").flatMap((line) => {
+    const name = /^'[^']*' (\S+_(?:In)?Release)\b/.exec(line)?.[1];
+    return name === undefined ? [] : [name];
+  });
 }
 
 function exists(path: string): Promise<boolean> {

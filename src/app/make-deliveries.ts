@@ -61,7 +61,8 @@ export function makeDeliveries(
     const request = { wanted, tree: loaded.published.tree, view };
     const key = JSON.stringify([wanted, view]);
     const { payload, why } = await once(found, { key, keep: "for-good" }, () => findPayload(payloads, request));
-    const same = `${component}@${version} ${payload.digest} ${view.codec}`;
+    // Patches from two versions may have equal bytes: an envelope names what it starts from.
+    const same = `${component}@${version} ${payload.digest} ${payload.base ?? ""} ${view.codec}`;
     return once(signed, { key: same, keep: "for-good" }, async () => {
       const { bundle } = loaded.published;
       const bundlePayload = bundle === undefined ? undefined : await artifacts.payload(bundle, view.codec);

@@ -210,10 +210,11 @@ function sameTrees(bad: readonly PlannedChange[], earlier: readonly PlannedChang
   return [...found.values()];
 }
 
-async function markRollback({ controller, by, reason }: RollBackInput, run: RunId): Promise<void> {
+async function markRollback({ controller, watcher, by, reason }: RollBackInput, run: RunId): Promise<void> {
   const { last } = await replayRun(controller.journal, run);
   const appender = makeAppender({ journal: controller.journal, clock: controller.clock, stream: runStream(run), last });
-  await appender.append({ kind: "rollback-started", scope: "release", by, reason });
+  for (const event of await appender.append({ kind: "rollback-started", scope: "release", by, reason }))
+    watcher.onEvent(event);
 }
 
 function quarantineAll(changes: readonly PlannedChange[], { by, reason }: OperatorAct): EventBody[] {

@@ -23,11 +23,16 @@ const back = {
   remedy: "cutover publish what ran before under a new version, and ask for that one in git",
 };
 
+const inRun = {
+  impact: "Nothing was changed; the open run stands on what it was planned with",
+  remedy: "cutover task retry HOST/COMPONENT/TASK --amend --reason …, which takes the new one into the run",
+};
+
 /** Throws RefusedError `version-changed`. A renewed expiry is no other content. */
 export function refuseOtherVersion(
   published: PublishedVersion,
   planned: ReturnType<PlannedVersion>,
-  way: "forward" | "back" = "forward",
+  way: "forward" | "back" | "in-run" = "forward",
 ): void {
   const { component, version } = published;
   const differing = [
@@ -41,6 +46,6 @@ export function refuseOtherVersion(
     message: `${component} ${version} was published again with ${what} since`,
     // Journaled with the failed task: it says all by itself.
     evidence: `${component} ${version} has ${what}: planned with ${before}, published now ${now}`,
-    ...(way === "forward" ? forward : back),
+    ...{ forward, back, "in-run": inRun }[way],
   });
 }

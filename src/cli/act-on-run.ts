@@ -84,7 +84,7 @@ export async function actOnRun(
     display.close();
     const { describeRun } = await import("../app/tasks/describe-run.ts");
     const { outcome, reason } = describeRun(acted.state);
-    const exitCode = exitCodeOf(acted, outcome);
+    const exitCode = exitCodeOf(acted, outcome, await import("../app/person-trouble.ts"));
     output.print(outcomeLines({ run: acted.run, outcome, reason, notPublished: acted.notPublished }));
     const unpublished = acted.notPublished === undefined ? {} : { notPublished: acted.notPublished };
     output.jsonLine({ kind, run: acted.run, outcome, reason, exitCode, ...unpublished });
@@ -96,9 +96,14 @@ export async function actOnRun(
 }
 
 /** Whoever asked for one task wants to know about that one; else the run counts. */
-function exitCodeOf({ asked, state }: ActedRun, outcome: string): ExitCode {
+function exitCodeOf(
+  { run, asked, state }: ActedRun,
+  outcome: string,
+  { personTrouble }: typeof import("../app/person-trouble.ts"),
+): ExitCode {
   if (asked !== undefined) return state.hosts.get(asked) === "done" ? ExitCode.done : ExitCode.stuck;
-  return outcome === "open" ? ExitCode.changesPending : runExitCode(state.outcome);
+  if (outcome !== "open") return runExitCode(state.outcome);
+  return personTrouble({ run, state })?.reason === "DecisionNeeded" ? ExitCode.stuck : ExitCode.changesPending;
 }
 
 interface Said {

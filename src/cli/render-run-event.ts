@@ -164,6 +164,8 @@ export function summaryLines(progress: RunProgress): Line[] {
   const { done, of } = readBack(progress);
   const cost = `${formatDuration(at - startedAt)}, ${formatBytes(sentBytes(progress))}`;
   const hosts = `${formatCount(done)} of ${counted(of, "host")}`;
+  // A task that was run by itself changes no host of a plan.
+  if (outcome === "done" && of === 0) return [[styled("done:", "good"), ` ${cost}`]];
   if (outcome === "done") return [[styled("done:", "good"), ` ${hosts} read back, ${cost}`, refusedText(progress)]];
   if (outcome === "rolled-back") {
     return [

@@ -38,7 +38,8 @@ function taskRows(tasks: readonly TaskRow[]): Line[] {
 function saidOf({ state, reason, evidence, waitsFor }: TaskRow): string {
   if (waitsFor !== undefined) return `waits for ${waitsFor}`;
   if (state !== "failed" && state !== "unknown") return state === "skipped" ? reason : "";
-  return [reason, evidence.split("\n", 1)[0] ?? ""].filter(Boolean).join(": ");
+  // The last line says mostly why; all of it is in `task show`.
+  return [reason, evidence.trimEnd().split("\n").at(-1) ?? ""].filter(Boolean).join(": ");
 }
 
 function countedRows(tasks: readonly TaskRow[]): Line[] {

@@ -22,10 +22,11 @@ export function addStep(program: Command, register: Register): void {
     .addHelpText("after", examples(["cutover step", "the next task, what it said, and what would come then"]));
   register(command, async (context, { options }) => {
     const { output, services, configPath, signal } = context;
-    const [{ reconcile }, { withLease }, { describeRun }] = await Promise.all([
+    const [{ reconcile }, { withLease }, { describeRun }, { personTrouble }] = await Promise.all([
       import("../app/reconcile.ts"),
       import("../app/controller.ts"),
       import("../app/tasks/describe-run.ts"),
+      import("../app/person-trouble.ts"),
     ]);
     const { controller, close } = await services.openController(configPath);
     const display = watchRun(output, await openRunHistory(controller.journal));
@@ -45,13 +46,17 @@ export function addStep(program: Command, register: Register): void {
         [...result.resumed, ...result.results.flatMap(({ run }) => run ?? [])].map((each) => [each.run, each]),
       );
       const open = [...runs.values()].filter(({ state }) => state.outcome === undefined);
-      const exitCode = open.length > 0 ? ExitCode.changesPending : passExitCode(result.results, result.resumed);
+      const needed = open.flatMap((each) => personTrouble(each) ?? []);
+      const decided = needed.some(({ reason }) => reason === "DecisionNeeded")
+        ? ExitCode.stuck
+        : ExitCode.changesPending;
+      const exitCode = open.length > 0 ? decided : passExitCode(result.results, result.resumed);
       output.print(
         open.length === 0
           ? renderPass(result)
           : open.flatMap(({ run, state }): Line[] => [
               [styled(`${run}:`, "strong"), ` ${describeRun(state).reason}`],
-              [styled("next:", "accent"), " cutover step, or cutover reconcile --once for the rest"],
+              [styled("next:", "accent"), ` ${personTrouble({ run, state })?.next ?? "cutover step, or cutover reconcile --once for the rest"}`], // biome-ignore format: one line
             ]),
       );
       output.jsonLine({ kind: "step", exitCode, ...passDocument(result) });

@@ -155,7 +155,10 @@ test(
       assert.deepEqual(await Promise.all(hosts.map(versionOf)), ["2.0.0", "1.0.0", "1.0.0"]);
       assert.match((await cutover(4, "task", "list", "--open")).text, /host-2\/orders\/convert +undone/);
 
-      // The mended script, tried alone first, then in the run.
+      // One task alone, beside the run that waits; then the mended script.
+      const alone = await cutover(0, "task", "run", `${third.name}/orders/convert`, "--dry-run", "--reason", "try");
+      assert.match(alone.text, /would convert 1 rows/);
+      assert.equal(await readFile(data(third), "utf8"), "1,5\n", "a dry run changes nothing");
       const bundle = join(world.directory, "bundles", "tasks");
       await mkdir(bundle, { recursive: true });
       for (const [name, text] of Object.entries(scripts(true)))
@@ -171,9 +174,8 @@ test(
         "2.0.0",
       ];
       await cutover(0, ...publish, "--amend", "--release-key", "keys/release", "--artifacts", "artifacts");
-      const alone = await cutover(0, "task", "run", `${third.name}/orders/convert`, "--version", "2.0.0", "--dry-run", "--reason", "try"); // biome-ignore format: one line
-      assert.match(alone.text, /would convert 1 rows/);
-      assert.equal(await readFile(data(third), "utf8"), "1,5\n", "a dry run changes nothing");
+      const other = await cutover(5, "task", "run", place, "--dry-run", "--reason", "try the mended one");
+      assert.match(other.text, /next: cutover task retry HOST\/COMPONENT\/TASK --amend/);
       const refused = await cutover(5, "task", "retry", place, "--reason", "mended");
       assert.match(refused.text, /changed convert\n.*the plan becomes sha256:/s);
       const retried = await cutover(0, "task", "retry", place, "--amend", "--reason", "mended");

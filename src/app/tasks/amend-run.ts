@@ -1,6 +1,6 @@
 // A task bundle that was mended and published again, taken into a run that is under way: new hash, shown difference, same
 // journal (DESIGN section 4). The tree stays what it was; every host of the run gets the new bundle before it goes on.
-import { RefusedError } from "../../errors.ts";
+import { CutoverError, RefusedError } from "../../errors.ts";
 import { canonicalJson, digestOf } from "../../model/digest.ts";
 import type { Bundles, Plan } from "../../model/plan.ts";
 import type { EventBody } from "../../model/run-event.ts";
@@ -24,7 +24,9 @@ export async function amendment(act: RetryAct, found: FoundTask): Promise<EventB
   const key = `${component}@${version}`;
   const before = state.plan?.contracts?.[key];
   const { contract } = loaded.published;
-  if (state.plan === undefined || before === undefined || before === contract) return [];
+  if (state.plan === undefined || before === undefined) return [];
+  if (before === contract && amend) throw nothingToAmend(found);
+  if (before === contract) return [];
   refuseOtherVersion(loaded.published, { tree: treeOf(state.plan, key), contract: undefined });
   const changes = bundleChanges(state.plan.bundles?.[key], loaded.published.bundleFiles);
   const hash = digestOf(canonicalJson({ amends: state.plan.hash, version: key, contract }));
@@ -59,6 +61,15 @@ async function requireApproval({ controller }: RetryAct, { run, state }: FoundTa
 
 function treeOf({ changes }: Plan, key: string): string | undefined {
   return changes.find(({ component, to }) => `${component}@${to}` === key)?.toTree;
+}
+
+function nothingToAmend({ run, task }: FoundTask): CutoverError {
+  return new CutoverError({
+    code: "nothing-to-amend",
+    message: `No task bundle of ${task.component} ${task.version} was published since run ${run} was planned`,
+    impact: "Nothing was changed",
+    remedy: `cutover publish … --version ${task.version} --amend, then the same command again`,
+  });
 }
 
 function amendable(

@@ -15,6 +15,7 @@ import { makeRunId, startRun } from "../execute-run.ts";
 import { loadVersion } from "../load-published.ts";
 import { readNewest } from "../read-newest.ts";
 import { runSources } from "../release-context.ts";
+import { plannedVersions, refuseOtherVersion } from "../version-changed.ts";
 import { type ActedRun, type Going, goOn, nextByHand, type TaskAct } from "./act-in-run.ts";
 import { type AskedTask, findOpenRunOf } from "./find-task.ts";
 
@@ -38,10 +39,13 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
   const host = knownHost(loaded.desired.hosts, hostName);
   const observation = await controller.executor.probe(host);
   const { trust } = await recall(controller);
-  const version = act.version ?? currentOf(observation, { host, component });
-  const { published } = await loadVersion(controller, { component, version, trust });
-  const task = taskOf(act, { published, host, name });
   const open = await findOpenRunOf(controller.journal, { host: host.name, component });
+  const meant = open?.state.plan?.changes.find((each) => each.host === host.name && each.component === component)?.to;
+  const version = act.version ?? meant ?? currentOf(observation, { host, component });
+  const { published } = await loadVersion(controller, { component, version, trust });
+  if (open?.state.plan !== undefined)
+    refuseOtherVersion(published, plannedVersions(open.state.plan)(`${component}@${version}`), "in-run");
+  const task = taskOf(act, { published, host, name });
   if (open !== undefined) {
     const step = byHandStep(nextByHand(open), host.name, [[task]]);
     return goOn(act, {
@@ -98,9 +102,9 @@ function taskOf(
   const close = nearest(name, known);
   throw new UsageError(
     kind === undefined
-      ? `${component} ${version} has no task ${name} that can be run by itself${close === undefined ? "" : `; did you mean ${close}?`}`
+      ? `${component} ${version} has no task ${name} that can be run by itself, only ${known.join(", ")}${close === undefined ? "" : `; did you mean ${close}?`}`
       : `${name} cannot be run dry`,
-    `known: ${known.join(", ")}`,
+    `cutover task run ${host.name}/${component}/${name} --version VERSION --reason …`,
   );
 }
 

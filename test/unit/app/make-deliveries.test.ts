@@ -30,12 +30,22 @@ interface Request {
   readonly tools?: Readonly<Record<string, readonly string[]>>;
   readonly fails?: (asked: string) => CutoverError | undefined;
   readonly madeBytes?: number;
+  /** What hosts run, where that is not 1.0.0. */
+  readonly runs?: Readonly<Record<string, string>>;
   readonly keys?: number;
   /** How the version differs by now from what was planned. */
   readonly amended?: Partial<LoadedVersion["published"]>;
 }
 
-function world({ patches = [], tools = {}, fails = () => undefined, madeBytes = 5_000, keys = 1, amended }: Request) {
+function world({
+  patches = [],
+  tools = {},
+  fails = () => undefined,
+  madeBytes = 5_000,
+  keys = 1,
+  amended,
+  runs = {},
+}: Request) {
   const asked: string[] = [];
   const ask = (what: string) => {
     asked.push(what);
@@ -94,7 +104,12 @@ function world({ patches = [], tools = {}, fails = () => undefined, madeBytes = 
   const observationOf = async ({ name }: Host): Promise<Observation> => {
     const seen = observed.get(name);
     assert.ok(seen?.kind === "observed");
-    const components = seen.components.map((each) => ({ ...each, built: ["1.0.0"] }));
+    const current = runs[name] ?? "1.0.0";
+    const components = seen.components.map((each) => ({
+      ...each,
+      ...{ current, currentTree: tree(current), committed: current, committedTree: tree(current) },
+      built: [current],
+    }));
     return { ...seen, facts: { ...seen.facts, tools: tools[name] ?? ["zstd", "xz", "zstd-patch"] }, components };
   };
   const making: boolean[] = [];
@@ -149,6 +164,17 @@ test("a host without zstd, and one whose patch was refused, get the full artifac
   assert.equal(refused.why, "full artifact, since the host refused a patch: base-damaged");
   assert.equal(parseEnvelope(refused.envelope).base, undefined);
   assert.equal((await deliver("h3", "no-codec")).payload.codec, "gzip", "whatever it lacks, zstd needs more of it");
+});
+
+test("patches of equal bytes from two versions are two deliveries: each host is told where it starts (T4)", async () => {
+  const patches = ["1.0.0", "1.1.0"].map((from) => ({ from: tree(from), bytes: 900 }));
+  const { deliver } = world({ patches, runs: { h2: "1.1.0" } });
+  const [one, two] = [await deliver("h1"), await deliver("h2")];
+  assert.equal(one.payload.digest, two.payload.digest);
+  assert.deepEqual(
+    [one, two].map(({ envelope }) => parseEnvelope(envelope).base),
+    [tree("1.0.0"), tree("1.1.0")],
+  );
 });
 
 test("what was spoiled on the way is looked at on disk again, published or made, and shared by all again (F21)", async () => {

@@ -48,6 +48,8 @@ export async function remoteRef(remote: GitRemote, ref: string): Promise<string 
   return object !== undefined && isObjectId(object) ? object : undefined;
 }
 
+const fetchTries = 3;
+
 /** Brings one ref of the remote to a local one and says which object that is; undefined when the remote has none. */
 export async function fetchRef(
   remote: GitRemote,
@@ -64,15 +66,18 @@ export async function fetchRef(
     remote.url,
     `+${from}:${to}`,
   ];
-  const result = await runGit({
-    repository: remote.mirror,
-    args,
-    maxFileBytes: 256 * 1024 * 1024,
-    ...limitsOf(remote),
-  });
-  if (result.exitCode === 0) return localRef(remote.mirror, to);
-  if ((await remoteRef(remote, from)) === undefined) return undefined;
-  throw remoteUnreachable(remote.url, result.stderr);
+  for (let tries = 1; ; tries++) {
+    const result = await runGit({
+      repository: remote.mirror,
+      args,
+      maxFileBytes: 256 * 1024 * 1024,
+      ...limitsOf(remote),
+    });
+    if (result.exitCode === 0) return localRef(remote.mirror, to);
+    if ((await remoteRef(remote, from)) === undefined) return undefined;
+    // Somebody may have made the ref between our two looks: then the next fetch finds it.
+    if (tries === fetchTries) throw remoteUnreachable(remote.url, result.stderr);
+  }
 }
 
 export async function localRef(mirror: string, ref: string): Promise<string | undefined> {

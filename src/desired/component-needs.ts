@@ -6,7 +6,7 @@ import type { Release } from "../model/release.ts";
 import { isRange } from "../model/version-range.ts";
 import { nearest } from "./nearest.ts";
 import { isWithin, rangeProblem } from "./ranges.ts";
-import type { Report } from "./resolve-release.ts";
+import type { Report } from "./report.ts";
 
 /** A need that does not hold on some hosts, all in the same way. */
 export interface BrokenNeed {

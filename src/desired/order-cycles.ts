@@ -1,7 +1,7 @@
 // Names that no component of the release has, and circles in the order, over both kinds of edges together. Pure.
 import type { ReleaseComponent } from "../model/release.ts";
 import { nearest } from "./nearest.ts";
-import type { Report } from "./resolve-release.ts";
+import type { Report } from "./report.ts";
 
 /** `component` waits for `before`, and where in the document that is written. */
 interface Wait {

@@ -11,9 +11,10 @@ import { checkTrust, type Trust } from "../model/trust.ts";
 import { reportNeedRanges, reportNeeds } from "./component-needs.ts";
 import { nearest } from "./nearest.ts";
 import type { ParsedDocument } from "./parse-documents.ts";
+import type { Report } from "./report.ts";
 import { resolveEdits } from "./resolve-edits.ts";
 import { resolveLimits } from "./resolve-limits.ts";
-import { type Report, resolveRelease } from "./resolve-release.ts";
+import { resolveRelease } from "./resolve-release.ts";
 import { resolveRestorePoint } from "./resolve-restore-point.ts";
 import { upgradeProblems } from "./upgrade-ranges.ts";
 

@@ -5,7 +5,8 @@ import type { Host } from "../model/fleet.ts";
 import { type Edit, editReason, type NamedEdit, type PlanEdit } from "../model/plan-edit.ts";
 import { nearest } from "./nearest.ts";
 import type { ParsedDocument } from "./parse-documents.ts";
-import { matches, type Report } from "./resolve-release.ts";
+import type { Report } from "./report.ts";
+import { matches } from "./resolve-release.ts";
 
 export interface EditsRequest {
   readonly documents: readonly ParsedDocument[];

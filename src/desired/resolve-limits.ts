@@ -2,7 +2,7 @@
 import type { Host, SwitchLimit } from "../model/fleet.ts";
 import { carriesLabels } from "../plan/switch-limits.ts";
 import type { ParsedDocument } from "./parse-documents.ts";
-import type { Report } from "./resolve-release.ts";
+import type { Report } from "./report.ts";
 
 export function resolveLimits({
   fleets,

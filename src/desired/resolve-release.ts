@@ -6,13 +6,8 @@ import type { Release, ReleaseComponent, Selector } from "../model/release.ts";
 import { nearest } from "./nearest.ts";
 import { reportCycles, reportMissingNames } from "./order-cycles.ts";
 import { slotProblems } from "./ranges.ts";
+import type { Report } from "./report.ts";
 import { reportSkew } from "./skew-limits.ts";
-
-/** Files a finding at a path of the document. */
-export type Report = (
-  path: readonly (string | number)[],
-  words: { message: string; expected?: string; nearest?: string },
-) => void;
 
 /** Components in the order of the document. `hosts` are sorted by name, so targets are too. */
 export function resolveRelease(input: {

@@ -2,7 +2,7 @@
 import type { Release } from "../model/release.ts";
 import type { RestorePointTerms } from "../model/restore-point.ts";
 import { nearest } from "./nearest.ts";
-import type { Report } from "./resolve-release.ts";
+import type { Report } from "./report.ts";
 
 /** Undefined when it asks for none. That each contract saves something is seen when the plan is made: what counts is what was signed. */
 export function resolveRestorePoint(

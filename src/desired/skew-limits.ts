@@ -2,7 +2,7 @@
 import type { DesiredComponent } from "../model/desired.ts";
 import { isRange } from "../model/version-range.ts";
 import { skewProblem } from "../plan/version-distance.ts";
-import type { Report } from "./resolve-release.ts";
+import type { Report } from "./report.ts";
 
 /** One finding a limit, at the limit. Names that are missing and ranges that nobody pinned are reported elsewhere. */
 export function reportSkew(components: readonly DesiredComponent[], report: Report): void {

@@ -1,6 +1,6 @@
 // What a slice stands on that is no part of it: other components and hosts that switch first, tasks that run once first. Pure.
 import type { Plan } from "../model/plan.ts";
-import type { Unit } from "./slice-plan.ts";
+import type { Unit } from "./slice-units.ts";
 
 export interface SliceOrderInput {
   readonly plan: Plan;

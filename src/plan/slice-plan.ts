@@ -2,11 +2,11 @@
 // what one step does with one component on one host: a switch is never torn from its drain and its health check. Pure.
 import { canonicalJson, digestOf } from "../model/digest.ts";
 import type { HostWork, Plan, SlicedWork, Step } from "../model/plan.ts";
-import type { Task } from "../model/task.ts";
 import { byHostThenComponent, compareText } from "./difference.ts";
 import { matchesValue, type SliceTerm, sliceText } from "./parse-slice.ts";
 import type { LabelsOf } from "./phases-of-changes.ts";
 import { missingBefore } from "./slice-order.ts";
+import { type Unit, unitsOf } from "./slice-units.ts";
 
 export interface SliceInput {
   readonly plan: Plan;
@@ -19,14 +19,6 @@ export interface Slice {
   readonly plan: Plan;
   /** Why it must not run alone: a sentence for each thing that has to come before and is not part of it. */
   readonly missing: readonly string[];
-}
-
-/** What one step does with one component on one host. */
-export interface Unit {
-  readonly step: number;
-  readonly host: string;
-  readonly component: string;
-  readonly tasks: readonly Task[];
 }
 
 /**
@@ -68,16 +60,6 @@ export function slicePlan({ plan, terms, labelsOf }: SliceInput): Slice | undefi
 
 export function placeOf({ host, component }: { readonly host: string; readonly component: string }): string {
   return `${host}/${component}`;
-}
-
-function unitsOf(steps: readonly Step[]): Unit[] {
-  return steps.flatMap(({ work }, step) =>
-    work.flatMap(({ host, groups }) =>
-      [...Map.groupBy(groups.flat(), ({ component }) => component)].map(([component, tasks]) => {
-        return { step, host, component, tasks };
-      }),
-    ),
-  );
 }
 
 function isMeant({ step, host, component, tasks }: Unit, { plan, terms, labelsOf }: SliceInput): boolean {

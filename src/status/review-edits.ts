@@ -1,7 +1,7 @@
 // What people changed about a plan, in the comment of a pull request. Pure.
 import type { PlannedEdit } from "../model/plan.ts";
 import { code, prose, table } from "./markdown-text.ts";
-import type { Detail } from "./review-release.ts";
+import type { Detail } from "./review-detail.ts";
 import { counted, formatCount } from "./units.ts";
 
 export function editLines(edits: readonly PlannedEdit[], detail: Detail): string[] {

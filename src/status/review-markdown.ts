@@ -4,8 +4,9 @@ import { formatDiagnostic } from "../model/diagnostic.ts";
 import type { Plan } from "../model/plan.ts";
 import type { ReleaseReview, Review, TrustChange } from "../model/review.ts";
 import { alert, code, details, prose } from "./markdown-text.ts";
+import type { Detail } from "./review-detail.ts";
 import { intendedChanges, totalTime, type VersionStep, versionSteps } from "./review-facts.ts";
-import { type Detail, releaseLines } from "./review-release.ts";
+import { releaseLines } from "./review-release.ts";
 import { counted, formatClock, formatCount, formatDuration } from "./units.ts";
 
 /** First line of the comment; nothing foreign can write it, since no `<` gets through. */

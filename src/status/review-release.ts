@@ -6,20 +6,11 @@ import type { ContractReview, ReleaseReview, RiskItem } from "../model/review.ts
 import { foldHosts } from "./fold-hosts.ts";
 import { alert, code, details, prose, table } from "./markdown-text.ts";
 import { orderLine } from "./order-words.ts";
+import type { Detail } from "./review-detail.ts";
 import { editLines } from "./review-edits.ts";
 import { intendedChanges, totalBytes, transferBytes, type VersionStep, versionSteps } from "./review-facts.ts";
 import { reviewMermaid } from "./review-mermaid.ts";
 import { counted, formatCount, formatDuration } from "./units.ts";
-
-/** How much is shown; a comment that does not fit is made again with less. */
-export interface Detail {
-  /** Ranges of host names in one list. */
-  readonly ranges: number;
-  /** Rows of a table that nobody has to read whole. */
-  readonly rows: number;
-  /** Characters of one foreign sentence. */
-  readonly characters: number;
-}
 
 export function releaseLines(review: ReleaseReview, detail: Detail): string[] {
   const { release, plan, risks, stateProblem, contracts } = review;

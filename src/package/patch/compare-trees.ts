@@ -1,15 +1,7 @@
 // What two trees have in common: what stays, goes, moves, and which files have bytes that the base has not. Pure.
 import type { ManifestEntry } from "../manifest.ts";
-import { findBases } from "./find-bases.ts";
+import { type ChangedFile, type FileEntry, findBases } from "./find-bases.ts";
 import type { PatchIndex } from "./patch-index.ts";
-
-export type FileEntry = ManifestEntry & { readonly kind: "file" };
-
-/** A file that has to be made, and the file of the base that is most likely to resemble it. */
-export interface ChangedFile {
-  readonly file: FileEntry;
-  readonly base: FileEntry | undefined;
-}
 
 export interface TreeDifference extends Omit<PatchIndex, "groups"> {
   readonly changed: readonly ChangedFile[];

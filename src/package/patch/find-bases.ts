@@ -1,5 +1,13 @@
 // Which old file resembles a new one most: that of the same path, else one that went and has a like name. Pure.
-import type { ChangedFile, FileEntry } from "./compare-trees.ts";
+import type { ManifestEntry } from "../manifest.ts";
+
+export type FileEntry = ManifestEntry & { readonly kind: "file" };
+
+/** A file that has to be made, and the file of the base that is most likely to resemble it. */
+export interface ChangedFile {
+  readonly file: FileEntry;
+  readonly base: FileEntry | undefined;
+}
 
 /** A bundler's hash in a name: six or more letters and digits with at least one digit among them, or eight hexadecimal ones. */
 const hash = /(?<![A-Za-z0-9])(?=[A-Za-z0-9_-]*[0-9])[A-Za-z0-9_-]{6,}(?![A-Za-z0-9])|[0-9a-f]{8,}/g;

@@ -1,5 +1,5 @@
 // Which files go through one run of a decoder: big ones alone, small ones together, since what they share is then told once. Pure.
-import type { ChangedFile, FileEntry } from "./compare-trees.ts";
+import type { ChangedFile, FileEntry } from "./find-bases.ts";
 
 /** Files that are made together, from the bases that they name, each base once. */
 export interface FileGroup {

@@ -9,8 +9,9 @@ import type { FullPayloads } from "../full-payloads.ts";
 import { parseManifest } from "../manifest.ts";
 import { workPrefix } from "../payload-cache.ts";
 import { unpackContents } from "../unpack-contents.ts";
-import { compareTrees, type FileEntry, type TreeDifference } from "./compare-trees.ts";
+import { compareTrees, type TreeDifference } from "./compare-trees.ts";
 import type { EffortSettings } from "./effort.ts";
+import type { FileEntry } from "./find-bases.ts";
 import { makePatches } from "./make-patches.ts";
 import type { TreeSource } from "./tree-source.ts";
 

@@ -6,7 +6,7 @@ import { CutoverError } from "../../errors.ts";
 import type { Digest } from "../../model/names.ts";
 import type { ManifestEntry } from "../manifest.ts";
 import { openTreeFile } from "../scan-tree.ts";
-import type { FileEntry } from "./compare-trees.ts";
+import type { FileEntry } from "./find-bases.ts";
 
 export interface TreeSource {
   readonly digest: Digest;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ChangedFile, FileEntry } from "../../../src/package/patch/compare-trees.ts";
 import { effortSettings } from "../../../src/package/patch/effort.ts";
 import { codecsFor } from "../../../src/package/patch/encode-group.ts";
+import type { ChangedFile, FileEntry } from "../../../src/package/patch/find-bases.ts";
 import { type FileGroup, groupFiles, joinGroups } from "../../../src/package/patch/group-files.ts";
 
 const mib = 1024 ** 2;

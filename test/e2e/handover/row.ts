@@ -1,0 +1,64 @@
+// A row of the conformance matrix: a skeleton or a real server under a strategy, the traffic that goes through its switches, and
+// the grade that it promises. Files in rows/ export `rows: readonly Row[]`; nothing else has to be told of them.
+import type { Lab, LabHost } from "../../../src/lab/lab.ts";
+import type { Traffic } from "../../../src/lab/meter/traffic.ts";
+import type { Grade } from "../../../src/model/grade.ts";
+import type { Contract } from "../../support/with-home.ts";
+
+/** Where a row runs. */
+export interface Place {
+  /** Three ports that are free on the row's hosts: always 8080, 8081 and 8082 on systemd hosts, any others in the loopback lab. */
+  readonly ports: readonly [number, number, number];
+  /** Scratch space outside of every host, the same for both versions. */
+  readonly directory: string;
+}
+
+/** A version of a component: its tree is written for the first time when it is published. */
+export interface Build {
+  readonly version: string;
+  /** B is to be another program than A where there are two of it, such as Debian's newer nginx; the bad ones of `back` count as B. */
+  readonly which: "A" | "B";
+  /** Exists and is empty. */
+  readonly directory: string;
+  readonly place: Place;
+}
+
+export interface RowComponent {
+  /** The whole Component document; see `documentOf` for those in deploy/. */
+  contract(place: Place): Promise<Contract>;
+  /** Writes the tree of a version. It must differ from version to version. */
+  build(build: Build): Promise<void>;
+  /** Holds the executables of its tasks. */
+  readonly bundle?: string;
+  /** Unit files by name, put on its hosts before anything is installed; those with an [Install] section are enabled. */
+  readonly units?: Readonly<Record<string, string>>;
+}
+
+export interface RowBeside extends RowComponent {
+  /** A name of `Row.hosts`. Installed together with A of the row's component, and never switched. */
+  readonly host: string;
+}
+
+export interface Row extends RowComponent {
+  /** Of the file and the report: `shop-exec`. */
+  readonly name: string;
+  /** Below deploy/: `skeletons/node-cluster`, `components/shop`. */
+  readonly of: string;
+  /** As the contract has it; the harness compares. */
+  readonly strategy: string;
+  readonly manager: "systemd" | "process";
+  /** `loopback`: user mode, hosts are directories of this machine and see its programs. `systemd`: whole Debian hosts, as root. */
+  readonly lab: Lab["kind"];
+  /** What `traffic` must measure at least. */
+  readonly grade: Grade;
+  traffic(place: Place): readonly Traffic[];
+  /** The component is on the first one. One host unless it says otherwise; on systemd hosts these names resolve. */
+  readonly hosts?: readonly string[];
+  readonly beside?: readonly RowBeside[];
+  /** Where clients go; the first host unless it says otherwise. */
+  readonly front?: string;
+  /** More Debian packages in the base image of its hosts. It is kept, but costs a minute once: prefer files in the tree. */
+  readonly packages?: readonly string[];
+  /** What an operator does on each host before the first release. */
+  setUp?(host: LabHost, place: Place): Promise<void>;
+}

@@ -5,6 +5,7 @@ import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import type { Trust } from "../model/trust.ts";
 import { observeFleet } from "../observed/observe-fleet.ts";
+import { once } from "../package/once.ts";
 import type { UpgradeAtlas } from "../plan/find-way.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import type { LabelsOf } from "../plan/phases-of-changes.ts";
@@ -55,6 +56,7 @@ export function runSources(
   snapshot: Snapshot = nothingKnown,
 ): RunSources {
   const asked = new Map<string, Promise<Observation>>();
+  const loaded = new Map<string, Promise<LoadedVersion>>();
   const ask = async (host: Host): Promise<Observation> => {
     const observations = await observeFleet({ ...controller, hosts: [host], concurrency: 1 });
     const observation = observations.get(host.name);
@@ -65,8 +67,11 @@ export function runSources(
   };
   return {
     trust,
-    versionOf: async ({ component, version }) =>
-      snapshot.versions.get(`${component}@${version}`) ?? loadVersion(controller, { component, version, trust }),
+    async versionOf({ component, version }) {
+      const key = `${component}@${version}`;
+      const load = () => loadVersion(controller, { component, version, trust });
+      return snapshot.versions.get(key) ?? once(loaded, { key, keep: "for-good" }, load);
+    },
     async observationOf(host) {
       const known = snapshot.observations.get(host.name) ?? asked.get(host.name);
       if (known !== undefined) return known;

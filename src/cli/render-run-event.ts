@@ -6,6 +6,7 @@ import { foldHosts } from "../status/fold-hosts.ts";
 import { type Failure, type RunProgress, readBack, type StepProgress, sentBytes, stepOf } from "./progress.ts";
 import { evidenceLines } from "./render-error.ts";
 import { planSummary } from "./render-plan.ts";
+import { asked } from "./render-tasks.ts";
 import { type Line, type Span, type Style, styled } from "./text.ts";
 import { counted, formatBytes, formatCount, formatDuration } from "./units.ts";
 
@@ -105,7 +106,9 @@ function isByHand(step: string): boolean {
 
 function byHandText({ work }: Step): string {
   const tasks = work.flatMap(({ groups }) => groups.flat());
-  return tasks.map(({ action, id }) => `${action === "undo" ? "takes back" : "runs"} ${id}`).join(", ");
+  return asked(tasks)
+    .map(({ action, id }) => `${action === "undo" ? "takes back" : "runs"} ${id}`)
+    .join(", ");
 }
 
 export function spokenLines({ task, action, durationMs, evidence }: TaskEvent): Line[] {

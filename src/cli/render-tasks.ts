@@ -2,6 +2,7 @@
 import type { TaskStory } from "../app/tasks/read-task.ts";
 import type { TaskBook, TaskRow } from "../app/tasks/task-book.ts";
 import type { EventBody } from "../model/run-event.ts";
+import type { Task } from "../model/task.ts";
 import { stateStyles } from "./render-book.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, styled } from "./text.ts";
@@ -65,13 +66,20 @@ function nextLines({ run, outcome, tasks, isWayBack }: TaskBook): Line[] {
   ];
 }
 
+/** Bytes and build only bring the script that is meant. */
+export function asked(tasks: readonly Task[]): readonly Task[] {
+  return tasks.filter(({ kind }) => kind !== "distribute" && kind !== "build");
+}
+
 /** What an operator's word would lead to, one line for each host of a step. */
 export function decisionLines(events: readonly EventBody[]): Line[] {
   return events.flatMap((event): Line[] => {
     switch (event.kind) {
       case "step-added":
         return event.step.work.flatMap(({ groups }) =>
-          groups.flat().map(({ id, action }): Line => [`  ${action === "undo" ? "undo " : ""}${id}, nothing else`]),
+          asked(groups.flat()).map(
+            ({ id, action }): Line => [`  ${action === "undo" ? "undo " : ""}${id}, nothing else`],
+          ),
         );
       case "host-reopened":
         return [

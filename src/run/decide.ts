@@ -2,6 +2,7 @@
 import type { Step } from "../model/plan.ts";
 import type { EventBody, RunOutcome } from "../model/run-event.ts";
 import { type BadVersion, badVersions } from "./bad-versions.ts";
+import { afterOwed } from "./owed-bundles.ts";
 import { placeOf, type RunState, stepsOf } from "./run-state.ts";
 
 export type Effect =
@@ -17,6 +18,8 @@ export type Effect =
       readonly reason: string;
       readonly bad: readonly BadVersion[];
     }
+  /** These hosts get a mended task bundle, before anything else of the plan. */
+  | { readonly kind: "reopen"; readonly turns: readonly Extract<EventBody, { kind: "host-reopened" }>[] }
   /** Silent hosts that the run may do without: they have not switched yet, or the failure budget allows it. */
   | { readonly kind: "leave-out"; readonly step: Step; readonly hosts: readonly string[]; readonly reason: string }
   /** Silent hosts that may be on a new version: nothing more switches until they answer, or an operator holds them. */
@@ -37,8 +40,8 @@ export function decide(state: RunState): Effect | undefined {
   const added = state.added.find(({ id }) => !state.endedSteps.has(id));
   if (added !== undefined) return decideAdded(state, added);
   const step = stepsOf(state)[state.position];
-  if (step !== undefined) return decideIn(state, step);
-  return state.rollback ? end("rolled-back", state.rollback.reason) : decideEnd(state);
+  if (step !== undefined) return afterOwed(state, decideIn(state, step));
+  return state.rollback ? end("rolled-back", state.rollback.reason) : afterOwed(state, decideEnd(state));
 }
 
 /** An operator's own step ends however it went: who asked for it reads the result and decides. */

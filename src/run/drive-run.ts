@@ -93,6 +93,8 @@ async function perform(driving: Driving, effect: Exclude<Effect, { kind: "wait" 
       return context.record({ kind: "step-started", step: effect.step.id });
     case "run-step":
       return runHosts(driving, effect);
+    case "reopen":
+      return context.record(...effect.turns);
     case "leave-out":
       return context.record(
         ...effect.hosts.map((host) => ({

@@ -6,6 +6,7 @@ import type { EventBody } from "../model/run-event.ts";
 import type { Task, TaskState } from "../model/task.ts";
 import { makeRollback } from "../plan/make-rollback.ts";
 import { putBackStep } from "../plan/restore-point.ts";
+import { owedAfter, owedWithout, owedWithoutHost } from "./owed-bundles.ts";
 import { initialRunState, placeOf, type RunState, stepsOf, taskKey } from "./run-state.ts";
 
 type EventOf<Kind extends EventBody["kind"]> = Extract<EventBody, { kind: Kind }>;
@@ -34,7 +35,7 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
     case "host-ended":
       return withHostEnded(state, event);
     case "host-left-out":
-      return { ...state, leftOut: state.leftOut.add(event.host) };
+      return { ...state, leftOut: state.leftOut.add(event.host), owed: owedWithoutHost(state.owed, event.host) };
     case "restore-point-begun":
       return { ...state, restorePoint: { begun: event.attempt, taken: undefined, problems: [] } };
     case "restore-point-taken":
@@ -132,10 +133,12 @@ function withHostEnded(state: RunState, event: EventOf<"host-ended">): RunState 
 }
 
 /** The host has no outcome in this step any more; the step goes on, and whatever comes after it waits again. */
-function withTurn(state: RunState, { step, host, turn: number, tasks, rest }: EventOf<"host-reopened">): RunState {
+function withTurn(state: RunState, event: EventOf<"host-reopened">): RunState {
+  const { step, host, turn: number, tasks, rest } = event;
   const place = placeOf(step, host);
   return advanced({
     ...state,
+    owed: owedWithout(state.owed, event),
     turns: state.turns.set(place, { number, tasks, rest }),
     hosts: state.hosts.delete(place),
     notDone: state.notDone.update(step, KeptSet<string>(), (hosts) => hosts.delete(host)),
@@ -144,13 +147,14 @@ function withTurn(state: RunState, { step, host, turn: number, tasks, rest }: Ev
   });
 }
 
-function withAmendment(state: RunState, { component, version, contract, bundle, hash }: EventOf<"amended">): RunState {
+function withAmendment(state: RunState, event: EventOf<"amended">): RunState {
   if (state.plan === undefined) return state;
+  const { component, version, contract, bundle, hash } = event;
   const key = `${component}@${version}`;
   const contracts = { ...state.plan.contracts, [key]: contract };
   const bundles = { ...state.plan.bundles, [key]: bundle };
   const plan: Plan = { ...state.plan, contracts, bundles, hash };
-  return { ...state, plan };
+  return { ...state, plan, owed: owedAfter(state, event) };
 }
 
 function advanced(state: RunState): RunState {

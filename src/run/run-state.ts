@@ -27,6 +27,14 @@ export interface Turn {
   readonly rest: readonly string[];
 }
 
+/** A task bundle that was mended after the host had got its version. */
+export interface OwedBundle {
+  readonly step: string;
+  readonly host: string;
+  /** `ID ACTION` of what brings it. */
+  readonly tasks: readonly string[];
+}
+
 /** How far a run has come with its restore point. */
 export interface RestorePointState {
   /** Number of the newest try. */
@@ -50,6 +58,8 @@ export interface RunState {
   readonly submitted: KeptSet<string>;
   /** Keyed by `step/host`; the newest turn. */
   readonly turns: KeptMap<string, Turn>;
+  /** Keyed by `step/host` of the step that brought the version; empty unless the run was amended. */
+  readonly owed: KeptMap<string, OwedBundle>;
   /** What became of patches, keyed by `step/host/component`: the word with which the host refused it, empty while it has not. */
   readonly patches: KeptMap<string, string>;
   /** Hosts that the run goes on without. */
@@ -78,6 +88,7 @@ export const initialRunState: RunState = {
   notDone: KeptMap(),
   submitted: KeptSet(),
   turns: KeptMap(),
+  owed: KeptMap(),
   patches: KeptMap(),
   leftOut: KeptSet(),
   startedSteps: KeptSet(),

@@ -1,6 +1,9 @@
 // An operator's word in an open run: journaled first, then the run goes on with it, under the lease.
 import { CutoverError } from "../../errors.ts";
+import type { TaskGroup } from "../../model/plan.ts";
 import type { EventBody, JournalEvent } from "../../model/run-event.ts";
+import type { Task } from "../../model/task.ts";
+import { makeTask } from "../../plan/host-tasks.ts";
 import type { Lease } from "../../ports.ts";
 import { makeAppender } from "../../run/append.ts";
 import { decide } from "../../run/decide.ts";
@@ -83,6 +86,12 @@ export async function sayBeside(controller: Controller, decision: TaskDecision):
 async function say(controller: Controller, { found, events }: TaskDecision): Promise<readonly JournalEvent[]> {
   const last = found.events.at(-1)?.sequence ?? 0;
   return makeAppender({ ...controller, stream: runStream(found.run), last }).append(...events);
+}
+
+/** What was published last, also where the host has the version already: it is the script of that which is meant. */
+export function bringing({ host, component, version: to }: Pick<Task, "host" | "component" | "version">): TaskGroup[] {
+  const place = { host, component, to };
+  return [[makeTask(place, "distribute")], [makeTask(place, "build")]];
 }
 
 /** The next free name of a step that an operator adds. */

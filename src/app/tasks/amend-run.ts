@@ -1,14 +1,15 @@
 // A task bundle that was mended and published again, taken into a run that is under way: new hash, shown difference, same
-// journal (DESIGN section 4). The tree stays what it was; every host of the run gets the new bundle before it goes on.
+// journal (DESIGN section 4). The tree stays what it was. The host whose task is tried again gets the new bundle first; every
+// other one gets it before it goes on (`run/owed-bundles.ts`).
 import { CutoverError, RefusedError } from "../../errors.ts";
 import { canonicalJson, digestOf } from "../../model/digest.ts";
 import type { Bundles, Plan } from "../../model/plan.ts";
 import type { EventBody } from "../../model/run-event.ts";
-import { makeTask } from "../../plan/host-tasks.ts";
-import { placeOf, taskKey } from "../../run/run-state.ts";
+import { owedAfter } from "../../run/owed-bundles.ts";
+import { placeOf } from "../../run/run-state.ts";
 import { isApprovedByHash } from "../approval.ts";
 import { recall } from "../controller-memory.ts";
-import { type LoadedVersion, loadVersion } from "../load-published.ts";
+import { loadVersion } from "../load-published.ts";
 import { namedPlans } from "../named-plans.ts";
 import { refuseOtherVersion } from "../version-changed.ts";
 import type { FoundTask } from "./find-task.ts";
@@ -34,7 +35,7 @@ export async function amendment(act: RetryAct, found: FoundTask): Promise<EventB
   await requireApproval(act, found, hash);
   return [
     { kind: "amended", component, version, contract, bundle: loaded.published.bundleFiles ?? {}, hash, changes, by, reason }, // biome-ignore format: one line
-    ...deliveries(found, loaded, { by, reason }),
+    ...deliveries(found, loaded.published, { by, reason }),
   ];
 }
 
@@ -94,27 +95,16 @@ export function bundleChanges(before: Bundles[string] = {}, after: Bundles[strin
   });
 }
 
-/** Every host that the version was brought to gets it again: the tree is there already, the bundle is new. */
+/** The host whose task is tried again gets the bundle at once, where it has the version; the others before they go on. */
 function deliveries(
-  { state }: FoundTask,
-  { published: { component, version } }: LoadedVersion,
+  { state, task }: FoundTask,
+  published: { readonly component: string; readonly version: string },
   said: { readonly by: string; readonly reason: string },
 ): EventBody[] {
-  const hosts = new Set(
-    state.plan?.changes
-      .filter((change) => change.component === component && change.to === version)
-      .map(({ host }) => host),
-  );
-  return (state.plan?.steps ?? []).flatMap((step) =>
-    step.kind !== "distribute"
-      ? []
-      : step.work.flatMap(({ host }): EventBody[] => {
-          const place = placeOf(step.id, host);
-          if (!hosts.has(host) || !state.hosts.has(place) || state.leftOut.has(host)) return [];
-          const change = { host, component, to: version };
-          const tasks = (["distribute", "build"] as const).map((kind) => taskKey(makeTask(change, kind)));
-          const turn = (state.turns.get(place)?.number ?? 0) + 1;
-          return [{ kind: "host-reopened", step: step.id, host, turn, tasks, rest: [], ...said }];
-        }),
-  );
+  return [...owedAfter(state, published).values()]
+    .filter(({ host }) => host === task.host)
+    .map(({ step, host, tasks }): EventBody => {
+      const turn = (state.turns.get(placeOf(step, host))?.number ?? 0) + 1;
+      return { kind: "host-reopened", step, host, turn, tasks, rest: [], ...said };
+    });
 }

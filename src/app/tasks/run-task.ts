@@ -9,6 +9,7 @@ import type { Plan, Step, TaskGroup } from "../../model/plan.ts";
 import type { PublishedTask, PublishedVersion } from "../../model/published-version.ts";
 import type { Task, TaskAction, TaskKind } from "../../model/task.ts";
 import { hookTask, makeTask } from "../../plan/host-tasks.ts";
+import { isOwed } from "../../run/owed-bundles.ts";
 import { placeOf } from "../../run/run-state.ts";
 import { recall } from "../controller-memory.ts";
 import { makeRunId, startRun } from "../execute-run.ts";
@@ -16,7 +17,7 @@ import { loadVersion } from "../load-published.ts";
 import { readNewest } from "../read-newest.ts";
 import { runSources } from "../release-context.ts";
 import { plannedVersions, refuseOtherVersion } from "../version-changed.ts";
-import { type ActedRun, type Going, goOn, nextByHand, type TaskAct } from "./act-in-run.ts";
+import { type ActedRun, bringing, type Going, goOn, nextByHand, type TaskAct } from "./act-in-run.ts";
 import { type AskedTask, findOpenRunOf } from "./find-task.ts";
 
 export type RunTaskAct = TaskAct &
@@ -47,18 +48,15 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
     refuseOtherVersion(published, plannedVersions(open.state.plan)(`${component}@${version}`), "in-run");
   const task = taskOf(act, { published, host, name });
   if (open !== undefined) {
-    const step = byHandStep(nextByHand(open), host.name, [[task]]);
+    const ahead = isOwed(open.state, { host: host.name, component }) ? bringing(task) : [];
+    const step = byHandStep(nextByHand(open), host.name, [...ahead, [task]]);
     return goOn(act, {
       found: open,
       events: [{ kind: "step-added", step, by, reason }],
       asked: placeOf(step.id, host.name),
     });
   }
-  const plan = planOf(
-    component,
-    [byHandStep("by-hand.0", host.name, [...building({ published, host }), [task]])],
-    published,
-  );
+  const plan = planOf(component, [byHandStep("by-hand.0", host.name, [...bringing(task), [task]])], published);
   const { commit, generation } = loaded.desired;
   const sources = runSources({ controller, trust });
   const run = makeRunId(controller.clock.now());
@@ -124,12 +122,6 @@ function dryOrNot(
     impact: "Nothing was changed",
     remedy: "Set `dryRun: true` at the task once its script obeys CUTOVER_DRY_RUN, and publish",
   });
-}
-
-/** What was published last, also when the host has the version already: it is the script of that which is meant. */
-function building({ published, host }: { readonly published: PublishedVersion; readonly host: Host }): TaskGroup[] {
-  const place = { host: host.name, component: published.component, to: published.version };
-  return [[makeTask(place, "distribute")], [makeTask(place, "build")]];
 }
 
 function byHandStep(id: string, host: string, groups: readonly TaskGroup[]): Step {

@@ -3,8 +3,9 @@ import { CutoverError } from "../../errors.ts";
 import type { Step } from "../../model/plan.ts";
 import type { RunId } from "../../model/run-event.ts";
 import type { Task, TaskKind } from "../../model/task.ts";
+import { isOwed } from "../../run/owed-bundles.ts";
 import { placeOf } from "../../run/run-state.ts";
-import { nextByHand, type TaskAct, type TaskDecision } from "./act-in-run.ts";
+import { bringing, nextByHand, type TaskAct, type TaskDecision } from "./act-in-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseAtWork, refuseEnded } from "./find-task.ts";
 
 const undoableKinds: readonly TaskKind[] = ["backup", "drain", "hook", "switch"];
@@ -37,7 +38,8 @@ function refuseUndo({ run, state, task }: FoundTask): void {
 }
 
 function undoStep({ run, state, step, task }: FoundTask): Step {
-  const work = [{ host: task.host, groups: [[undoOf(task, run)]] }];
+  const ahead = isOwed(state, task) ? bringing(task) : [];
+  const work = [{ host: task.host, groups: [...ahead, [undoOf(task, run)]] }];
   return { id: nextByHand({ state }), kind: "task", phase: step.phase, batch: 0, soakSeconds: 0, work };
 }
 

@@ -53,6 +53,7 @@ function play(of: Plan, report: (step: Step, host: string) => Report | undefined
       for (const host of effect.hosts)
         happen({ kind: "host-left-out", step: effect.step.id, host, reason: effect.reason });
     } else if (effect.kind === "hold") return { events, effects, state };
+    else if (effect.kind === "reopen") effect.turns.forEach(happen);
     else {
       for (const host of effect.hosts) {
         const said = report(effect.step, host);

@@ -1,6 +1,6 @@
-// The open loop: requests leave by the clock, whether or not earlier ones have come back. Latency counts from the scheduled
-// time, so a stall shows up as slow requests instead of as fewer of them (no coordinated omission).
+// The demo's load: pages of shop from several hosts in turn, in an open loop, reported every second.
 import { Agent } from "node:http";
+import { openLoop } from "../meter/open-loop.ts";
 import {
   type HostTally,
   type LoadFailure,
@@ -51,13 +51,12 @@ export async function generateLoad(options: LoadOptions): Promise<LoadSummary> {
   const total = { sent: 0, ok: 0, failed: 0 };
   const startMs = performance.now();
   const limit = Math.min(options.maxRequests, Math.floor(options.maxSeconds * options.ratePerSecond));
-  const scheduledMs = (index: number): number => startMs + (index * 1000) / options.ratePerSecond;
   let reportedLateness = 0;
 
-  async function send(index: number): Promise<void> {
+  async function send(index: number, dueMs: number): Promise<void> {
     const target = targets[index % targets.length] as TargetState;
     const keepAlive = isKeptAlive(Math.floor(index / targets.length), options.keepAliveShare);
-    lateness.push(Math.max(0, performance.now() - scheduledMs(index)));
+    lateness.push(Math.max(0, performance.now() - dueMs));
     total.sent += 1;
     target.total.sent();
     target.recent.sent();
@@ -65,7 +64,7 @@ export async function generateLoad(options: LoadOptions): Promise<LoadSummary> {
     const { address, port } = target;
     const result = await requestPage({ address, port, path: options.path, agent, timeoutMs: options.timeoutMs });
     const { reason, detail, version } = result;
-    const completed = { latencyMs: performance.now() - scheduledMs(index), version, reason };
+    const completed = { latencyMs: performance.now() - dueMs, version, reason };
     target.total.completed(completed);
     target.recent.completed(completed);
     if (reason === undefined) {
@@ -93,19 +92,16 @@ export async function generateLoad(options: LoadOptions): Promise<LoadSummary> {
     });
   }
 
-  let seconds = 0;
-  for (let next = 0; next < limit && !options.signal.aborted; ) {
-    const now = performance.now();
-    for (; next < limit && scheduledMs(next) <= now; next += 1) {
-      const request = send(next).finally(() => inFlight.delete(request));
+  const seconds = await openLoop({
+    ratePerSecond: options.ratePerSecond,
+    limit,
+    signal: options.signal,
+    turn: (index, dueMs) => {
+      const request = send(index, dueMs).finally(() => inFlight.delete(request));
       inFlight.add(request);
-    }
-    if (now >= startMs + (seconds + 1) * 1000) {
-      seconds = Math.floor((now - startMs) / 1000);
-      report(seconds);
-    }
-    if (next < limit) await wait(scheduledMs(next) - performance.now(), options.signal);
-  }
+    },
+    everySecond: report,
+  });
   await Promise.all(inFlight);
   report(seconds + 1);
   for (const target of targets) target.keepAlive.destroy();
@@ -139,17 +135,4 @@ function isKeptAlive(turn: number, share: number): boolean {
 
 function maximum(values: readonly number[]): number {
   return Math.round(values.reduce((most, value) => Math.max(most, value), 0) * 10) / 10;
-}
-
-function wait(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms <= 0 || signal.aborted) return new Promise((resolve) => setImmediate(resolve));
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -1,8 +1,7 @@
 // What the load generator counts and prints: one JSON line a second, then one summary. The demo's picture and verdict read these.
+import type { FailureReason } from "../meter/failure.ts";
 
-/** Why a request counts as failed. Nothing is retried, so every one of these is something a client would have seen. */
-export const failureReasons = ["reset", "refused", "timeout", "non-2xx", "wrong-body", "other"] as const;
-export type FailureReason = (typeof failureReasons)[number];
+export type { FailureReason };
 
 export interface HostCounts {
   readonly sent: number;

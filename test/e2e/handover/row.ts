@@ -16,7 +16,7 @@ export interface Place {
 /** A version of a component: its tree is written for the first time when it is published. */
 export interface Build {
   readonly version: string;
-  /** B is to be another program than A where there are two of it, such as Debian's newer nginx; the bad ones of `back` count as B. */
+  /** B is to be another program than A where there are two of it, such as Debian's newer nginx; one that is taken back counts as B. */
   readonly which: "A" | "B";
   /** Exists and is empty. */
   readonly directory: string;
@@ -51,6 +51,7 @@ export interface Row extends RowComponent {
   readonly lab: Lab["kind"];
   /** What `traffic` must measure at least. */
   readonly grade: Grade;
+  /** A group `version` in a body's pattern yields the version as it was published: after each switch that is looked at. */
   traffic(place: Place): readonly Traffic[];
   /** The component is on the first one. One host unless it says otherwise; on systemd hosts these names resolve. */
   readonly hosts?: readonly string[];

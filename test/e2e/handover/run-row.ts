@@ -1,56 +1,79 @@
-// Runs one row: installs A, then switches to B and back, N times in all, through the real product and under load. What each
-// switch did is read from the journal, not assumed.
+// Runs one row: installs A, then N switches under load through the real product: to B, back to A, and every third one to a version
+// that is not healthy and is taken back. What each switch did is read from the journal, not assumed.
 import assert from "node:assert/strict";
-import { spawnLoad } from "../../../src/lab/demo/spawn-load.ts";
+import { Agent } from "node:http";
+import { Agent as TlsAgent } from "node:https";
+import { retryVersion } from "../../../src/app/run-control.ts";
+import { notSwitched, type SwitchSeen, switchesIn } from "../../../src/lab/grade/switch-seen.ts";
+import { type Graded, gradeOf } from "../../../src/lab/meter/grade-of.ts";
+import { makeBodyJudge } from "../../../src/lab/meter/judge-body.ts";
+import type { MeterSummary } from "../../../src/lab/meter/meter-report.ts";
+import { sendRequest } from "../../../src/lab/meter/send-request.ts";
+import { type Meter, spawnMeter } from "../../../src/lab/meter/spawn-meter.ts";
 import type { JournalEvent } from "../../../src/model/run-event.ts";
 import { assertOutcomes } from "../../support/assert-outcome.ts";
+import type { Contract } from "../../support/with-home.ts";
 import type { Row } from "./row.ts";
 import { type Stage, withStage } from "./with-stage.ts";
 
-/** One switch by the journal's word. */
-export interface SwitchSeen {
-  readonly oldPid: string;
-  readonly newPid: string;
-  readonly from: string;
-  readonly to: string;
-  readonly ms: number;
-}
-
-export interface RowResult {
+export interface RowResult extends Graded {
+  readonly row: Row;
+  /** The ways back of those that were taken back are among them. */
   readonly switches: readonly SwitchSeen[];
-  readonly requests: number;
-  readonly failed: number;
+  readonly measured: MeterSummary;
 }
 
-const versions = { A: "1.0.0", B: "2.0.0" } as const;
+const versions = { A: "1.0.0", B: "2.0.0", sick: "2.0.1-sick" } as const;
+const perSwitchSeconds = 120;
 
 export async function runRow(row: Row, { switches }: { readonly switches: number }): Promise<RowResult> {
   return withStage(row, async (stage) => {
     const { strategy, manager } = contractSays(stage);
     assert.deepEqual({ strategy, manager }, { strategy: row.strategy, manager: row.manager }, row.name);
-    for (const which of ["A", "B"] as const) await stage.publish(versions[which], which);
-    await release(stage, versions.A);
-    const load = spawnLoad({
-      targets: row
-        .traffic(stage.place)
-        .filter(({ kind }) => kind === "new")
-        .map(({ port }) => ({ name: row.name, address: stage.front.address, port })),
-      onSecond: () => {},
-      ratePerSecond: 100,
-      timeoutMs: 10_000,
-      maxSeconds: 60 * switches,
+    await stage.publish(versions.A, "A");
+    await stage.publish(versions.B, "B");
+    if (switches >= 3) await stage.publish(versions.sick, "B", sickContract(stage.contract));
+    await release(stage, versions.A, "done");
+    const meter = spawnMeter({
+      address: stage.front.address,
+      traffic: row.traffic(stage.place),
+      ...{ timeoutMs: 10_000, maxSeconds: perSwitchSeconds * switches, maxRequests: 20_000_000 },
     });
     const seen: SwitchSeen[] = [];
     try {
-      for (let turn = 1; turn <= switches; turn += 1)
-        seen.push(switchIn(await release(stage, turn % 2 === 1 ? versions.B : versions.A), row, stage));
+      await meter.answered(30_000);
+      for (let turn = 1; turn <= switches; turn += 1) seen.push(...(await takeTurn(row, stage, turn)));
     } finally {
-      await load.stop();
+      await stopQuietly(meter);
     }
-    const { sent, failed, failures } = await load.stop();
-    assert.deepEqual([failed, failures], [0, []], row.name);
-    return { switches: seen, requests: sent, failed };
+    const measured = await meter.stop();
+    return { row, switches: seen, measured, ...gradeOf(measured.kinds) };
   });
+}
+
+/** One of N. Fails unless the journal shows just the switches that were wanted, and the service answers as the version that is current. */
+async function takeTurn(row: Row, stage: Stage, turn: number): Promise<readonly SwitchSeen[]> {
+  const place = (turn - 1) % 3;
+  // The third starts from A, as the next first one does.
+  const to = [versions.B, versions.A, versions.sick][place] ?? versions.A;
+  const takenBack = to === versions.sick;
+  if (takenBack && turn > 3) await liftQuarantine(stage);
+  const events = await release(stage, to, takenBack ? "rolled-back" : "done");
+  const seen = switchesIn(events, { host: stage.host.name, component: stage.contract.name });
+  const moves = seen.map(({ action, from, to }) => `${action} ${from} ${to}`);
+  const from = place === 1 ? versions.B : versions.A;
+  const wanted = [`do ${from} ${to}`, ...(takenBack ? [`undo ${to} ${from}`] : [])];
+  assert.deepEqual(moves, wanted, `${row.name}: switches in the journal of turn ${turn}`);
+  for (const one of seen)
+    assert.equal(notSwitched(one, { sameProcess: row.strategy === "reload" }), undefined, `${row.name}, turn ${turn}`);
+  await assertAnswers(row, stage, takenBack ? from : to);
+  return seen;
+}
+
+/** Its one check more can only fail. */
+function sickContract(contract: Contract): Contract {
+  const health = (contract.health as readonly unknown[] | undefined) ?? [];
+  return { ...contract, health: [...health, { kind: "tcp", port: 1, withinSeconds: 1 }] };
 }
 
 function contractSays({ contract }: Stage): { strategy: unknown; manager: unknown } {
@@ -59,36 +82,35 @@ function contractSays({ contract }: Stage): { strategy: unknown; manager: unknow
 }
 
 /** Pushes the version and lets a controller bring it out; returns what the journal got. */
-async function release(stage: Stage, version: string): Promise<JournalEvent[]> {
+async function release(stage: Stage, version: string, outcome: "done" | "rolled-back"): Promise<JournalEvent[]> {
   const events: JournalEvent[] = [];
   await stage.push(version);
-  assertOutcomes(await stage.home.reconcile({ onEvent: (event) => events.push(event) }), "done");
+  assertOutcomes(await stage.home.reconcile({ onEvent: (event) => events.push(event) }), outcome);
   return events;
 }
 
-/**
- * Fails unless the component was switched exactly once, to another version, by another process. Under strategy reload the main
- * process may stay: there it is the answers that must come from the new version.
- */
-function switchIn(
-  events: readonly JournalEvent[],
-  { strategy }: Row,
-  { host, contract }: Pick<Stage, "host" | "contract">,
-): SwitchSeen {
-  const words = events.flatMap((event) =>
-    event.kind === "task" &&
-    event.event.task === `${host.name}/${contract.name}/switch` &&
-    event.event.action === "do" &&
-    event.event.state === "done"
-      ? [event.event.evidence]
-      : [],
+async function liftQuarantine({ home, contract }: Stage): Promise<void> {
+  const act = { by: "the matrix", reason: "the same sick version once more" };
+  await home.withController(({ journal, clock, settings }) =>
+    retryVersion({ journal, clock, settings }, { component: contract.name, version: versions.sick, ...act }),
   );
-  const [evidence = ""] = words;
-  const found = /\bold-pid=(\S+) new-pid=(\S+) from=(\S+) to=(\S+) ms=(\d+)/.exec(evidence);
-  assert.ok(words.length === 1 && found, `one switch of ${contract.name} in the journal, got ${JSON.stringify(words)}`);
-  const [, oldPid = "", newPid = "", from = "", to = "", ms] = found;
-  assert.notEqual(from, to, evidence);
-  assert.match(newPid, /^\d+$/, evidence);
-  if (strategy !== "reload") assert.notEqual(newPid, oldPid, `the same process serves on: ${evidence}`);
-  return { oldPid, newPid, from, to, ms: Number(ms) };
+}
+
+/** A new connection gets the current version and no other, where the row's bodies tell the version. */
+async function assertAnswers(row: Row, { place, front }: Stage, version: string): Promise<void> {
+  const asked = row
+    .traffic(place)
+    .find((one) => (one.kind === "new" || one.kind === "keep-alive") && one.body?.includes("(?<version>"));
+  if (asked === undefined || !("body" in asked)) return;
+  const { port, path = "/", tls = false, body } = asked;
+  const agent = tls ? new TlsAgent() : new Agent();
+  const request = { address: front.address, port, path, tls, agent, timeoutMs: 10_000, client: "cutover-matrix" };
+  const { answer, failure } = await sendRequest(request);
+  assert.ok(answer, failure?.detail);
+  assert.equal(makeBodyJudge(body)(answer.body).version, version, `${row.name}: ${answer.body}`);
+}
+
+/** The summary is asked for again by whoever wants it; a failure of the row itself must stay the one that is seen. */
+async function stopQuietly(meter: Meter): Promise<void> {
+  await meter.stop().catch(() => {});
 }

@@ -1,13 +1,13 @@
 // The stage of a row: hosts of its own, enrolled, with everything beside the component in place. All of it is gone afterwards.
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { mkdir, mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Lab, LabHost } from "../../../src/lab/lab.ts";
 import { freePort, startLoopbackLab } from "../../../src/lab/loopback-lab.ts";
 import { startSystemdLab } from "../../../src/lab/systemd-lab.ts";
 import { leaksOf } from "../../support/leak-check.ts";
 import { type Contract, type Home, withHome } from "../../support/with-home.ts";
-import { labDirectory } from "../../support/with-lab.ts";
 import { withSystemdWorld } from "../../support/with-systemd-world.ts";
 import { enrolment } from "../../support/with-world.ts";
 import type { Place, Row, RowComponent } from "./row.ts";
@@ -40,7 +40,7 @@ export async function withStage<T>(row: Row, body: (stage: Stage) => Promise<T>)
 }
 
 async function startLab({ lab, packages = [] }: Row, hosts: readonly string[]): Promise<Lab> {
-  const request = { directory: await labDirectory(), hosts };
+  const request = { directory: await mkdtemp(join(tmpdir(), "cutover-lab-")), hosts };
   return lab === "systemd" ? startSystemdLab({ ...request, packages }) : startLoopbackLab(request);
 }
 

@@ -1,0 +1,215 @@
+// The meter against services that misbehave on purpose: each fault must be seen and cost the grade that it breaks. No test here
+// says how fast anything is.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Graded, gradeOf } from "../../../src/lab/meter/grade-of.ts";
+import type { MeterOptions } from "../../../src/lab/meter/measure.ts";
+import type { KindReport, MeterSummary } from "../../../src/lab/meter/meter-report.ts";
+import { spawnMeter } from "../../../src/lab/meter/spawn-meter.ts";
+import type { TrafficKind } from "../../../src/lab/meter/traffic.ts";
+import { listen, type MeasuredServer, rightBody, withMeasuredServer } from "../../support/measured-server.ts";
+
+interface Measured extends Graded {
+  readonly summary: MeterSummary;
+  of(kind: TrafficKind): KindReport;
+}
+
+/** Measures all that the server speaks, while and for some time after `fault` happens. */
+async function measured(
+  server: MeasuredServer,
+  fault: () => Promise<void> | void,
+  options: Partial<MeterOptions> = {},
+): Promise<Measured> {
+  const meter = spawnMeter({
+    ...{ address: "127.0.0.1", traffic: server.traffic, timeoutMs: 10_000, maxSeconds: 60, maxRequests: 100_000 },
+    ...options,
+  });
+  try {
+    await meter.answered(20_000);
+    await fault();
+    await delay(500);
+  } finally {
+    await meter.stop();
+  }
+  const summary = await meter.stop();
+  const of = (kind: TrafficKind): KindReport => {
+    const found = summary.kinds.find((report) => report.kind === kind);
+    assert.ok(found);
+    assert.equal(found.sent, found.ok + found.failed, kind);
+    return found;
+  };
+  return { ...gradeOf(summary.kinds), summary, of };
+}
+
+test("a service that does nothing wrong is stream-safe, with every kind measured", () =>
+  withMeasuredServer(async (server) => {
+    const { grade, because, unmeasured, summary } = await measured(server, () => {});
+    assert.deepEqual([grade, because, unmeasured], ["stream-safe", [], []], JSON.stringify(summary));
+    for (const { kind, ok } of summary.kinds) assert.ok(ok > 0, kind);
+  }));
+
+test("a listener that is closed for a moment costs every grade", () =>
+  withMeasuredServer(async (server) => {
+    const { grade, because, of } = await measured(server, async () => {
+      server.http.close();
+      await delay(300);
+      await listen(server.http, server.ports.http);
+    });
+    assert.equal(grade, "none");
+    assert.match(because.join("\n"), /^new: \d+ connections were not accepted$/m);
+    assert.ok((of("new").failedBy.refused ?? 0) > 0);
+  }));
+
+test("requests that are cut in the middle leave listener-safe", () =>
+  withMeasuredServer(async (server) => {
+    const { grade, of, because } = await measured(server, () => server.http.closeAllConnections());
+    assert.equal(grade, "listener-safe", because.join("\n"));
+    assert.ok((of("long").failedBy["hang-up"] ?? 0) > 0, JSON.stringify(of("long")));
+  }));
+
+test("wrong and shortened bodies count as failed, whatever their status", () =>
+  withMeasuredServer(async (server) => {
+    const { grade, of } = await measured(server, async () => {
+      const { body } = server;
+      server.body = () => "version 1, all";
+      await delay(200);
+      server.body = body;
+    });
+    assert.equal(grade, "listener-safe");
+    for (const kind of ["new", "keep-alive", "http2"] as const)
+      assert.deepEqual(Object.keys(of(kind).failedBy), ["wrong-body"], kind);
+  }));
+
+test("an answer with another version and the sum of the first is mixed, so wrong", () =>
+  withMeasuredServer(async (server) => {
+    server.body = () => "page 1 sum 9bbf3a5b";
+    const traffic = [{ kind: "new", port: server.ports.http, body: "(?<text>page \\d+) sum (?<sum>.*)" }] as const;
+    const meter = spawnMeter({ address: "127.0.0.1", traffic, timeoutMs: 5_000, maxSeconds: 1, maxRequests: 10 });
+    const { kinds } = await meter.stop().then(() => meter.stop());
+    assert.deepEqual(
+      kinds.map(({ sent, failed, failedBy }) => [sent === failed, Object.keys(failedBy)]),
+      [[true, ["wrong-body"]]],
+    );
+  }));
+
+test("streams that the service breaks, or ends in good form, leave request-safe", () =>
+  withMeasuredServer(async (server) => {
+    const cut = await measured(server, () => {
+      for (const socket of server.webSockets) socket.destroy();
+    });
+    assert.equal(cut.grade, "request-safe", cut.because.join("\n"));
+    assert.equal(cut.of("websocket").cut, 4);
+    const ended = await measured(server, () => {
+      for (const stream of server.eventStreams) stream.end();
+    });
+    assert.equal(ended.grade, "request-safe", ended.because.join("\n"));
+    assert.deepEqual([ended.of("sse").ended, ended.of("sse").cut], [4, 0]);
+  }));
+
+test("a TCP connection whose count starts again is a gap, though no byte was lost", () =>
+  withMeasuredServer(async (server) => {
+    const { grade, of } = await measured(server, () => {
+      server.count = (own) => own + 1000;
+    });
+    assert.equal(grade, "request-safe");
+    assert.equal(of("tcp").failedBy.gap, 4, "one a connection");
+  }));
+
+test("a pause costs no grade, and is told from the time at which requests were due", () =>
+  withMeasuredServer(async (server) => {
+    const { grade, of } = await measured(server, () => {
+      for (const until = performance.now() + 800; performance.now() < until; );
+    });
+    assert.equal(grade, "stream-safe");
+    for (const kind of ["new", "http2", "tcp", "sse"] as const)
+      assert.ok(of(kind).longestPauseMs >= 700, `${kind}: ${of(kind).longestPauseMs} ms`);
+  }));
+
+test("an answer that never comes is a failure by its deadline", () =>
+  withMeasuredServer(async (server) => {
+    const silent = { kind: "long", port: server.ports.http, path: "/events", workMs: 0, body: rightBody } as const;
+    const right = { kind: "new", port: server.ports.http, body: rightBody } as const;
+    const meter = spawnMeter({
+      ...{ address: "127.0.0.1", traffic: [right, silent], timeoutMs: 300, maxSeconds: 2, maxRequests: 1_000 },
+    });
+    await assert.rejects(meter.answered(1_000), { code: "service-not-answering" });
+    const { kinds } = await meter.stop();
+    assert.equal(kinds[1]?.failedBy.timeout, kinds[1]?.sent);
+    assert.equal(kinds[0]?.failed, 0);
+  }));
+
+test("HTTP/2: a connection that is told to go away costs nothing; one that is torn away does", () =>
+  withMeasuredServer(async (server) => {
+    const polite = await measured(server, async () => {
+      for (const session of server.http2Sessions) session.goaway(0, 2 ** 31 - 1);
+      await delay(200);
+      for (const session of server.http2Sessions) session.close();
+    });
+    assert.equal(polite.of("http2").failed, 0, JSON.stringify(polite.of("http2")));
+    assert.ok(polite.of("http2").ended >= 2);
+    const torn = await measured(
+      server,
+      async () => {
+        server.http2.removeAllListeners("stream").on("stream", (stream) => stream.on("error", () => {})); // answers nothing
+        await delay(200);
+        for (const session of server.http2Sessions) session.destroy();
+      },
+      { traffic: [{ kind: "http2", port: server.ports.http2 }], timeoutMs: 1_000 },
+    );
+    assert.equal(torn.grade, "listener-safe");
+    assert.ok((torn.of("http2").failedBy["hang-up"] ?? 0) > 0, JSON.stringify(torn.of("http2")));
+  }));
+
+test("kinds that the service does not speak are not measured, and said so", () =>
+  withMeasuredServer(async (server) => {
+    const port = server.ports.tcp; // lines only
+    const { summary, grade, unmeasured } = await measured(server, () => {}, {
+      traffic: [{ kind: "tcp", port }],
+      ifSpoken: [
+        { kind: "tcp", port },
+        { kind: "websocket", port, path: "/" },
+        { kind: "http2", port: server.ports.http },
+        { kind: "sse", port: server.ports.http, path: "/", everyMs: 50 },
+      ],
+      timeoutMs: 2_000,
+    });
+    assert.deepEqual(
+      summary.notSpoken.map(({ kind }) => kind),
+      ["websocket", "http2", "sse"],
+    );
+    assert.equal(grade, "stream-safe");
+    assert.deepEqual(unmeasured, ["new", "long", "keep-alive", "http2", "websocket", "sse"]);
+  }));
+
+test("the meter stays within its count, and ends when its owner is gone", () =>
+  withMeasuredServer(async (server) => {
+    const meter = spawnMeter({
+      ...{ address: "127.0.0.1", traffic: server.traffic, timeoutMs: 5_000, maxSeconds: 60, maxRequests: 40 },
+    });
+    const { kinds } = await meter.ended();
+    const sent = kinds.filter(({ kind }) => kind !== "sse").reduce((total, report) => total + report.sent, 0);
+    assert.ok(sent <= 40 + kinds.length, `${sent} sent`);
+  }));
+
+test("a connection that waits in the queue of a listener that goes away was not accepted", async () => {
+  // It listens, and never comes round to accepting: what connects waits in the kernel until the process is gone.
+  const program = `const server = require("node:net").createServer();
+server.listen(0, "127.0.0.1", () => {
+  require("node:fs").writeSync(1, server.address().port + "\\n");
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500);
+  process.exit();
+});`;
+  const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const [port] = (await once(child.stdout, "data")) as [Buffer];
+  const meter = spawnMeter({
+    ...{ address: "127.0.0.1", traffic: [{ kind: "new", port: Number(port) }], timeoutMs: 5_000 },
+    ...{ maxSeconds: 60, maxRequests: 100_000 },
+  });
+  await once(child, "exit");
+  const [report] = (await meter.stop()).kinds;
+  assert.ok((report?.failedBy.reset ?? 0) > 0, JSON.stringify(report));
+  assert.equal(report?.unaccepted, report?.failed);
+});

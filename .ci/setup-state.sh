@@ -26,7 +26,7 @@ missing_packages() (
 	programs=
 	[ "$1" = node ] || programs='sshd=openssh-server ssh-keygen=openssh-client zstd=zstd xz=xz-utils bsdiff=bsdiff git=git'
 	case $1 in
-	tests) programs="$programs busybox=busybox shellcheck=shellcheck" ;;
+	tests) programs="$programs busybox=busybox shellcheck=shellcheck gcc=gcc make=make /usr/include/stdio.h=libc6-dev go=golang-go" ;;
 	bench) programs="$programs time=time xdelta3=xdelta3 rsync=rsync ansible-playbook=ansible-core" ;;
 	esac
 	case $1/$(id -u) in
@@ -34,6 +34,6 @@ missing_packages() (
 	esac
 	for program in $programs; do
 		name=${program%%=*}
-		command -v "$name" >/dev/null || [ -x "/usr/sbin/$name" ] || [ -x "/sbin/$name" ] || printf '%s ' "${program#*=}"
+		command -v "$name" >/dev/null || [ -e "$name" ] || [ -x "/usr/sbin/$name" ] || [ -x "/sbin/$name" ] || printf '%s ' "${program#*=}"
 	done
 )

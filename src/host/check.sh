@@ -142,6 +142,7 @@ check_strategy() {
 				systemctl cat -- "$_unit" >/dev/null 2>&1 </dev/null || lacks "systemd does not know the unit $_unit"
 			done
 			[ "$_strategy" != socket ] || check_sockets
+			case $_strategy in takeover | reuseport) check_ready_told ;; esac
 		fi
 	fi
 	if _start=$(kv_get "$CONTRACT" switch.start); then
@@ -151,6 +152,7 @@ check_strategy() {
 		lacks "the contract names nothing to start"
 	fi
 	[ "$_manager" != process ] || has_tool setsid || lacks "setsid not found"
+	[ "$_strategy" != takeover ] || check_takeover
 	for _index in $(kv_indexes "$CONTRACT" health); do
 		[ "$(kv_get "$CONTRACT" "health.$_index.kind")" = http ] || continue
 		if has_tool curl || has_tool wget; then break; fi
@@ -160,6 +162,21 @@ check_strategy() {
 		esac
 	done
 	check_tasks
+}
+
+# check_ready_told: both run for a while, so the main unit has to say when the new process is ready and which one it is.
+check_ready_told() {
+	_unit=$(systemd_units service | head -n 1)
+	case $(systemctl show -p Type --value -- "$_unit" 2>/dev/null </dev/null) in
+	notify | notify-reload | forking) ;;
+	*) lacks "strategy $_strategy needs Type=notify in $_unit: nobody else says when the new process serves" ;;
+	esac
+}
+
+# check_takeover: there can be a socket, and what runs can be asked for its connections.
+check_takeover() {
+	_problem=$(takeover_problem)
+	[ -z "$_problem" ] || lacks "$_problem"
 }
 
 check_sockets() {

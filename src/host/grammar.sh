@@ -95,7 +95,7 @@ bundle.bytes number
 !manager systemd|process|none
 !store directory
 unit.# unit
-!switch.strategy none|restart|socket|exec
+!switch.strategy none|restart|socket|exec|takeover|reuseport
 switch.start relpath
 switch.upgrade-signal signal
 switch.stop-signal signal

@@ -2,7 +2,7 @@
 # contract's strategy hands the service over. Strategies (strategies/NAME.sh, five functions each) read FROM (empty for a first install),
 # TO, TRIAL, CONTRACT and ROOT; one that fails returns 1 with WHY (a stable word) and EVIDENCE set.
 
-strategy_name() { # print none, restart, socket or exec
+strategy_name() { # print none, restart, socket, exec, takeover or reuseport
 	kv_get "$CONTRACT" switch.strategy || echo none
 }
 
@@ -12,7 +12,9 @@ strategy_call() { # prepare|hand_over|ready|way_back|finish: the contract's stra
 		restart) "restart_$1" ;;
 		socket) "socket_$1" ;;
 		exec) "exec_$1" ;;
-		*) WHY=unknown-strategy EVIDENCE="this host.sh knows the strategies none, restart, socket and exec"; return 1 ;;
+		takeover) "takeover_$1" ;;
+		reuseport) "reuseport_$1" ;;
+		*) WHY=unknown-strategy EVIDENCE="this host.sh knows the strategies none, restart, socket, exec, takeover and reuseport"; return 1 ;;
 	esac
 }
 
@@ -149,6 +151,7 @@ switch_go() { # the part after arming; every step of it can be done again
 	{ strategy_call hand_over && wait_ready; } || fail 71 "$WHY" "$EVIDENCE"
 	uptime_cs
 	switch_evidence_="old-pid=$switch_old_ new-pid=$(manager_main_pid || echo none) from=${FROM:-none} to=$TO ms=$(((UPTIME_CS - SWITCH_BEGUN) * 10))"
+	[ "$(strategy_name)" != reuseport ] || switch_evidence_="$switch_evidence_ $(reuseport_note)"
 	(write_file "$TRIAL/switched" "$switch_evidence_") || fail 66 reverted "the trial was taken back meanwhile"
 	echo "$switch_evidence_"
 }

@@ -21,14 +21,14 @@ import { VersionRange } from "./version-range.ts";
 export const Switch = z
   .strictObject({
     strategy: z
-      .enum(["none", "restart", "socket", "exec"])
+      .enum(["none", "restart", "socket", "exec", "takeover", "reuseport"])
       .default("none")
       .describe(
-        "none: only `current` moves. restart: stop and start. socket: systemd keeps the listener. exec: a signal makes the old process start the new one",
+        "none: only `current` moves. restart: stop and start. socket: systemd keeps the listener. exec: a signal makes the old process start the new one. takeover: the same, and the new one gets listeners and established connections with their state over the Unix socket $CUTOVER_TAKEOVER. reuseport: both run side by side on the same port; manager systemd needs the unit template NAME@.service first in `units` and runs its instances a and b",
       ),
     start: RelativePath.optional().describe("Executable in the tree that manager `process` starts"),
     upgradeSignal: SignalName.default("USR2").describe(
-      "Strategy exec: asks the running process to start its successor",
+      "Strategies exec and takeover: asks the running process to start its successor",
     ),
     stopSignal: SignalName.default("TERM").describe("Asks a process to finish its work and exit"),
     readyWithinSeconds: z.int().min(1).max(3600).default(30).describe("Time that a new process has to become ready"),

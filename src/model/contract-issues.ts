@@ -38,6 +38,16 @@ function processIssues({ manager, units, switch: { strategy, start, sockets } }:
     issues.push([`sockets belong to strategy socket, but strategy is ${strategy}`, "switch", "sockets"]);
   if (strategy === "socket" && manager !== "systemd")
     issues.push(["strategy socket needs manager systemd", "switch", "strategy"]);
+  const template = units.findIndex((unit) => unit.endsWith("@.service"));
+  if (strategy === "reuseport" && manager === "systemd" && template !== 0)
+    issues.push([
+      "strategy reuseport needs a template first, such as web@.service: it runs instances a and b",
+      "units",
+    ]);
+  if (strategy !== "reuseport" && template >= 0)
+    issues.push([`a template names no unit that could run; only strategy reuseport takes one`, "units", template]);
+  const second = units.findIndex((unit, index) => index > 0 && unit.endsWith("@.service"));
+  if (strategy === "reuseport" && second > 0) issues.push(["only the first unit can be a template", "units", second]);
   if (strategy !== "none" && manager === "none")
     issues.push([`strategy ${strategy} needs manager systemd or process`, "switch", "strategy"]);
   return [...issues, ...repeated(units, ["units"]), ...repeated(sockets, ["switch", "sockets"])];

@@ -43,6 +43,7 @@ export function assessRisk({ plan, traits }: RiskInput): RiskItem[] {
       ...irreversible(version, changes),
       ...contracting(version, { changes, traits }),
       ...rightAway(version, changes),
+      ...handingOver(version, { changes, traits }),
       ...wayBack(version, { changes, traits, observed: changes.filter((change) => seen.has(change)) }),
       ...(plan.rollbackPolicy === "manual" ? [manualRollback(changes)] : []),
     ];
@@ -107,6 +108,29 @@ function rightAway(traits: VersionTraits, hosts: Found["hosts"]): Found[] {
     ...found,
     { kind: "risky", reason: "drops-requests", text: `${component} listens, and is ${why}`, hosts: updated },
   ];
+}
+
+/** What strategies that keep clients connected cannot keep. */
+function handingOver(
+  { component, version, strategy, listens }: VersionTraits,
+  { changes, traits }: { readonly changes: Found["hosts"]; readonly traits: RiskInput["traits"] },
+): Found[] {
+  const updated = changes.filter(({ from }) => from !== undefined);
+  if (strategy === "takeover") {
+    const unable = updated.filter(({ from }) => {
+      const before = traits.get(`${component}@${from}`)?.strategy;
+      return before !== undefined && before !== "takeover" && before !== "exec";
+    });
+    const cold = `${component} ${version} takes over from a version that was not published with takeover or exec: unless that one can hand its connections over, hosts refuse or fail the switch, and the old one serves on`;
+    const final = `${component} ${version} that dies after it took the connections takes them with it: the way back then starts the old version without them`;
+    return [
+      { kind: "risky", reason: "takeover-is-final", text: final, hosts: updated },
+      { kind: "risky", reason: "cannot-hand-over", text: cold, hosts: unable },
+    ];
+  }
+  if (strategy !== "reuseport" || !listens) return [];
+  const text = `${component} runs twice on one port for a while: connections that the old process has not accepted when it stops are reset where net.ipv4.tcp_migrate_req cannot be set (Linux before 5.14, user mode); the evidence of each switch says which`;
+  return [{ kind: "risky", reason: "resets-waiting", text, hosts: updated }];
 }
 
 interface WayBack {

@@ -273,7 +273,7 @@ async function writeTree(directory: string, files: Readonly<Record<string, strin
   }
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((done, failed) => {
     const probe = createServer();
     probe.on("error", failed);

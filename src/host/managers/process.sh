@@ -1,7 +1,8 @@
 # Manager `process`: host.sh itself starts the service, for hosts and labs without systemd. The service writes its pid to
 # CUTOVER_PID_FILE when it is ready to serve; `process` beside it remembers what was started (pid, start time, boot), against pid reuse.
 
-process_files() { # set PID_FILE, PROCESS_FILE and PROCESS_LOG
+process_files() { # set PID_FILE, PROCESS_FILE, PROCESS_LOG and TAKEOVER_SOCKET
+	TAKEOVER_SOCKET=$STATE/components/$T_COMPONENT/takeover/socket
 	PID_FILE=$STATE/components/$T_COMPONENT/pid
 	PROCESS_FILE=$STATE/components/$T_COMPONENT/process
 	PROCESS_LOG=$STATE/components/$T_COMPONENT/log
@@ -39,16 +40,24 @@ process_is_active() { # ready and alive
 	process_main_pid >/dev/null
 }
 
-process_start() { # spawn ROOT/current/<start> in a session of its own, with nothing of ours but the contract's env
+process_start() { # start ROOT/current/<start> unless it runs
+	process_files
+	if process_is_active; then return 0; fi
+	file_size "$PROCESS_LOG"
+	[ "$SIZE" -lt 1048576 ] || mv -fT "$PROCESS_LOG" "$PROCESS_LOG.1"
+	rm -f "$PID_FILE"
+	process_spawn || return 1
+	process_record "$SPAWNED" || :
+}
+
+process_spawn() { # [FILE]: run ROOT/current/<start> in a session of its own, with nothing of ours but the contract's env, beside whatever runs. It notes `pid born` in FILE first, and holds our locks until then
 	process_files
 	WHY=start-missing
 	EVIDENCE="the contract names no switch.start, or it is not executable"
 	start_=$(kv_get "$CONTRACT" switch.start) || return 1
 	[ -x "$ROOT/current/$start_" ] || return 1
-	if process_is_active; then return 0; fi
-	file_size "$PROCESS_LOG"
-	[ "$SIZE" -lt 1048576 ] || mv -fT "$PROCESS_LOG" "$PROCESS_LOG.1"
-	rm -f "$PID_FILE"
+	spawn_note_=${1-}
+	mkdir -p "${TAKEOVER_SOCKET%/*}" || { WHY=cannot-write EVIDENCE="cannot create ${TAKEOVER_SOCKET%/*}"; return 1; }
 	set --
 	while read -r pair_; do
 		[ -z "$pair_" ] || set -- "$@" "$pair_"
@@ -56,13 +65,16 @@ process_start() { # spawn ROOT/current/<start> in a session of its own, with not
 		$(kv_list "$CONTRACT" env)
 	END
 	set -- "$@" PATH="$PATH" LC_ALL=C CUTOVER_ROOT="$ROOT" CUTOVER_START="$ROOT/current/$start_" CUTOVER_PID_FILE="$PID_FILE" \
-		CUTOVER_ADDRESS="$ADDRESS" CUTOVER_VERSION="$(current_version "$ROOT" || :)"
+		CUTOVER_ADDRESS="$ADDRESS" CUTOVER_VERSION="$(current_version "$ROOT" || :)" CUTOVER_TAKEOVER="$TAKEOVER_SOCKET"
 	(
+		if [ -n "$spawn_note_" ]; then
+			own_pid
+			find_born "$OWN_PID" && echo "$OWN_PID $BORN" >>"$spawn_note_" || exit 73
+		fi
 		children_alone
 		cd "$ROOT" && umask 022 && exec setsid env -i "$@" "$ROOT/current/$start_"
 	) </dev/null >>"$PROCESS_LOG" 2>&1 &
 	SPAWNED=$!
-	process_record "$SPAWNED" || :
 }
 
 process_stop() { # switch.stop-signal to the main process (or what was started and never got ready), KILL after switch.stop-seconds

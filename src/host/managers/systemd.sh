@@ -2,12 +2,35 @@
 # (F16) neither blocks the host's decision nor outlives its deadline. reset-failed comes before every start: the start limit (5 in
 # 10 s) would refuse it and drop a socket's listener (F15).
 
-systemd_units() { # [service]: print the contract's units, one a line; with `service` those that are no sockets
-	if [ "${1-}" = service ]; then
-		kv_list "$CONTRACT" unit | grep -v '\.socket$' || :
-	else
-		kv_list "$CONTRACT" unit
-	fi
+systemd_units() { # [service]: print the contract's units, one a line; with `service` those that are no sockets; of a template (reuseport) the instance that serves
+	for units_name_ in $(kv_list "$CONTRACT" unit); do
+		case $units_name_ in
+			*@.service) systemd_serving "${units_name_%.service}" ;;
+			*.socket) [ "${1-}" = service ] || echo "$units_name_" ;;
+			*) echo "$units_name_" ;;
+		esac
+	done
+}
+
+systemd_instances() { # print both instances of the contract's template unit; nothing when it has none
+	for instances_name_ in $(kv_list "$CONTRACT" unit); do
+		case $instances_name_ in *@.service) echo "${instances_name_%.service}a.service ${instances_name_%.service}b.service" ;; esac
+	done
+}
+
+systemd_serving() { # NAME@: print its instance (a or b) that serves: the one that became active last; when none is, the one that starts, or a
+	systemd_ask show -p Id -p ActiveState -p ActiveEnterTimestampMonotonic "$1a.service" "$1b.service" | awk -v first="$1a.service" '
+		function take() {
+			rank = state == "active" || state == "reloading" ? since + 1 : state == "activating" ? 0.5 : 0
+			if (id != "" && rank > best) { best = rank; first = id }
+			id = ""
+		}
+		$0 == "" { take(); next }
+		{ value = substr($0, index($0, "=") + 1) }
+		/^Id=/ { id = value }
+		/^ActiveState=/ { state = value }
+		/^ActiveEnterTimestampMonotonic=/ { since = value }
+		END { take(); print first }'
 }
 
 systemd_call() { # VERB UNITS…: systemctl with a bound, without our locks; WHY and EVIDENCE when it refuses
@@ -48,7 +71,7 @@ systemd_restart() { # queue a restart of the service units
 
 systemd_stop() { # stop all units and wait
 	# shellcheck disable=SC2046
-	systemd_call stop $(systemd_units)
+	systemd_call stop $(systemd_units) $(systemd_instances)
 }
 
 systemd_main_pid() { # print MainPID of the first unit

@@ -3,6 +3,7 @@
 # TRIAL/hand-over.VERSION remembers whom we signalled, so that an interrupted hand-over is continued and not doubled.
 # A successor inherits its environment from the process that starts it: CUTOVER_VERSION and the contract's `env` are those of the last cold
 # start, unless the service itself reads them anew. What may change from version to version belongs into the tree (shop: version.json).
+# Strategies takeover and reuseport go the same way; what differs is asked by name at five places here and done in their own files.
 
 exec_prepare() { # nothing to prepare: whether it runs decides between hand-over and cold start
 	:
@@ -29,6 +30,23 @@ exec_ready() { # print ready, pending or failed
 
 exec_finish() { # an old process that an interrupted hand-over left behind ends
 	exec_end_old
+}
+
+exec_ask() { # VERSION: what runs is asked for its successor (reuseport: one is started beside it); 1 with WHY and EVIDENCE
+	if [ "$(strategy_name)" = reuseport ]; then
+		reuseport_start_beside
+		return
+	fi
+	for ask_child_ in $(cat "/proc/$swap_old_"/task/*/children 2>/dev/null || :); do exec_name "$ask_child_"; done >"$swap_file_.known" 2>/dev/null || :
+	kill -s "$(kv_get "$CONTRACT" switch.upgrade-signal || echo USR2)" "$swap_old_" 2>/dev/null || :
+}
+
+exec_stop() { # PID BORN SECONDS: a process of ours finishes and ends, by force after that time
+	if [ "$(strategy_name)/$(manager_name)" = reuseport/systemd ]; then
+		reuseport_stop_unit "$1"
+	else
+		end_process "$1" "$2" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" "$3"
+	fi
 }
 
 exec_runs() { # PID VERSION BORN-AFTER: it lives, was started after that tick, and shows no other version in its exe, directory or arguments
@@ -60,7 +78,7 @@ exec_swap() { # VERSION: the main process hands over to a new one that runs VERS
 		swap_tick_=$(kv_get "$swap_file_" tick)
 		if swap_now_=$(manager_main_pid) && exec_runs "$swap_now_" "$1" "$swap_tick_"; then
 			exec_end_old "$swap_file_"
-			return 0
+			return
 		fi
 		if same_process "$swap_old_" "$swap_born_" && [ -n "$(exec_strays)" ]; then # asked before we were killed, and on its way
 			exec_settle "$1"
@@ -80,8 +98,7 @@ exec_swap() { # VERSION: the main process hands over to a new one that runs VERS
 		kv_line pid "$swap_old_"
 		kv_line tick "$swap_tick_"
 	} | atomic_write "$swap_file_" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $swap_file_"; return 1; }
-	for swap_child_ in $(cat "/proc/$swap_old_"/task/*/children 2>/dev/null || :); do exec_name "$swap_child_"; done >"$swap_file_.known" 2>/dev/null || :
-	kill -s "$(kv_get "$CONTRACT" switch.upgrade-signal || echo USR2)" "$swap_old_" 2>/dev/null || :
+	exec_ask || return 1
 	exec_settle "$1"
 }
 
@@ -123,14 +140,22 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 	done
 }
 
-exec_strays() { # print pids of successors that are not the main process: children of a process that we asked to hand over, started since
+exec_strays() { # print pids of successors that are not the main process: children of a process that we asked to hand over, started since; with reuseport what we started beside it
+	case $(strategy_name)/$(manager_name) in
+		reuseport/systemd)
+			reuseport_strays
+			return
+			;;
+	esac
 	stray_main_=$(manager_main_pid || :)
 	for stray_file_ in "$TRIAL"/hand-over.*; do
 		case $stray_file_ in *.seen | *.stopping | *.known) continue ;; esac
 		[ -f "$stray_file_" ] || continue
 		stray_old_=$(kv_get "$stray_file_" pid)
 		stray_tick_=$(kv_get "$stray_file_" tick)
-		if same_process "$stray_old_" "$(kv_get "$stray_file_" born)"; then
+		if [ "$(strategy_name)" = reuseport ]; then
+			stray_asked_= # each noted itself
+		elif same_process "$stray_old_" "$(kv_get "$stray_file_" born)"; then
 			stray_asked_=$(cat "/proc/$stray_old_"/task/*/children 2>/dev/null || :)
 		elif [ -z "$stray_main_" ]; then
 			stray_asked_=$(exec_orphans) # it died over it, and what it started is nobody's child now
@@ -187,20 +212,27 @@ exec_serves_elsewhere() { # VERSION TICK: a process born since then works in tha
 }
 
 exec_end_strays() { # end successors that never got ready: one that comes late would serve beside the version we chose
+	[ "$(strategy_name)/$(manager_name)" != reuseport/systemd ] || reuseport_end_coming
 	for end_stray_ in $(exec_strays); do
 		end_stray_born_=$(process_born "$end_stray_") || continue
 		# It may get ready at this very moment and hold requests: it is asked first.
-		[ "$end_stray_" = "$(manager_main_pid || :)" ] || end_process "$end_stray_" "$end_stray_born_" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" 1
+		if [ "$(strategy_name)" = takeover ]; then
+			takeover_end_stray "$end_stray_" "$end_stray_born_"
+		elif [ "$end_stray_" != "$(manager_main_pid || :)" ]; then
+			exec_stop "$end_stray_" "$end_stray_born_" 1
+		fi
 	done
 }
 
-exec_end_old() { # [FILE]: the process that handed over stops accepting, finishes what it has and ends; KILL after switch.stop-seconds
+exec_end_old() { # [FILE]: the process that handed over stops accepting, finishes what it has and ends; KILL after switch.stop-seconds. 1 with WHY and EVIDENCE when it serves again (takeover)
 	end_file_=${1:-$TRIAL/hand-over.$TO}
 	[ -f "$end_file_" ] || return 0
 	end_old_=$(kv_get "$end_file_" pid)
+	end_born_=$(kv_get "$end_file_" born)
 	[ "$end_old_" != "$(manager_main_pid || :)" ] || return 0
+	[ "$(strategy_name)" != takeover ] || takeover_wait_end "$end_old_" "$end_born_" || return 1
 	echo stopping >"$end_file_.stopping" 2>/dev/null || :
-	end_process "$end_old_" "$(kv_get "$end_file_" born)" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" "$(contract_number switch.stop-seconds 30)"
+	exec_stop "$end_old_" "$end_born_" "$(contract_number switch.stop-seconds 30)"
 }
 
 exec_keep_old() { # way back from a hand-over that stopped half way: the old process was never asked to stop, so it stays and the new one goes
@@ -211,11 +243,14 @@ exec_keep_old() { # way back from a hand-over that stopped half way: the old pro
 	same_process "$keep_pid_" "$keep_born_" || return 1
 	exec_end_strays
 	keep_new_=$(manager_main_pid || :)
-	[ "$(manager_name)" = process ] || [ "$keep_new_" = "$keep_pid_" ] || return 1
+	case $(strategy_name)/$(manager_name) in
+		*/process | reuseport/*) ;;
+		*) [ "$keep_new_" = "$keep_pid_" ] || return 1 ;;
+	esac
 	[ "$keep_new_" != "$keep_pid_" ] || return 0
-	exec_name_main "$keep_pid_" || return 1
+	[ "$(manager_name)" != process ] || exec_name_main "$keep_pid_" || return 1
 	if [ -n "$keep_new_" ] && keep_new_born_=$(process_born "$keep_new_"); then
-		end_process "$keep_new_" "$keep_new_born_" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" "$(contract_number switch.stop-seconds 30)"
+		exec_stop "$keep_new_" "$keep_new_born_" "$(contract_number switch.stop-seconds 30)"
 	fi
 }
 

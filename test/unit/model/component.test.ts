@@ -35,6 +35,21 @@ const refused: readonly [why: string, document: object, at: RegExp][] = [
     /^switch: .*sockets/,
   ],
   [
+    "reuseport under systemd without a template to make two of",
+    { manager: "systemd", units: ["web.service"], switch: { strategy: "reuseport" } },
+    /^units: .*template first, such as web@\.service/,
+  ],
+  [
+    "a second template",
+    { manager: "systemd", units: ["web@.service", "api@.service"], switch: { strategy: "reuseport" } },
+    /^units\.1: only the first unit can be a template/,
+  ],
+  [
+    "a template that nobody makes an instance of",
+    { manager: "systemd", units: ["web@.service"], switch: { strategy: "takeover" } },
+    /^units\.0: .*only strategy reuseport/,
+  ],
+  [
     "a socket strategy without systemd",
     { manager: "process", switch: { strategy: "socket", start: "run", sockets: ["web.socket"] } },
     /^switch\.strategy: /,

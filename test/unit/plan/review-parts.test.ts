@@ -44,6 +44,13 @@ test("each risk is named for the hosts that it is about; a careful step has none
   assert.deepEqual(risks({ strategy: "restart" }), ["risky drops-requests 5"]);
   assert.deepEqual(risks({ strategy: "none" }), ["risky drops-requests 5"]);
   assert.deepEqual(risks({ strategy: "restart", listens: false }), []);
+  assert.deepEqual(risks({ strategy: "reuseport" }), ["risky resets-waiting 5"]);
+  assert.deepEqual(risks({ strategy: "reuseport", listens: false }), []);
+  assert.deepEqual(risks({ strategy: "takeover" }), ["risky takeover-is-final 5"]);
+  assert.deepEqual(risks({ strategy: "takeover" }, made, { strategy: "restart" }), [
+    "risky takeover-is-final 5",
+    "risky cannot-hand-over 5",
+  ]);
   assert.deepEqual(risks({ floor: 2 }), ["irreversible raises-floor 5"]);
   assert.deepEqual(risks({ contracts: ["orders-v2"] }), ["irreversible contracts-migration 5"]);
   assert.deepEqual(risks({ tasksWithoutUndo: ["migrate"] }), ["irreversible no-undo 5"]);

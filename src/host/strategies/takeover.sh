@@ -1,0 +1,106 @@
+# Strategy `takeover`: the running service starts its successor as with exec, and hands it over a Unix socket (CUTOVER_TAKEOVER, in a directory
+# that only its user can enter) its listeners and its established connections with their state (SCM_RIGHTS), so no stream breaks. It lets go only
+# when the successor has said that it has everything, names it (pid file, MAINPID) before, and ends by itself. One that dies earlier
+# costs nothing: the old one serves on with all its connections. One that dies later takes them with it. Back is the same with roles exchanged.
+# deploy/skeletons/c-takeover speaks the protocol.
+
+takeover_prepare() { # what runs was started with a socket that only its user can reach; nothing runs: a cold start follows
+	takeover_lacks=$(takeover_problem)
+	[ -n "$takeover_lacks" ] || return 0
+	WHY=cannot-take-over
+	EVIDENCE=$takeover_lacks
+	return 1
+}
+
+takeover_problem() { # print why connections cannot be handed over here; nothing when they can, or when nothing runs yet
+	if [ "$(manager_name)" = process ]; then
+		process_files
+		takeover_path_problem "$TAKEOVER_SOCKET"
+	fi
+	problem_pid_=$(manager_main_pid) || return 0
+	problem_socket_=$({ tr '\0' '\n' <"/proc/$problem_pid_/environ"; } 2>/dev/null | sed -n 's/^CUTOVER_TAKEOVER=//p' | head -n 1)
+	if [ -z "$problem_socket_" ]; then
+		echo "pid $problem_pid_ was started without CUTOVER_TAKEOVER, so it cannot be asked for its connections; restart it once"
+		return 0
+	fi
+	takeover_path_problem "$problem_socket_"
+	if [ -L "${problem_socket_%/*}" ] || [ ! -d "${problem_socket_%/*}" ]; then
+		echo "${problem_socket_%/*}, where pid $problem_pid_ hands over, is not a directory"
+		return 0
+	fi
+	case $(stat -c '%u %a' "${problem_socket_%/*}" 2>/dev/null || :) in
+		"$(stat -c %u "/proc/$problem_pid_" 2>/dev/null || :) 700") ;;
+		*) echo "${problem_socket_%/*}, where pid $problem_pid_ hands over, must belong to its user and have mode 700" ;;
+	esac
+}
+
+takeover_path_problem() { # PATH: print why no Unix socket can be there: the kernel allows 107 bytes
+	[ "${#1}" -le 107 ] || echo "$1 is ${#1} bytes long, and a Unix socket's path has at most 107"
+}
+
+takeover_hand_over() { # from what runs to what current names; cold start when nothing runs
+	exec_swap "$TO"
+}
+
+takeover_ready() { # print ready, pending or failed
+	manager_condition
+}
+
+takeover_way_back() { # what still serves stays; else the new one hands everything back; a first install that goes back stops
+	if [ -z "$FROM" ]; then
+		exec_end_strays
+		manager_stop
+		return
+	fi
+	back_file_=$TRIAL/hand-over.$TO
+	exec_end_strays
+	if [ -f "$back_file_" ]; then
+		back_pid_=$(kv_get "$back_file_" pid)
+		if same_process "$back_pid_" "$(kv_get "$back_file_" born)" && [ "$(manager_main_pid || :)" = "$back_pid_" ]; then return 0; fi
+		# It let go, or it would be the main process; one that comes back to life in between is that again.
+		exec_end_old "$back_file_" || return 0
+	fi
+	exec_swap "$FROM"
+}
+
+takeover_finish() { # an old process that does not end by itself is ended
+	exec_end_old
+}
+
+takeover_end_stray() { # PID BORN: end a successor that has not been named. Stopped it can take nothing any more, so nobody is asked to end who just has
+	same_process "$1" "$2" || return 0
+	kill -s STOP "$1" 2>/dev/null || :
+	uptime_cs
+	stray_by_=$((UPTIME_CS + 100))
+	until takeover_stopped "$1" || [ "$UPTIME_CS" -ge "$stray_by_" ]; do
+		nap
+		uptime_cs
+	done
+	if [ "$1" = "$(manager_main_pid || :)" ]; then
+		kill -s CONT "$1" 2>/dev/null || :
+	else
+		end_process "$1" "$2" KILL 1
+	fi
+}
+
+takeover_stopped() { # PID: it does not run: stopped, or gone
+	{ read -r stopped_ <"/proc/$1/stat"; } 2>/dev/null || return 0
+	case ${stopped_##*) } in [TtZX]*) return 0 ;; esac
+	return 1
+}
+
+takeover_wait_end() { # PID BORN: until the process that handed over has ended by itself, at most switch.stop-seconds; 1 with WHY and EVIDENCE when its successor died before it had taken all, and it serves again
+	uptime_cs
+	end_wait_by_=$((UPTIME_CS + $(contract_number switch.stop-seconds 30) * 100))
+	while same_process "$1" "$2"; do
+		if [ "$1" = "$(manager_main_pid || :)" ]; then
+			WHY=new-version-died
+			EVIDENCE="the new version ended before it had taken over; old pid $1 still serves; $(manager_status_evidence)"
+			return 1
+		fi
+		still_decided || return 1
+		uptime_cs
+		[ "$UPTIME_CS" -lt "$end_wait_by_" ] || return 0
+		nap
+	done
+}

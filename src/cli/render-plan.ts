@@ -3,6 +3,7 @@ import type { Held, Plan, PlannedChange, PlannedPath, PlannedTransfer } from "..
 import { unitOrderText } from "../model/unit-order.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import { orderLine } from "../status/order-words.ts";
+import { switchWords } from "../status/switch-words.ts";
 import { editLines } from "./render-edits.ts";
 import { sliceLines } from "./render-slice.ts";
 import { type Cell, tableLines } from "./table.ts";
@@ -61,19 +62,19 @@ export function planSummary({ plan, totalHosts }: PlanView): Line {
 
 function changeLines(changes: readonly PlannedChange[]): Line[] {
   if (changes.length === 0) return [];
-  const rows = groupBy(changes, ({ component, from, to, strategy }) => [component, from, to, strategy].join("\0")).map(
-    (group): Cell[] => {
-      const [{ component, from, to, strategy }] = group;
-      const commitOnly = group.every((change) => change.from === change.to && change.fromTree === change.toTree);
-      return [
-        { text: component, style: "strong" },
-        { text: `${from ?? "(none)"} → ${to}`, style: "accent" },
-        { text: commitOnly ? "commit only" : strategy },
-        { text: `${formatCount(hostsOf(group).length)}: ${foldHosts(hostsOf(group), shortList)}` },
-      ];
-    },
-  );
-  return tableLines(["component", "from → to", "strategy", "hosts"], rows);
+  const rows = groupBy(changes, ({ component, from, to, ...change }) =>
+    [component, from, to, switchWords(change)].join("\0"),
+  ).map((group): Cell[] => {
+    const [{ component, from, to, ...change }] = group;
+    const commitOnly = group.every((change) => change.from === change.to && change.fromTree === change.toTree);
+    return [
+      { text: component, style: "strong" },
+      { text: `${from ?? "(none)"} → ${to}`, style: "accent" },
+      { text: commitOnly ? "commit only" : switchWords(change) },
+      { text: `${formatCount(hostsOf(group).length)}: ${foldHosts(hostsOf(group), shortList)}` },
+    ];
+  });
+  return tableLines(["component", "from → to", "switch", "hosts"], rows);
 }
 
 /** Rejected ways that a table has room for; `--json` has them all. */

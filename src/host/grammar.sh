@@ -102,6 +102,7 @@ switch.stop-signal signal
 switch.ready-seconds number
 switch.stop-seconds number
 switch.socket.# socket
+grade listener-safe|request-safe|stream-safe
 env.# env
 drain.task task
 drain.seconds number

@@ -12,6 +12,7 @@ import {
   TaskName,
   UnitName,
 } from "./contract-values.ts";
+import { Grade } from "./grade.ts";
 import { HealthCheck } from "./health-check.ts";
 import { Migration } from "./migration.ts";
 import { ComponentName, Version } from "./names.ts";
@@ -125,6 +126,9 @@ const ComponentFields = z.strictObject({
   store: z.literal("directory").default("directory").describe("How versions are kept on the host"),
   units: z.array(UnitName).max(32).default([]).describe("Manager systemd: the units, the main one first"),
   switch: Switch.prefault({}),
+  grade: Grade.optional().describe(
+    "What its author promises clients during a switch, as `cutover grade` measures it; plans show it beside the strategy",
+  ),
   env: z
     .record(z.string(), z.string().max(4096))
     .default({})

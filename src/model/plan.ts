@@ -1,4 +1,5 @@
 // The plan: phases of batches, batches of per-host task groups. Pure data that one can print, diff, hash, review and run.
+import type { Grade } from "./grade.ts";
 import type { Digest } from "./names.ts";
 import type { NamedEdit } from "./plan-edit.ts";
 import type { RestorePointTerms } from "./restore-point.ts";
@@ -17,6 +18,8 @@ export interface PlannedChange {
   readonly to: string;
   readonly toTree: Digest;
   readonly strategy: string;
+  /** What the version's author promises of its switches; absent when nothing. */
+  readonly grade?: Grade;
   /** Seconds a trial may last before the host reverts by itself. */
   readonly deadlineSeconds: number;
   /** What P8 can promise here; `process` managers lose it across a reboot and the plan says so. */

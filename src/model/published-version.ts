@@ -1,5 +1,6 @@
 // What the planner needs to know of a published component version: read from its signed release metadata.
 import type { Upgrade } from "./component.ts";
+import type { Grade } from "./grade.ts";
 import type { MigrationStep } from "./migration.ts";
 import type { Digest } from "./names.ts";
 import type { TaskPlace } from "./task.ts";
@@ -28,6 +29,8 @@ export interface PublishedVersion {
   readonly contract: Digest;
   readonly sequence: number;
   readonly strategy: string;
+  /** Declared by its author; absent when not. */
+  readonly grade?: Grade;
   readonly manager: string;
   readonly deadlineSeconds: number;
   /** Above 0: a host that commits this version refuses every lower sequence from then on (T1). */

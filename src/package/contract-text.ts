@@ -21,6 +21,7 @@ export function contractEntries(contract: Component): KeyValue[] {
     ["switch.stop-signal", change.stopSignal],
     ["switch.ready-seconds", change.readyWithinSeconds],
     ["switch.stop-seconds", change.stopWithinSeconds],
+    ["grade", contract.grade],
     ["backup.task", contract.backupTask],
     ["drain.task", drain?.task],
     ["drain.seconds", drain?.withinSeconds],
@@ -77,6 +78,7 @@ export function readContract(component: string, values: Values): Raw {
       stopWithinSeconds: integer(values, "switch.stop-seconds"),
       sockets: list(values, "switch.socket"),
     }),
+    ...(values.has("grade") ? { grade: values.get("grade") } : {}),
     env: Object.fromEntries(list(values, "env").map(splitEnvironment)),
     ...(values.has("drain.task")
       ? { drain: { task: values.get("drain.task"), withinSeconds: integer(values, "drain.seconds") } }

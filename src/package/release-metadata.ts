@@ -97,6 +97,7 @@ export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): Pu
     contract: digestOf(encodeReleaseMetadata({ ...metadata, contract, sequence: 0, expires: 0 })),
     sequence: metadata.sequence,
     strategy: contract.switch.strategy,
+    ...(contract.grade === undefined ? {} : { grade: contract.grade }),
     manager: contract.manager,
     deadlineSeconds: contract.deadlineSeconds,
     floor: metadata.floor,

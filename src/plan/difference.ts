@@ -98,7 +98,7 @@ interface Verdict {
 
 function compare(input: DifferenceInput, target: DesiredTarget, wanted: PublishedVersion): Verdict {
   const { host } = target;
-  const { component, version: to, tree: toTree, strategy, deadlineSeconds } = wanted;
+  const { component, version: to, tree: toTree, strategy, grade, deadlineSeconds } = wanted;
   const observation = input.observations.get(host);
   const isComponent = (entry: { component: string }) => entry.component === component;
   const seen = observation?.kind === "observed" ? observation.components.find(isComponent) : undefined;
@@ -109,7 +109,8 @@ function compare(input: DifferenceInput, target: DesiredTarget, wanted: Publishe
   const committed = lastCommitted(known);
   const further = target.further?.map((next) => publishedVersion(input.published, component, next));
   const changeFrom = ({ from, fromTree }: Start): PlannedChange => {
-    const change = { host, component, from, fromTree, to, toTree, strategy, deadlineSeconds, revertsAfterReboot };
+    const what = { host, component, from, fromTree, to, toTree, strategy, deadlineSeconds, revertsAfterReboot };
+    const change = grade === undefined ? what : { ...what, grade };
     return further === undefined
       ? change
       : { ...change, further: further.map(({ version, tree }) => ({ version, tree })) };

@@ -1,6 +1,7 @@
 // What a review says about one component's step, gathered once from the plan: hosts, batches, bytes, time, way back. Pure.
 import type { Plan, PlannedChange, PlannedTransfer } from "../model/plan.ts";
 import type { ReleaseReview, StepEstimate } from "../model/review.ts";
+import { switchWords } from "./switch-words.ts";
 
 /** All hosts that go from one version of a component to another. */
 export interface VersionStep {
@@ -10,7 +11,8 @@ export interface VersionStep {
   readonly hosts: readonly string[];
   /** Hosts of `hosts` that are intended, but left alone today. */
   readonly waiting: number;
-  readonly strategies: readonly string[];
+  /** Strategy and declared grade. */
+  readonly switches: readonly string[];
   /** Numbers of the switch batches, ascending; empty when nothing switches. */
   readonly batches: readonly number[];
   readonly transfers: readonly PlannedTransfer[];
@@ -44,7 +46,7 @@ export function versionSteps({ plan, estimates }: ReleaseReview): VersionStep[] 
         to: first.to,
         hosts: group.map(({ host }) => host),
         waiting: group.filter((change) => waiting.has(change)).length,
-        strategies: [...new Set(group.map(({ strategy }) => strategy))],
+        switches: [...new Set(group.map(switchWords))],
         batches: [...batches].sort((a, b) => a - b),
         transfers: transfers.get(key) ?? [],
         estimate: costs.get(key),

@@ -55,7 +55,7 @@ function riskLines(risks: readonly RiskItem[], detail: Detail): string[] {
   return blocks.flatMap((block, index) => (index === 0 ? block : ["", ...block]));
 }
 
-const columns = ["component", "from → to", "path", "hosts", "batches", "bytes", "time", "undo"];
+const columns = ["component", "from → to", "switch", "path", "hosts", "batches", "bytes", "time", "undo"];
 
 /** One row a component; a second one where some of its hosts come from, or go to, another version. */
 function stepRows(steps: readonly VersionStep[], review: ReleaseReview, detail: Detail): string[][] {
@@ -66,6 +66,7 @@ function stepRows(steps: readonly VersionStep[], review: ReleaseReview, detail: 
       .map((step, index) => [
         index === 0 ? `**${code(component)}**` : "",
         `${step.from === undefined ? "none" : code(step.from)} → ${code(step.to)}${contractWords(step, review)}`,
+        step.commitOnly ? "" : step.switches.join("; "),
         pathCell(step),
         `${hostList(step.hosts, Math.min(2, detail.ranges))}${step.waiting > 0 ? ` (${formatCount(step.waiting)} not today)` : ""}`,
         batchCell(step.batches),
@@ -75,7 +76,7 @@ function stepRows(steps: readonly VersionStep[], review: ReleaseReview, detail: 
       ]);
     const left = mine.slice(shown.length);
     const hosts = left.reduce((sum, step) => sum + step.hosts.length, 0);
-    const more = ["", `${formatCount(left.length)} more version steps`, "", counted(hosts, "host"), "", "", "", ""];
+    const more = ["", `${formatCount(left.length)} more version steps`, "", "", counted(hosts, "host"), "", "", "", ""];
     return left.length === 0 ? shown : [...shown, more];
   });
 }

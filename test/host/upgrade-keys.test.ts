@@ -1,10 +1,10 @@
-// What a release says of its predecessors and its migrations (R16, R39) is for whoever plans: hosts take the keys, in their grammar.
+// What a release says of its predecessors, its migrations (R16, R39) and its grade (R27) is for whoever plans: hosts take the keys, in their grammar.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeOffer, shells, withHost } from "../support/host-session.ts";
 
 for (const shell of shells) {
-  test(`${shell.name}: predecessors, stepping stones and migrations are part of a release, and nothing else in their place (R16, R39, T23)`, () =>
+  test(`${shell.name}: predecessors, stepping stones, migrations and the grade are part of a release, and nothing else in their place (R16, R39, T23)`, () =>
     withHost(shell, {}, async (host) => {
       const session = await host.session({});
       const offer = (release: Record<string, string>) => host.offer(session, makeOffer(host, { release }));
@@ -14,6 +14,7 @@ for (const shell of shells) {
         "migration.orders-v2": "double-write",
         "migration.users": "expand",
         "migration.users.task": "expand-users",
+        grade: "request-safe",
       };
       const { code, reason, evidence } = await offer(sound);
       assert.equal(code, 0, `${reason} ${evidence}`);
@@ -25,6 +26,7 @@ for (const shell of shells) {
         { "migration.1": "expand" },
         { "migration.users": "expand", "migration.users.task": "-x" },
         { "migration.users.undo": "expand-users" },
+        { grade: "never-fails" },
       ];
       for (const release of wrong) assert.notEqual((await offer(release)).code, 0, JSON.stringify(release));
       assert.equal(await session.end(), 0);

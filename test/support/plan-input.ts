@@ -1,7 +1,9 @@
 // Desired, published and observed values for planner and engine tests, in a few words: `{ db: { hosts: ["h1"] } }`.
+
 import type { DesiredComponent, DesiredRelease, ResolvedPolicy } from "../../src/model/desired.ts";
 import { digestOf } from "../../src/model/digest.ts";
 import type { Host } from "../../src/model/fleet.ts";
+import type { Grade } from "../../src/model/grade.ts";
 import type { Observation, ObservedComponent, UnitOrder } from "../../src/model/observation.ts";
 import type { RollbackPolicy } from "../../src/model/plan.ts";
 import type { Edit } from "../../src/model/plan-edit.ts";
@@ -26,6 +28,7 @@ export interface WantedComponent {
   readonly beside?: readonly string[];
   /** Stands for the whole contract and the task bundle. */
   readonly contract?: string;
+  readonly grade?: Grade;
 }
 
 export interface World {
@@ -123,6 +126,7 @@ function publishedAs(component: string, wanted: WantedComponent): PublishedVersi
     manager: "systemd",
     deadlineSeconds: 120,
     floor: 0,
+    ...(wanted.grade === undefined ? {} : { grade: wanted.grade }),
     hasDrain: wanted.drain ?? false,
     hasBackup: wanted.backup ?? false,
     hasHealth: wanted.health ?? false,

@@ -22,6 +22,14 @@ test("the first line sums up; hosts with the same change share a line; the hash 
   assert.equal(lines.at(-1), `plan ${plan.hash}`);
 });
 
+test("beside the strategy stands the grade that the author declares, or that there is none (R27)", () => {
+  const declared = planOf({ components: { shop: { hosts: names(2), grade: "request-safe" } } });
+  const undeclared = planOf({ components: { shop: { hosts: names(2) } } });
+  const row = (plan: Plan): string => show(plan).find((line) => line.startsWith("  shop ")) ?? "";
+  assert.match(row(declared), / restart, request-safe +2: web1, web2$/);
+  assert.match(row(undeclared), / restart, no grade declared +2: web1, web2$/);
+});
+
 test("the plan says why its order is so, by the kind of each edge (R39)", () => {
   const components = {
     api: { hosts: ["a1"], dependsOn: ["db"] },

@@ -29,6 +29,7 @@ const contract = Component.parse({
   ],
   backup: ["/etc/web"],
   backupTask: "save",
+  grade: "request-safe",
   tasks: [
     { name: "check", do: "check.sh" },
     { name: "drain", do: "drain.sh", undo: "undrain.sh", scope: "once", timeoutSeconds: 5 },
@@ -138,6 +139,7 @@ test("a planner gets what it needs and nothing else", () => {
       hasDrain: true,
       hasBackup: true,
       hasHealth: true,
+      grade: "request-safe",
       tasks: [
         { name: "check", scope: "host", hasUndo: false, canDryRun: false },
         { name: "drain", scope: "once", hasUndo: true, canDryRun: false },

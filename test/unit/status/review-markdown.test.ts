@@ -42,7 +42,15 @@ test("the marker is the first line, the summary the first thing below it, and on
   assert.ok(text.indexOf("Way back: a failed batch is undone") < text.indexOf("### Release"));
   const [row, ...others] = rowsOf(text, "database");
   assert.deepEqual(others, []);
-  for (const cell of ["`1.0.0` → `2.0.0`", "patch", "2: `db1, db2`", "2 (no. 1 to 2)", "123 kB × 2 = 247 kB", "90 s"])
+  for (const cell of [
+    "`1.0.0` → `2.0.0`",
+    "restart, no grade declared",
+    "patch",
+    "2: `db1, db2`",
+    "2 (no. 1 to 2)",
+    "123 kB × 2 = 247 kB",
+    "90 s",
+  ])
     assert.ok(row?.includes(`| ${cell} |`), `${cell} in ${row}`);
   assert.match(row ?? "", /back to `1\.0\.0`, backup restored; alone after 2 min without confirm/);
   assert.equal(rowsOf(text, "api").length, 1);

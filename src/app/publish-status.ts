@@ -15,6 +15,7 @@ import { encodeNote, noteNamespace, notePayload } from "../status/note-codec.ts"
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
 import type { RunResult } from "./execute-run.ts";
+import { cutsOf } from "./status-cuts.ts";
 import { timingsOf } from "./status-timings.ts";
 
 const statusStream = (release: string): string => `status/${release}`;
@@ -186,6 +187,7 @@ async function statusOf(
       const task = run?.state.tasks.get(id);
       return task && { ...task, at: times.get(id) };
     },
+    cuts: cutsOf(events),
     timings: timingsOf(events),
     restorePoint: run?.state.restorePoint?.taken,
     observations,

@@ -1,5 +1,6 @@
 // Where everything stands, for people: each release with its state and reason, each component with hosts folded. Pure.
 import { type Condition, type Status, stateOf, type TargetStatus } from "../model/status.ts";
+import { cutText } from "../status/cut-text.ts";
 import { foldHosts, foldHostsInText } from "../status/fold-hosts.ts";
 import { type BackOffView, backOffLines } from "./render-back-off.ts";
 import { evidenceLines } from "./render-error.ts";
@@ -181,11 +182,12 @@ function targetLines(targets: readonly TargetStatus[]): Line[] {
   if (targets.length === 0) return [];
   const isSettled = ({ outcome }: TargetStatus) => outcome === "in-sync" || outcome === "done";
   const groups = groupBy(targets, (target) => {
-    const { component, version, wanted, outcome, detail } = target;
-    return JSON.stringify([component, version, ...(isSettled(target) ? [] : [wanted, outcome, detail])]);
+    const { component, version, wanted, outcome, detail, cut } = target;
+    return JSON.stringify([component, version, cutText(cut), ...(isSettled(target) ? [] : [wanted, outcome, detail])]);
   });
   const rows = groups.map((group): Cell[] => {
-    const [{ component, version, wanted, outcome, detail }] = group;
+    const [{ component, version, wanted, outcome, detail, cut: lost }] = group;
+    const cut = lost === undefined ? "" : `; ${cutText(lost)}`;
     const hosts = group.map(({ host }) => host);
     const settled = isSettled(group[0]);
     const missed = !settled && wanted !== null && wanted !== version ? `, git asks for ${wanted}` : "";
@@ -197,7 +199,7 @@ function targetLines(targets: readonly TargetStatus[]): Line[] {
       { text: settled ? "in sync" : outcome, style: settled ? "good" : outcome === "pending" ? "accent" : "bad" },
       { text: known ? formatClock(since) : "" },
       {
-        text: `${formatCount(hosts.length)}: ${foldHosts(hosts, { ranges: 8 })}${missed}${detail ? `: ${detail}` : ""}`,
+        text: `${formatCount(hosts.length)}: ${foldHosts(hosts, { ranges: 8 })}${missed}${cut}${detail ? `: ${detail}` : ""}`,
       },
     ];
   });

@@ -161,6 +161,7 @@ check_strategy() {
 		*) has_tool bash || lacks "none of curl, wget and bash found, an http check needs one" ;;
 		esac
 	done
+	check_drain
 	check_tasks
 }
 

@@ -25,14 +25,16 @@ task_commit_do() { # the confirmed trial is over, also one that an earlier run c
 		reverting) fail 66 reverted "the way back from $(trial_get "$T_COMPONENT" to) is under way" ;;
 		*) ;;
 	esac
+	commit_killed_=
 	if [ -d "$TRIAL" ]; then
 		FROM=$(kv_get "$TRIAL/trial" from || :)
 		strategy_call finish || fail 71 "$WHY" "$EVIDENCE"
+		commit_killed_=$(end_killed)
 	fi
 	commit_write
 	rm -rf "$(trial_dir "$T_COMPONENT")"
 	commit_gc
-	echo "committed=$T_VERSION removed=$GC_REMOVED"
+	echo "committed=$T_VERSION removed=$GC_REMOVED$commit_killed_"
 }
 
 task_commit_undo() { # a commit is not undone; a release that goes back is a new switch

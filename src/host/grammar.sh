@@ -106,6 +106,13 @@ grade listener-safe|request-safe|stream-safe
 env.# env
 drain.task task
 drain.seconds number
+drain.not-ready-file path
+drain.settle-seconds number
+drain.until idle|deadline|([01][0-9]|2[0-3]):[0-5][0-9]Z?
+drain.inflight.url url
+drain.inflight.metric [A-Za-z_:][A-Za-z0-9_:]*
+drain.inflight.file path
+drain.inflight.task task
 health.#.kind http|tcp|unit|executable
 health.#.url url
 health.#.samples number

@@ -1,6 +1,9 @@
 # Health, judged on the host itself by the checks of the signed contract, in order. Only evidence of badness fails: http that was answered
 # and is wrong counts at once; nobody answering yet is waited for, up to within-seconds.
 
+# Of a reply, so many bytes are kept at most.
+HTTP_MAX_BYTES=65536
+
 task_health_do() { # every check of the contract; the first that fails ends it, with counts, first bad replies, unit status and last log lines
 	load_contract "$T_COMPONENT" "$T_VERSION"
 	HEALTH_DIR=$(mktemp -d "$T_DIR/.health.XXXXXX") || fail 73 cannot-create "cannot create a directory in $T_DIR"
@@ -49,12 +52,16 @@ health_address() { # NAME: print it; `self` is the address pinned at enrolment
 	esac
 }
 
-health_http() { # samples requests, at most max-failures of them bad; refused connections before the first answer are waited for
-	http_url_=$(kv_get "$CONTRACT" "$HEALTH.url")
-	case $http_url_ in
-		http://self[:/]* | https://self[:/]*) http_url_=${http_url_%%://*}://$(health_address self)${http_url_#*://self} ;;
-		http://self | https://self) http_url_=${http_url_%%://*}://$(health_address self)/ ;;
+health_url() { # URL: print it, with the pinned address where it says `self`
+	case $1 in
+		http://self[:/]* | https://self[:/]*) echo "${1%%://*}://$(health_address self)${1#*://self}" ;;
+		http://self | https://self) echo "${1%%://*}://$(health_address self)/" ;;
+		*) echo "$1" ;;
 	esac
+}
+
+health_http() { # samples requests, at most max-failures of them bad; refused connections before the first answer are waited for
+	http_url_=$(health_url "$(kv_get "$CONTRACT" "$HEALTH.url")")
 	http_samples_=$(contract_number "$HEALTH.samples" 1)
 	http_allowed_=$(contract_number "$HEALTH.max-failures" 0)
 	http_pause_=$(contract_number "$HEALTH.interval-ms" 100)
@@ -112,11 +119,12 @@ http_pick_client() { # set HTTP_CLIENT to curl, wget or bash, whichever this hos
 	return 1
 }
 
-http_get() { # URL SECONDS: set HTTP_STATUS (000: no answer); the body's start, or the client's message, goes to HEALTH_DIR/reply
+http_get() { # URL SECONDS: set HTTP_STATUS (000: no answer); the body's start, or the client's message, goes to HEALTH_DIR/reply; HEALTH_DIR/cut is there when that is not all of it
 	: >"$HEALTH_DIR/reply"
+	rm -f "$HEALTH_DIR/cut"
 	HTTP_STATUS=000
 	# A body without an end must not fill the disk: writing fails at the limit, and the client still tells the status.
-	HTTP_STATUS=$(trap '' XFSZ; ulimit -f 256; http_ask "$@") || :
+	HTTP_STATUS=$(trap '' XFSZ; ulimit -f $((HTTP_MAX_BYTES / 256)); http_ask "$@") || :
 	case $HTTP_STATUS in [1-5][0-9][0-9]) ;; *) HTTP_STATUS=000 ;; esac
 	[ -s "$HEALTH_DIR/reply" ] || tail -n 2 "$HEALTH_DIR/said" >"$HEALTH_DIR/reply" 2>/dev/null || :
 }
@@ -124,10 +132,10 @@ http_get() { # URL SECONDS: set HTTP_STATUS (000: no answer); the body's start, 
 http_ask() { # URL SECONDS: print the status, with HTTP_CLIENT
 	case $HTTP_CLIENT in
 		curl)
-			curl -sS --noproxy '*' --max-time "$2" --max-filesize 65536 -o "$HEALTH_DIR/reply" -w '%{http_code}' -- "$1" </dev/null 2>"$HEALTH_DIR/said" || :
+			curl -sS --noproxy '*' --max-time "$2" --max-filesize "$HTTP_MAX_BYTES" -o "$HEALTH_DIR/reply" -w '%{http_code}' -- "$1" </dev/null 2>"$HEALTH_DIR/said" || : >"$HEALTH_DIR/cut"
 			;;
 		wget)
-			timeout "$2" "$(tool_path wget)" -S -O "$HEALTH_DIR/reply" "$1" </dev/null >"$HEALTH_DIR/said" 2>&1 || :
+			timeout "$2" "$(tool_path wget)" -S -O "$HEALTH_DIR/reply" "$1" </dev/null >"$HEALTH_DIR/said" 2>&1 || : >"$HEALTH_DIR/cut"
 			sed -n 's/.*HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$HEALTH_DIR/said" | head -n 1 # a redirect is no 2xx, here as with curl
 			;;
 		bash)
@@ -136,10 +144,13 @@ http_ask() { # URL SECONDS: print the status, with HTTP_CLIENT
 			http_path_=${http_rest_#"$http_at_"}
 			case $http_at_ in *:*) http_port_=${http_at_##*:} ;; *) http_port_=80 ;; esac
 			# shellcheck disable=SC2016 # bash expands its own arguments
-			timeout "$2" bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n" "$3" "$4" >&3 && head -c 65536 <&3' \
-				bash "${http_at_%:*}" "$http_port_" "${http_path_:-/}" "$http_at_" </dev/null >"$HEALTH_DIR/raw" 2>"$HEALTH_DIR/said" || :
+			timeout "$2" bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n" "$3" "$4" >&3 && head -c "$5" <&3' \
+				bash "${http_at_%:*}" "$http_port_" "${http_path_:-/}" "$http_at_" "$HTTP_MAX_BYTES" </dev/null >"$HEALTH_DIR/raw" 2>"$HEALTH_DIR/said" || : >"$HEALTH_DIR/cut"
 			sed -n '1s/^HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$HEALTH_DIR/raw"
 			sed '1,/^.\{0,1\}$/d' "$HEALTH_DIR/raw" >"$HEALTH_DIR/reply"
+			http_length_=$(sed -n '/^.\{0,1\}$/q; s/^[Cc]ontent-[Ll]ength: *\([0-9]*\).*/\1/p' "$HEALTH_DIR/raw" | head -n 1)
+			file_size "$HEALTH_DIR/reply"
+			[ "${http_length_:-$SIZE}" -le "$SIZE" ] || : >"$HEALTH_DIR/cut"
 			;;
 	esac
 }

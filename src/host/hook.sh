@@ -1,4 +1,4 @@
-# Hooks: the executables of the contract's signed task bundle, and drain, which is one of them. They run under `env -i` with an
+# Hooks: the executables of the contract's signed task bundle. They run under `env -i` with an
 # allow-list, so that nothing of the connection or of the controller reaches them (T13, T35).
 
 hook_run() { # NAME do|undo SECONDS LOG: run the bundle's executable for it; its status, 124 on timeout; 1 with WHY set when it cannot run
@@ -89,61 +89,4 @@ task_hook_undo() { # run task NAME's undo; a task without one has nothing to und
 	fi
 	hook_can_dry_run "$hook_name_"
 	hook_task "$hook_name_" undo "$(contract_number "task.$hook_name_.seconds" 300)"
-}
-
-drain_task() { # do|undo: the contract's drain task, within drain.seconds; none is nothing to do
-	load_contract "$T_COMPONENT" "$T_VERSION"
-	if ! drain_name_=$(kv_get "$CONTRACT" drain.task) || { [ "$1" = undo ] && ! kv_raw "$CONTRACT" "task.$drain_name_.undo"; }; then
-		echo "nothing-to-drain"
-		return 0
-	fi
-	hook_task "$drain_name_" "$1" "$(contract_number drain.seconds 30)"
-}
-
-task_drain_do() { # take the component out of service; it is written down first, so that whoever goes back brings it back
-	load_contract "$T_COMPONENT" "$T_VERSION"
-	hook_trusted
-	if kv_raw "$CONTRACT" drain.task; then
-		boot_id
-		{
-			kv_line boot-id "$BOOT_ID"
-			kv_line run "$T_RUN"
-			kv_line version "$T_VERSION"
-		} | atomic_write "$T_DIR/drained" || fail 74 cannot-write "cannot write $T_DIR/drained"
-		rm -f "$T_DIR/undrained"
-	fi
-	drain_task "do"
-}
-
-task_drain_undo() { # put it back, unless this host did so when it took the trial of that run back by itself
-	T_DIR=$STATE/components/$T_COMPONENT
-	if [ "$(kv_get "$T_DIR/undrained" run || :)" = "$T_RUN" ]; then
-		echo "back in service already"
-		return 0
-	fi
-	drain_task undo
-	rm -f "$T_DIR/drained"
-}
-
-undrain() { # COMPONENT: a run had taken it out of service, and this host took its trial back by itself, or was started anew before there was one: bring it back, as the controller would. 1 with WHY and EVIDENCE
-	undrain_file_=$STATE/components/$1/drained
-	T_RUN=$(kv_get "$undrain_file_" run) || return 0
-	case $(trial_state "$1"):$(trial_get "$1" run || :) in
-		reverted:"$T_RUN") ;;
-		*:"$T_RUN") return 0 ;;
-		*)
-			boot_id
-			[ "$(kv_get "$undrain_file_" boot-id || echo "$BOOT_ID")" != "$BOOT_ID" ] || return 0
-			;;
-	esac
-	T_COMPONENT=$1
-	T_VERSION=$(kv_get "$undrain_file_" version)
-	[ -f "$STATE/components/$1/releases/$T_VERSION/release" ] || return 0
-	load_contract "$1" "$T_VERSION"
-	undrain_said_=$( (drain_task undo) 2>&1) || {
-		WHY=still-drained
-		EVIDENCE="$undrain_said_"
-		return 1
-	}
-	mv -fT "$undrain_file_" "${undrain_file_%/*}/undrained"
 }

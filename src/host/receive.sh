@@ -122,6 +122,7 @@ check_release() {
 	done <<-END
 		$_backups
 	END
+	! _file=$(kv_get "$O_DIR/doc/release" drain.not-ready-file) || check_written_path "$ROOT" "$PREFIX$_file" drain
 }
 
 # check_envelope COMPONENT VERSION: this host, epoch, run, expiry; that it binds exactly this release, tree, bundle and manifest (T4).

@@ -142,6 +142,7 @@ switch_resume() { # the switch of this run was interrupted, or it is done
 
 switch_go() { # the part after arming; every step of it can be done again
 	switch_old_=$(manager_main_pid || echo none)
+	switch_since_=$(date +%s)
 	still_decided || fail 66 "$WHY" "$EVIDENCE"
 	if [ "$(current_version "$ROOT" || :)" != "$TO" ] && ! point_current "$ROOT" "$TO"; then
 		switch_why_=$WHY switch_evidence_=$EVIDENCE
@@ -150,7 +151,7 @@ switch_go() { # the part after arming; every step of it can be done again
 	fi
 	{ strategy_call hand_over && wait_ready; } || fail 71 "$WHY" "$EVIDENCE"
 	uptime_cs
-	switch_evidence_="old-pid=$switch_old_ new-pid=$(manager_main_pid || echo none) from=${FROM:-none} to=$TO ms=$(((UPTIME_CS - SWITCH_BEGUN) * 10))"
+	switch_evidence_="old-pid=$switch_old_ new-pid=$(manager_main_pid || echo none) from=${FROM:-none} to=$TO ms=$(((UPTIME_CS - SWITCH_BEGUN) * 10))$(end_killed "$switch_since_")"
 	[ "$(strategy_name)" != reuseport ] || switch_evidence_="$switch_evidence_ $(reuseport_note)"
 	(write_file "$TRIAL/switched" "$switch_evidence_") || fail 66 reverted "the trial was taken back meanwhile"
 	echo "$switch_evidence_"

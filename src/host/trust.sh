@@ -97,16 +97,19 @@ check_root() {
 
 # check_backup_path ROOT PATH: below a base, and not what must never be put back: versions, current, our own state. Else 77 backup-not-allowed.
 # The directory that holds it is private, or whoever may write there puts a link in the way of what root restores (T11): else 78.
-check_backup_path() {
-	is_abs_path "$2" || fail 65 bad-release "backup path is not canonical"
-	within_bases "$2" || fail 77 backup-not-allowed "$2 is not below a base directory of this host: $REFUSED"
+check_backup_path() { check_written_path "$1" "$2" backup; }
+
+# check_written_path ROOT PATH WORD: the same for anything that root writes where a contract says; WORD-not-allowed is the reason.
+check_written_path() {
+	is_abs_path "$2" || fail 65 bad-release "$3 path is not canonical"
+	within_bases "$2" || fail 77 "$3-not-allowed" "$2 is not below a base directory of this host: $REFUSED"
 	for _own in "$1/versions" "$1/current"; do
-		case $2/ in "$_own"/*) fail 77 backup-not-allowed "$2 is inside $_own" ;; esac
-		case $_own/ in "$2"/*) fail 77 backup-not-allowed "$2 holds $_own" ;; esac
+		case $2/ in "$_own"/*) fail 77 "$3-not-allowed" "$2 is inside $_own" ;; esac
+		case $_own/ in "$2"/*) fail 77 "$3-not-allowed" "$2 holds $_own" ;; esac
 	done
 	_near=${2%/*}
 	until [ -e "$_near" ]; do _near=${_near%/*}; done
-	real_path "$_near" || fail 77 backup-not-allowed "$_near is not there"
+	real_path "$_near" || fail 77 "$3-not-allowed" "$_near is not there"
 	check_private "$REAL"
 }
 

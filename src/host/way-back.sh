@@ -16,6 +16,7 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 	back_dir_=$STATE/components/$1/trial/reverting
 	[ -d "$back_dir_" ] || return 0
 	back_old_=none
+	back_since_=$(date +%s)
 	worker_mark "$back_dir_" revert
 	TRIAL=$back_dir_
 	FROM=$(kv_get "$back_dir_/trial" from || :)
@@ -59,7 +60,7 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 	fi
 	back_new_=none
 	[ -z "$FROM" ] || back_new_=$(manager_main_pid || echo none)
-	echo "old-pid=$back_old_ new-pid=$back_new_ from=$TO to=${FROM:-none}" >"$back_dir_/switched-back" || :
+	echo "old-pid=$back_old_ new-pid=$back_new_ from=$TO to=${FROM:-none}$(end_killed "$back_since_")" >"$back_dir_/switched-back" || :
 	back_id_=$(kv_get "$back_dir_/trial" id)
 	trial_move "$1" reverting reverted || :
 	trial_unwatch "$1" "$back_id_"

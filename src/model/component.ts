@@ -12,6 +12,7 @@ import {
   TaskName,
   UnitName,
 } from "./contract-values.ts";
+import { Drain } from "./drain.ts";
 import { Grade } from "./grade.ts";
 import { HealthCheck } from "./health-check.ts";
 import { Migration } from "./migration.ts";
@@ -133,10 +134,7 @@ const ComponentFields = z.strictObject({
     .record(z.string(), z.string().max(4096))
     .default({})
     .describe("Environment of the processes and tasks; nothing else is inherited"),
-  drain: z
-    .strictObject({ task: TaskName, withinSeconds: z.int().min(1).max(86_400).default(60) })
-    .optional()
-    .describe("Takes the host out of service before the switch; its undo brings it back"),
+  drain: Drain.optional(),
   health: z
     .array(HealthCheck)
     .max(32)

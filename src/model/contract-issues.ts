@@ -1,6 +1,7 @@
 // What a schema cannot say field by field: fields of a host contract that need or exclude one another.
 import type { Component } from "./component.ts";
 import { environmentProblem } from "./contract-values.ts";
+import { type Drain, drainTasks } from "./drain.ts";
 import { stepOf, taskOf } from "./migration.ts";
 import { type TaskPlace, taskKinds } from "./task.ts";
 
@@ -69,7 +70,7 @@ function taskIssues({ tasks, health, drain, backupTask }: Component): Issue[] {
       ]);
     }
   });
-  if (drain !== undefined && !names.includes(drain.task)) issues.push([unknown(drain.task), "drain", "task"]);
+  if (drain !== undefined) issues.push(...drainIssues(drain, names, unknown));
   issues.push(...backupTaskIssues(tasks, backupTask, unknown));
   names.forEach((name, index) => {
     if (names.indexOf(name) !== index) issues.push([`task ${name} is defined twice`, "tasks", index, "name"]);
@@ -78,6 +79,23 @@ function taskIssues({ tasks, health, drain, backupTask }: Component): Issue[] {
       issues.push([`${name} is what a plan calls a task of its own`, "tasks", index, "name"]);
     if (name === drain?.task) issues.push([`the plan runs ${name} to drain already`, "tasks", index, "at"]);
   });
+  return issues;
+}
+
+function drainIssues(drain: Drain, names: readonly string[], unknown: (name: string) => string): Issue[] {
+  const { task, notReadyFile, inflight, until, settleSeconds = 0, withinSeconds } = drain;
+  const issues = drainTasks(drain).flatMap(({ name, path }): Issue[] =>
+    names.includes(name) ? [] : [[unknown(name), ...path]],
+  );
+  if (task === undefined && notReadyFile === undefined && inflight === undefined)
+    issues.push([
+      "expected notReadyFile or task, which take the host out of service, or inflight to wait for",
+      "drain",
+    ]);
+  if (until === "idle" && inflight === undefined)
+    issues.push(["without `inflight` nobody can tell when it is idle", "drain", "until"]);
+  if (settleSeconds > withinSeconds)
+    issues.push([`withinSeconds is ${withinSeconds}, so this is too long`, "drain", "settleSeconds"]);
   return issues;
 }
 

@@ -19,6 +19,14 @@ export const Condition = z
   .meta({ id: "Condition" });
 export type Condition = z.infer<typeof Condition>;
 
+export const Cut = z
+  .strictObject({
+    inFlight: z.int().min(0).nullable().describe("At work when its drain was over; null: nobody could tell how many"),
+    killed: z.int().min(0).describe("Old processes that did not end in their time to stop"),
+  })
+  .meta({ id: "Cut", description: "What the switch to this version cut off" });
+export type Cut = z.infer<typeof Cut>;
+
 export const TargetStatus = z
   .strictObject({
     host: HostName,
@@ -43,6 +51,7 @@ export const TargetStatus = z
       "unknown",
     ]),
     detail: Text.optional(),
+    cut: Cut.optional(),
     /** What was committed last, where that is something else than what it runs: a trial, or drift. Null: nothing. */
     committed: Version.nullable().optional(),
     /** Trees of both, where they are not those that `trees` names for these versions. */

@@ -1,5 +1,6 @@
 // The host contract as `key value` entries, and back. Lists count from 1 without gaps; every field is written, also those at their default. Pure.
 import type { Component } from "../model/component.ts";
+import { type Drain, readUntil, untilText } from "../model/drain.ts";
 import type { HealthCheck } from "../model/health-check.ts";
 import type { KeyValue } from "../model/key-values.ts";
 import { stepOf, taskOf } from "../model/migration.ts";
@@ -23,8 +24,7 @@ export function contractEntries(contract: Component): KeyValue[] {
     ["switch.stop-seconds", change.stopWithinSeconds],
     ["grade", contract.grade],
     ["backup.task", contract.backupTask],
-    ["drain.task", drain?.task],
-    ["drain.seconds", drain?.withinSeconds],
+    ...(drain === undefined ? [] : drainEntries(drain)),
     ["needs.kernel", needs.kernel],
     ["needs.glibc", needs.glibc],
     ["needs.disk-mb", needs.diskMb],
@@ -80,9 +80,7 @@ export function readContract(component: string, values: Values): Raw {
     }),
     ...(values.has("grade") ? { grade: values.get("grade") } : {}),
     env: Object.fromEntries(list(values, "env").map(splitEnvironment)),
-    ...(values.has("drain.task")
-      ? { drain: { task: values.get("drain.task"), withinSeconds: integer(values, "drain.seconds") } }
-      : {}),
+    ...(values.has("drain.seconds") ? { drain: readDrain(values) } : {}),
     health: readHealth(values),
     backup: list(values, "backup"),
     ...(values.has("backup.task") ? { backupTask: values.get("backup.task") } : {}),
@@ -105,6 +103,38 @@ export function readContract(component: string, values: Values): Raw {
       ? { probation: { seconds: integer(values, "probation.seconds"), atEnd: values.get("probation.at-end") } }
       : {}),
   };
+}
+
+function drainEntries(drain: Drain): [string, string | number | undefined][] {
+  const { task, notReadyFile, settleSeconds, inflight, withinSeconds } = drain;
+  return [
+    ["drain.task", task],
+    ["drain.seconds", withinSeconds],
+    ["drain.not-ready-file", notReadyFile],
+    ["drain.settle-seconds", settleSeconds],
+    ["drain.until", untilText(drain)],
+    ["drain.inflight.url", inflight !== undefined && "metrics" in inflight ? inflight.metrics.url : undefined],
+    ["drain.inflight.metric", inflight !== undefined && "metrics" in inflight ? inflight.metrics.name : undefined],
+    ["drain.inflight.file", inflight !== undefined && "file" in inflight ? inflight.file : undefined],
+    ["drain.inflight.task", inflight !== undefined && "task" in inflight ? inflight.task : undefined],
+  ];
+}
+
+function readDrain(values: Values): Raw {
+  const url = values.get("drain.inflight.url");
+  const inflight = present({
+    metrics: url === undefined ? undefined : { url, name: values.get("drain.inflight.metric") },
+    file: values.get("drain.inflight.file"),
+    task: values.get("drain.inflight.task"),
+  });
+  return present({
+    notReadyFile: values.get("drain.not-ready-file"),
+    task: values.get("drain.task"),
+    settleSeconds: integer(values, "drain.settle-seconds"),
+    inflight: Object.keys(inflight).length === 0 ? undefined : inflight,
+    until: readUntil(values.get("drain.until")),
+    withinSeconds: integer(values, "drain.seconds"),
+  });
 }
 
 function healthEntries(prefix: string, check: HealthCheck): [string, string | number | undefined][] {

@@ -102,6 +102,7 @@ export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): Pu
     deadlineSeconds: contract.deadlineSeconds,
     floor: metadata.floor,
     hasDrain: contract.drain !== undefined,
+    ...(contract.drain === undefined ? {} : { drainSeconds: contract.drain.withinSeconds }),
     hasBackup: contract.backup.length > 0 || contract.backupTask !== undefined,
     hasHealth: contract.health.length > 0,
     ...(contract.tasks.length === 0 ? {} : { tasks: contract.tasks.map(publishedTask) }),

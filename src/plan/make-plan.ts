@@ -6,7 +6,8 @@ import { applyEdits } from "./apply-edits.ts";
 import { batchHosts } from "./batch-hosts.ts";
 import { checkEdits } from "./check-edits.ts";
 import { compareText, computeDifference, type DifferenceInput, publishedVersion } from "./difference.ts";
-import { commitTask, hookGroups, isCommitOnly, makeTask, switchGroups } from "./host-tasks.ts";
+import { commitTask, hookGroups, isCommitOnly, makeTask } from "./host-tasks.ts";
+import { hostSwitchGroups, slowDrain } from "./long-drains.ts";
 import { type OnceSteps, onceSteps } from "./once-steps.ts";
 import { orderOf } from "./order-edges.ts";
 import { orderStacks, type Stack, topologicalOrder } from "./order-stacks.ts";
@@ -185,12 +186,11 @@ function switchSteps(
     steps.push(...onceTasks({ phase, at: "before-switch", changes: mine }));
     for (const batch of batchesOf(mine, release)) {
       number += 1;
-      const work = workOf(batch, (own) =>
-        own.flatMap((change) =>
-          switchGroups(change, publishedVersion(published, change.component, change.to), phase.tasks),
-        ),
-      );
-      steps.push(step(`switch.${number}`, { kind: "switch", phase: phase.name, batch: number, work }));
+      const versionOf = ({ component, to }: PlannedChange) => publishedVersion(published, component, to);
+      const work = workOf(batch, (own) => hostSwitchGroups(own, versionOf, phase.tasks));
+      const slow = slowDrain(batch, versionOf);
+      const drainSeconds = slow !== undefined && work.length > 1 ? { drainSeconds: slow } : {};
+      steps.push(step(`switch.${number}`, { kind: "switch", phase: phase.name, batch: number, work, ...drainSeconds }));
       steps.push(
         step(`confirm.${number}`, {
           kind: "confirm",

@@ -236,7 +236,7 @@ function decideHold(state: RunState, step: Step, holding: Holding): Effect {
 }
 
 /** The confirmation that follows a batch. */
-function confirmOf(state: RunState, step: Step): Step | undefined {
+export function confirmOf(state: RunState, step: Step): Step | undefined {
   if (step.kind !== "switch" || state.rollback !== undefined) return undefined;
   const steps = stepsOf(state);
   const next = steps[steps.findIndex(({ id }) => id === step.id) + 1];

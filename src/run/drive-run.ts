@@ -6,6 +6,7 @@ import type { EventBody, JournalEvent } from "../model/run-event.ts";
 import type { Task } from "../model/task.ts";
 import type { Appender } from "./append.ts";
 import type { BadVersion } from "./bad-versions.ts";
+import { earlyConfirms } from "./confirm-early.ts";
 import { decide, type Effect, isStillToRun, mayBegin } from "./decide.ts";
 import { reduce } from "./machine.ts";
 import { type HostStepContext, runHostStep } from "./run-host-step.ts";
@@ -148,7 +149,8 @@ async function runHosts(
   { kind, step, hosts }: Extract<Effect, { kind: "run-step" | "wait" }>,
 ): Promise<void> {
   if (step.kind === "restore-point") return runRestorePoint(driving, step);
-  const { input, context, stillToRun } = driving;
+  const { input, context, stillToRun, stateNow } = driving;
+  const early = earlyConfirms({ context, step, stateNow, hostOf: (name) => hostOf(input, name) });
   const named = new Set(hosts);
   const work = step.work.filter(({ host }) => named.has(host));
   // guard P8: proof of contact over a new connection; a kept one would only show that the old session still lives.
@@ -156,11 +158,16 @@ async function runHosts(
     await Promise.all(work.map(({ host }) => input.executor.close(hostOf(input, host), input.fence.run)));
   const runOne = async (mine: HostWork) => {
     // guard P9: asked for each host when its turn comes, for others may have failed meanwhile.
-    if (kind === "wait" || stillToRun(step, mine.host))
-      await runHostStep(context, step, mine, hostOf(input, mine.host));
+    if (kind !== "wait" && !stillToRun(step, mine.host)) return;
+    const outcome = await runHostStep(context, step, mine, hostOf(input, mine.host));
+    if (outcome === "done") early.switched(mine.host);
   };
   const { inTurn = (turn) => turn() } = input;
-  await pMap(work, (mine) => inTurn(() => runOne(mine)), { concurrency: input.concurrency, signal: input.signal });
+  try {
+    await pMap(work, (mine) => inTurn(() => runOne(mine)), { concurrency: input.concurrency, signal: input.signal });
+  } finally {
+    await early.end();
+  }
 }
 
 /** On all of its hosts, also when only some are asked for: parts of different moments are no point. */

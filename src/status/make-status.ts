@@ -8,6 +8,7 @@ import type { TargetStatus } from "../model/status.ts";
 import {
   type ComponentTiming,
   type Condition,
+  type Cut,
   maxQuarantined,
   maxText,
   type QuarantinedVersion,
@@ -31,6 +32,8 @@ export interface StatusInput {
   readonly trouble?: { readonly reason: string; readonly message: string } | undefined;
   /** What the run heard of a task, undefined when it never started. */
   readonly task: (id: string) => TaskFound | undefined;
+  /** What the run cut off, keyed by `host/component`. */
+  readonly cuts?: ReadonlyMap<string, Cut>;
   /** How long the run took, for the components that it changed. */
   readonly timings?: readonly ComponentTiming[];
   /** Read back after the run. */

@@ -3,6 +3,7 @@
 import { quotable } from "../model/diagnostic.ts";
 import { canonicalJson } from "../model/digest.ts";
 import { Status, stateOf, type TargetStatus } from "../model/status.ts";
+import { cutText } from "./cut-text.ts";
 import { foldHosts } from "./fold-hosts.ts";
 
 /** Namespace of the signature over `notePayload`. */
@@ -62,8 +63,8 @@ function describe(status: Status): string[] {
 function groupTargets(targets: readonly TargetStatus[]): string[] {
   const groups = new Map<string, TargetStatus[]>();
   for (const target of targets) {
-    const { component, from, version, wanted, outcome, detail } = target;
-    const key = canonicalJson([component, from, version, wanted, outcome, detail]);
+    const { component, from, version, wanted, outcome, detail, cut } = target;
+    const key = canonicalJson([component, from, version, wanted, outcome, detail, cutText(cut)]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [target]);
     else group.push(target);
@@ -75,13 +76,14 @@ function describeGroup(group: readonly TargetStatus[]): string {
   const [first] = group;
   if (first === undefined) return "";
   const { component, from, version, wanted, outcome, detail } = first;
+  const cut = cutText(first.cut);
   const shown = version ?? "nothing";
   const change = from === null || from === version ? shown : `${from} → ${shown}`;
   const since = ` since ${time(group.reduce((latest, target) => Math.max(latest, target.since), 0))}`;
   const good = outcome === "in-sync" || outcome === "done";
   const missed = !good && wanted !== null && wanted !== version ? `, wanted ${wanted}` : "";
   const why = detail === undefined || detail === "" ? "" : `: ${line(detail)}`;
-  return `${foldHosts(group.map(({ host }) => host))} ${component} ${change}${since}${good ? "" : ` (${outcome}${missed})`}${why}`;
+  return `${foldHosts(group.map(({ host }) => host))} ${component} ${change}${since}${good ? "" : ` (${outcome}${missed})`}${cut === "" ? "" : `, ${cut}`}${why}`;
 }
 
 function time(at: number): string {

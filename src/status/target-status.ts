@@ -2,7 +2,7 @@
 import { Version } from "../model/names.ts";
 import type { Observation, ObservedComponent } from "../model/observation.ts";
 import type { Held, Plan, PlannedChange } from "../model/plan.ts";
-import type { Status, TargetStatus } from "../model/status.ts";
+import type { Cut, Status, TargetStatus } from "../model/status.ts";
 import type { TaskState } from "../model/task.ts";
 
 export interface TaskFound {
@@ -17,6 +17,8 @@ export interface TargetInput {
   readonly plan: Plan;
   readonly run: string | undefined;
   readonly task: (id: string) => TaskFound | undefined;
+  /** What the run cut off, keyed by `host/component`. */
+  readonly cuts?: ReadonlyMap<string, Cut> | undefined;
   readonly observations: ReadonlyMap<string, Observation>;
   readonly previous: Status | undefined;
   readonly now: number;
@@ -69,7 +71,16 @@ function targetStatus(input: Indexed, target: Target): TargetStatus {
   const switched = change === undefined ? undefined : input.task(`${host}/${component}/switch`)?.at;
   const since = moved ? (switched ?? input.now) : before.since;
   const { outcome, detail } = verdictOf(input, { target, seen, change, before });
-  return { ...base, version, since, outcome, ...(detail === undefined ? {} : { detail: detailOf(detail) }) };
+  // Until the next switch it is what happened to bring this version.
+  const cut = input.cuts?.get(`${host}/${component}`) ?? (moved || switched !== undefined ? undefined : before.cut);
+  return {
+    ...base,
+    version,
+    since,
+    outcome,
+    ...(detail === undefined ? {} : { detail: detailOf(detail) }),
+    ...(cut === undefined ? {} : { cut }),
+  };
 }
 
 interface Seen {

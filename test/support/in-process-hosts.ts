@@ -23,7 +23,7 @@ export interface HostScript {
   /** Called at every effect on a host, before it happens. */
   readonly onEffect?: (effect: string) => void;
   /** Awaited before every event is told. */
-  readonly gate?: () => Promise<void>;
+  readonly gate?: (host: string, step: string) => Promise<void>;
 }
 
 export interface InProcessHosts {
@@ -78,7 +78,7 @@ export function inProcessHosts(script: HostScript = {}): InProcessHosts {
       const known = steps.get(`${host.name} ${by.run} ${step}`);
       if (!known) throw refusal(host, "no-such-step");
       for (const event of hosts.script.tells?.(host.name, step, known.events) ?? known.events) {
-        await hosts.script.gate?.();
+        await hosts.script.gate?.(host.name, step);
         link(host, "event", step);
         yield event;
       }

@@ -20,6 +20,7 @@ export interface WantedComponent {
   readonly skew?: DesiredComponent["skew"];
   readonly version?: string;
   readonly drain?: boolean;
+  readonly drainSeconds?: number;
   readonly backup?: boolean;
   readonly health?: boolean;
   readonly tasks?: readonly PublishedTask[];
@@ -128,6 +129,7 @@ function publishedAs(component: string, wanted: WantedComponent): PublishedVersi
     floor: 0,
     ...(wanted.grade === undefined ? {} : { grade: wanted.grade }),
     hasDrain: wanted.drain ?? false,
+    ...(wanted.drainSeconds === undefined ? {} : { drainSeconds: wanted.drainSeconds }),
     hasBackup: wanted.backup ?? false,
     hasHealth: wanted.health ?? false,
     ...(wanted.tasks === undefined ? {} : { tasks: wanted.tasks }),

@@ -78,10 +78,23 @@ end_process() { # PID BORN SIGNAL SECONDS: ask it to end, wait, then KILL; retur
 			[ -z "$end_forced_" ] || return 0
 			end_forced_=yes
 			kill -s KILL "$1" 2>/dev/null || :
+			end_note_killed "$1" "$4"
 			end_by_=$((UPTIME_CS + 1000))
 		fi
 		nap
 	done
+}
+
+end_note_killed() { # PID SECONDS: what it was at work on is cut; the evidence of the switch says so
+	[ -d "${TRIAL-}" ] || return 0
+	echo "killed=$1 after $2 s" >>"$TRIAL/killed" 2>/dev/null || :
+}
+
+end_killed() { # [SINCE]: print, with a blank before each, what was killed in this trial: by us, or since that second of the clock by systemd
+	[ -z "${1-}" ] || [ "$(manager_name)" != systemd ] || systemd_note_killed "$1"
+	[ -f "$TRIAL/killed" ] || return 0
+	while read -r killed_; do printf ' %s' "$killed_"; done <"$TRIAL/killed"
+	rm -f "$TRIAL/killed"
 }
 
 manager_facts() { # COMPONENT VERSION: print `active yes|no` and `pid N`; runs after load_contract

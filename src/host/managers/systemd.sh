@@ -109,6 +109,13 @@ systemd_condition() { # print ready when every watched unit is active, no job is
 	esac
 }
 
+systemd_note_killed() { # SINCE: units that systemd says ended by its own KILL, because they took longer than TimeoutStopSec
+	for killed_unit_ in $(systemd_units service); do
+		[ -n "$(timeout -k 1 5 journalctl --no-pager -q -o cat -n 1 -b "--since=@$1" UNIT="$killed_unit_" UNIT_RESULT=timeout </dev/null 2>/dev/null)" ] || continue
+		[ ! -d "${TRIAL-}" ] || echo "killed=$killed_unit_ after TimeoutStopSec" >>"$TRIAL/killed" 2>/dev/null || :
+	done
+}
+
 systemd_status_evidence() { # state of each unit and its last log lines
 	for evidence_unit_ in $(systemd_units); do
 		systemd_ask show -p Id,ActiveState,SubState,Result,ExecMainStatus,NRestarts,MainPID "$evidence_unit_" | tr '\n' ' '

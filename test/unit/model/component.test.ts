@@ -61,6 +61,15 @@ const refused: readonly [why: string, document: object, at: RegExp][] = [
     /^health\.0\.task: .*known: warm/,
   ],
   ["an unknown drain task", { drain: { task: "drain" } }, /^drain\.task: /],
+  ["a drain that does nothing", { drain: { until: "deadline" } }, /^drain: .*notReadyFile/],
+  ["idle without a count", { drain: { notReadyFile: "/srv/web/off", until: "idle" } }, /^drain\.until: .*inflight/],
+  ["an unknown task that counts", { drain: { inflight: { task: "count" } } }, /^drain\.inflight\.task: .*count/],
+  [
+    "settling for longer than the drain",
+    { drain: { notReadyFile: "/srv/web/off", settleSeconds: 61 } },
+    /^drain\.settleSeconds: .*60/,
+  ],
+  ["a time of day that is none", { drain: { notReadyFile: "/srv/web/off", until: { at: "24:00" } } }, /^drain\.until/],
   ["an unknown backup task", { backupTask: "dump" }, /^backupTask: .*known/],
   ["a backup that nothing puts back", { tasks: [task], backupTask: "warm" }, /^backupTask: .*undo/],
   [

@@ -74,6 +74,19 @@ test("the order of tasks and variables does not change the bytes", () => {
   assert.equal(encodeReleaseMetadata({ ...metadata, contract: shuffled }), text);
 });
 
+for (const [what, drain] of Object.entries({
+  idle: { inflight: { metrics: { url: "http://self:9100/metrics?a=1", name: "jobs:in_flight" } }, until: "idle" },
+  deadline: { task: "drain", inflight: { file: "/srv/web-state/in-flight" }, until: "deadline", settleSeconds: 5 },
+  "a time of day": { notReadyFile: "/srv/web/not-ready", until: { at: "03:30Z" }, withinSeconds: 30_000 },
+  "a task that counts": { inflight: { task: "check" }, settleSeconds: 0 },
+}))
+  test(`R18: a drain until ${what} survives being written and read`, () => {
+    const drained = Component.parse({ ...contract, drain });
+    const written = encodeReleaseMetadata({ ...metadata, contract: drained });
+    assert.deepEqual(parseReleaseMetadata(written).contract, drained);
+    assert.match(written, /^drain\./m);
+  });
+
 test("a minimal contract has no key without a value, and no bundle", () => {
   const small = Component.parse({ apiVersion: "cutover/v1", kind: "Component", name: "web", root: "/srv/web" });
   const written = encodeReleaseMetadata({ ...metadata, bundle: undefined, contract: small });
@@ -137,6 +150,7 @@ test("a planner gets what it needs and nothing else", () => {
       deadlineSeconds: 120,
       floor: 2,
       hasDrain: true,
+      drainSeconds: 60,
       hasBackup: true,
       hasHealth: true,
       grade: "request-safe",

@@ -78,6 +78,43 @@ test("confirm goes over a new connection: kept ones are closed first", async () 
     }
 });
 
+test("P8: while one host of a batch drains for long, the others are confirmed by themselves, also by a controller that took over", async () => {
+  const slow = makePlan(
+    planInput({
+      components: { app: { hosts: ["h1", "h2", "h3"], drain: true, drainSeconds: 7_200 } },
+      policy: { canaries: 0, batchSize: 3 },
+    }),
+  );
+  assert.equal(slow.steps.find(({ id }) => id === "switch.1")?.drainSeconds, 7_200);
+  const journal = memoryJournal();
+  const isConfirmed = (host: string) =>
+    journal.kept.some((event) => event.kind === "host-ended" && event.step === "confirm.1" && event.host === host);
+  const confirmed = Promise.withResolvers<void>();
+  const stop = new AbortController();
+  const hosts = inProcessHosts({
+    // h2 drains until the others are confirmed; then this controller dies.
+    gate: async (host, step) => {
+      if (host === "h2" && step === "switch.1") await confirmed.promise;
+    },
+  });
+  const onEvent = () => {
+    if (!isConfirmed("h1") || !isConfirmed("h3") || stop.signal.aborted) return;
+    stop.abort();
+    confirmed.resolve();
+  };
+  const killed = runController({ plan: slow, journal, executor: hosts.executor, epoch: 1, more: { onEvent, signal: stop.signal } }); // biome-ignore format: one line
+  await assert.rejects(killed);
+  const ofSwitch = journal.kept.flatMap((event) =>
+    event.kind === "host-ended" && event.step === "switch.1" ? [event.host] : [],
+  );
+  assert.deepEqual(ofSwitch.sort(), ["h1", "h3"], "the switch is not over on h2");
+  const ended = await runController({ plan: slow, journal, executor: hosts.executor, epoch: 2 });
+  assert.equal(ended.outcome, "done");
+  assertNothingTwice(hosts);
+  const started = journal.kept.filter((event) => event.kind === "step-started" && event.step === "confirm.1");
+  assert.equal(started.length, 1);
+});
+
 test("links lost while handing over, or at any event, change nothing in the end (P6)", async () => {
   for (const moment of ["deliver", "before submit", "after submit", "event"] as const) {
     const losses = new Map<string, number>();

@@ -1,0 +1,28 @@
+// Drains that take longer than a trial should wait. A trial begins after its own drain; what may hold it up are the drains of others,
+// of the same host and of the same batch. Pure.
+import type { PlannedChange, TaskGroup } from "../model/plan.ts";
+import type { ProcedureWord } from "../model/procedure.ts";
+import type { PublishedVersion } from "../model/published-version.ts";
+import { makeTask, switchGroups } from "./host-tasks.ts";
+
+type VersionOf = (change: PlannedChange) => PublishedVersion;
+
+/** Seconds of the longest drain, when that is more than half of the shortest trial; the other half is for everything else. */
+export function slowDrain(changes: readonly PlannedChange[], versionOf: VersionOf): number | undefined {
+  const longest = Math.max(0, ...changes.map((change) => versionOf(change).drainSeconds ?? 0));
+  const shortest = Math.min(...changes.map(({ deadlineSeconds }) => deadlineSeconds));
+  return longest * 2 > shortest ? longest : undefined;
+}
+
+/** One component after the other; where a drain would outlast the trial of one before it, all of the host drain first, together. */
+export function hostSwitchGroups(
+  own: readonly PlannedChange[],
+  versionOf: VersionOf,
+  words: readonly ProcedureWord[],
+): TaskGroup[] {
+  const isAlone = own.length < 2 || slowDrain(own, versionOf) === undefined;
+  if (isAlone) return own.flatMap((change) => switchGroups(change, versionOf(change), words));
+  const drained = own.filter((change) => versionOf(change).hasDrain).map((change) => makeTask(change, "drain"));
+  const rest = words.filter((word) => word !== "drain");
+  return [drained, ...own.flatMap((change) => switchGroups(change, versionOf(change), rest))];
+}

@@ -1,0 +1,67 @@
+// Hosts of a batch that switched while others of it drain for long: each is confirmed by itself in time, or it would go back at its
+// deadline (P8) though nothing is wrong with it. The confirmation of the batch is then left with the others.
+import type { Host } from "../model/fleet.ts";
+import type { HostWork, Step } from "../model/plan.ts";
+import { confirmOf } from "./decide.ts";
+import { type HostStepContext, runHostStep } from "./run-host-step.ts";
+import { placeOf, type RunState } from "./run-state.ts";
+
+export interface EarlyConfirmInput {
+  readonly context: HostStepContext;
+  readonly step: Step;
+  readonly stateNow: () => RunState;
+  readonly hostOf: (name: string) => Host;
+}
+
+export interface EarlyConfirms {
+  /** This host has done its part of the step. */
+  switched(host: string): void;
+  /** The whole step is over: what is not under way is left to the batch's own confirmation. Rejects when the journal failed. */
+  end(): Promise<void>;
+}
+
+/** Does nothing but for a switch whose plan says that drains may outlast trials. */
+export function earlyConfirms({ context, step, stateNow, hostOf }: EarlyConfirmInput): EarlyConfirms {
+  const confirm = step.drainSeconds === undefined ? undefined : confirmOf(stateNow(), step);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([context.signal, stop.signal]);
+  const begun: Promise<void>[] = [];
+  let started: Promise<unknown> | undefined;
+  const start = async ({ id }: Step): Promise<void> => {
+    if (stateNow().startedSteps.has(id)) return;
+    started ??= context.record({ kind: "step-started", step: id });
+    await started;
+  };
+  const confirmOne = async (work: HostWork, of: Step, waitMs: number): Promise<void> => {
+    const isOver = await context.clock.sleep(waitMs, signal).then(
+      () => stop.signal.aborted,
+      () => true,
+    );
+    if (isOver || stateNow().hosts.has(placeOf(of.id, work.host))) return;
+    await start(of);
+    const host = hostOf(work.host);
+    // guard P8: proof of contact over a new connection.
+    await context.executor.close(host, context.fence.run);
+    await runHostStep(context, of, work, host);
+  };
+  const watch = (name: string, waitMs: number) => {
+    const work = confirm?.work.find(({ host }) => host === name);
+    if (confirm !== undefined && work !== undefined) begun.push(confirmOne(work, confirm, waitMs));
+  };
+  // Done before this controller took the run up: how long ago is not known.
+  for (const { host } of step.work) if (stateNow().hosts.get(placeOf(step.id, host)) === "done") watch(host, 0);
+  return {
+    switched: (host) => watch(host, trialSeconds(step, host) * 500),
+    async end() {
+      stop.abort();
+      await Promise.all(begun);
+    },
+  };
+}
+
+/** The shortest trial that this host began in the step. */
+function trialSeconds({ work }: Step, host: string): number {
+  const tasks = work.find((each) => each.host === host)?.groups.flat() ?? [];
+  const deadlines = tasks.flatMap(({ kind, options }) => (kind === "switch" ? Number(options.deadline) : []));
+  return Math.min(...deadlines);
+}

@@ -143,8 +143,12 @@ check_strategy() {
 			done
 			[ "$_strategy" != socket ] || check_sockets
 			case $_strategy in takeover | reuseport) check_ready_told ;; esac
+			[ "$_strategy" != signal ] || check_masters
 		fi
 	fi
+	case $_strategy in
+	signal | reload) [ -e "/proc/$$/task/$$/children" ] || lacks "the kernel does not tell a process's children, which strategy $_strategy looks at" ;;
+	esac
 	if _start=$(kv_get "$CONTRACT" switch.start); then
 		_file=$ROOT/versions/$T_VERSION/$_start
 		{ [ -f "$_file" ] && [ -x "$_file" ]; } || lacks "$_start is not an executable of the tree"
@@ -187,6 +191,21 @@ check_sockets() {
 		*) lacks "socket unit $_unit is not loaded" ;;
 		esac
 	done
+}
+
+# check_masters: systemd must find the new master when the old one ends, or it takes the end of that for the end of the unit.
+check_masters() {
+	_unit=$(kv_list "$CONTRACT" unit | grep '\.service$' | head -n 1)
+	[ -n "$_unit" ] || { lacks "strategy signal needs a service unit"; return 0; }
+	_file=$(kv_get "$CONTRACT" switch.pid-file) || { lacks "strategy signal needs a pid file"; return 0; }
+	_said=$(systemctl show -p Type -p PIDFile -p KillMode -- "$_unit" 2>/dev/null </dev/null) || _said=
+	case "$_said$NL" in *"Type=forking$NL"*) ;; *) lacks "strategy signal needs Type=forking in $_unit" ;; esac
+	case "$_said$NL" in *"PIDFile=$_file$NL"*) ;; *) lacks "strategy signal needs PIDFile=$_file in $_unit" ;; esac
+	case "$_said$NL" in *"KillMode=process$NL"* | *"KillMode=none$NL"*) lacks "with its KillMode, $_unit leaves a master behind when it stops" ;; esac
+	# Whoever can move the pid file's directory could have root write elsewhere.
+	_above=${_file%/*}
+	_above=${_above%/*}
+	[ -z "$_above" ] || [ ! -e "$_above" ] || (T_FAIL_FILE=/dev/null && check_private "$_above") || lacks "others than root can move the directory of $_file"
 }
 
 # check_tasks: every executable that the contract names is in the bundle.

@@ -95,10 +95,13 @@ bundle.bytes number
 !manager systemd|process|none
 !store directory
 unit.# unit
-!switch.strategy none|restart|socket|exec|takeover|reuseport
+!switch.strategy none|restart|socket|exec|takeover|reuseport|signal|reload
 switch.start relpath
 switch.upgrade-signal signal
 switch.stop-signal signal
+switch.wind-down-signal signal
+switch.reload-signal signal
+switch.pid-file path
 switch.ready-seconds number
 switch.stop-seconds number
 switch.socket.# socket

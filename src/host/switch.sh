@@ -2,7 +2,7 @@
 # contract's strategy hands the service over. Strategies (strategies/NAME.sh, five functions each) read FROM (empty for a first install),
 # TO, TRIAL, CONTRACT and ROOT; one that fails returns 1 with WHY (a stable word) and EVIDENCE set.
 
-strategy_name() { # print none, restart, socket, exec, takeover or reuseport
+strategy_name() { # print none, restart, socket, exec, takeover, reuseport, signal or reload
 	kv_get "$CONTRACT" switch.strategy || echo none
 }
 
@@ -14,7 +14,9 @@ strategy_call() { # prepare|hand_over|ready|way_back|finish: the contract's stra
 		exec) "exec_$1" ;;
 		takeover) "takeover_$1" ;;
 		reuseport) "reuseport_$1" ;;
-		*) WHY=unknown-strategy EVIDENCE="this host.sh knows the strategies none, restart, socket, exec, takeover and reuseport"; return 1 ;;
+		signal) "signal_$1" ;;
+		reload) "reload_$1" ;;
+		*) WHY=unknown-strategy EVIDENCE="this host.sh knows the strategies none, restart, socket, exec, takeover, reuseport, signal and reload"; return 1 ;;
 	esac
 }
 
@@ -141,7 +143,7 @@ switch_resume() { # the switch of this run was interrupted, or it is done
 }
 
 switch_go() { # the part after arming; every step of it can be done again
-	switch_old_=$(manager_main_pid || echo none)
+	switch_old_=$(kv_get "$TRIAL/hand-over.$TO" pid || manager_main_pid || echo none) # a strategy that was interrupted knows whom it asked
 	switch_since_=$(date +%s)
 	still_decided || fail 66 "$WHY" "$EVIDENCE"
 	if [ "$(current_version "$ROOT" || :)" != "$TO" ] && ! point_current "$ROOT" "$TO"; then

@@ -23,16 +23,27 @@ import { VersionRange } from "./version-range.ts";
 export const Switch = z
   .strictObject({
     strategy: z
-      .enum(["none", "restart", "socket", "exec", "takeover", "reuseport"])
+      .enum(["none", "restart", "socket", "exec", "takeover", "reuseport", "signal", "reload"])
       .default("none")
       .describe(
-        "none: only `current` moves. restart: stop and start. socket: systemd keeps the listener. exec: a signal makes the old process start the new one. takeover: the same, and the new one gets listeners and established connections with their state over the Unix socket $CUTOVER_TAKEOVER. reuseport: both run side by side on the same port; manager systemd needs the unit template NAME@.service first in `units` and runs its instances a and b",
+        "none: only `current` moves. restart: stop and start. socket: systemd keeps the listener. exec: a signal makes the old process start the new one. takeover: the same, and the new one gets listeners and established connections with their state over the Unix socket $CUTOVER_TAKEOVER. reuseport: both run side by side on the same port; manager systemd needs the unit template NAME@.service first in `units` and runs its instances a and b. signal: nginx's protocol, the old master waits without workers until the commit. reload: the main process stays and starts new workers",
       ),
     start: RelativePath.optional().describe("Executable in the tree that manager `process` starts"),
     upgradeSignal: SignalName.default("USR2").describe(
-      "Strategies exec and takeover: asks the running process to start its successor",
+      "Strategies exec, takeover and signal: asks the running process to start its successor",
     ),
-    stopSignal: SignalName.default("TERM").describe("Asks a process to finish its work and exit"),
+    windDownSignal: SignalName.optional().describe(
+      "Strategy signal: asks the old master to end its workers gracefully and to stay itself. Default WINCH",
+    ),
+    reloadSignal: SignalName.optional().describe(
+      "Strategy reload: asks the main process to start anew what `current` names now. Default HUP",
+    ),
+    stopSignal: SignalName.optional().describe(
+      "Asks a process to finish its work and exit. Default TERM, with strategy signal QUIT",
+    ),
+    pidFile: AbsolutePath.optional().describe(
+      "Strategy signal with manager systemd: where the master writes its pid, the unit's PIDFile=. With manager process it is $CUTOVER_PID_FILE. Beside it stand `.oldbin` (nginx) or `.2` (gunicorn) while two masters live",
+    ),
     readyWithinSeconds: z.int().min(1).max(3600).default(30).describe("Time that a new process has to become ready"),
     stopWithinSeconds: z
       .int()

@@ -26,7 +26,8 @@ export function contractIssues(component: Component): ContractIssue[] {
   }));
 }
 
-function processIssues({ manager, units, switch: { strategy, start, sockets } }: Component): Issue[] {
+function processIssues({ manager, units, switch: change }: Component): Issue[] {
+  const { strategy, start, sockets } = change;
   const issues: Issue[] = [];
   if (manager === "process" && start === undefined)
     issues.push(["manager process needs `start`, the executable to run", "switch"]);
@@ -51,7 +52,29 @@ function processIssues({ manager, units, switch: { strategy, start, sockets } }:
   if (strategy === "reuseport" && second > 0) issues.push(["only the first unit can be a template", "units", second]);
   if (strategy !== "none" && manager === "none")
     issues.push([`strategy ${strategy} needs manager systemd or process`, "switch", "strategy"]);
+  issues.push(...signalIssues(manager, change));
   return [...issues, ...repeated(units, ["units"]), ...repeated(sockets, ["switch", "sockets"])];
+}
+
+/** What belongs to one strategy misleads beside another. */
+function signalIssues(
+  manager: Component["manager"],
+  { strategy, windDownSignal, reloadSignal, pidFile }: Component["switch"],
+): Issue[] {
+  const issues: Issue[] = [];
+  const only = (owner: string, field: string, value: unknown): void => {
+    if (value !== undefined && strategy !== owner)
+      issues.push([`${field} belongs to strategy ${owner}, but strategy is ${strategy}`, "switch", field]);
+  };
+  only("signal", "windDownSignal", windDownSignal);
+  only("reload", "reloadSignal", reloadSignal);
+  only("signal", "pidFile", pidFile);
+  if (strategy !== "signal") return issues;
+  if (manager === "systemd" && pidFile === undefined)
+    issues.push(["strategy signal needs `pidFile`, where the master writes its pid", "switch"]);
+  if (manager === "process" && pidFile !== undefined)
+    issues.push(["with manager process the master writes its pid to $CUTOVER_PID_FILE", "switch", "pidFile"]);
+  return issues;
 }
 
 function taskIssues({ tasks, health, drain, backupTask }: Component): Issue[] {

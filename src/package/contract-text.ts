@@ -19,7 +19,11 @@ export function contractEntries(contract: Component): KeyValue[] {
     ["switch.strategy", change.strategy],
     ["switch.start", change.start],
     ["switch.upgrade-signal", change.upgradeSignal],
-    ["switch.stop-signal", change.stopSignal],
+    ["switch.stop-signal", change.stopSignal ?? usualStopSignal(change.strategy)],
+    // Only where they mean something: a host.sh from before them refuses what it does not know.
+    ["switch.wind-down-signal", change.strategy === "signal" ? (change.windDownSignal ?? "WINCH") : undefined],
+    ["switch.reload-signal", change.strategy === "reload" ? (change.reloadSignal ?? "HUP") : undefined],
+    ["switch.pid-file", change.pidFile],
     ["switch.ready-seconds", change.readyWithinSeconds],
     ["switch.stop-seconds", change.stopWithinSeconds],
     ["grade", contract.grade],
@@ -60,6 +64,8 @@ export function contractEntries(contract: Component): KeyValue[] {
 
 /** A Component document as it would stand in YAML; the schema still has to accept it. */
 export function readContract(component: string, values: Values): Raw {
+  const unless = (usual: string, key: string): string | undefined =>
+    values.get(key) === usual ? undefined : values.get(key);
   return {
     apiVersion: "cutover/v1",
     kind: "Component",
@@ -73,7 +79,10 @@ export function readContract(component: string, values: Values): Raw {
       strategy: values.get("switch.strategy"),
       start: values.get("switch.start"),
       upgradeSignal: values.get("switch.upgrade-signal"),
-      stopSignal: values.get("switch.stop-signal"),
+      windDownSignal: unless("WINCH", "switch.wind-down-signal"),
+      reloadSignal: unless("HUP", "switch.reload-signal"),
+      stopSignal: unless(usualStopSignal(values.get("switch.strategy")), "switch.stop-signal"),
+      pidFile: values.get("switch.pid-file"),
       readyWithinSeconds: integer(values, "switch.ready-seconds"),
       stopWithinSeconds: integer(values, "switch.stop-seconds"),
       sockets: list(values, "switch.socket"),
@@ -211,6 +220,11 @@ function neededComponents(values: Values): Record<string, string> {
   const prefix = "needs.component.";
   const named = [...values].filter(([key]) => key.startsWith(prefix));
   return Object.fromEntries(named.map(([key, range]) => [key.slice(prefix.length), range]));
+}
+
+/** TERM makes nginx drop what it is doing. */
+function usualStopSignal(strategy: string | undefined): string {
+  return strategy === "signal" ? "QUIT" : "TERM";
 }
 
 function numbered(prefix: string, items: readonly (string | number)[]): [string, string | number][] {

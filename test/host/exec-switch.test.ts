@@ -1,57 +1,13 @@
 // Strategies restart and exec with a real service: what it serves, and what a client sees meanwhile.
 import assert from "node:assert/strict";
 import { readdir, readFile, readlink } from "node:fs/promises";
-import { get } from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { alive, type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { ask, failures, underLoad } from "../support/asking-clients.ts";
+import { alive, shells, withPartsHost } from "../support/host-parts.ts";
+import { commit, switchTo } from "../support/parts-steps.ts";
 import { until } from "../support/until.ts";
-
-const switchTo = (host: PartsHost, version: string, deadline = "60") =>
-  host.task("switch", "do", { version, run: version, session: "a", options: { deadline } });
-async function commit(host: PartsHost, version: string): Promise<void> {
-  const switched = await switchTo(host, version);
-  assert.equal(switched.exitCode, 0, `${switched.reason} ${switched.evidence}`);
-  assert.equal((await host.task("confirm", "do", { version, run: version, session: "b" })).exitCode, 0);
-  assert.equal((await host.task("commit", "do", { version, run: version })).exitCode, 0);
-}
-function ask(port: number): Promise<string> {
-  return new Promise((done) => {
-    const request = get({ host: "127.0.0.1", port, agent: false, timeout: 3000 }, (reply) => {
-      let body = "";
-      reply.setEncoding("utf8").on("data", (text: string) => {
-        body += text;
-      });
-      reply.on("end", () => done(reply.statusCode === 200 ? body.trim() : `failed ${reply.statusCode}`));
-      reply.on("error", (error) => done(`failed ${error.message}`));
-    });
-    request.on("timeout", () => request.destroy(new Error("timeout")));
-    request.on("error", (error) => done(`failed ${error.message}`));
-  });
-}
-/** Asks all the time while `body` runs; what was answered, counted. */
-async function underLoad(port: number, body: () => Promise<void>): Promise<Record<string, number>> {
-  const answers: Record<string, number> = {};
-  let going = true;
-  const client = async (): Promise<void> => {
-    while (going) {
-      const answer = await ask(port);
-      answers[answer] = (answers[answer] ?? 0) + 1;
-      await delay(5);
-    }
-  };
-  const clients = [client(), client(), client()];
-  try {
-    await body();
-  } finally {
-    going = false;
-    await Promise.all(clients);
-  }
-  return answers;
-}
-const failures = (answers: Record<string, number>): string[] =>
-  Object.keys(answers).filter((answer) => answer.startsWith("failed"));
 
 for (const shell of shells) {
   const name = shell.join(" ");

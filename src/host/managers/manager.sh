@@ -29,8 +29,8 @@ manager_restart() { # stop and start; returns before it is ready
 	manager_call restart
 }
 
-manager_main_pid() { # print the pid of the live main process, 1 when there is none
-	manager_call main_pid
+manager_main_pid() { # print the pid of the live main process, 1 when there is none; of several masters the newest
+	if [ "$(strategy_name)" = signal ]; then signal_main_pid; else manager_call main_pid; fi
 }
 
 manager_is_active() { # 0 when it runs and said that it is ready

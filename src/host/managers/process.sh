@@ -26,7 +26,10 @@ process_is_ours() { # PID: it lives and is what we started, or was handed our pi
 		boot_id
 		kv_raw "$PROCESS_FILE" born && [ "$RAW" = "$ours_born_" ] && kv_raw "$PROCESS_FILE" boot-id && [ "$RAW" = "$BOOT_ID" ] && return 0
 	fi
-	{ tr '\0' '\n' <"/proc/$1/environ"; } 2>/dev/null | grep -qxF "CUTOVER_PID_FILE=$PID_FILE"
+	! { tr '\0' '\n' <"/proc/$1/environ"; } 2>/dev/null | grep -qxF "CUTOVER_PID_FILE=$PID_FILE" || return 0
+	# Programs that show a title of their own (nginx) write it over their environment.
+	case $(readlink "/proc/$1/exe" 2>/dev/null || :) in "$ROOT/versions/"*) return 0 ;; esac
+	return 1
 }
 
 process_main_pid() { # print the pid that the service wrote when it was ready, while that process lives
@@ -79,13 +82,14 @@ process_spawn() { # [FILE]: run ROOT/current/<start> in a session of its own, wi
 
 process_stop() { # switch.stop-signal to the main process (or what was started and never got ready), KILL after switch.stop-seconds
 	process_files
-	stop_pid_=$(process_main_pid || kv_get "$PROCESS_FILE" pid || :)
-	if ! process_is_ours "$stop_pid_" || ! stop_born_=$(process_born "$stop_pid_"); then
-		rm -f "$PID_FILE"
-		return 0
+	stop_pid_=$(manager_main_pid || kv_get "$PROCESS_FILE" pid || :)
+	# An old master would bring its workers back when the new one ends.
+	[ "$(strategy_name)" != signal ] || signal_end_others "$stop_pid_"
+	if process_is_ours "$stop_pid_" && stop_born_=$(process_born "$stop_pid_"); then
+		end_process "$stop_pid_" "$stop_born_" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" "$(contract_number switch.stop-seconds 30)"
 	fi
-	end_process "$stop_pid_" "$stop_born_" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" "$(contract_number switch.stop-seconds 30)"
 	rm -f "$PID_FILE"
+	[ "$(strategy_name)" != signal ] || { signal_end_orphans && rm -f "$PID_FILE.2" "$PID_FILE.oldbin"; }
 }
 
 process_restart() { # stop, then start

@@ -82,6 +82,18 @@ systemd_main_pid() { # print MainPID of the first unit
 	echo "$main_pid_"
 }
 
+systemd_owns() { # PID: it is in the control group of the first unit, where nobody but systemd and root puts a process
+	owns_unit_=$(systemd_units service | head -n 1)
+	owns_group_=$(systemd_ask show -p ControlGroup --value "$owns_unit_") || return 1
+	[ -n "$owns_group_" ] || return 1
+	# Paths are relative to the control group that systemd itself lives in (containers).
+	awk -v group="$owns_group_" '
+		{ at = index($0, ":"); at += index(substr($0, at + 1), ":"); of = substr($0, 1, at); path = substr($0, at + 1) }
+		NR == FNR { if (sub(/\/init\.scope$/, "", path)) root[of] = path; next }
+		of in root && (path == root[of] group || index(path, root[of] group "/") == 1) { found = 1 }
+		END { exit !found }' /proc/1/cgroup "/proc/$1/cgroup" 2>/dev/null
+}
+
 systemd_is_active() { # every unit active
 	# shellcheck disable=SC2046
 	set -- $(systemd_units)

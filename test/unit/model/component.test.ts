@@ -54,6 +54,26 @@ const refused: readonly [why: string, document: object, at: RegExp][] = [
     { manager: "process", switch: { strategy: "socket", start: "run", sockets: ["web.socket"] } },
     /^switch\.strategy: /,
   ],
+  [
+    "masters without a pid file",
+    { manager: "systemd", units: ["web.service"], switch: { strategy: "signal" } },
+    /^switch: strategy signal needs `pidFile`/,
+  ],
+  [
+    "a pid file of its own beside that of manager process",
+    { manager: "process", switch: { strategy: "signal", start: "run", pidFile: "/run/web.pid" } },
+    /^switch\.pidFile: .*CUTOVER_PID_FILE/,
+  ],
+  [
+    "a wind-down signal that nobody is sent",
+    { manager: "process", switch: { strategy: "exec", start: "run", windDownSignal: "WINCH" } },
+    /^switch\.windDownSignal: .*strategy signal/,
+  ],
+  [
+    "a reload signal that nobody is sent",
+    { manager: "process", switch: { strategy: "signal", start: "run", reloadSignal: "HUP" } },
+    /^switch\.reloadSignal: .*strategy reload/,
+  ],
   ["a restart of nothing", { switch: { strategy: "restart" } }, /^switch\.strategy: /],
   [
     "an unknown health task",

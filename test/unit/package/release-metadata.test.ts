@@ -87,6 +87,27 @@ for (const [what, drain] of Object.entries({
     assert.match(written, /^drain\./m);
   });
 
+test("signals are signed as the host will send them, for the strategies that send them", () => {
+  const signed = (change: object): string => {
+    const component = Component.parse({ ...contract, units: ["web.service"], switch: change });
+    const written = encodeReleaseMetadata({ ...metadata, contract: component });
+    assert.equal(encodeReleaseMetadata(parseReleaseMetadata(written)), written);
+    assert.deepEqual(parseReleaseMetadata(written).contract, component);
+    return written;
+  };
+  const pidFile = "/run/web/nginx.pid";
+  const master = signed({ strategy: "signal", pidFile });
+  for (const line of ["stop-signal QUIT", "upgrade-signal USR2", "wind-down-signal WINCH", `pid-file ${pidFile}`])
+    assert.match(master, new RegExp(`^switch\\.${line}$`, "m"));
+  assert.match(signed({ strategy: "signal", pidFile, stopSignal: "TERM" }), /^switch\.stop-signal TERM$/m);
+  const reloaded = signed({ strategy: "reload" });
+  assert.match(reloaded, /^switch\.reload-signal HUP$/m);
+  assert.doesNotMatch(reloaded, /wind-down|pid-file/);
+  const restarted = signed({ strategy: "restart" });
+  assert.match(restarted, /^switch\.stop-signal TERM$/m);
+  assert.doesNotMatch(restarted, /wind-down|reload-signal|pid-file/);
+});
+
 test("a minimal contract has no key without a value, and no bundle", () => {
   const small = Component.parse({ apiVersion: "cutover/v1", kind: "Component", name: "web", root: "/srv/web" });
   const written = encodeReleaseMetadata({ ...metadata, bundle: undefined, contract: small });

@@ -1,0 +1,141 @@
+# The masters of a service under strategy signal: who they are, how they and their workers end, and what their pid files say. nginx renames
+# the file of the old master to NAME.oldbin, gunicorn writes that of the new one to NAME.2, as long as both live.
+
+signal_pid_file() { # set MASTER_FILE, where the masters write their pid
+	if [ "$(manager_name)" = systemd ]; then
+		MASTER_FILE=$(kv_get "$CONTRACT" switch.pid-file)
+	else
+		process_files
+		MASTER_FILE=$PID_FILE
+	fi
+}
+
+signal_read_pid() { # FILE: print the pid in it; nothing when there is none. The service wrote it: it may be anything
+	read_pid_=
+	[ -f "$1" ] || return 0 # a FIFO would hold us up
+	{ read -r read_pid_ <"$1"; } 2>/dev/null || :
+	case $read_pid_ in '' | *[!0-9]*) ;; *) echo "$read_pid_" ;; esac
+}
+
+signal_is_ours() { # PID: it lives and belongs to the service: we never signal what only a file of the service names
+	process_born "$1" >/dev/null || return 1
+	if [ "$(manager_name)" = systemd ]; then systemd_owns "$1"; else process_is_ours "$1"; fi
+}
+
+signal_masters() { # print the pids of the living masters, the newest first
+	signal_pid_file
+	masters_=' '
+	for masters_path_ in "$MASTER_FILE.2" "$MASTER_FILE" "$MASTER_FILE.oldbin"; do
+		masters_pid_=$(signal_read_pid "$masters_path_")
+		case $masters_ in *" ${masters_pid_:-none} "*) continue ;; esac
+		signal_is_ours "$masters_pid_" || continue
+		masters_="$masters_$masters_pid_ "
+		echo "$masters_pid_"
+	done
+}
+
+signal_main_pid() { # print the newest living master, 1 when there is none
+	main_masters_=$(signal_masters)
+	[ -n "$main_masters_" ] && echo "${main_masters_%%"$NL"*}"
+}
+
+signal_workers() { # MASTER: print its children that are no masters themselves
+	workers_masters_=" $(signal_masters | tr '\n' ' ')"
+	for workers_pid_ in $(children_of "$1"); do
+		case $workers_masters_ in *" $workers_pid_ "*) ;; *) echo "$workers_pid_" ;; esac
+	done
+}
+
+signal_serves() { # MASTER: 0 when a worker of it accepts
+	# shellcheck disable=SC2046 # pids
+	any_accepts $(signal_workers "$1")
+}
+
+# ---- ending them -------------------------------------------------------------
+
+signal_end_master() { # PID: it ends by the stop signal, by force after switch.stop-seconds, and with it its workers
+	end_master_born_=$(process_born "$1") || return 0
+	end_master_workers_=
+	for end_master_pid_ in $(signal_workers "$1"); do
+		end_master_workers_="$end_master_workers_$end_master_pid_ $(process_born "$end_master_pid_" || echo gone)$NL"
+	done
+	end_process "$1" "$end_master_born_" "$(kv_get "$CONTRACT" switch.stop-signal || echo QUIT)" "$(contract_number switch.stop-seconds 30)"
+	# Workers of a master that had to be killed would accept for ever.
+	while read -r end_master_pid_ end_master_born_; do
+		[ -z "$end_master_pid_" ] || end_process "$end_master_pid_" "$end_master_born_" TERM 1
+	done <<-END
+		$end_master_workers_
+	END
+}
+
+signal_end_others() { # MAIN: of the masters only this one stays; 1 with WHY and EVIDENCE when systemd would lose it over that
+	for end_others_pid_ in $(signal_masters); do
+		[ "$end_others_pid_" != "$1" ] || continue
+		signal_keep_unit "$1" || return 1
+		signal_end_master "$end_others_pid_"
+	done
+}
+
+signal_end_orphans() { # [VERSION]: what runs a program of that version (of any) and belongs to no living master ends: workers whose master was killed
+	orphans_masters_=" $(signal_masters | tr '\n' ' ')"
+	orphans_signal_=$(kv_get "$CONTRACT" switch.stop-signal || echo QUIT)
+	orphans_=
+	for orphans_pid_ in $(signal_running "${1-}"); do
+		orphans_born_=$(process_born "$orphans_pid_") || continue
+		orphans_parent_=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$orphans_pid_/status" 2>/dev/null) || continue
+		case $orphans_masters_ in *" $orphans_pid_ "* | *" $orphans_parent_ "*) continue ;; esac
+		kill -s "$orphans_signal_" "$orphans_pid_" 2>/dev/null || :
+		orphans_="$orphans_$orphans_pid_ $orphans_born_$NL"
+	done
+	while read -r orphans_pid_ orphans_born_; do
+		[ -z "$orphans_pid_" ] || end_process "$orphans_pid_" "$orphans_born_" "$orphans_signal_" "$(contract_number switch.stop-seconds 30)"
+	done <<-END
+		$orphans_
+	END
+}
+
+signal_running() { # [VERSION]: print the pids of processes whose program lies in that version, or in any
+	# shellcheck disable=SC2012 # names of /proc
+	ls -l /proc/[0-9]*/exe 2>/dev/null | awk -v below="$ROOT/versions/${1:+$1/}" '
+		{ at = index($0, " -> "); if (!at || index(substr($0, at + 4), below) != 1) next
+		$0 = substr($0, 1, at - 1); split($NF, part, "/"); print part[3] }'
+}
+
+# ---- pid files ---------------------------------------------------------------
+
+signal_settle() { # the masters put their pid files back by themselves; what names a dead one goes, and one that is missing is written
+	signal_pid_file
+	uptime_cs
+	settle_by_=$((UPTIME_CS + 500))
+	while :; do
+		settle_side_=
+		for settle_path_ in "$MASTER_FILE.2" "$MASTER_FILE.oldbin"; do
+			[ -f "$settle_path_" ] || continue
+			if signal_is_ours "$(signal_read_pid "$settle_path_")"; then settle_side_=yes; else rm -f "$settle_path_"; fi
+		done
+		settle_main_=$(signal_main_pid) || return 0
+		if [ -z "$settle_side_" ] && [ "$(signal_read_pid "$MASTER_FILE")" = "$settle_main_" ]; then return 0; fi
+		uptime_cs
+		[ "$UPTIME_CS" -lt "$settle_by_" ] || break
+		nap
+	done
+	[ "$(signal_read_pid "$MASTER_FILE")" = "$settle_main_" ] || signal_name_main "$settle_main_" || :
+}
+
+signal_keep_unit() { # MAIN: when its other master ends, systemd looks into the pid file for the one that stays, and stops the unit when it finds none
+	[ "$(manager_name)" = systemd ] || return 0
+	signal_pid_file
+	[ "$(systemd_main_pid || :)" = "$1" ] || [ "$(signal_read_pid "$MASTER_FILE")" = "$1" ] || signal_name_main "$1"
+}
+
+signal_name_main() { # PID: the pid file names it; 1 with WHY and EVIDENCE
+	signal_pid_file
+	WHY=cannot-write EVIDENCE="cannot write $MASTER_FILE"
+	name_directory_=${MASTER_FILE%/*}
+	# Where the directory is the service's own, the file is made in root's above it and moved in: that follows no link.
+	[ "$(stat -c %u "$name_directory_" 2>/dev/null)" = "$MY_UID" ] || name_directory_=${name_directory_%/*}
+	name_new_=$(mktemp "$name_directory_/.cutover-pid.XXXXXX") || return 1
+	{ echo "$1" >"$name_new_" && chmod 644 "$name_new_" && mv -fT "$name_new_" "$MASTER_FILE"; } 2>/dev/null && return 0
+	rm -f "$name_new_"
+	return 1
+}

@@ -1,0 +1,123 @@
+# Strategy `reload`: the main process stays and, asked by a signal, starts anew what current names: HAProxy's master executes itself again, others
+# read their files and start new workers. Its pid proves nothing then, so what runs must show that it is new: workers that were born
+# since, run no other version and accept, while the old ones accept no more; without workers, the main process by its program,
+# directory or arguments. A reload that changes nothing fails. The same signal is the way back.
+# TRIAL/hand-over.VERSION remembers when we asked; to ask twice does no harm.
+
+reload_prepare() { # the running process must know the signal; most signals end a process that does not
+	if prepare_main_=$(manager_main_pid); then reload_understands "$prepare_main_"; fi
+}
+
+reload_hand_over() { # from what runs to what current names; cold start when nothing runs
+	reload_to "$TO"
+}
+
+reload_ready() { # print ready, pending or failed
+	manager_condition
+}
+
+reload_way_back() { # the same with current pointing back, anew where it does not help; a first install that goes back stops
+	if [ -z "$FROM" ]; then
+		manager_stop
+	elif [ ! -f "$TRIAL/hand-over.$TO" ] && manager_main_pid >/dev/null; then
+		: # nobody was asked
+	else
+		reload_to "$FROM" || manager_restart
+	fi
+}
+
+reload_finish() { # nothing is left over
+	:
+}
+
+reload_understands() { # PID: it handles the signal; 1 with WHY and EVIDENCE
+	understands_=$(kv_get "$CONTRACT" switch.reload-signal || echo HUP)
+	WHY=cannot-hand-over EVIDENCE="the running pid $1 does not handle $understands_, which strategy reload sends it"
+	catches "$1" "$understands_"
+}
+
+reload_to() { # VERSION: the main process is asked until it shows that it runs VERSION; 1 with WHY and EVIDENCE
+	reload_file_=$TRIAL/hand-over.$1
+	if ! reload_main_=$(manager_main_pid) || ! reload_born_=$(process_born "$reload_main_"); then
+		reload_remember none none
+		manager_restart
+		return
+	fi
+	reload_understands "$reload_main_" || return 1
+	if [ "$(kv_get "$reload_file_" pid || :)" = "$reload_main_" ] && [ "$(kv_get "$reload_file_" born || :)" = "$reload_born_" ]; then
+		# Interrupted: perhaps all is done. What started before we asked is told from the rest by the first time.
+		reload_tick_=$(kv_get "$reload_file_" tick)
+		reload_workers_=$(kv_get "$reload_file_" workers)
+		if reload_shows "$1" && reload_quiet; then return 0; fi
+	else
+		reload_tick_=$(clock_tick)
+		reload_workers_=no
+		# shellcheck disable=SC2046 # pids
+		if any_accepts $(children_of "$reload_main_"); then reload_workers_=yes; fi
+		reload_remember "$reload_main_" "$reload_born_" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $reload_file_"; return 1; }
+	fi
+	kill -s "$understands_" "$reload_main_" 2>/dev/null || :
+	reload_wait "$1" && reload_quiet
+}
+
+reload_remember() { # PID BORN: that it is asked now
+	{
+		kv_line born "$2"
+		kv_line pid "$1"
+		kv_line tick "${reload_tick_-0}"
+		kv_line workers "${reload_workers_-no}"
+	} | atomic_write "$reload_file_"
+}
+
+reload_wait() { # VERSION: until the new code shows; 1 with WHY and EVIDENCE when the main process ended, nothing changed in time, or the trial was decided
+	wait_seconds_=$(contract_number switch.ready-seconds 30)
+	uptime_cs
+	wait_by_=$((UPTIME_CS + wait_seconds_ * 100))
+	until reload_shows "$1"; do
+		still_decided || return 1
+		if ! same_process "$reload_main_" "$reload_born_"; then
+			WHY=new-version-died
+			EVIDENCE="the main process $reload_main_ ended over the reload; $(manager_status_evidence)"
+			return 1
+		fi
+		uptime_cs
+		if [ "$UPTIME_CS" -ge "$wait_by_" ]; then
+			WHY=not-reloaded
+			EVIDENCE="no process that $reload_main_ started since runs $1 and accepts after $wait_seconds_ s; $(manager_status_evidence)"
+			return 1
+		fi
+		nap
+	done
+}
+
+reload_shows() { # VERSION: 0 when new code is seen to run: a worker that was born since and accepts, or the main process itself
+	for shows_child_ in $(children_of "$reload_main_"); do
+		exec_runs "$shows_child_" "$1" "$reload_tick_" || continue
+		if [ "$reload_workers_" = yes ]; then
+			! accepts "$shows_child_" || return 0
+		elif runs_visibly "$shows_child_" "$1"; then
+			return 0
+		fi
+	done
+	[ "$reload_workers_" = no ] && runs_visibly "$reload_main_" "$1"
+}
+
+reload_quiet() { # the workers from before accept no more; 1 with WHY and EVIDENCE
+	wait_quiet "$(contract_number switch.stop-seconds 30)" reload_old_workers
+}
+
+reload_old_workers() { # print the main process's children that were born before we asked
+	for old_pid_ in $(children_of "$reload_main_"); do
+		old_born_=$(process_born "$old_pid_") || continue
+		[ "$old_born_" -ge "$reload_tick_" ] || echo "$old_pid_"
+	done
+}
+
+runs_visibly() { # PID VERSION: its program, directory or an argument lies in that version, and none in another
+	exec_runs "$1" "$2" 0 || return 1
+	{
+		readlink "/proc/$1/exe" "/proc/$1/cwd" || :
+		exec_arguments "$1"
+	} 2>/dev/null | grep -qF "$ROOT/versions/$2/" && return 0
+	[ "$(readlink "/proc/$1/cwd" 2>/dev/null || :)" = "$ROOT/versions/$2" ]
+}

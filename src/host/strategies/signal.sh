@@ -1,0 +1,193 @@
+# Strategy `signal`: nginx's protocol, which gunicorn speaks too. The master is asked (USR2) to start its successor, which inherits the
+# listeners. When the successor's workers accept, those of the old master are asked to end (WINCH), and it waits without any until the
+# commit (QUIT). Until then the way back is HUP to it and QUIT to the new one, so no listener closes either way (P11).
+# The main process is the newest living master, also for a probe; systemd's MainPID stays the old one until that ends.
+# TRIAL/hand-over.VERSION remembers whom we asked (`.cold`: nobody, it was started anew). All else is read from the processes themselves
+# and their pid files (masters.sh), so every step can be done again.
+
+signal_prepare() { # the running master must know the signal that asks it; most others would end by it
+	if prepare_main_=$(signal_main_pid); then signal_understands "$prepare_main_"; fi
+}
+
+signal_hand_over() { # from what runs to what current names; cold start when nothing runs
+	signal_forward "$TO"
+}
+
+signal_ready() { # print ready, pending or failed: the main process runs what current names, and its workers accept
+	ready_word_=$(manager_condition)
+	if [ "$ready_word_" = ready ]; then
+		if ! ready_main_=$(signal_main_pid); then
+			ready_word_=pending
+		elif ! exec_runs "$ready_main_" "$(current_version "$ROOT" || :)" 0; then
+			ready_word_=failed
+		elif ! signal_serves "$ready_main_"; then
+			ready_word_=pending
+		fi
+	fi
+	echo "$ready_word_"
+}
+
+signal_way_back() { # the old master's workers return and the new master ends; without an old master that of TO hands over to FROM
+	if [ -z "$FROM" ]; then
+		manager_stop
+	elif signal_asked "$TO" && same_process "$ASKED" "$ASKED_BORN"; then
+		signal_take_back || manager_restart
+	elif [ ! -f "$ASKED_FILE" ] && [ ! -f "$ASKED_FILE.cold" ]; then
+		signal_main_pid >/dev/null || manager_restart # nothing has happened yet: what ran goes on
+	else
+		{ signal_forward "$FROM" && signal_end_others "$(signal_main_pid || :)"; } || manager_restart
+	fi
+}
+
+signal_finish() { # the old master ends; it must not be the one that serves
+	signal_asked "$TO" || return 0
+	same_process "$ASKED" "$ASKED_BORN" || { signal_settle; return 0; }
+	WHY=not-handed-over
+	finish_main_=$(signal_main_pid) || finish_main_=none
+	EVIDENCE="main process $finish_main_ does not run $TO any more; the old master $ASKED lives"
+	exec_runs "$finish_main_" "$TO" "$ASKED_TICK" || return 1
+	signal_end_others "$finish_main_" || return 1
+	signal_settle
+}
+
+signal_asked() { # VERSION: 0 when a master was asked to hand over to it; sets ASKED, ASKED_BORN and ASKED_TICK
+	ASKED_FILE=$TRIAL/hand-over.$1
+	[ -f "$ASKED_FILE" ] || return 1
+	ASKED=$(kv_get "$ASKED_FILE" pid)
+	ASKED_BORN=$(kv_get "$ASKED_FILE" born)
+	ASKED_TICK=$(kv_get "$ASKED_FILE" tick)
+}
+
+signal_understands() { # PID: it handles the signal that asks for a successor; 1 with WHY and EVIDENCE
+	understands_=$(kv_get "$CONTRACT" switch.upgrade-signal || echo USR2)
+	WHY=cannot-hand-over EVIDENCE="the running pid $1 does not handle $understands_, which strategy signal sends it"
+	catches "$1" "$understands_"
+}
+
+# ---- forward -----------------------------------------------------------------
+
+signal_forward() { # VERSION: a new master runs it and its workers accept, the old one stays without any; goes on where it was interrupted
+	if ! signal_asked "$1"; then
+		forward_main_=$(signal_main_pid) || forward_main_=
+		if [ -f "$ASKED_FILE.cold" ] && exec_runs "$forward_main_" "$1" 0; then return 0; fi
+		if ! forward_born_=$(process_born "$forward_main_"); then
+			signal_cold
+			return
+		fi
+		signal_alone "$forward_main_" && signal_understands "$forward_main_" || return 1
+		{
+			kv_line born "$forward_born_"
+			kv_line pid "$forward_main_"
+			kv_line tick "$(clock_tick)"
+		} | atomic_write "$ASKED_FILE" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $ASKED_FILE"; return 1; }
+		signal_asked "$1"
+	fi
+	if ! signal_successor "$1"; then
+		if ! same_process "$ASKED" "$ASKED_BORN"; then
+			signal_cold
+			return
+		fi
+		# Who has started one already takes no notice of a second one.
+		kill -s "$(kv_get "$CONTRACT" switch.upgrade-signal || echo USR2)" "$ASKED" 2>/dev/null || :
+	fi
+	if ! signal_wait "$1"; then
+		forward_why_=$WHY forward_evidence_=$EVIDENCE
+		signal_drop_successor "$1" "$(signal_booting)"
+		if same_process "$ASKED" "$ASKED_BORN"; then forward_evidence_="old pid $ASKED still serves; $forward_evidence_"; fi
+		WHY=$forward_why_ EVIDENCE=$forward_evidence_
+		return 1
+	fi
+	same_process "$ASKED" "$ASKED_BORN" || return 0
+	kill -s "$(kv_get "$CONTRACT" switch.wind-down-signal || echo WINCH)" "$ASKED" 2>/dev/null || :
+	wait_quiet "$(contract_number switch.stop-seconds 30)" signal_workers "$ASKED" && return 0
+	EVIDENCE="$EVIDENCE although its master $ASKED was asked to end it; nginx and gunicorn do so only when they run as daemons"
+	return 1
+}
+
+signal_cold() { # nobody is there to ask: what is left ends, and the service is started anew
+	: >"$ASKED_FILE.cold" 2>/dev/null || still_decided || return 1
+	manager_restart
+}
+
+signal_alone() { # MAIN: an older master that somebody else has left behind ends, if MAIN serves; 1 with WHY and EVIDENCE
+	alone_others_=$(signal_masters | grep -vx "$1" | tr '\n' ' ') || :
+	[ -n "$alone_others_" ] || return 0
+	WHY=two-masters EVIDENCE="pid $1 is the newest master and does not serve; beside it live: $alone_others_"
+	signal_serves "$1" && signal_end_others "$1"
+}
+
+signal_successor() { # VERSION: 0 when the main process is a new master that runs it; sets SUCCESSOR
+	SUCCESSOR=$(signal_main_pid) || return 1
+	[ "$SUCCESSOR" != "$ASKED" ] && exec_runs "$SUCCESSOR" "$1" "$ASKED_TICK"
+}
+
+signal_booting() { # print children of the asked master that were born since and do not accept: its successor, before it says so in its pid file
+	same_process "$ASKED" "$ASKED_BORN" || return 0
+	for booting_pid_ in $(signal_workers "$ASKED"); do
+		booting_born_=$(process_born "$booting_pid_") || continue
+		[ "$booting_born_" -lt "$ASKED_TICK" ] || accepts "$booting_pid_" || echo "$booting_pid_"
+	done
+}
+
+signal_wait() { # VERSION: until a new master runs it and its workers accept; 1 with WHY and EVIDENCE when it died, hung, or the trial was decided
+	wait_seconds_=$(contract_number switch.ready-seconds 30)
+	uptime_cs
+	wait_by_=$((UPTIME_CS + wait_seconds_ * 100))
+	wait_seen_=$UPTIME_CS
+	while :; do
+		if signal_successor "$1" && signal_serves "$SUCCESSOR"; then return 0; fi
+		still_decided || return 1
+		uptime_cs
+		if [ "${SUCCESSOR:-$ASKED}" != "$ASKED" ] || [ -n "$(signal_booting)" ] || has_pending_signal "$ASKED"; then
+			wait_seen_=$UPTIME_CS
+		elif [ $((UPTIME_CS - wait_seen_)) -ge 100 ]; then
+			WHY=new-version-died
+			EVIDENCE="$1 ended before it was ready; $(manager_status_evidence)"
+			return 1
+		fi
+		if [ "$UPTIME_CS" -ge "$wait_by_" ]; then
+			WHY=not-ready
+			EVIDENCE="$1 not ready within $wait_seconds_ s; $(manager_status_evidence)"
+			if [ "${SUCCESSOR:-$ASKED}" != "$ASKED" ] && ! exec_runs "$SUCCESSOR" "$1" "$ASKED_TICK"; then
+				EVIDENCE="the new master $SUCCESSOR does not run $1: the first one has to be started through $ROOT/current; $EVIDENCE"
+			fi
+			return 1
+		fi
+		nap
+	done
+}
+
+signal_drop_successor() { # VERSION PIDS: a successor, a master by now or one of PIDS, that never got ready ends; one that comes late would serve beside the version we chose
+	for drop_pid_ in $(signal_masters) $2; do
+		[ "$drop_pid_" = "$ASKED" ] || signal_end_master "$drop_pid_"
+	done
+	signal_end_orphans "$1"
+	signal_settle
+}
+
+# ---- back --------------------------------------------------------------------
+
+signal_take_back() { # the asked master's workers return if they are gone, then every other master ends; 1 with WHY and EVIDENCE
+	take_back_booting_=
+	[ -f "$TRIAL/hand-over.revived" ] || take_back_booting_=$(signal_booting) # later they might be workers that return
+	if ! signal_serves "$ASKED"; then
+		# Each HUP starts a set of workers, so a way back that was interrupted first looks for those that it asked for.
+		if [ ! -f "$TRIAL/hand-over.revived" ] || ! signal_revived 2; then
+			echo "$ASKED" >"$TRIAL/hand-over.revived" 2>/dev/null || :
+			kill -s HUP "$ASKED" 2>/dev/null || :
+			signal_revived "$(contract_number switch.ready-seconds 30)" || return 1
+		fi
+	fi
+	signal_drop_successor "$TO" "$take_back_booting_"
+}
+
+signal_revived() { # SECONDS: until a worker of the asked master accepts; 1 with WHY and EVIDENCE
+	uptime_cs
+	revived_by_=$((UPTIME_CS + $1 * 100))
+	until signal_serves "$ASKED"; do
+		uptime_cs
+		WHY=not-ready EVIDENCE="the old master $ASKED did not bring its workers back within $1 s"
+		[ "$UPTIME_CS" -lt "$revived_by_" ] && same_process "$ASKED" "$ASKED_BORN" || return 1
+		nap
+	done
+}

@@ -1,0 +1,91 @@
+# Who accepts connections: read from /proc, for strategies where listeners stay open and only the processes behind them change. For our
+# own processes and for root.
+
+children_of() { # PID: print the pids of its children
+	cat "/proc/$1"/task/*/children 2>/dev/null || :
+}
+
+catches() { # PID SIGNAL: 0 when it handles that signal, or holds it back while it executes itself again; most signals end a process that does neither
+	case $2 in
+		HUP) catches_bit_=0 ;;
+		INT) catches_bit_=1 ;;
+		QUIT) catches_bit_=2 ;;
+		USR1) catches_bit_=9 ;;
+		USR2) catches_bit_=11 ;;
+		TERM) catches_bit_=14 ;;
+		WINCH) catches_bit_=27 ;;
+		*) return 1 ;;
+	esac
+	# The lower 32 of 64 bits: not every shell computes with all of them.
+	for catches_mask_ in $(sed -n 's/^Sig[CB][gl][tk]:[[:space:]]*[0-9a-f]*\([0-9a-f]\{8\}\)$/\1/p' "/proc/$1/status" 2>/dev/null); do
+		[ $(((0x$catches_mask_ >> catches_bit_) & 1)) -eq 0 ] || return 0
+	done
+	return 1
+}
+
+has_pending_signal() { # PID: 0 while a signal was sent to it that it has not looked at yet
+	sed -n 's/^S[ih][gd]Pnd:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null | grep -qv '^0*$'
+}
+
+listening_of() { # PID: print the descriptors on which it listens, one a line
+	{
+		cat "/proc/$1/net/tcp" "/proc/$1/net/tcp6" | awk '$4 == "0A" { print "socket:[" $10 "]" }'
+		awk '$4 == "00010000" { print "socket:[" $7 "]" }' "/proc/$1/net/unix"
+		echo --
+		ls -l "/proc/$1/fd"
+	} 2>/dev/null | awk '$1 == "--" { files = 1; next } !files { listens[$1]; next } $NF in listens { print $(NF - 2) }'
+}
+
+accepts() { # PID: 0 when it waits for connections on a socket on which it listens
+	accepts_on_=$(listening_of "$1")
+	[ -n "$accepts_on_" ] || return 1
+	for accepts_epoll_ in $(ls -l "/proc/$1/fd" 2>/dev/null | awk '$NF == "anon_inode:[eventpoll]" { print $(NF - 2) }'); do
+		for accepts_fd_ in $accepts_on_; do
+			! grep -q "^tfd: *$accepts_fd_ " "/proc/$1/fdinfo/$accepts_epoll_" 2>/dev/null || return 0
+		done
+	done
+	# Without epoll only what it sleeps in tells, and one that is still starting may sleep there for a moment.
+	accepts_born_=$(process_born "$1") || return 1
+	[ $(($(clock_tick) - accepts_born_)) -ge "$(getconf CLK_TCK 2>/dev/null || echo 100)" ] || return 1
+	{ read -r accepts_state_ <"/proc/$1/stat"; } 2>/dev/null || return 1
+	case ${accepts_state_##*) } in S*) ;; *) return 1 ;; esac
+	accepts_in_=$(cat "/proc/$1/wchan" 2>/dev/null) || accepts_in_=
+	case $accepts_in_ in
+		*select* | *sys_poll* | *schedule_timeout* | *accept*) return 0 ;;
+		'' | 0) return 0 ;; # this kernel does not tell
+	esac
+	return 1
+}
+
+any_accepts() { # PID…: 0 when one of them accepts
+	for any_ in "$@"; do
+		! accepts "$any_" || return 0
+	done
+	return 1
+}
+
+wait_quiet() { # SECONDS FUNCTION ARG…: until none of the pids that the function prints accepts; 1 when some still do after that time
+	uptime_cs
+	quiet_by_=$((UPTIME_CS + $1 * 100))
+	quiet_looks_=0
+	shift
+	while :; do
+		quiet_listens_=
+		for quiet_pid_ in $("$@"); do
+			[ -z "$(listening_of "$quiet_pid_")" ] || quiet_listens_=yes
+			if accepts "$quiet_pid_"; then quiet_looks_=-1; fi
+		done
+		# One that is busy with a request holds its listener and does not wait on it: a single look proves nothing.
+		[ -n "$quiet_listens_" ] || return 0
+		quiet_looks_=$((quiet_looks_ + 1))
+		[ "$quiet_looks_" -lt 10 ] || return 0
+		still_decided || return 1
+		uptime_cs
+		if [ "$UPTIME_CS" -ge "$quiet_by_" ]; then
+			WHY=old-serves-on
+			EVIDENCE="pid $("$@" | tr '\n' ' ')still accepts connections"
+			return 1
+		fi
+		nap
+	done
+}

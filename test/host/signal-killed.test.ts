@@ -1,0 +1,104 @@
+// Strategy signal with the real nginx: host.sh is killed at every point of the hand-over, of the way back and of the commit, under load.
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { describe, test } from "node:test";
+import { ask, failures, underLoad } from "../support/asking-clients.ts";
+import { shells, withPartsHost } from "../support/host-parts.ts";
+import { type KillPoint, killedAt } from "../support/killed-at.ts";
+import { assertOneMaster, installNginx, nginxSkip } from "../support/master-services.ts";
+import { commit, switchTo, undo } from "../support/parts-steps.ts";
+
+const forwardPoints: Readonly<Record<string, KillPoint>> = {
+  "nothing is remembered": ["signal_forward", "\t\tsignal_alone"],
+  "the old master is remembered": ["signal_forward", "\tif ! signal_successor"],
+  "before it is asked": ["signal_forward", "\t\tkill -s"],
+  "after it was asked": ["signal_forward", "\tif ! signal_wait"],
+  "the new one accepts": ["signal_forward", "\tsame_process"],
+  "after the old workers were asked": ["signal_forward", "\twait_quiet"],
+  "before the evidence is written": ["switch_go", "\t(write_file"],
+};
+const backPoints: Readonly<Record<string, KillPoint>> = {
+  "before current is pointed back": ["trial_way_back", '\t\t[ "$(current_version'],
+  "before anything": ["signal_take_back", "\ttake_back_booting_="],
+  "before HUP": ["signal_take_back", "\t\t\tkill -s HUP"],
+  "after HUP": ["signal_take_back", "\t\t\tsignal_revived"],
+  "the old workers accept": ["signal_drop_successor", "\tfor drop_pid_"],
+  "the new master is asked": ["end_process", "\tuptime_cs"],
+  "the new master has ended": ["signal_drop_successor", "\tsignal_end_orphans"],
+  "before the trial is reverted": ["trial_way_back", '\ttrial_move "$1" reverting'],
+};
+const finishPoints: Readonly<Record<string, KillPoint>> = {
+  "before the old one is asked": ["signal_finish", "\tsignal_end_others"],
+  "the old one was asked": ["end_process", "\tuptime_cs"],
+  "the old one has ended": ["signal_finish", "\tsignal_settle"],
+  "before the commit is written": ["task_commit_do", "\tcommit_write"],
+};
+
+for (const [place, shell] of shells.entries()) {
+  const name = shell.join(" ");
+  /** All points under the first shell; the others, which differ in how they read a script and not in what is done, take turns. */
+  const chosen = (points: Readonly<Record<string, KillPoint>>): [string, KillPoint][] =>
+    Object.entries(points).filter((_, index) => place === 0 || index % (shells.length - 1) === place - 1);
+  describe(name, { concurrency: 2, skip: nginxSkip }, () => {
+    test(`${name}: P6: a switch that is killed at any point of the hand-over is continued, or taken back, without a failed request`, () =>
+      withPartsHost(shell, async (host) => {
+        await installNginx(host, "v1");
+        await installNginx(host, "v2");
+        await commit(host, "v1");
+        const whole = await readFile(host.script, "utf8");
+        const answers = await underLoad(host.port, async () => {
+          for (const [round, [point, where]] of chosen(forwardPoints).entries()) {
+            for (const then of ["continued", "taken back"] as const) {
+              const call = { version: "v2", run: `${then === "continued" ? "on" : "back"}-${round}` };
+              await writeFile(host.script, killedAt(whole, where));
+              assert.equal((await host.task("switch", "do", call)).exitCode, 137, `${point}: it was to be killed`);
+              await writeFile(host.script, whole);
+              if (then === "continued") {
+                const again = await host.task("switch", "do", call);
+                assert.equal(again.exitCode, 0, `${point}: ${again.reason} ${again.evidence}`);
+                assert.match(again.evidence, /from=v1 to=v2/);
+                const [, old, fresh] = /old-pid=(\d+) new-pid=(\d+)/.exec(again.evidence) ?? [];
+                assert.notEqual(old, fresh, point);
+                assert.equal(await ask(host.port), "v2");
+              }
+              await undo(host, "v2", call.run);
+              await assertOneMaster(host, "v1");
+            }
+          }
+        });
+        assert.deepEqual(failures(answers), []);
+      }));
+
+    test(`${name}: P6: a way back or a commit that is killed at any point is finished by the next one, without a failed request`, () =>
+      withPartsHost(shell, async (host) => {
+        await installNginx(host, "v1");
+        await installNginx(host, "v2");
+        await commit(host, "v1");
+        const whole = await readFile(host.script, "utf8");
+        const answers = await underLoad(host.port, async () => {
+          for (const [round, [point, where]] of chosen(backPoints).entries()) {
+            const call = { version: "v2", run: `back-${round}` };
+            assert.equal((await host.task("switch", "do", call)).exitCode, 0, point);
+            await writeFile(host.script, killedAt(whole, where));
+            assert.equal((await host.task("switch", "undo", call)).exitCode, 137, `${point}: it was to be killed`);
+            await writeFile(host.script, whole);
+            if (round % 2 === 0) assert.equal((await host.word("guard")).exitCode, 0);
+            await undo(host, "v2", call.run);
+            await assertOneMaster(host, "v1");
+          }
+          let [from, to] = ["v1", "v2"];
+          for (const [point, where] of chosen(finishPoints)) {
+            assert.equal((await switchTo(host, to)).exitCode, 0, point);
+            assert.equal((await host.task("confirm", "do", { version: to, run: to, session: "b" })).exitCode, 0);
+            await writeFile(host.script, killedAt(whole, where));
+            assert.equal((await host.task("commit", "do", { version: to, run: to })).exitCode, 137, point);
+            await writeFile(host.script, whole);
+            assert.equal((await host.task("commit", "do", { version: to, run: to })).exitCode, 0, point);
+            await assertOneMaster(host, to);
+            [from, to] = [to, from];
+          }
+        });
+        assert.deepEqual(failures(answers), []);
+      }));
+  });
+}

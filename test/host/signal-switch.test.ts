@@ -1,0 +1,209 @@
+// Strategy signal with the real nginx and the real gunicorn: what a client sees, and which processes are left.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { describe, test } from "node:test";
+import { ask, failures, underLoad } from "../support/asking-clients.ts";
+import { alive, shells, withPartsHost } from "../support/host-parts.ts";
+import {
+  assertOneMaster,
+  installGunicorn,
+  installNginx,
+  nginxSkip,
+  pidFiles,
+  serviceProcesses,
+} from "../support/master-services.ts";
+import { commit, switchTo, undo } from "../support/parts-steps.ts";
+import { until } from "../support/until.ts";
+
+for (const shell of shells) {
+  const name = shell.join(" ");
+  describe(name, { concurrency: 3, skip: nginxSkip }, () => {
+    test(`${name}: P11: nginx hands over, waits as the old master till the commit, and comes back, without a failed request`, () =>
+      withPartsHost(shell, async (host) => {
+        await installNginx(host, "v1");
+        await installNginx(host, "v2");
+        await commit(host, "v1");
+        await assertOneMaster(host, "v1");
+        const first = await host.pid();
+        const answers = await underLoad(host.port, async () => {
+          const switched = await switchTo(host, "v2");
+          const second = await host.pid();
+          assert.match(switched.evidence, new RegExp(`old-pid=${first} new-pid=${second} from=v1 to=v2`));
+          assert.notEqual(second, first);
+          assert.equal(await ask(host.port), "v2");
+          assert.deepEqual(await pidFiles(host), ["pid", "pid.oldbin"]);
+          const old = (await serviceProcesses(host)).filter((each) => each.version === "v1");
+          assert.deepEqual(
+            old.map(({ pid }) => pid),
+            [first],
+            "the old master waits without workers",
+          );
+          const undone = await undo(host, "v2");
+          assert.match(undone, new RegExp(`old-pid=${second} new-pid=${first} from=v2 to=v1`));
+          await assertOneMaster(host, "v1");
+          assert.equal(await host.pid(), first, "the old master itself serves again");
+          await host.task("switch", "do", { version: "v2", run: "again" });
+          assert.equal((await host.task("confirm", "do", { version: "v2", run: "again", session: "b" })).exitCode, 0);
+          assert.ok(await alive(first ?? 0), "it waits until the commit");
+          assert.equal((await host.task("commit", "do", { version: "v2", run: "again" })).exitCode, 0);
+          assert.equal(await alive(first ?? 0), false);
+          await assertOneMaster(host, "v2");
+        });
+        assert.deepEqual(failures(answers), []);
+        assert.ok((answers.v1 ?? 0) > 0 && (answers.v2 ?? 0) > 0, JSON.stringify(answers));
+      }));
+
+    test(`${name}: P11: a new nginx that dies, hangs or has no workers fails the switch, and the old one serves on`, () =>
+      withPartsHost(shell, async (host) => {
+        const soon = { "switch.ready-seconds": "2" };
+        await installNginx(host, "v1");
+        await installNginx(host, "broken", { main: "nonsense" });
+        await installNginx(host, "hangs", { program: "#!/bin/sh\nexec sleep 600\n", contract: soon });
+        await installNginx(host, "idle", { main: "working_directory /nowhere;", contract: soon });
+        await commit(host, "v1");
+        const first = await host.pid();
+        const answers = await underLoad(host.port, async () => {
+          for (const [version, reason, evidence] of [
+            ["broken", "new-version-died", /old pid \d+ still serves;.*unknown directive "nonsense"|nonsense/s],
+            ["hangs", "not-ready", /old pid \d+ still serves; hangs not ready within 2 s/],
+            ["idle", "not-ready", /old pid \d+ still serves;.*chdir\("\/nowhere"\) failed/s],
+          ] as const) {
+            const switched = await switchTo(host, version);
+            assert.equal(switched.reason, reason, switched.evidence);
+            assert.match(switched.evidence, evidence);
+            await assertOneMaster(host, "v1");
+            await undo(host, version);
+            assert.equal(await host.current(), "v1");
+            await assertOneMaster(host, "v1");
+          }
+        });
+        assert.equal(await host.pid(), first, "it was never asked to stop");
+        assert.deepEqual(Object.keys(answers), ["v1"]);
+      }));
+
+    test(`${name}: P8: without a controller the deadline takes nginx back, also when the runner was killed while it waited`, () =>
+      withPartsHost(shell, async (host) => {
+        await installNginx(host, "v1");
+        await installNginx(host, "v2");
+        await installNginx(host, "hangs", { program: "#!/bin/sh\nexec sleep 600\n" });
+        await commit(host, "v1");
+        const answers = await underLoad(host.port, async () => {
+          assert.equal((await switchTo(host, "v2", "2")).exitCode, 0);
+          await until("the way back", 8000, async () => (await host.trial()) === "reverted");
+          await assertOneMaster(host, "v1");
+          const { child, result } = host.start("switch", "do", { version: "hangs", options: { deadline: "2" } });
+          await until("the rename", 3000, async () => (await host.current()) === "hangs");
+          child.kill("SIGKILL");
+          await result;
+          await until("the way back", 8000, async () => (await host.trial()) === "reverted");
+          await assertOneMaster(host, "v1");
+        });
+        assert.deepEqual(failures(answers), []);
+      }));
+
+    test(`${name}: the way back is found when either master was killed during the trial`, () =>
+      withPartsHost(shell, async (host) => {
+        await installNginx(host, "v1");
+        await installNginx(host, "v2");
+        await commit(host, "v1");
+        const answers = await underLoad(host.port, async () => {
+          assert.equal((await switchTo(host, "v2")).exitCode, 0);
+          process.kill((await host.pid()) ?? 0, "SIGKILL");
+          await until("nginx brings its workers back", 3000, async () => (await pidFiles(host)).join() === "pid");
+          await undo(host, "v2");
+          await assertOneMaster(host, "v1");
+          assert.equal((await host.task("switch", "do", { version: "v2", run: "again" })).exitCode, 0);
+          const old = Number(await readFile(`${host.state}/components/web/pid.oldbin`, "utf8"));
+          process.kill(old, "SIGKILL");
+          await undo(host, "v2", "again");
+          await assertOneMaster(host, "v1");
+          assert.notEqual(await host.pid(), old);
+        });
+        assert.deepEqual(failures(answers), []);
+      }));
+
+    test(`${name}: P7: a commit whose new master has died is refused, and nothing that serves is ended`, () =>
+      withPartsHost(shell, async (host) => {
+        await installNginx(host, "v1");
+        await installNginx(host, "v2");
+        await commit(host, "v1");
+        assert.equal((await switchTo(host, "v2")).exitCode, 0);
+        assert.equal((await host.task("confirm", "do", { version: "v2", run: "v2", session: "b" })).exitCode, 0);
+        process.kill((await host.pid()) ?? 0, "SIGQUIT");
+        await until("the old one returns", 3000, async () => (await pidFiles(host)).join() === "pid");
+        const refused = await host.task("commit", "do", { version: "v2", run: "v2" });
+        assert.equal(refused.reason, "not-handed-over", refused.evidence);
+        await assertOneMaster(host, "v1");
+      }));
+
+    test(`${name}: a master that runs in the foreground keeps its workers, so it fails the switch by name`, () =>
+      withPartsHost(shell, async (host) => {
+        await installNginx(host, "v1", { daemon: "off" });
+        await installNginx(host, "v2", { daemon: "off", contract: { "switch.stop-seconds": "2" } });
+        await commit(host, "v1");
+        const first = await host.pid();
+        const answers = await underLoad(host.port, async () => {
+          const switched = await switchTo(host, "v2");
+          assert.equal(switched.reason, "old-serves-on", switched.evidence);
+          assert.match(switched.evidence, new RegExp(`its master ${first} was asked to end it; .* daemons`));
+          await undo(host, "v2");
+          await assertOneMaster(host, "v1");
+        });
+        assert.deepEqual(failures(answers), []);
+      }));
+
+    test(`${name}: a running process that does not handle the signal is never sent it`, () =>
+      withPartsHost(shell, async (host) => {
+        const program = '#!/bin/sh\necho $$ >"$CUTOVER_PID_FILE"\nexec sleep 600\n';
+        const contract = { manager: "process", "switch.start": "start", "switch.stop-seconds": "2" };
+        await host.install("v1", { contract: { ...contract, "switch.strategy": "restart" }, tree: { start: program } });
+        await commit(host, "v1");
+        const first = await host.pid();
+        for (const strategy of ["signal", "reload"]) {
+          await host.install(strategy, {
+            contract: { ...contract, "switch.strategy": strategy },
+            tree: { start: program },
+          });
+          const refused = await switchTo(host, strategy);
+          assert.equal(refused.reason, "cannot-hand-over", refused.evidence);
+          assert.match(refused.evidence, new RegExp(`pid ${first} does not handle .* strategy ${strategy}`));
+          assert.equal(await host.current(), "v1");
+          assert.equal(await host.trial(), "none");
+          assert.ok(await alive(first ?? 0));
+        }
+      }));
+
+    test(`${name}: P11: gunicorn hands over, comes back and is committed, without a failed request`, () =>
+      withPartsHost(shell, async (host) => {
+        await installGunicorn(host, "v1");
+        await installGunicorn(host, "v2");
+        await installGunicorn(host, "broken", "import nowhere_to_be_found");
+        await commit(host, "v1");
+        await assertOneMaster(host, "v1");
+        const first = await host.pid();
+        const answers = await underLoad(host.port, async () => {
+          const switched = await switchTo(host, "v2");
+          assert.equal(switched.exitCode, 0, `${switched.reason} ${switched.evidence}`);
+          assert.deepEqual(await pidFiles(host), ["pid", "pid.2"]);
+          const [, old, fresh] = /old-pid=(\d+) new-pid=(\d+) from=v1 to=v2/.exec(switched.evidence) ?? [];
+          assert.equal(Number(old), first);
+          assert.notEqual(old, fresh);
+          assert.equal(await ask(host.port), "v2");
+          await undo(host, "v2");
+          await assertOneMaster(host, "v1");
+          assert.equal(await host.pid(), first);
+          const failed = await switchTo(host, "broken");
+          assert.equal(failed.reason, "new-version-died", failed.evidence);
+          assert.match(failed.evidence, /still serves;.*Worker failed to boot/s);
+          await undo(host, "broken");
+          await assertOneMaster(host, "v1");
+          await host.task("switch", "do", { version: "v2", run: "again" });
+          assert.equal((await host.task("confirm", "do", { version: "v2", run: "again", session: "b" })).exitCode, 0);
+          const committed = await host.task("commit", "do", { version: "v2", run: "again" });
+          assert.equal(committed.exitCode, 0, `${committed.reason} ${committed.evidence}`);
+          await assertOneMaster(host, "v2");
+        });
+        assert.deepEqual(failures(answers), []);
+      }));
+  });
+}

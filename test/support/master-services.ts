@@ -1,0 +1,197 @@
+// Servers whose master starts its successor on USR2: the real nginx and the real gunicorn, as versions of a parts host.
+
+import assert from "node:assert/strict";
+import { copyFile, cp, mkdir, readdir, readFile, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import { debianVersions, fetchDebianPackage } from "../../src/lab/fetch-debian-package.ts";
+import { ask } from "./asking-clients.ts";
+import { alive, type PartsHost } from "./host-parts.ts";
+import { skipReason } from "./skip-reason.ts";
+
+/** The packages are those of this very Debian, and run on this machine. */
+export const nginxSkip = skipReason({ programs: ["apt-get", "dpkg-deb"], debian12: true });
+
+const contract = {
+  manager: "process",
+  "switch.strategy": "signal",
+  "switch.start": "bin/start",
+  "switch.upgrade-signal": "USR2",
+  "switch.wind-down-signal": "WINCH",
+  "switch.stop-signal": "QUIT",
+  "switch.ready-seconds": "10",
+  "switch.stop-seconds": "5",
+};
+
+/** What tells one version of nginx from another; `main` stands at the top of its configuration. */
+export interface NginxVersion {
+  readonly main?: string;
+  /** Takes the place of the program. */
+  readonly program?: string;
+  readonly daemon?: "on" | "off";
+  readonly contract?: Readonly<Record<string, string>>;
+}
+
+export async function installNginx(host: PartsHost, version: string, what: NginxVersion = {}): Promise<void> {
+  const scratch = join(host.base, "scratch");
+  await mkdir(scratch, { recursive: true });
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (name) => `${name}_temp_path ${scratch}/${name};`,
+  );
+  const conf = `${what.main ?? ""}
+worker_processes 2;
+error_log stderr notice;
+events { worker_connections 256; }
+http {
+  access_log off;
+  ${temporary.join(" ")}
+  server {
+    listen 127.0.0.1:${host.port};
+    location / { return 200 "${version}\\n"; }
+    location /slow { limit_rate 1k; return 200 "${version} ${"slow ".repeat(400)}\\n"; }
+  }
+}
+`;
+  const start = `#!/bin/sh
+# The pid file says when it serves; without daemon this shell becomes the master.
+set -- "$CUTOVER_ROOT/current/bin/nginx" -e stderr -p "$CUTOVER_ROOT/current" -c "$CUTOVER_ROOT/current/nginx.conf"
+${what.daemon === "off" ? 'exec "$@" -g "pid $CUTOVER_PID_FILE; daemon off;"' : '"$@" -g "pid $CUTOVER_PID_FILE;" || exit'}
+until [ -s "$CUTOVER_PID_FILE" ]; do sleep 0.02; done
+`;
+  const tree: Record<string, string> = { "bin/start": start, "nginx.conf": conf };
+  if (what.program !== undefined) tree["bin/nginx"] = what.program;
+  await host.install(version, { contract: { ...contract, ...what.contract }, tree });
+  if (what.program !== undefined) return;
+  await copyFile(await nginxProgram(), join(host.base, "web/versions", version, "bin/nginx"));
+}
+
+export async function nginxProgram(): Promise<string> {
+  return join(await newest("nginx"), "usr/sbin/nginx");
+}
+
+export async function installGunicorn(host: PartsHost, version: string, app = ""): Promise<void> {
+  await host.install(version, {
+    contract: { ...contract, "switch.stop-signal": "TERM" },
+    tree: {
+      "bin/start": `#!/bin/sh
+"$CUTOVER_ROOT/current/bin/gunicorn" --daemon --enable-stdio-inheritance --pid "$CUTOVER_PID_FILE" --bind 127.0.0.1:${host.port} \\
+	--workers 2 --worker-tmp-dir "${host.base}" app:serve || exit
+until [ -s "$CUTOVER_PID_FILE" ]; do sleep 0.05; done
+`,
+      "bin/gunicorn": `#!/usr/bin/python3
+# A process keeps to the version that it was started from, whatever \`current\` names later.
+import os
+import sys
+
+here = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+os.chdir(here)
+sys.path[0:1] = [here, os.path.join(here, "lib")]
+from gunicorn.app.wsgiapp import run
+
+run()
+`,
+      "app.py": `${app}
+def serve(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"${version}\\n"]
+`,
+    },
+  });
+  const from = join(await newest("python3-gunicorn"), "usr/lib/python3/dist-packages/gunicorn");
+  await cp(from, join(host.base, "web/versions", version, "lib/gunicorn"), { recursive: true });
+}
+
+export interface HaproxyVersion {
+  /** Stands at the top of its configuration. */
+  readonly main?: string;
+  readonly contract?: Readonly<Record<string, string>>;
+}
+
+/** Under strategy reload: its master executes itself again on USR2. */
+export async function installHaproxy(host: PartsHost, version: string, what: HaproxyVersion = {}): Promise<void> {
+  const reload = { "switch.strategy": "reload", "switch.reload-signal": "USR2", "switch.stop-signal": "USR1" };
+  await host.install(version, {
+    contract: { ...contract, ...reload, ...what.contract },
+    tree: {
+      "bin/start": `#!/bin/sh
+export LD_LIBRARY_PATH="$CUTOVER_ROOT/current/lib"
+exec "$CUTOVER_ROOT/current/bin/haproxy" -W -p "$CUTOVER_PID_FILE" -f "$CUTOVER_ROOT/current/haproxy.cfg"
+`,
+      "haproxy.cfg": `${what.main ?? ""}
+global
+  stats socket ${host.base}/haproxy.socket mode 600 expose-fd listeners level admin
+  hard-stop-after 10s
+defaults
+  mode http
+  timeout client 5s
+  timeout connect 5s
+  timeout server 5s
+frontend web
+  bind 127.0.0.1:${host.port}
+  http-request return status 200 content-type text/plain string "${version}\\n"
+`,
+    },
+  });
+  const tree = join(host.base, "web/versions", version);
+  await copyFile(join(await newest("haproxy"), "usr/sbin/haproxy"), join(tree, "bin/haproxy"));
+  await mkdir(join(tree, "lib"));
+  for (const [name, library] of Object.entries(haproxyLibraries)) {
+    const [triplet = ""] = await readdir(join(await newest(name), "usr/lib"));
+    await copyFile(join(await newest(name), "usr/lib", triplet, library), join(tree, "lib", library));
+  }
+}
+
+/** What a host may lack. */
+const haproxyLibraries = {
+  "liblua5.3-0": "liblua5.3.so.0",
+  "libopentracing-c-wrapper0": "libopentracing-c-wrapper.so.0",
+  libopentracing1: "libopentracing.so.1",
+};
+
+let versions: Promise<ReadonlyMap<string, readonly string[]>> | undefined;
+
+async function newest(name: string): Promise<string> {
+  versions ??= debianVersions(["nginx", "python3-gunicorn", "haproxy", ...Object.keys(haproxyLibraries)]);
+  const version = (await versions).get(name)?.[0];
+  if (version === undefined) throw new Error(`Debian has no ${name} here: apt-cache madison ${name}`);
+  return fetchDebianPackage({ name, version });
+}
+
+export interface ServiceProcess {
+  readonly pid: number;
+  readonly parent: number;
+  readonly version: string;
+}
+
+/** Living processes of the service by their pid, with the version that their program or directory is of. */
+export async function serviceProcesses(host: PartsHost): Promise<ServiceProcess[]> {
+  const below = join(host.base, "web/versions/");
+  const found: ServiceProcess[] = [];
+  for (const entry of await readdir("/proc")) {
+    if (!/^\d+$/.test(entry) || !(await alive(Number(entry)))) continue;
+    const links = ["exe", "cwd"].map((name) => readlink(`/proc/${entry}/${name}`).catch(() => ""));
+    const link = (await Promise.all(links)).find((path) => path.startsWith(below));
+    const stat = await readFile(`/proc/${entry}/stat`, "latin1").catch(() => "");
+    if (link === undefined || stat === "") continue;
+    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    found.push({ pid: Number(entry), parent, version: link.slice(below.length).split("/")[0] ?? "" });
+  }
+  return found.sort((a, b) => a.pid - b.pid);
+}
+
+/** One master with workers of one version that answer, and its pid in the only pid file. */
+export async function assertOneMaster(host: PartsHost, version: string): Promise<void> {
+  const all = await serviceProcesses(host);
+  const masters = all.filter(({ parent }) => !all.some(({ pid }) => pid === parent));
+  const found = masters.map((each) => [each.pid, each.version]);
+  assert.deepEqual(found, [[await host.pid(), version]]);
+  const workers = all.filter(({ parent }) => parent === masters[0]?.pid);
+  assert.deepEqual([...new Set(workers.map((each) => each.version))], [version]);
+  assert.deepEqual(await pidFiles(host), ["pid"]);
+  assert.equal(await ask(host.port), version);
+}
+
+/** Names of pid files, those of a second master included. */
+export async function pidFiles(host: PartsHost): Promise<string[]> {
+  const names: readonly string[] = await readdir(join(host.state, "components/web"));
+  return names.filter((name) => /^pid($|\.)/.test(name)).sort();
+}

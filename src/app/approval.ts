@@ -15,8 +15,8 @@ import { inForceSince } from "./accept-commit.ts";
 import type { Controller, ControllerSettings } from "./controller.ts";
 import type { LoadedVersion } from "./load-published.ts";
 import { type NamedPlan, type NamedPlans, namedPlans } from "./named-plans.ts";
+import { planFromStatuses } from "./plan-from-statuses.ts";
 import { readStatuses } from "./publish-status.ts";
-import { planFromStatuses } from "./review-plan.ts";
 
 const approvalStream = (release: string): string => `approval/${release}`;
 

@@ -6,6 +6,7 @@ import type { Plan } from "../model/plan.ts";
 import type { Trust } from "../model/trust.ts";
 import { observeFleet } from "../observed/observe-fleet.ts";
 import { once } from "../package/once.ts";
+import { balancersOf } from "../plan/balancer-steps.ts";
 import type { UpgradeAtlas } from "../plan/find-way.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import type { LabelsOf } from "../plan/phases-of-changes.ts";
@@ -38,14 +39,26 @@ interface SnapshotInput {
   readonly controller: Controller;
   readonly trust: Trust;
   readonly wanted: readonly WantedVersion[];
+  /** Hosts that are asked what they run; beside them those of `fleet` that take traffic away from them. */
   readonly hosts: readonly Host[];
+  readonly fleet: readonly Host[];
 }
 
-export async function takeSnapshot({ controller, trust, wanted, hosts }: SnapshotInput): Promise<Snapshot> {
+export async function takeSnapshot({ controller, trust, wanted, hosts, fleet }: SnapshotInput): Promise<Snapshot> {
   const versions = await loadPublished(controller, wanted, trust);
-  const observations = await observeFleet({ ...controller, hosts, concurrency: controller.settings.concurrency });
-  const components = wanted.map(({ component }) => component);
+  const balancers = balancersOf([...versions.values()].map(({ published }) => published));
+  const asked = new Set([...hosts, ...fleet.filter((host) => runsOneOf(host, balancers))]);
+  const observations = await observeFleet({
+    ...controller,
+    hosts: [...asked],
+    concurrency: controller.settings.concurrency,
+  });
+  const components = [...wanted.map(({ component }) => component), ...balancers];
   return { ...(await loadRunning({ controller, trust, components, observations, versions })), observations };
+}
+
+export function runsOneOf(host: Pick<Host, "components">, components: ReadonlySet<string>): boolean {
+  return host.components.some((component) => components.has(component));
 }
 
 const nothingKnown: Snapshot = { versions: new Map(), unreadable: new Map(), observations: new Map() };
@@ -97,7 +110,8 @@ export async function contextForRelease({
     targets.map(({ host, version }) => ({ host, component: name, version })),
   );
   const names = new Set(wanted.map(({ host }) => host));
-  const snapshot = await takeSnapshot({ ...rest, wanted, hosts: hosts.filter(({ name }) => names.has(name)) });
+  const asked = hosts.filter(({ name }) => names.has(name));
+  const snapshot = await takeSnapshot({ ...rest, wanted, hosts: asked, fleet: hosts });
   const { controllerKeys } = rest.trust;
   const known = { release: release.name, observations: snapshot.observations, commit, controllerKeys };
   const observations = await withLastKnown(rest.controller, known);
@@ -155,6 +169,7 @@ export async function planRelease(
     ...(desired.procedure === undefined ? {} : { procedure: desired.procedure, labelsOf: labelsOf(desired.hosts) }),
     observations,
     published,
+    fleet: desired.hosts,
     holds,
     ...(claimed === undefined ? {} : { claimed }),
     quarantined,

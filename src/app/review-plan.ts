@@ -1,21 +1,19 @@
 // `cutover plan --base … --head …`: what a merge would cause, from git, signed notes and the artifact repository alone.
 // Talks to no host, takes no lease, writes nothing (R4).
-import { type LoadedDesired, loadDesired, readDesired } from "../desired/load-desired.ts";
+import { loadDesired, readDesired } from "../desired/load-desired.ts";
 import { CutoverError } from "../errors.ts";
 import type { Desired, DesiredRelease } from "../model/desired.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import { canonicalJson } from "../model/digest.ts";
 import type { Plan } from "../model/plan.ts";
 import type { ContractReview, ReleaseReview, Review } from "../model/review.ts";
-import type { Status } from "../model/status.ts";
 import type { Trust } from "../model/trust.ts";
 import { contractChanges } from "../package/contract-changes.ts";
 import { parseReleaseMetadata } from "../package/release-metadata.ts";
 import type { VersionTraits } from "../plan/assess-risk.ts";
 import { assessRisk } from "../plan/assess-risk.ts";
+import { balancersOf } from "../plan/balancer-steps.ts";
 import { estimateSteps } from "../plan/estimate-steps.ts";
-import type { UpgradeAtlas } from "../plan/find-way.ts";
-import { makePlan } from "../plan/make-plan.ts";
 import { intentOf } from "../plan/plan-hash.ts";
 import { stretchesOf } from "../plan/stretches.ts";
 import { rememberFleet } from "../status/remember-fleet.ts";
@@ -29,9 +27,9 @@ import { findStatuses, type TrustedStatuses } from "./last-known.ts";
 import { loadAtlas } from "./load-atlas.ts";
 import { type LoadedVersion, loadPublished, loadVersion, type WantedVersion } from "./load-published.ts";
 import { loadRunning } from "./load-running.ts";
+import { balancerHosts, hostsOf, planFromStatuses } from "./plan-from-statuses.ts";
 import { labelsOf } from "./release-context.ts";
 import { isReleaseFailure } from "./release-trouble.ts";
-import { stageRelease } from "./stage-release.ts";
 import { trustChangeOf } from "./trust-change.ts";
 import { versionTraits } from "./version-traits.ts";
 import { withTransfers } from "./with-transfers.ts";
@@ -167,9 +165,11 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
   );
   const known = [...statuses.statuses.values()];
   const components = release.components.map(({ name }) => name);
-  const remembered = { controller: reviewer, trust, observations: rememberFleet(known, hostsOf(release)).observations };
   const asked = await loadPublished(reviewer, wanted, trust);
-  const running = await loadRunning({ ...remembered, components, versions: asked });
+  const balancers = balancersOf([...asked.values()].map(({ published }) => published));
+  const about = [...hostsOf(release), ...balancerHosts(input.desired, balancers)];
+  const remembered = { controller: reviewer, trust, observations: rememberFleet(known, about).observations };
+  const running = await loadRunning({ ...remembered, components: [...components, ...balancers], versions: asked });
   const { unreadable } = running;
   const { versions, atlas } = await loadAtlas({
     ...{ ...remembered, release, versions: running.versions },
@@ -182,7 +182,7 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
     observations,
     published,
     staged,
-  } = planFromStatuses({ ...input, versions, atlas, statuses: known });
+  } = planFromStatuses({ ...input, versions, atlas, statuses: known, balancers });
   refuseMissingPaths(release.name, staged.paths);
   const { releases } = input.desired;
   refuseBrokenNeedsOnTheWay({ wanted: release, release: staged.release, releases, published, observations });
@@ -210,30 +210,6 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
     approval: release.policy.approval,
     isAskedAnew: !input.before.some((each) => canonicalJson(each) === canonicalJson(release)),
   };
-}
-
-interface StatusPlanInput {
-  readonly release: DesiredRelease;
-  readonly desired: Pick<LoadedDesired["desired"], "generation" | "hosts" | "procedure">;
-  readonly versions: ReadonlyMap<string, LoadedVersion>;
-  /** What stepping stones are looked for by. */
-  readonly atlas?: UpgradeAtlas | undefined;
-  readonly statuses: readonly Status[];
-}
-
-/** The plan that follows when hosts still are as these statuses say. Its hash is that of a live plan when they are. */
-export function planFromStatuses({ release, desired, versions, atlas, statuses }: StatusPlanInput) {
-  const hosts = hostsOf(release);
-  const { observedAt, ...fleet } = rememberFleet(statuses, hosts);
-  const published = new Map([...versions].map(([key, loaded]) => [key, loaded.published]));
-  const { generation, procedure, hosts: all } = desired;
-  const staged = stageRelease({ release, published, atlas, ...fleet });
-  const plan = makePlan({ ...staged, generation, procedure, labelsOf: labelsOf(all), published, ...fleet });
-  return { plan, staged, hosts, observedAt, published, observations: fleet.observations };
-}
-
-function hostsOf({ components }: DesiredRelease): string[] {
-  return [...new Set(components.flatMap(({ targets }) => targets.map(({ host }) => host)))];
 }
 
 /** What is wrong with the state, in one sentence; a note that was passed over is said even when an older one counts. */

@@ -107,7 +107,7 @@ async function goBack(input: RollBackInput & { readonly pool: RunPool }): Promis
   const wanted = candidates.flatMap(({ component, from }) =>
     from === undefined ? [] : [{ component, version: from }],
   );
-  const snapshot = await takeSnapshot({ controller, trust, wanted, hosts: state.fleet });
+  const snapshot = await takeSnapshot({ controller, trust, wanted, hosts: state.fleet, fleet: state.fleet });
   const undone = candidates.filter((change) => stillRuns(change, snapshot.observations));
   for (const change of undone) refuseOtherBefore(change, snapshot);
   const release = previousRelease(plan, undone);

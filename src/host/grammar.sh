@@ -95,7 +95,10 @@ bundle.bytes number
 !manager systemd|process|none
 !store directory
 unit.# unit
-!switch.strategy none|restart|socket|exec|takeover|reuseport|signal|reload
+!switch.strategy none|restart|socket|exec|takeover|reuseport|signal|reload|balancer
+switch.balancer.component component
+switch.balancer.task task
+switch.balancer.hold yes
 switch.start relpath
 switch.upgrade-signal signal
 switch.stop-signal signal

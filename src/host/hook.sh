@@ -1,5 +1,6 @@
 # Hooks: the executables of the contract's signed task bundle. They run under `env -i` with an
-# allow-list, so that nothing of the connection or of the controller reaches them (T13, T35).
+# allow-list, so that nothing of the connection or of the controller reaches them (T13, T35). A task of a balancer is told which host it
+# is about (options `target` and `target-address`): name and address of it, checked, and nothing else.
 
 hook_run() { # NAME do|undo SECONDS LOG: run the bundle's executable for it; its status, 124 on timeout; 1 with WHY set when it cannot run
 	WHY=no-such-task EVIDENCE="the contract has no task $1"
@@ -15,7 +16,8 @@ hook_run() { # NAME do|undo SECONDS LOG: run the bundle's executable for it; its
 	hook_log_=$4
 	hook_from_=$(trial_get "$T_COMPONENT" from || current_version "$ROOT" || :)
 	# Found again by the undo of the same run, and by its do when it runs again: what the task SDK remembers stands there.
-	hook_state_=$T_DIR/tasks/$(task_option trial-run "$T_RUN")/$1
+	hook_target_=$(task_option target || :)
+	hook_state_=$T_DIR/tasks/$(task_option trial-run "$T_RUN")/$1${hook_target_:+.$hook_target_}
 	WHY=cannot-create EVIDENCE="cannot create $hook_state_"
 	(make_dir "$hook_state_") || return 126
 	set --
@@ -28,6 +30,7 @@ hook_run() { # NAME do|undo SECONDS LOG: run the bundle's executable for it; its
 		CUTOVER_ROOT="$ROOT" CUTOVER_HOST="$HOST_NAME" CUTOVER_ADDRESS="$ADDRESS" CUTOVER_RUN="$T_RUN" \
 		CUTOVER_TASK="$hook_task_" CUTOVER_ACTION="$hook_action_" CUTOVER_STATE="$hook_state_"
 	[ -z "$PREFIX" ] || set -- "$@" CUTOVER_PREFIX="$PREFIX"
+	[ -z "$hook_target_" ] || set -- "$@" CUTOVER_TARGET_HOST="$hook_target_" CUTOVER_TARGET_ADDRESS="$(task_option target-address)"
 	[ "$(task_option dry-run no)" = no ] || set -- "$@" CUTOVER_DRY_RUN=1
 	# A bundle is a verified tree: Python must not write what it compiled beside it.
 	set -- "$@" PYTHONDONTWRITEBYTECODE=1

@@ -98,7 +98,8 @@ point_put_back() { # what backup_dir_ holds of the point backup_point_, once: by
 	! read_current "$ROOT" || load_contract "$T_COMPONENT" "$CURRENT"
 	point_active_=no
 	if manager_is_active; then point_active_=yes; fi
-	point_kind_=$point_active_:$(strategy_name)
+	point_kind_=$point_active_:other
+	! strategy_stops || point_kind_=$point_active_:restart
 	[ "$point_kind_" != yes:restart ] || manager_stop || fail 71 "$WHY" "$EVIDENCE"
 	point_why_=
 	backup_put_back "$backup_dir_" || point_why_=$WHY point_evidence_=$EVIDENCE

@@ -103,10 +103,13 @@ check_groups() {
 			if (k == "floor" && v == "raise") continue
 			if (k == "dry-run" && v == "yes" && $4 == "hook") continue # anything else would do it after all
 			if (k == "point" && v ~ /^[a-z0-9][a-z0-9.-]*$/ && length(v) < 80) continue
+			if (k == "target" && $4 == "hook" && v ~ /^[a-z0-9][a-z0-9.-]*$/ && length(v) < 64) continue
+			if (k == "target-address" && $4 == "hook" && v ~ /^([A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:]+)$/ && length(v) < 254) continue
 			if (k == "at" && v ~ /^[1-9][0-9]*$/ && length(v) < 16) continue
 			bad("option " substr($i, 1, 80))
 		}
 		if ($4 == "hook" && !("name" in given)) bad("a hook needs name=TASK")
+		if (("target" in given) != ("target-address" in given)) bad("target and target-address go together")
 	}
 	END {
 		if (failed) exit

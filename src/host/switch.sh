@@ -2,8 +2,12 @@
 # contract's strategy hands the service over. Strategies (strategies/NAME.sh, five functions each) read FROM (empty for a first install),
 # TO, TRIAL, CONTRACT and ROOT; one that fails returns 1 with WHY (a stable word) and EVIDENCE set.
 
-strategy_name() { # print none, restart, socket, exec, takeover, reuseport, signal or reload
+strategy_name() { # print none, restart, socket, exec, takeover, reuseport, signal, reload or balancer
 	kv_get "$CONTRACT" switch.strategy || echo none
+}
+
+strategy_stops() { # 0 when the contract's strategy ends the old version before it starts the new one
+	case $(strategy_name) in restart | balancer) ;; *) return 1 ;; esac
 }
 
 strategy_call() { # prepare|hand_over|ready|way_back|finish: the contract's strategy does it
@@ -16,7 +20,8 @@ strategy_call() { # prepare|hand_over|ready|way_back|finish: the contract's stra
 		reuseport) "reuseport_$1" ;;
 		signal) "signal_$1" ;;
 		reload) "reload_$1" ;;
-		*) WHY=unknown-strategy EVIDENCE="this host.sh knows the strategies none, restart, socket, exec, takeover, reuseport, signal and reload"; return 1 ;;
+		balancer) "balancer_$1" ;;
+		*) WHY=unknown-strategy EVIDENCE="this host.sh knows the strategies none, restart, socket, exec, takeover, reuseport, signal, reload and balancer"; return 1 ;;
 	esac
 }
 

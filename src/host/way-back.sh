@@ -70,7 +70,7 @@ trial_restore() { # COMPONENT: what the trial's run saved before its switch is p
 	restore_from_=$STATE/components/$1/backups/$(kv_get "$back_dir_/trial" run || echo none)
 	[ -d "$restore_from_" ] && [ ! -f "$back_dir_/restored" ] || return 0
 	# With restart nobody serves in between; the others go on serving, and the version that spoilt its data ends right after.
-	if [ "$(strategy_name)" = restart ] && { [ -z "${GUARD-}" ] || ! has_systemd; }; then manager_stop || return 1; fi
+	if strategy_stops && { [ -z "${GUARD-}" ] || ! has_systemd; }; then manager_stop || return 1; fi
 	backup_put_back "$restore_from_" || return 1
 	WHY=cannot-write EVIDENCE="cannot write $back_dir_/restored"
 	echo "restored=$BACKUP_PATHS" | atomic_write "$back_dir_/restored"

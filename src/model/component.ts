@@ -20,14 +20,31 @@ import { ComponentName, Version } from "./names.ts";
 import { taskPlaces } from "./task.ts";
 import { VersionRange } from "./version-range.ts";
 
+export const Balancer = z
+  .strictObject({
+    component: ComponentName.describe("The balancer; it runs on other hosts, all those of the Fleet that list it"),
+    task: TaskName.describe(
+      "A task of its own contract: `do` takes the host out of traffic and waits until nothing is open there, `undo` puts it back. It is told the host as CUTOVER_TARGET_HOST and CUTOVER_TARGET_ADDRESS",
+    ),
+    hold: z
+      .boolean()
+      .default(false)
+      .describe(
+        "The balancer keeps what arrives waiting while no host is in traffic, so the last one may leave; without it such a plan is refused",
+      ),
+  })
+  .meta({ id: "Balancer", description: "Who keeps traffic away from a host while it switches" });
+export type Balancer = z.infer<typeof Balancer>;
+
 export const Switch = z
   .strictObject({
     strategy: z
-      .enum(["none", "restart", "socket", "exec", "takeover", "reuseport", "signal", "reload"])
+      .enum(["none", "restart", "socket", "exec", "takeover", "reuseport", "signal", "reload", "balancer"])
       .default("none")
       .describe(
-        "none: only `current` moves. restart: stop and start. socket: systemd keeps the listener. exec: a signal makes the old process start the new one. takeover: the same, and the new one gets listeners and established connections with their state over the Unix socket $CUTOVER_TAKEOVER. reuseport: both run side by side on the same port; manager systemd needs the unit template NAME@.service first in `units` and runs its instances a and b. signal: nginx's protocol, the old master waits without workers until the commit. reload: the main process stays and starts new workers",
+        "none: only `current` moves. restart: stop and start. socket: systemd keeps the listener. exec: a signal makes the old process start the new one. takeover: the same, and the new one gets listeners and established connections with their state over the Unix socket $CUTOVER_TAKEOVER. reuseport: both run side by side on the same port; manager systemd needs the unit template NAME@.service first in `units` and runs its instances a and b. signal: nginx's protocol, the old master waits without workers until the commit. reload: the main process stays and starts new workers. balancer: like restart, while another machine keeps the traffic away",
       ),
+    balancer: Balancer.optional().describe("Strategy balancer: who takes the host out of traffic before its switch"),
     start: RelativePath.optional().describe("Executable in the tree that manager `process` starts"),
     upgradeSignal: SignalName.default("USR2").describe(
       "Strategies exec, takeover and signal: asks the running process to start its successor",

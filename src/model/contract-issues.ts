@@ -26,9 +26,15 @@ export function contractIssues(component: Component): ContractIssue[] {
   }));
 }
 
-function processIssues({ manager, units, switch: change }: Component): Issue[] {
-  const { strategy, start, sockets } = change;
+function processIssues({ name, manager, units, switch: change }: Component): Issue[] {
+  const { strategy, start, sockets, balancer } = change;
   const issues: Issue[] = [];
+  if (strategy === "balancer" && balancer === undefined)
+    issues.push(["strategy balancer needs `balancer`, the component and task that take traffic away", "switch"]);
+  if (strategy !== "balancer" && balancer !== undefined)
+    issues.push([`balancer belongs to strategy balancer, but strategy is ${strategy}`, "switch", "balancer"]);
+  if (balancer?.component === name)
+    issues.push([`${name} cannot take traffic away from itself`, "switch", "balancer", "component"]);
   if (manager === "process" && start === undefined)
     issues.push(["manager process needs `start`, the executable to run", "switch"]);
   if (manager === "systemd" && units.length === 0) issues.push(["manager systemd needs at least one unit", "units"]);

@@ -90,6 +90,8 @@ export interface Step {
   /** Switch batches count from 1, the canary is batch 1; 0 for phases that take all hosts at once. */
   readonly batch: number;
   readonly work: readonly HostWork[];
+  /** Tasks of balancers around the switch of the same batch: they take its hosts out of traffic, or put them back. */
+  readonly traffic?: "away" | "back";
   /** Seconds to watch after this step before the next one. */
   readonly soakSeconds: number;
   /**

@@ -1,5 +1,5 @@
 // What the planner needs to know of a published component version: read from its signed release metadata.
-import type { Upgrade } from "./component.ts";
+import type { Balancer, Upgrade } from "./component.ts";
 import type { Grade } from "./grade.ts";
 import type { MigrationStep } from "./migration.ts";
 import type { Digest } from "./names.ts";
@@ -31,6 +31,8 @@ export interface PublishedVersion {
   readonly strategy: string;
   /** Declared by its author; absent when not. */
   readonly grade?: Grade;
+  /** Strategy balancer: who takes a host out of traffic before its switch. */
+  readonly balancer?: Balancer;
   readonly manager: string;
   readonly deadlineSeconds: number;
   /** Above 0: a host that commits this version refuses every lower sequence from then on (T1). */

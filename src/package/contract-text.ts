@@ -17,6 +17,9 @@ export function contractEntries(contract: Component): KeyValue[] {
     ["store", contract.store],
     ["deadline.seconds", contract.deadlineSeconds],
     ["switch.strategy", change.strategy],
+    ["switch.balancer.component", change.balancer?.component],
+    ["switch.balancer.task", change.balancer?.task],
+    ["switch.balancer.hold", change.balancer?.hold === true ? "yes" : undefined],
     ["switch.start", change.start],
     ["switch.upgrade-signal", change.upgradeSignal],
     ["switch.stop-signal", change.stopSignal ?? usualStopSignal(change.strategy)],
@@ -77,6 +80,7 @@ export function readContract(component: string, values: Values): Raw {
     units: list(values, "unit"),
     switch: present({
       strategy: values.get("switch.strategy"),
+      balancer: readBalancer(values),
       start: values.get("switch.start"),
       upgradeSignal: values.get("switch.upgrade-signal"),
       windDownSignal: unless("WINCH", "switch.wind-down-signal"),
@@ -167,6 +171,15 @@ function healthEntries(prefix: string, check: HealthCheck): [string, string | nu
     case "executable":
       return [...common, [`${prefix}.task`, check.task]];
   }
+}
+
+function readBalancer(values: Values): Raw | undefined {
+  if (!values.has("switch.balancer.component")) return undefined;
+  return {
+    component: values.get("switch.balancer.component"),
+    task: values.get("switch.balancer.task"),
+    hold: values.get("switch.balancer.hold") === "yes",
+  };
 }
 
 function readHealth(values: Values): Raw[] {

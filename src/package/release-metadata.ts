@@ -98,6 +98,7 @@ export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): Pu
     sequence: metadata.sequence,
     strategy: contract.switch.strategy,
     ...(contract.grade === undefined ? {} : { grade: contract.grade }),
+    ...(contract.switch.balancer === undefined ? {} : { balancer: contract.switch.balancer }),
     manager: contract.manager,
     deadlineSeconds: contract.deadlineSeconds,
     floor: metadata.floor,

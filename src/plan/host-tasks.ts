@@ -90,9 +90,12 @@ export function taskWords(
     if (word === "before-switch" || word === "after-switch") return hookWords(published, word);
     if (word === "confirm" || word === "distribute" || word === "build" || word === "check") return [word];
     if (word === "commit") return [published.floor > 0 ? "commit raise-floor" : "commit"];
-    return switchGroups(change, published, [word]).flatMap((group) =>
+    const kinds = switchGroups(change, published, [word]).flatMap((group) =>
       group.map(({ kind, action }) => (action === "undo" ? `undo ${kind}` : kind)),
     );
+    if (word !== "switch" || published.balancer === undefined) return kinds;
+    const { component, task } = published.balancer;
+    return [`away ${component}/${task}`, ...kinds, `back ${component}/${task}`];
   });
 }
 

@@ -3,6 +3,7 @@ import type { DesiredRelease } from "../model/desired.ts";
 import type { HostWork, Plan, PlannedChange, PlannedPath, Step } from "../model/plan.ts";
 import { isSwitching, type Procedure, type ProcedurePhase, plainProcedure } from "../model/procedure.ts";
 import { applyEdits } from "./apply-edits.ts";
+import { type BalancerInput, withBalancers } from "./balancer-steps.ts";
 import { batchHosts } from "./batch-hosts.ts";
 import { checkEdits } from "./check-edits.ts";
 import { compareText, computeDifference, type DifferenceInput, publishedVersion } from "./difference.ts";
@@ -26,6 +27,8 @@ export type PlanInput = DifferenceInput & {
   readonly labelsOf?: LabelsOf;
   /** What `takePaths` found on the way to this release: shown with the plan. */
   readonly paths?: readonly PlannedPath[];
+  /** Where balancers are, and how they know hosts; needed only where a contract has the strategy `balancer`. */
+  readonly fleet?: BalancerInput["fleet"];
 };
 
 export function makePlan(input: PlanInput): Plan {
@@ -44,7 +47,8 @@ export function makePlan(input: PlanInput): Plan {
   const unitLayers = isOrdered ? orderStacks(components) : layers;
   const made = makeSteps(ordered, { changes, layers: unitLayers, declared: release });
   const { steps: edited, edits } = applyEdits(ordered.release, made);
-  const steps = withRestorePoint(edited, { ...input, changes, held });
+  const saved = withRestorePoint(edited, { ...input, changes, held });
+  const steps = withBalancers(saved, { ...input, changes });
   const isSaved = steps.some(({ kind }) => kind === "restore-point");
   return {
     release: release.name,

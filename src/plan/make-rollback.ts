@@ -1,4 +1,5 @@
-// The way back is a plan too: the undo of what was done, in reverse order. Pure.
+// The way back is a plan too: the undo of what was done, in reverse order. The undo of putting hosts back into traffic is to take
+// them out of it again. Pure.
 import type { HostWork, Step, TaskGroup } from "../model/plan.ts";
 import type { Task, TaskState } from "../model/task.ts";
 
@@ -14,13 +15,30 @@ export interface RollbackInput {
 /** Undo steps, last one first. Unknown counts as done: undoing what was not done is harmless (P6). */
 export function makeRollback({ steps, stateOf, reason, run }: RollbackInput): Step[] {
   const undoable = steps.filter(({ kind }) => kind === "switch" || kind === "task");
-  return undoable.reverse().flatMap((step) => {
-    const work = step.work
-      .map((work) => undoWork(work, { stateOf, reason, run }))
-      .filter((work) => work.groups.length > 0);
+  const awayAgain = new Set<string>();
+  return undoable.reverse().flatMap((step): Step[] => {
+    const back = step.traffic === "back" ? awayWork(step, stateOf) : undefined;
+    for (const { groups } of back ?? []) for (const { id } of groups.flat()) awayAgain.add(id);
+    const reached = (task: Task): TaskState => (awayAgain.has(task.id) ? "unknown" : stateOf(task));
+    const work = (back ?? step.work.map((work) => undoWork(work, { stateOf: reached, reason, run }))).filter(
+      ({ groups }) => groups.length > 0,
+    );
     const id = step.kind === "switch" ? `rollback.${step.batch}` : `rollback.${step.id}`;
-    return work.length === 0 ? [] : [{ ...step, id, work, soakSeconds: 0 }];
+    const traffic = step.traffic === "back" ? "away" : "back";
+    const turned = step.traffic === undefined ? {} : { traffic };
+    return work.length === 0 ? [] : [{ ...step, ...turned, id, work, soakSeconds: 0 } as Step];
   });
+}
+
+/** Those that are in traffic again, or may be, leave it before they go back; the others never came back to it. */
+function awayWork({ work }: Step, stateOf: RollbackInput["stateOf"]): HostWork[] {
+  const isAway = (task: Task) => stateOf(task) === "done";
+  return work.map(({ host, groups }) => ({
+    host,
+    groups: groups
+      .map((group) => group.filter((task) => !isAway(task)).map((task): Task => ({ ...task, action: "do" })))
+      .filter((group) => group.length > 0),
+  }));
 }
 
 function undoWork(work: HostWork, { stateOf, reason, run }: Omit<RollbackInput, "steps">): HostWork {

@@ -2,6 +2,7 @@
 // what one step does with one component on one host: a switch is never torn from its drain and its health check. Pure.
 import { canonicalJson, digestOf } from "../model/digest.ts";
 import type { HostWork, Plan, SlicedWork, Step } from "../model/plan.ts";
+import { targetOf } from "./balancer-steps.ts";
 import { byHostThenComponent, compareText } from "./difference.ts";
 import { matchesValue, type SliceTerm, sliceText } from "./parse-slice.ts";
 import type { LabelsOf } from "./phases-of-changes.ts";
@@ -104,6 +105,7 @@ function stepsWith({ steps, changes }: Plan, chosen: ReadonlySet<Unit>): Step[] 
   const last = Math.max(...bySteps.keys());
   return steps.flatMap((step, at): Step[] => {
     if (step.kind === "gate") return at < last ? [step] : [];
+    if (step.traffic !== undefined) return trafficOf({ steps, changes }, step, chosen);
     const mine = new Set((bySteps.get(at) ?? []).map(placeOf));
     const isSaved = step.kind === "restore-point" && switches;
     if (mine.size === 0 && !isSaved) return [];
@@ -115,6 +117,26 @@ function stepsWith({ steps, changes }: Plan, chosen: ReadonlySet<Unit>): Step[] 
     });
     return work.length === 0 ? [] : [{ ...step, work }];
   });
+}
+
+/** What balancers do for the chosen switches of the same batch. */
+function trafficOf({ steps, changes }: Pick<Plan, "steps" | "changes">, step: Step, chosen: ReadonlySet<Unit>): Step[] {
+  const leaving = new Set(changes.flatMap((change) => (change.strategy === "balancer" ? [placeOf(change)] : [])));
+  const hosts = new Set(
+    [...chosen]
+      .filter((unit) => leaving.has(placeOf(unit)))
+      .filter((unit) => steps[unit.step]?.kind === "switch" && steps[unit.step]?.batch === step.batch)
+      .map(({ host }) => host),
+  );
+  const work = step.work
+    .map(({ host, groups }) => ({
+      host,
+      groups: groups
+        .map((group) => group.filter((task) => hosts.has(targetOf(task) ?? "")))
+        .filter((group) => group.length > 0),
+    }))
+    .filter(({ groups }) => groups.length > 0);
+  return work.length === 0 ? [] : [{ ...step, work }];
 }
 
 /** Entries for several hosts with those that the changes are about. */

@@ -11,8 +11,9 @@ export interface Unit {
 }
 
 export function unitsOf(steps: readonly Step[]): Unit[] {
-  return steps.flatMap(({ work }, step) =>
-    work.flatMap(({ host, groups }) =>
+  return steps.flatMap(({ work, traffic }, step) =>
+    // What balancers do belongs to the switches that it is for.
+    (traffic === undefined ? work : []).flatMap(({ host, groups }) =>
       [...Map.groupBy(groups.flat(), ({ component }) => component)].map(([component, tasks]) => {
         return { step, host, component, tasks };
       }),

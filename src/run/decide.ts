@@ -1,6 +1,8 @@
 // What a run does next, from its state alone. Pure: the driver performs the effects and feeds back what happened.
 import type { Step } from "../model/plan.ts";
 import type { EventBody, RunOutcome } from "../model/run-event.ts";
+import type { Task } from "../model/task.ts";
+import { targetOf } from "../plan/balancer-steps.ts";
 import { type BadVersion, badVersions } from "./bad-versions.ts";
 import { afterOwed } from "./owed-bundles.ts";
 import { placeOf, type RunState, stepsOf } from "./run-state.ts";
@@ -63,7 +65,8 @@ function end(outcome: RunOutcome, reason: string, bad: readonly BadVersion[] = [
 }
 
 /** Past the failure budget, hosts of a switch step that did not take it yet are left out, also within a batch (P9). */
-function decideIn(state: RunState, step: Step): Effect {
+function decideIn(state: RunState, planned: Step): Effect {
+  const step = inTraffic(state, planned);
   if (!state.startedSteps.has(step.id)) return { kind: "start-step", step };
   if (step.kind === "gate") return { kind: "hold", step, hosts: [], reason: `gate ${step.gate?.name} is closed: ${step.gate?.reason}` }; // biome-ignore format: one line
   const outcomes = step.work
@@ -104,6 +107,7 @@ function isInForce(state: RunState, { id }: Step, host: string): boolean {
   if (state.added.some((added) => added.id === id)) return !state.endedSteps.has(id);
   const here = stepsOf(state)[state.position];
   if (here === undefined || here.id === id) return here !== undefined;
+  if (backOf(state, here)?.id === id) return true;
   // While a batch is held for a person, what did switch is confirmed.
   return confirmOf(state, here)?.id === id && state.hosts.get(placeOf(here.id, host)) === "done";
 }
@@ -134,8 +138,9 @@ function decideSilence(
 ): Effect {
   const unmoved = isAhead(state, step);
   const tolerated = state.leftOut.size + hosts.length <= (state.plan?.failureBudget ?? 0);
-  // guard P7: a host that may be on the new version is waited for, past the budget.
-  if (state.rollback || hosts.length === all || !(unmoved || tolerated)) return { kind: "wait", step, hosts };
+  // guard P7: a host that may be on the new version is waited for, past the budget; so is a balancer, which may have all the traffic.
+  if (state.rollback || step.traffic || hosts.length === all || !(unmoved || tolerated))
+    return { kind: "wait", step, hosts };
   const tied = tiedOn(state, hosts);
   if (tied.length > 0)
     return unmoved && !undoesSomething(state)
@@ -184,7 +189,7 @@ function decideFailure(state: RunState, step: Step, failed: readonly string[]): 
     step.kind === "restore-point" ? (state.restorePoint?.problems ?? []).map(({ text }) => `: ${text}`)[0] : "";
   const reason = `${step.id} failed on ${failed.join(", ")}${why ?? ""}`;
   // guard P7: a way back that failed is not called one that went well.
-  if (state.rollback) return end("stuck", `rollback: ${reason}`);
+  if (state.rollback) return decideStuck(state, step, `rollback: ${reason}`);
   // A task that was run by itself moved nothing: there is no way back but its own undo, and that is not asked for.
   if (state.plan?.changes.length === 0) return end("stuck", reason);
   if (policy === "manual") return decideHold(state, step, { hosts: failed, reason: `${reason}; rollback_policy is manual` }); // biome-ignore format: one line
@@ -200,8 +205,8 @@ function undoesSomething({ plan, startedSteps }: RunState): boolean {
 }
 
 /** Its own undo leads back to where the run stood before: a batch, or what runs before the first one of its components. */
-function isBatch(state: RunState, { id, kind, work }: Step): boolean {
-  if (kind === "switch" || kind === "confirm") return true;
+function isBatch(state: RunState, { id, kind, work, traffic }: Step): boolean {
+  if (kind === "switch" || kind === "confirm" || traffic !== undefined) return true;
   if (kind !== "task") return false;
   const steps = state.plan?.steps ?? [];
   const mine = new Set(componentsOf(work));
@@ -239,6 +244,45 @@ function decideHold(state: RunState, step: Step, holding: Holding): Effect {
 export function confirmOf(state: RunState, step: Step): Step | undefined {
   if (step.kind !== "switch" || state.rollback !== undefined) return undefined;
   const steps = stepsOf(state);
-  const next = steps[steps.findIndex(({ id }) => id === step.id) + 1];
-  return next?.kind === "confirm" && next.batch === step.batch ? next : undefined;
+  return steps.find(({ kind, batch }) => kind === "confirm" && batch === step.batch);
+}
+
+/**
+ * A step of balancers without the hosts that it is not for any more: those that the run goes on without, and, where they are to
+ * have traffic again, those whose switch or way back did not end well. Any other step is as it was.
+ */
+function inTraffic(state: RunState, step: Step): Step {
+  if (step.traffic === undefined) return step;
+  const before =
+    step.traffic === "back"
+      ? stepsOf(state).find(({ kind, batch }) => kind === "switch" && batch === step.batch)
+      : undefined;
+  const moved = new Set(before?.work.map(({ host }) => host));
+  const isGood = (task: Task) => {
+    const target = targetOf(task) ?? "";
+    const outcome = before === undefined ? undefined : state.hosts.get(placeOf(before.id, target));
+    // guard P9: a host that is bad, or of which nobody knows, gets no traffic.
+    return !state.leftOut.has(target) && (!moved.has(target) || outcome === "done");
+  };
+  const work = step.work.map(({ host, groups }) => ({
+    host,
+    groups: groups.map((group) => group.filter(isGood)).filter((group) => group.length > 0),
+  }));
+  return { ...step, work };
+}
+
+/** The end of a way back that failed on some hosts: the others of the batch are put back into traffic first. */
+function decideStuck(state: RunState, step: Step, reason: string): Effect {
+  const back = backOf(state, step);
+  if (back === undefined) return end("stuck", reason);
+  if (!state.startedSteps.has(back.id)) return { kind: "start-step", step: back };
+  const open = back.work.map(({ host }) => host).filter((host) => !state.hosts.has(placeOf(back.id, host)));
+  if (open.length > 0) return { kind: "run-step", step: inTraffic(state, back), hosts: open };
+  return end("stuck", `${reason}; kept out of traffic`);
+}
+
+/** On the way back, the step that puts the hosts of a batch back into traffic. */
+function backOf(state: RunState, step: Step): Step | undefined {
+  if (step.kind !== "switch" || state.rollback === undefined) return undefined;
+  return stepsOf(state).find(({ traffic, batch }) => traffic === "back" && batch === step.batch);
 }

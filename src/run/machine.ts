@@ -188,13 +188,18 @@ function stepsToUndo(state: RunState, { scope, step: id }: EventOf<"rollback-sta
   );
   if (scope === "release") return started;
   const said = steps.find((step) => step.id === id);
-  const batch = (step: Step) => step.kind === "switch" && said?.kind === "confirm" && step.batch === said.batch;
-  const failed = started.find((step) => step.id === id || batch(step)) ?? started.at(-1);
-  const standing = new Set(started.filter((step) => step.kind === "switch" && step !== failed).flatMap(componentsOf));
+  const failed =
+    started.find((step) => step.id === id || (said !== undefined && isOfBatch(step, said))) ?? started.at(-1);
+  // With the batch goes what its balancers did for it.
+  const mine = (step: Step) => step === failed || (failed !== undefined && isOfBatch(step, failed));
+  const standing = new Set(started.filter((step) => step.kind === "switch" && !mine(step)).flatMap(componentsOf));
   return started.filter(
-    (step) =>
-      step === failed || (step.id.startsWith("once.") && componentsOf(step).every((name) => !standing.has(name))),
+    (step) => mine(step) || (step.id.startsWith("once.") && componentsOf(step).every((name) => !standing.has(name))),
   );
+}
+
+function isOfBatch({ batch }: Step, other: Step): boolean {
+  return batch > 0 && batch === other.batch;
 }
 
 function componentsOf({ work }: Step): string[] {

@@ -206,6 +206,13 @@ for (const shell of shells) {
         good.replace("name=a", "name=a\tdry-run=no"),
         good.replace("hook-a\tdo\thook", "drain\tdo\tdrain").replace("name=a", "dry-run=yes"),
         good.replace("name=a", "name=a\tname=b"),
+        good.replace("name=a", "name=a\ttarget=web-1"),
+        good.replace("name=a", "name=a\ttarget-address=10.0.0.1"),
+        good.replace("name=a", "name=a\ttarget=../web\ttarget-address=10.0.0.1"),
+        good.replace("name=a", "name=a\ttarget=web-1\ttarget-address=10.0.0.1/8"),
+        good.replace("name=a", "name=a\ttarget=web-1\ttarget-address=-x"),
+        good.replace("name=a", "name=a\ttarget=web-1\ttarget-address=a%0Ab"),
+        good.replace("hook-a\tdo\thook", "drain\tdo\tdrain").replace("name=a", "target=web-1\ttarget-address=10.0.0.1"),
       ];
       for (const payload of wrong)
         assert.equal(

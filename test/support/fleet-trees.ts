@@ -103,6 +103,18 @@ export async function fleetTrees(): Promise<FleetTrees> {
   };
 }
 
+/** HAProxy in Debian's newest version with the libraries that hosts may lack: bin/haproxy and lib/. */
+export async function buildHaproxy(tree: string): Promise<void> {
+  const { package: name, program, beside } = servers.gateway;
+  const versions = await debianVersions([name, ...Object.keys(beside)]);
+  const parts = { [name]: { [program[0]]: program[1] }, ...beside };
+  for (const [part, files] of Object.entries(parts)) {
+    const [version] = versions.get(part) ?? [];
+    if (version === undefined) throw new Error(`Debian has no ${part} here: apt-cache madison ${part}`);
+    await take(await fetchDebianPackage({ name: part, version }), files, tree);
+  }
+}
+
 /** Links are followed: a library is copied under the name that programs ask for. */
 async function take(unpacked: string, files: Readonly<Record<string, string>>, tree: string): Promise<void> {
   for (const [from, to] of Object.entries(files)) {

@@ -26,6 +26,9 @@ export interface WantedComponent {
   readonly tasks?: readonly PublishedTask[];
   /** Ports of its own, and components that it needs on the same host. */
   readonly ports?: readonly number[];
+  /** Strategy balancer, by this task of that component: `pool/out`. */
+  readonly balancer?: string;
+  readonly hold?: boolean;
   readonly beside?: readonly string[];
   /** Stands for the whole contract and the task bundle. */
   readonly contract?: string;
@@ -123,7 +126,8 @@ function publishedAs(component: string, wanted: WantedComponent): PublishedVersi
     contract: digestOf(`contract of ${component} ${version}: ${wanted.contract ?? ""}`),
     bundle: undefined,
     sequence: 2,
-    strategy: "restart",
+    strategy: wanted.balancer === undefined ? "restart" : "balancer",
+    ...balancerOf(wanted),
     manager: "systemd",
     deadlineSeconds: 120,
     floor: 0,
@@ -138,6 +142,11 @@ function publishedAs(component: string, wanted: WantedComponent): PublishedVersi
       ? {}
       : { needsComponents: Object.fromEntries(wanted.beside.map((name) => [name, "*"])) }),
   };
+}
+
+function balancerOf({ balancer, hold = false }: WantedComponent): Pick<PublishedVersion, "balancer"> {
+  const [component, task] = balancer?.split("/") ?? [];
+  return component === undefined || task === undefined ? {} : { balancer: { component, task, hold } };
 }
 
 function observe(world: World, host: string): Observation {

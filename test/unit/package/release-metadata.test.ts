@@ -213,3 +213,16 @@ test("R17: a backup task is a line of its own, which contracts without one do no
   assert.equal(publishedVersion({ ...metadata, contract: only }).hasBackup, true);
   assert.equal(publishedVersion({ ...metadata, contract: { ...without, backup: [] } }).hasBackup, false);
 });
+
+test("who takes traffic away is signed with the version, and comes back as it went", () => {
+  const balancer = { component: "pool", task: "out", hold: true };
+  const balanced = Component.parse({
+    ...contract,
+    switch: { strategy: "balancer", balancer },
+  });
+  const text = encodeReleaseMetadata({ ...metadata, contract: balanced });
+  for (const line of ["component pool", "task out", "hold yes"]) assert.ok(text.includes(`switch.balancer.${line}\n`));
+  const read = parseReleaseMetadata(text);
+  assert.deepEqual(read.contract.switch.balancer, balancer);
+  assert.deepEqual(publishedVersion(read).balancer, balancer);
+});

@@ -1,9 +1,11 @@
 // `--slice 'phase=control-plane,site=a'`: from what somebody typed to the part of a plan that is meant, or why there is none.
 import { nearest } from "../desired/nearest.ts";
 import { RefusedError, UsageError } from "../errors.ts";
+import type { Desired, DesiredRelease } from "../model/desired.ts";
 import type { Host } from "../model/fleet.ts";
 import type { Plan } from "../model/plan.ts";
-import { parseSlice, type SliceTerm, sliceKeys } from "../plan/parse-slice.ts";
+import { taskKinds } from "../model/task.ts";
+import { matchesValue, parseSlice, type SliceCondition, type SliceTerm, sliceKeys } from "../plan/parse-slice.ts";
 import { type Slice, slicePlan } from "../plan/slice-plan.ts";
 import { labelsOf } from "./release-context.ts";
 
@@ -14,14 +16,54 @@ export interface SliceRequest {
   readonly hosts: readonly Pick<Host, "name" | "labels">[];
 }
 
-/** Throws UsageError for a text or a key that means nothing. */
-export function sliceTerms(texts: readonly string[], hosts: SliceRequest["hosts"]): SliceTerm[] {
-  return texts.map((text) => termOf(text, hosts));
+/** Where the words of a slice come from. */
+export type SliceWords = Pick<Desired, "hosts" | "procedure"> & {
+  readonly releases: readonly Pick<DesiredRelease, "components">[];
+};
+
+/** Throws UsageError for a text, a key or a value that means nothing. Tasks are known only by their plan. */
+export function sliceTerms(texts: readonly string[], words: SliceWords): SliceTerm[] {
+  return texts.map((text) => {
+    const term = termOf(text, words.hosts);
+    for (const condition of term)
+      if (condition.key !== "task") refuseUnknown(condition, valuesOf(condition.key, words));
+    return term;
+  });
 }
 
-/** Undefined when nothing of this plan is meant. */
+/** Undefined when nothing of this plan is meant. Throws UsageError for a task that is misspelt. */
 export function cutSlice({ plan, terms, hosts }: SliceRequest): Slice | undefined {
-  return slicePlan({ plan, terms, labelsOf: labelsOf(hosts) });
+  const slice = slicePlan({ plan, terms, labelsOf: labelsOf(hosts) });
+  if (slice === undefined) for (const condition of terms.flat()) refuseMisspeltTask(condition, plan);
+  return slice;
+}
+
+function valuesOf(key: string, { hosts, releases, procedure }: SliceWords): string[] {
+  if (key === "phase") return procedure.phases.map(({ name }) => name);
+  if (key === "host") return hosts.map(({ name }) => name);
+  if (key === "component")
+    return [...new Set(releases.flatMap(({ components }) => components.map(({ name }) => name)))];
+  return [...new Set(hosts.flatMap(({ labels }) => labels[key] ?? []))];
+}
+
+const shownValues = 12;
+
+function refuseUnknown({ key, value }: SliceCondition, known: readonly string[]): void {
+  if (known.some((word) => matchesValue(value, word))) return;
+  const close = nearest(value, known);
+  const others = known.length > shownValues ? ` and ${known.length - shownValues} more` : "";
+  const hint =
+    close === undefined ? `known: ${known.slice(0, shownValues).join(", ")}${others}` : `did you mean ${close}?`;
+  throw new UsageError(`--slice ${key}=${value}: there is no such ${key}; ${hint}`, "cutover plan --book");
+}
+
+/** One that is right may have nothing to do just now, so only a slip is told. */
+function refuseMisspeltTask({ key, value }: SliceCondition, { steps }: Plan): void {
+  if (key !== "task") return;
+  const tasks = steps.flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()));
+  const known = [...new Set([...taskKinds, ...tasks.map(({ id }) => id.split("/")[2] ?? "")])];
+  if (known.every((word) => !matchesValue(value, word)) && nearest(value, known) !== undefined)
+    refuseUnknown({ key, value }, known);
 }
 
 /** The slice as a plan to run. Throws `slice-incomplete` when something has to come before that is no part of it. */

@@ -38,7 +38,7 @@ export interface PlanReleasesInput {
 export async function planReleases({ controller, slices = [] }: PlanReleasesInput): Promise<PlannedReleases> {
   const { loaded } = await readNewest(controller);
   const { desired, warnings } = loaded;
-  const terms = sliceTerms(slices, desired.hosts);
+  const terms = sliceTerms(slices, desired);
   const plans: Plan[] = [];
   const missing = new Map<string, readonly string[]>();
   const backOffs: BackOff[] = [];

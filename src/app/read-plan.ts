@@ -2,8 +2,10 @@
 import { UsageError } from "../errors.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunId, RunOutcome } from "../model/run-event.ts";
+import type { TaskState } from "../model/task.ts";
 import type { JournalPort } from "../ports.ts";
 import { replayRun, runStream } from "../run/replay.ts";
+import type { TaskRecord } from "../run/run-state.ts";
 import { type BookLine, planBook } from "../status/plan-book.ts";
 
 export interface StoredPlan {
@@ -14,6 +16,11 @@ export interface StoredPlan {
   readonly outcome: RunOutcome | undefined;
   readonly reason: string;
   readonly book: readonly BookLine[];
+}
+
+/** What its host passed over, since something before it had failed, is still to come; only a person skips for good. */
+function stateOf(task: TaskRecord | undefined): TaskState | undefined {
+  return task?.state === "skipped" && task.reason !== "operator" ? "pending" : task?.state;
 }
 
 /** Throws UsageError for a run that the journal does not have. */
@@ -27,7 +34,7 @@ export async function readPlan({ journal }: { readonly journal: JournalPort }, r
   }
   const book = planBook({
     plan,
-    stateOf: ({ id }) => state.tasks.get(id)?.state,
+    stateOf: ({ id }) => stateOf(state.tasks.get(id)),
     isEnded: (step) => state.endedSteps.has(step),
   });
   return { run, commit, plan, outcome, reason, book };

@@ -52,7 +52,7 @@ export async function reconcile(input: PassInput): Promise<PassResult> {
 /** What had to wait for a run comes up again when that run has ended. */
 async function allRounds(passing: PassContext, { resumed }: PassWork, slices: readonly string[]): Promise<PassResult> {
   const { desired, warnings } = await acceptCommit(passing.controller);
-  const context: PassContext = { ...passing, terms: sliceTerms(slices, desired.hosts) };
+  const context: PassContext = { ...passing, terms: sliceTerms(slices, desired) };
   context.newest.desired = desired;
   const results = new Map<string, ReleaseResult>();
   // Every further round follows the end of a run that was open, or of one that a release of the round before has started.

@@ -16,7 +16,7 @@ import { refuseBrokenNeedsOnTheWay } from "./check-needs.ts";
 import { refuseUnsafeOrder } from "./check-order.ts";
 import { refuseMissingPaths } from "./check-paths.ts";
 import type { Controller } from "./controller.ts";
-import { recall } from "./controller-memory.ts";
+import { type QuarantineEntry, recall } from "./controller-memory.ts";
 import { withLastKnown } from "./last-known.ts";
 import { loadAtlas } from "./load-atlas.ts";
 import { type LoadedVersion, loadPublished, loadVersion, type WantedVersion } from "./load-published.ts";
@@ -124,6 +124,11 @@ export async function contextForRelease({
   return { versions, unreadable: running.unreadable, atlas, observations };
 }
 
+/** Another version may have the same tree, and be held by it: which one was shown to be bad, how that is lifted, and what was seen. */
+function quarantineText({ component, version, reason, evidence }: QuarantineEntry): string {
+  return `this tree was shown to be bad as ${version} (${reason}); cutover retry ${component} lifts that: ${evidence}`;
+}
+
 /** What phases of a Procedure choose hosts by. */
 export function labelsOf(hosts: readonly Pick<Host, "name" | "labels">[]): LabelsOf {
   const labels = new Map(hosts.map((host) => [host.name, host.labels]));
@@ -152,7 +157,9 @@ export async function planRelease(
   const fleetHold = memory.holds.get("*");
   const holds = fleetHold === undefined ? memory.holds : new Map(desired.hosts.map(({ name }) => [name, fleetHold]));
   const quarantined = new Map(
-    [...memory.quarantined].filter(([key]) => !passingOver?.has(key)).map(([key, entry]) => [key, entry.evidence]),
+    [...memory.quarantined]
+      .filter(([key]) => !passingOver?.has(key))
+      .map(([key, entry]) => [key, quarantineText(entry)]),
   );
   const isWayBack = releases === undefined;
   // A way back leads to what ran before, whatever way led from there.

@@ -3,7 +3,7 @@ import type { ActedRun, Going, TaskDecision } from "../app/tasks/act-in-run.ts";
 import { CutoverError, ExitCode } from "../errors.ts";
 import type { CommandContext, Options } from "./command.ts";
 import { openRunHistory } from "./open-run-history.ts";
-import { runExitCode } from "./outcomes.ts";
+import { standingExitCode } from "./outcomes.ts";
 import { decisionLines } from "./render-tasks.ts";
 import { type Line, styled } from "./text.ts";
 import { watchRun } from "./watch-run.ts";
@@ -82,9 +82,9 @@ export async function actOnRun(
       act({ controller, lease, watcher: display, signal: running }),
     );
     display.close();
-    const { describeRun } = await import("../app/tasks/describe-run.ts");
+    const { describeRun, standingOf } = await import("../app/tasks/describe-run.ts");
     const { outcome, reason } = describeRun(acted.state);
-    const exitCode = exitCodeOf(acted, outcome, await import("../app/person-trouble.ts"));
+    const exitCode = exitCodeOf(acted, standingExitCode(standingOf(acted.state)));
     output.print(outcomeLines({ run: acted.run, outcome, reason, notPublished: acted.notPublished }));
     const unpublished = acted.notPublished === undefined ? {} : { notPublished: acted.notPublished };
     output.jsonLine({ kind, run: acted.run, outcome, reason, exitCode, ...unpublished });
@@ -96,14 +96,9 @@ export async function actOnRun(
 }
 
 /** Whoever asked for one task wants to know about that one; else the run counts. */
-function exitCodeOf(
-  { run, asked, state }: ActedRun,
-  outcome: string,
-  { personTrouble }: typeof import("../app/person-trouble.ts"),
-): ExitCode {
-  if (asked !== undefined) return state.hosts.get(asked) === "done" ? ExitCode.done : ExitCode.stuck;
-  if (outcome !== "open") return runExitCode(state.outcome);
-  return personTrouble({ run, state })?.reason === "DecisionNeeded" ? ExitCode.stuck : ExitCode.changesPending;
+function exitCodeOf({ asked, state }: ActedRun, ofRun: ExitCode): ExitCode {
+  if (asked === undefined) return ofRun;
+  return state.hosts.get(asked) === "done" ? ExitCode.done : ExitCode.stuck;
 }
 
 interface Said {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { ExitCode, UsageError } from "../errors.ts";
 import type { Lab } from "../lab/lab.ts";
+import type { ProcessName } from "../lab/processes.ts";
 import { type CommandContext, examples, type Options, optionalText, type Register } from "./command.ts";
 import { type Line, styled } from "./text.ts";
 import { counted } from "./units.ts";
@@ -47,6 +48,8 @@ function addUp(lab: Command, register: Register): void {
       ),
     );
   register(command, async (context, { options }) => {
+    const { npmAbove } = await import("../lab/processes.ts");
+    const npm = npmAbove();
     const started = await startLab(context, options);
     const { output, signal } = context;
     try {
@@ -58,7 +61,7 @@ function addUp(lab: Command, register: Register): void {
       ]);
       const { id, kind, directory, operatorKey = null, hosts } = started;
       output.jsonLine({ id, kind, directory, operatorKey, hosts });
-      await aborted(signal);
+      await toldToEnd(signal, npm);
     } finally {
       await started.down();
     }
@@ -75,14 +78,24 @@ function addDown(lab: Command, register: Register): void {
   register(command, async ({ output }, { options }) => {
     const { takeDownLabs } = await import("../lab/take-down.ts");
     const gone = await takeDownLabs({ all: options.all === true });
+    const { readRecords } = await import("../lab/lab-record.ts");
+    const kept = await readRecords();
     output.print([
       ...gone.map(({ id, directory }): Line => [`${id}  ${directory}`]),
       [styled("down:", "good"), ` ${counted(gone.length, "lab")}`],
+      ...kept.map(
+        ({ id, directory, owner }): Line => [
+          styled("still up:", "warn"),
+          ` ${id}  ${directory}, which process ${owner.pid} keeps; cutover lab down --all takes it down as well`,
+        ],
+      ),
     ]);
-    output.document({ down: gone.map(({ id, kind, directory }) => ({ id, kind, directory })) });
+    output.document({ down: gone.map(placeOf), stillUp: kept.map(placeOf) });
     return ExitCode.done;
   });
 }
+
+const placeOf = ({ id, kind, directory }: Pick<Lab, "id" | "kind" | "directory">) => ({ id, kind, directory });
 
 /** Where the host is, and the command that enrols it. */
 function hostLines({ kind, directory, operatorKey, hosts }: Lab): Line[] {
@@ -101,6 +114,8 @@ function hostLines({ kind, directory, operatorKey, hosts }: Lab): Line[] {
     ];
   });
 }
+
+const lookMs = 1_000;
 
 const knownHostsOf = (directory: string): string => join(directory, "known_hosts");
 
@@ -125,10 +140,13 @@ async function startLab({ output }: CommandContext, options: Options) {
   return startLoopbackLab({ directory, hosts });
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
+/** Also when the npm is gone that this was started through: who ends that one means the lab, and its signal does not come here. */
+async function toldToEnd(signal: AbortSignal, npm: ProcessName | undefined): Promise<void> {
+  const { isAlive } = await import("../lab/processes.ts");
   return new Promise((resolve) => {
-    // A signal listener alone keeps no process alive.
-    const alive = setInterval(() => {}, 60_000);
+    const alive = setInterval(() => {
+      if (npm !== undefined && !isAlive(npm)) end();
+    }, lookMs);
     const end = () => {
       clearInterval(alive);
       resolve();

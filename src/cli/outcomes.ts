@@ -64,10 +64,22 @@ export function runExitCode(outcome: "done" | "rolled-back" | "stuck" | undefine
   return outcome === "rolled-back" ? ExitCode.rolledBack : ExitCode.stuck;
 }
 
-/** By the state of each release. Ready everywhere 0, under way or never tried 2, anything else 4: unknown is never good (P7), nor is a newest commit that was refused. */
+/** Of one run, also while it is open: on its way or at a gate 2; waiting for a decision, or for hosts whose state nobody knows, 4. */
+export function standingExitCode(
+  standing: "done" | "rolled-back" | "stuck" | "going" | "gate" | "decision" | "silent",
+): ExitCode {
+  if (standing === "going" || standing === "gate") return ExitCode.changesPending;
+  return standing === "decision" || standing === "silent" ? ExitCode.stuck : runExitCode(standing);
+}
+
+/**
+ * By the state of each release. Ready everywhere 0, under way, at a gate or never tried 2, anything else 4: unknown is never good
+ * (P7), nor is a newest commit that was refused, nor a run that waits for a person's decision, whatever else it does meanwhile.
+ */
 export function statusExitCode(states: readonly Condition[], refused = false): ExitCode {
   if (refused) return ExitCode.stuck;
   if (states.some(({ type, status }) => status !== "True" || type === "Stalled")) return ExitCode.stuck;
+  if (states.some(({ reason }) => reason === "DecisionNeeded")) return ExitCode.stuck;
   if (states.length === 0 || states.some(({ type }) => type === "Reconciling")) return ExitCode.changesPending;
   return ExitCode.done;
 }

@@ -22,6 +22,7 @@ export interface StepProgress {
   /** Grows for a way back, whose hosts are known once they are told to go back. */
   readonly hosts: Set<string>;
   readonly outcomes: Map<string, HostOutcome>;
+  /** Later by every pause in which the run waited, so that the step's time is what was worked. */
   startedAt: number | undefined;
   endedAt: number | undefined;
 }
@@ -115,6 +116,7 @@ export function startProgress(run: string, at: number): RunProgress {
 }
 
 export function applyEvent(progress: RunProgress, event: JournalEvent): void {
+  const pausedMs = event.at - progress.at;
   progress.at = event.at;
   switch (event.kind) {
     case "run-planned":
@@ -128,6 +130,8 @@ export function applyEvent(progress: RunProgress, event: JournalEvent): void {
     case "run-resumed":
       progress.epoch = event.epoch;
       progress.running.clear();
+      // Nobody worked on the run meanwhile: what it waited is no time of its steps.
+      for (const step of progress.steps.values()) if (step.endedAt === undefined) beginLater(step, pausedMs);
       break;
     case "step-started":
       stepOf(progress, event.step).startedAt = event.at;
@@ -142,6 +146,7 @@ export function applyEvent(progress: RunProgress, event: JournalEvent): void {
     case "host-reopened": {
       const step = stepOf(progress, event.step);
       step.outcomes.delete(event.host);
+      if (step.endedAt !== undefined) beginLater(step, event.at - step.endedAt);
       step.endedAt = undefined;
       progress.explained.delete(`${event.step}/${event.host}`);
       break;
@@ -172,6 +177,10 @@ export function applyEvent(progress: RunProgress, event: JournalEvent): void {
     default:
       break;
   }
+}
+
+function beginLater(step: StepProgress, ms: number): void {
+  if (step.startedAt !== undefined) step.startedAt += ms;
 }
 
 export function applyBytes(progress: RunProgress, report: BytesReport, at = progress.at): void {

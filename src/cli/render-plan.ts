@@ -56,7 +56,8 @@ export function planSummary({ plan, totalHosts }: PlanView): Line {
   const noun = (totalHosts ?? hosts) === 1 ? "host changes" : "hosts change";
   const components = new Set(plan.changes.map(({ component }) => component)).size;
   const batches = plan.steps.filter(({ kind }) => kind === "switch").length;
-  const counts = `${counted(components, "component")}, ${batches === 1 ? "1 batch" : `${formatCount(batches)} batches`}`;
+  const switching = batches === 0 ? "nothing switches" : batches === 1 ? "1 batch" : `${formatCount(batches)} batches`;
+  const counts = `${counted(components, "component")}, ${switching}`;
   return [name, ` ${formatCount(hosts)}${of} ${noun}, ${counts}`, styled(held, "warn")];
 }
 
@@ -165,7 +166,8 @@ function unitOrderLines({ unitOrder = [] }: Plan): Line[] {
 }
 
 /** What P8 promises here, and where it does not hold. */
-function wayBackLines({ changes, rollbackPolicy, failureBudget }: Plan): Line[] {
+function wayBackLines({ changes, steps, rollbackPolicy, failureBudget }: Plan): Line[] {
+  if (steps.every(({ kind }) => kind !== "switch")) return [];
   const moving = changes.filter(({ from, to, fromTree, toTree }) => from !== to || fromTree !== toTree);
   if (moving.length === 0) return [];
   const deadlines = groupBy(moving, ({ component, deadlineSeconds }) => `${component}\0${deadlineSeconds}`)

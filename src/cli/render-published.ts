@@ -56,8 +56,14 @@ export function renderPublished(view: PublishedView): Line[] {
     ...(view.bundle === undefined ? [] : [[`  tasks     ${view.bundle}`]]),
     [`  sequence  ${view.sequence}, floor ${view.floor}, first use until ${formatClock(view.expires * 1_000)}`],
     ...(view.patches === undefined ? [] : patchLines(view.patches)),
-    [styled("next:", "accent"), ` name version "${view.version}" of ${view.component} in a Release, commit and push`],
+    nextLine(view),
   ];
+}
+
+function nextLine({ outcome, component, version }: PublishedView): Line {
+  const release = `name version "${version}" of ${component} in a Release, commit and push`;
+  if (outcome !== "amended") return [styled("next:", "accent"), ` ${release}`];
+  return [styled("next:", "accent"), ` cutover task retry HOST/${component}/TASK --amend --reason …, where a run waits; else ${release}`]; // biome-ignore format: one line
 }
 
 function patchLines({ fullBytes, patches, missingTools, patchMs, cosigned, voided = 0 }: PatchesView): Line[] {
@@ -92,7 +98,12 @@ function patchLines({ fullBytes, patches, missingTools, patchMs, cosigned, voide
             `the list of patches is a new one: ${counted(voided, "other key")} must sign it, with --cosigner and this key's .pub file`,
           ],
         ];
-  return [...lines, ...missing, ...signed, ...again];
+  const same = patches.filter(({ outcome }) => outcome === "same-tree").map(({ fromVersion }) => fromVersion);
+  const held: Line[] =
+    same.length === 0
+      ? []
+      : [[styled("  note      ", "warn"), `where ${same.join(" or ")} was shown to be bad, the same tree stays quarantined until cutover retry lifts that`]]; // biome-ignore format: one line
+  return [...lines, ...missing, ...signed, ...again, ...held];
 }
 
 function patchText({ bytes, outcome, reason }: PatchesView["patches"][number], fullBytes: number): Line {

@@ -125,6 +125,8 @@ export function stepTitle({ plan }: Pick<RunProgress, "plan">, { id, kind, batch
   if (kind === "gate") return gateName({ plan }, id);
   if (kind === "task") return taskTitle(plan, id);
   if (batch === 0) return kind;
+  // Its batches have the numbers of the whole plan.
+  if (plan?.slice !== undefined) return `${kind} ${batch}`;
   const batches = plan?.steps.filter((step) => step.kind === "switch").length ?? 0;
   return `${kind} ${batch} of ${formatCount(batches)}`;
 }

@@ -157,7 +157,7 @@ function restorePointLines({ restorePoint }: Status): Line[] {
 }
 
 /** The command for the first thing that is wrong, where nothing below says it. */
-function nextLines({ targets }: Status, { type, status, reason }: Condition): Line[] {
+function nextLines({ targets, run }: Status, { type, status, reason }: Condition): Line[] {
   const commands: Readonly<Record<string, readonly [TargetStatus["outcome"], string]>> = {
     NotRunning: ["failed", "cutover host check"],
     Failed: ["failed", "cutover host check"],
@@ -170,6 +170,7 @@ function nextLines({ targets }: Status, { type, status, reason }: Condition): Li
   const [outcome, command] = commands[reason] ?? [];
   const host = targets.find((target) => target.outcome === outcome)?.host;
   if (command !== undefined) return [[styled("next:", "accent"), ` ${command}${host === undefined ? "" : ` ${host}`}`]];
+  if (reason === "DecisionNeeded") return [[styled("next:", "accent"), ` cutover task list ${run ?? ""} --open`]];
   // These say it further down, each with its own evidence.
   if (["Quarantined", "Held", "backing-off", "RunOpen", "GateClosed"].includes(reason)) return [];
   // `plan` shows an error of the release whole, with its remedy.
@@ -210,7 +211,10 @@ function quarantineLines({ component, version, reason, evidence, at }: Quarantin
   return [
     [styled("quarantined", "bad"), ` ${component} ${version} since ${formatClock(at)}: ${reason}`],
     ...(evidence.trim() === "" ? [] : evidenceLines(evidence, 2, 8)),
-    [styled("next:", "accent"), ` release another version, or: cutover retry ${component} --reason '…'`],
+    [
+      styled("next:", "accent"),
+      ` release a version with another tree, or, where its contract or its surroundings were to blame: cutover retry ${component} --reason '…'`,
+    ],
   ];
 }
 

@@ -55,8 +55,9 @@ function countedRows(tasks: readonly TaskRow[]): Line[] {
   return [...tableLines(["step", "state", "tasks"], rows), ["  --host, --component and --open show them one by one"]];
 }
 
-function nextLines({ run, outcome, tasks, isWayBack }: TaskBook): Line[] {
+function nextLines({ run, outcome, tasks, isWayBack, waits, standing }: TaskBook): Line[] {
   if (outcome !== undefined || isWayBack) return [];
+  if (standing === "gate" && waits !== undefined) return [[styled("next:", "accent"), ` ${waits.next}`]];
   const failed = tasks.find(({ state, action }) => (state === "failed" || state === "undone") && action === "do");
   if (failed === undefined) return [];
   const place = `${run}/${failed.id}`;

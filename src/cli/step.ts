@@ -1,11 +1,10 @@
 // cutover step: a pass in which every run goes one task further.
 import type { Command } from "commander";
-import { ExitCode } from "../errors.ts";
 import type { JournalEvent } from "../model/run-event.ts";
 import type { TaskEvent } from "../model/task.ts";
 import { examples, type Register } from "./command.ts";
 import { openRunHistory } from "./open-run-history.ts";
-import { passExitCode } from "./outcomes.ts";
+import { passExitCode, standingExitCode } from "./outcomes.ts";
 import { passDocument, renderPass } from "./render-pass.ts";
 import { spokenLines } from "./render-run-event.ts";
 import { type Line, styled } from "./text.ts";
@@ -22,7 +21,7 @@ export function addStep(program: Command, register: Register): void {
     .addHelpText("after", examples(["cutover step", "the next task, what it said, and what would come then"]));
   register(command, async (context, { options }) => {
     const { output, services, configPath, signal } = context;
-    const [{ reconcile }, { withLease }, { describeRun }, { personTrouble }] = await Promise.all([
+    const [{ reconcile }, { withLease }, { describeRun, standingOf }, { personTrouble }] = await Promise.all([
       import("../app/reconcile.ts"),
       import("../app/controller.ts"),
       import("../app/tasks/describe-run.ts"),
@@ -46,11 +45,8 @@ export function addStep(program: Command, register: Register): void {
         [...result.resumed, ...result.results.flatMap(({ run }) => run ?? [])].map((each) => [each.run, each]),
       );
       const open = [...runs.values()].filter(({ state }) => state.outcome === undefined);
-      const needed = open.flatMap((each) => personTrouble(each) ?? []);
-      const decided = needed.some(({ reason }) => reason === "DecisionNeeded")
-        ? ExitCode.stuck
-        : ExitCode.changesPending;
-      const exitCode = open.length > 0 ? decided : passExitCode(result.results, result.resumed);
+      const codes = open.map(({ state }) => standingExitCode(standingOf(state)));
+      const exitCode = codes.sort((a, b) => b - a)[0] ?? passExitCode(result.results, result.resumed);
       output.print(
         open.length === 0
           ? renderPass(result)

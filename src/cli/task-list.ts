@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { TaskRow } from "../app/tasks/task-book.ts";
 import { ExitCode } from "../errors.ts";
 import { examples, type Options, optionalText, type Register } from "./command.ts";
-import { runExitCode } from "./outcomes.ts";
+import { standingExitCode } from "./outcomes.ts";
 import { renderTask, renderTaskBook } from "./render-tasks.ts";
 import { withJournal } from "./run-control.ts";
 
@@ -29,7 +29,7 @@ export function addTaskList(task: Command, register: Register): void {
     const tasks = book.tasks.filter(wanted(options));
     context.output.print(renderTaskBook({ ...book, tasks }, book.tasks.length));
     context.output.document({ ...book, tasks });
-    return runExitCode(book.outcome);
+    return standingExitCode(book.standing);
   });
 }
 

@@ -8,7 +8,7 @@ import { takeOverOption } from "./task-acts.ts";
 export function addTaskRun(task: Command, register: Register): void {
   const command = addReason(task.command("run"))
     .argument("<id>", "HOST/COMPONENT/TASK")
-    .option("--undo", "its undo instead")
+    .option("--undo", "its undo instead: takes back what the newest run that did it has left on the host")
     .option("--dry-run", "only say what it would do; the contract's dryRun promises that the script can")
     .option("--version <version>", "whose script (default: the version that the host runs)")
     .option(...takeOverOption)

@@ -27,6 +27,13 @@ export function isAlive(process: ProcessName): boolean {
   return findProcess(process.pid)?.startTime === process.startTime;
 }
 
+/** The npm that this process was started through, undefined when there is none. */
+export function npmAbove(): ProcessName | undefined {
+  return ancestorsOf(process.ppid, listProcesses())
+    .filter((pid) => /^(\S*\/)?npm( |$)/.test(commandOf(pid)))
+    .flatMap((pid) => findProcess(pid) ?? [])[0];
+}
+
 /** All children of `pid`, and theirs, without itself. */
 export function descendantsOf(pid: number): ProcessName[] {
   return below([pid], listProcesses()).filter((found) => found.pid !== pid);

@@ -137,7 +137,7 @@ export const Upgrade = z
   })
   .meta({
     id: "Upgrade",
-    description: "From which versions this one may be reached (N-X, R16). First installs go direct",
+    description: "From which versions this one may be reached. First installs go direct",
   });
 export type Upgrade = z.infer<typeof Upgrade>;
 

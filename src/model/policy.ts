@@ -10,7 +10,7 @@ export const Policy = z
     apiVersion: z.literal("cutover/v1"),
     kind: z.literal("Policy"),
     name: DocumentName,
-    canaries: z.int().min(1).max(10_000).default(1).describe("Hosts that go first and alone; never none (T34)"),
+    canaries: z.int().min(1).max(10_000).default(1).describe("Hosts that go first and alone; never none"),
     batchSize: z
       .union([z.int().min(1).max(20_000), Share])
       .default("25%")
@@ -22,7 +22,7 @@ export const Policy = z
       .max(20_000)
       .default(0)
       .describe(
-        "Hosts that may go silent in a run before nothing more switches (P9); one that fails always stops its batch",
+        "Hosts that may go silent in a run before nothing more switches; one that fails always stops its batch",
       ),
     approval: z
       .enum(["merge", "plan-hash"])

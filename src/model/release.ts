@@ -48,7 +48,7 @@ export const SkewLimit = z
   .refine(({ ahead, behind }) => ahead !== undefined || behind !== undefined, "`ahead`, `behind` or both")
   .meta({
     id: "SkewLimit",
-    description: "How far versions that run at the same time may be apart: checked at every point of a plan (R39)",
+    description: "How far versions that run at the same time may be apart: checked at every point of a plan",
   });
 export type SkewLimit = z.infer<typeof SkewLimit>;
 
@@ -70,7 +70,7 @@ export const ReleaseComponent = z
         "Components of this release whose output this one takes: it is upgraded everywhere before any of them (consumers before producers)",
       ),
     skew: z.array(SkewLimit).max(50).default([]).describe("How far its version may be from others that run meanwhile"),
-    selectors: z.array(Selector).max(200).default([]).describe("Other versions for some hosts (R34)"),
+    selectors: z.array(Selector).max(200).default([]).describe("Other versions for some hosts"),
   })
   .meta({ id: "ReleaseComponent" });
 export type ReleaseComponent = z.infer<typeof ReleaseComponent>;

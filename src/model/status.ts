@@ -63,7 +63,7 @@ export type TargetStatus = z.infer<typeof TargetStatus>;
 
 export const QuarantinedVersion = z
   .strictObject({ component: ComponentName, version: Version, tree: z.string().max(80), reason: Text })
-  .meta({ id: "QuarantinedVersion", description: "Shown to be bad, and not tried again (P16)" });
+  .meta({ id: "QuarantinedVersion", description: "Shown to be bad, and not tried again" });
 export type QuarantinedVersion = z.infer<typeof QuarantinedVersion>;
 
 export const VersionTree = z
@@ -74,7 +74,7 @@ export type VersionTree = z.infer<typeof VersionTree>;
 export const SharedFacts = z
   .strictObject({
     tools: z.array(z.string().max(64)).max(100).describe("Programs that these hosts have, sorted"),
-    revertsAfterReboot: z.boolean().describe("Whether a reboot during a trial leads back there (P8)"),
+    revertsAfterReboot: z.boolean().describe("Whether a reboot during a trial leads back there"),
     unitOrder: z
       .array(z.string().max(700))
       .max(1_000)

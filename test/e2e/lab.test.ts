@@ -131,6 +131,29 @@ for (const { kind, skip, withLab, start } of kinds) {
   );
 }
 
+test("a lab ends with the npm that it was started through, however that one ends", { skip: loopbackSkip }, () =>
+  withOwnRecords(async () => {
+    const directory = await labDirectory();
+    const main = join(import.meta.dirname, "../../src/main.ts");
+    // npm names itself so; it is killed before it can pass anything on.
+    const npm = `process.title = "npm run cutover lab up"; require("node:child_process").spawn(process.execPath, ${JSON.stringify([main, "lab", "up", "--hosts", "1", "--dir", directory])}, { stdio: "inherit" })`;
+    const child = spawn(process.execPath, ["--eval", npm], { stdio: ["ignore", "pipe", "inherit"] });
+    const printed = once(child.stdout, "data");
+    const ended = once(child, "exit");
+    await printed;
+    const [record] = await readRecords();
+    assert.ok(record);
+    child.kill("SIGKILL");
+    await ended;
+    await waitUntil({
+      what: "the lab to end",
+      withinMs: 30_000,
+      condition: async () => (await readRecords()).length === 0,
+    });
+    assert.deepEqual(await leaksOf({ id: record.id, directory, hosts: 1 }), []);
+  }),
+);
+
 test("a lab refuses a directory that holds something, and leaves it as it is", { skip: loopbackSkip }, () =>
   withTemporaryDirectory(async (directory) => {
     await writeFile(join(directory, "mine"), "");

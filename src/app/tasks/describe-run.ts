@@ -8,6 +8,16 @@ export interface RunDescription {
   readonly reason: string;
 }
 
+/** What becomes of the run next: it ended, goes on by itself, waits at a gate, for a decision, or for hosts that do not answer. */
+export type Standing = RunOutcome | "going" | "gate" | "decision" | "silent";
+
+export function standingOf(state: RunState): Standing {
+  const effect = decide(state);
+  if (effect === undefined) return state.outcome ?? "going";
+  if (effect.kind === "hold") return effect.step.kind === "gate" ? "gate" : "decision";
+  return effect.kind === "wait" ? "silent" : "going";
+}
+
 export function describeRun(state: RunState): RunDescription {
   if (state.outcome !== undefined) return { outcome: state.outcome, reason: state.reason };
   const effect = decide(state);

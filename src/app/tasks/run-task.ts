@@ -19,6 +19,7 @@ import { runSources } from "../release-context.ts";
 import { plannedVersions, refuseOtherVersion } from "../version-changed.ts";
 import { type ActedRun, bringing, type Going, goOn, nextByHand, type TaskAct } from "./act-in-run.ts";
 import { type AskedTask, findOpenRunOf } from "./find-task.ts";
+import { undoByHand } from "./undo-by-hand.ts";
 
 export type RunTaskAct = TaskAct &
   Going & {
@@ -32,7 +33,7 @@ export type RunTaskAct = TaskAct &
 /** Kinds that may be run by themselves: they look, or they are undone by their own undo. The rest belongs to a run. */
 const aloneKinds: readonly TaskKind[] = ["check", "health", "drain"];
 
-/** Throws UsageError for a task that the version does not have, `no-dry-run`, `version-unknown`, HostUnreachableError. */
+/** Throws UsageError for a task that the version does not have, `no-dry-run`, `nothing-to-undo`, `version-unknown`, HostUnreachableError. */
 export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<ActedRun> {
   const { controller, by, reason } = act;
   const [hostName = "", component = "", name = ""] = id.split("/");
@@ -46,7 +47,7 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
   const { published } = await loadVersion(controller, { component, version, trust });
   if (open?.state.plan !== undefined)
     refuseOtherVersion(published, plannedVersions(open.state.plan)(`${component}@${version}`), "in-run");
-  const task = taskOf(act, { published, host, name });
+  const task = await takingBack(act, { task: taskOf(act, { published, host, name }), published, open: open?.run });
   if (open !== undefined) {
     const ahead = isOwed(open.state, { host: host.name, component }) ? bringing(task) : [];
     const step = byHandStep(nextByHand(open), host.name, [...ahead, [task]]);
@@ -62,6 +63,21 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
   const run = makeRunId(controller.clock.now());
   const started = await startRun({ ...act, sources }, { run, plan, commit, generation, fleet: [host] });
   return started;
+}
+
+/** An undo needs the run whose do it takes back. */
+async function takingBack(
+  { controller, action }: RunTaskAct,
+  {
+    task,
+    published,
+    open,
+  }: { readonly task: Task; readonly published: PublishedVersion; readonly open: string | undefined },
+): Promise<Task> {
+  if (action === "do") return task;
+  const name = task.id.split("/")[2];
+  const hasUndo = task.kind === "drain" || (published.tasks ?? []).some((each) => each.name === name && each.hasUndo);
+  return undoByHand(controller.journal, { task, hasUndo, open });
 }
 
 function knownHost(hosts: readonly Host[], name: string): Host {

@@ -4,6 +4,8 @@ import type { TaskAction, TaskId, TaskKind, TaskState } from "../../model/task.t
 import type { JournalPort } from "../../ports.ts";
 import { decide } from "../../run/decide.ts";
 import { placeOf, type RunState, stepsOf, taskKey } from "../../run/run-state.ts";
+import { type PersonTrouble, personTrouble } from "../person-trouble.ts";
+import { type Standing, standingOf } from "./describe-run.ts";
 import { type LoadedRun, loadRun } from "./find-task.ts";
 
 export interface TaskRow {
@@ -19,7 +21,7 @@ export interface TaskRow {
   readonly reason: string;
   readonly evidence: string;
   readonly durationMs: number;
-  /** Neither done nor skipped. */
+  /** Neither done nor skipped; of what was asked for by hand, not ended. */
   readonly isOpen: boolean;
   /** The task, or the step, that has to be done before this one; undefined when nothing keeps it. */
   readonly waitsFor: string | undefined;
@@ -33,6 +35,9 @@ export interface TaskBook {
   /** Why it ended, or what it waits for. */
   readonly reason: string;
   readonly isWayBack: boolean;
+  readonly standing: Standing;
+  /** What only a person can give, while it waits for that. */
+  readonly waits?: PersonTrouble;
   readonly tasks: readonly TaskRow[];
 }
 
@@ -44,6 +49,7 @@ export async function readTaskBook(journal: JournalPort, run: RunId | undefined)
 export function taskBook({ run, events, state }: LoadedRun): TaskBook {
   const newest = newestWords(events);
   const waiting = decide(state);
+  const waits = personTrouble({ run, state });
   const reason =
     state.outcome === undefined && waiting !== undefined && "reason" in waiting ? waiting.reason : state.reason;
   return {
@@ -53,6 +59,8 @@ export function taskBook({ run, events, state }: LoadedRun): TaskBook {
     outcome: state.outcome,
     reason,
     isWayBack: state.rollback !== undefined,
+    standing: standingOf(state),
+    ...(waits === undefined ? {} : { waits }),
     tasks: rowsOf(state, newest),
   };
 }
@@ -90,7 +98,8 @@ function rowsOf(state: RunState, words: ReadonlyMap<string, Word>): TaskRow[] {
         const mine = group.map((task): TaskRow => {
           const word = wordOf(state, words, { step: step.id, task: task.id, key: taskKey(task) });
           const { id, component, version, kind, action } = task;
-          const isOpen = !isOver(word, action);
+          // Whoever asked for a task by hand has read how it went: nobody waits for it any more.
+          const isOpen = !isOver(word, action) && (ofPlan || !state.endedSteps.has(step.id));
           const waits = word.state === "pending" && state.hosts.get(placeOf(step.id, host)) !== "done";
           const waitsFor = waits ? (before ?? (ofPlan && isAfter ? current : undefined)) : undefined;
           return { id, step: step.id, phase: step.phase, host, component, version, kind, action, ...word, isOpen, waitsFor }; // biome-ignore format: one line

@@ -97,6 +97,21 @@ test("a failure shows its evidence at once and escaped, and the same on further 
   assert.equal(lines.filter((line) => line === "  | HTTP 500 \\u{1b}[31mfrom /").length, 1);
 });
 
+test("what a run waited for somebody is no time of the step that goes on then", () => {
+  const world: World = { components: { shop: { hosts: names(1) } } };
+  const told = story(world, (step) => (step === "switch.1" ? "failed" : "done"));
+  const turn = { kind: "host-reopened", step: "switch.1", host: "web1", turn: 1, tasks: [], rest: [], by: "anna", reason: "mended" } as const; // biome-ignore format: one line
+  const after: EventBody[] = [turn, { kind: "run-resumed", epoch: 4 }, { kind: "host-ended", step: "switch.1", host: "web1", outcome: "done", evidence: "" }, { kind: "step-ended", step: "switch.1" }]; // biome-ignore format: one line
+  const progress = startProgress(run, 1_000);
+  // An hour passes before anybody comes; each event takes a second.
+  const events = journal([...told, ...after]).map((event, index) => ({ ...event, at: event.at + (index < told.length ? 0 : 3_600_000) })); // biome-ignore format: one line
+  const lines = events.flatMap((event) => {
+    applyEvent(progress, event);
+    return toText(renderRunEvent(progress, event).lines, plain);
+  });
+  assert.match(lines.at(-1) ?? "", /^switch 1 of 1: done on 1 \(web1\) in [3-6] s$/);
+});
+
 test("an unknown outcome is never shown as done (P7)", () => {
   const world: World = { components: { shop: { hosts: names(2) } } };
   const { progress, lines } = tell(story(world, (step) => (step === "switch.1" ? "unknown" : "done")));

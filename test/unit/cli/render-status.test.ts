@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { passExitCode, statusExitCode } from "../../../src/cli/outcomes.ts";
+import { passExitCode, standingExitCode, statusExitCode } from "../../../src/cli/outcomes.ts";
 import { renderStatus, type StatusView } from "../../../src/cli/render-status.ts";
 import { toText } from "../../../src/cli/text.ts";
 import type { Condition, Status, TargetStatus } from "../../../src/model/status.ts";
@@ -100,7 +100,7 @@ test("a quarantine shows its evidence and the next command; a hold shows why and
   assert.deepEqual(lines, [
     "quarantined shop 3.0.0 since 2026-11-21T03:15:00Z: unhealthy",
     "  | web1/shop/health: 12 of 100 failed",
-    "next: release another version, or: cutover retry shop --reason '…'",
+    "next: release a version with another tree, or, where its contract or its surroundings were to blame: cutover retry shop --reason '…'",
     "on hold web2: disk (anna); cutover resume web2 --reason '…'",
   ]);
 });
@@ -160,6 +160,10 @@ test("status exits 0 only when all is ready: under way 2, stalled or unknown 4",
   assert.equal(of(condition("Ready", "True", "Done"), condition("Reconciling", "True", "Run")), 2);
   assert.equal(of(condition("Reconciling", "True", "Run"), condition("Stalled", "True", "Stuck")), 4);
   assert.equal(of(condition("Ready", "Unknown", "Unreachable")), 4);
+  assert.equal(of(condition("Reconciling", "True", "GateClosed")), 2);
+  assert.equal(of(condition("Reconciling", "True", "DecisionNeeded")), 4, "as reconcile says it");
+  const standings = ["done", "rolled-back", "stuck", "going", "gate", "decision", "silent"] as const;
+  assert.deepEqual(standings.map(standingExitCode), [0, 3, 4, 2, 2, 4, 4]);
   assert.equal(of(), 2);
 });
 

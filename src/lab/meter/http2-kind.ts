@@ -9,6 +9,8 @@ import type { RequestTraffic } from "./traffic.ts";
 
 const CONNECTIONS = 2;
 const LARGEST_BODY = 64 * 1024;
+/** Tried for one request that was not sent yet. */
+const MOST_CONNECTIONS = 3;
 
 interface Session {
   readonly http2: ClientHttp2Session;
@@ -49,7 +51,11 @@ export function makeHttp2Kind({ address, traffic, tally, timeoutMs }: KindInput<
     ratePerSecond: traffic.ratePerSecond ?? usualRates.http2,
     async turn(index, dueMs) {
       tally.sent();
-      const { answer, failure } = await sendStream({ session: sessionFor(index), path, timeoutMs });
+      let result = await sendStream({ session: sessionFor(index), path, timeoutMs });
+      // It was told to go away before the request was sent on it: the request is still to be sent, so this is no repetition.
+      for (let more = MOST_CONNECTIONS; result.isUnsent && more > 0; more -= 1)
+        result = await sendStream({ session: sessionFor(index), path, timeoutMs });
+      const { answer, failure } = result;
       if (answer === undefined) return tally.failed(failure);
       if (answer.status < 200 || answer.status > 299)
         return tally.failed({ reason: "non-2xx", detail: `${answer.status} ${answer.body.slice(0, 100).trim()}` });
@@ -65,8 +71,17 @@ export function makeHttp2Kind({ address, traffic, tally, timeoutMs }: KindInput<
 }
 
 type StreamResult =
-  | { readonly answer: { readonly status: number; readonly body: string }; readonly failure?: undefined }
-  | { readonly answer?: undefined; readonly failure: Parameters<Tally["failed"]>[0] };
+  | {
+      readonly answer: { readonly status: number; readonly body: string };
+      readonly failure?: undefined;
+      isUnsent?: false;
+    }
+  | {
+      readonly answer?: undefined;
+      readonly failure: Parameters<Tally["failed"]>[0];
+      /** Nothing of the request has left: the connection was told to go away first. */
+      readonly isUnsent: boolean;
+    };
 
 /** Always resolves. */
 function sendStream(input: { session: Session; path: string; timeoutMs: number }): Promise<StreamResult> {
@@ -100,10 +115,15 @@ function sendStream(input: { session: Session; path: string; timeoutMs: number }
     });
     stream.on("close", () => {
       clearTimeout(timer);
-      if (timedOut) resolve({ failure: { reason: "timeout", detail: `no answer within ${timeoutMs} ms` } });
+      if (timedOut)
+        resolve({ failure: { reason: "timeout", detail: `no answer within ${timeoutMs} ms` }, isUnsent: false });
       else if (whole && status > 0 && stream.rstCode === constants.NGHTTP2_NO_ERROR)
         resolve({ answer: { status, body } });
-      else resolve({ failure: streamFailure({ session, error, code: stream.rstCode }) });
+      else
+        resolve({
+          failure: streamFailure({ session, error, code: stream.rstCode }),
+          isUnsent: stream.id === undefined && session.error === undefined,
+        });
     });
     stream.end();
   });

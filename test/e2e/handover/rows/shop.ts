@@ -1,8 +1,8 @@
 // The demo's shop: Node under strategy exec.
-import { mkdir, symlink } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { buildShop } from "../../../../src/lab/demo/build-shop.ts";
 import { documentOf } from "../document-of.ts";
+import { layNodeRuntime } from "../node-runtime.ts";
 import type { Row } from "../row.ts";
 
 const document = fileURLToPath(new URL("../../../../releases/components/shop.yaml", import.meta.url));
@@ -29,12 +29,6 @@ export const rows: readonly Row[] = [
     build: async ({ version, directory }) => {
       await buildShop({ version, failOneIn: 0 }, directory);
     },
-    /** It runs on the host's component `node`; here that is this machine's own. */
-    async setUp(host) {
-      const bin = `${host.prefix}${host.baseDirectory}/node/versions/here/bin`;
-      await mkdir(bin, { recursive: true });
-      await symlink(process.execPath, `${bin}/node`);
-      await symlink("versions/here", `${host.prefix}${host.baseDirectory}/node/current`);
-    },
+    setUp: layNodeRuntime,
   },
 ];

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { parseShopPage } from "../../src/lab/demo/shop-page.ts";
 import { spawnLoad } from "../../src/lab/demo/spawn-load.ts";
 import type { LabHost } from "../../src/lab/lab.ts";
@@ -10,44 +11,15 @@ import { buildWorkerd, workerdVersions } from "../support/fetch-workerd.ts";
 import type { Home } from "../support/with-home.ts";
 import { systemdSkip, withSystemdLab } from "../support/with-lab.ts";
 import { say, withSystemdWorld } from "../support/with-systemd-world.ts";
+import { documentOf, unitsIn } from "./handover/document-of.ts";
 
 const port = 8080;
 const root = "/srv/cutover/workerd";
 const ratePerSecond = 150;
 
-const contract = {
-  apiVersion: "cutover/v1",
-  kind: "Component",
-  name: "workerd",
-  root,
-  manager: "systemd",
-  units: ["workerd.service"],
-  switch: { strategy: "socket", sockets: ["workerd.socket"], readyWithinSeconds: 20 },
-  health: [
-    { kind: "http", url: `http://self:${port}/`, samples: 20, maxFailures: 0, intervalMs: 5, withinSeconds: 20 },
-  ],
-  deadlineSeconds: 60,
-};
-
-/**
- * Told to end, workerd finishes requests and closes connections on which none has arrived yet. With DeferAcceptSec it is
- * given only connections that bring their request along; the others wait in the socket that systemd keeps.
- */
-const units = {
-  "workerd.socket": `[Socket]
-ListenStream=${port}
-DeferAcceptSec=10
-[Install]
-WantedBy=sockets.target
-`,
-  "workerd.service": `[Unit]
-Requires=workerd.socket
-After=workerd.socket
-StartLimitIntervalSec=0
-[Service]
-ExecStart=${root}/current/bin/workerd serve ${root}/current/config.capnp --socket-fd http=3
-`,
-};
+const component = fileURLToPath(new URL("../../deploy/components/workerd/", import.meta.url));
+const contract = await documentOf(`${component}component.yaml`);
+const units = await unitsIn(`${component}units`);
 
 test(
   "a real server under socket activation goes forward and back on three hosts under load, and no request fails (R1, R9, P11)",

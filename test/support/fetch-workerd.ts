@@ -36,7 +36,7 @@ export const workerdVersions = ["1.20261110.1", "1.20261117.1"] as const;
 
 /**
  * Writes the artifact tree of one version as `directory`/VERSION: the binary, and a Worker that answers `answer` with the
- * headers given. Its compatibility date is the binary's own, so an older binary would refuse to serve it.
+ * headers given, after `?ms=` milliseconds. Its compatibility date is the binary's own, so an older binary would refuse to serve it.
  */
 export async function buildWorkerd(input: {
   readonly directory: string;
@@ -55,7 +55,14 @@ export async function buildWorkerd(input: {
   await writeFile(join(tree, "config.capnp"), configOf(input));
   await writeFile(
     join(tree, "worker.mjs"),
-    "export default { fetch: (_, { answer, headers }) => new Response(answer, { headers }) };\n",
+    `export default {
+  async fetch({ url }, { answer, headers }) {
+    const ms = Number(new URL(url).searchParams.get("ms"));
+    if (ms > 0) await scheduler.wait(ms);
+    return new Response(answer, { headers });
+  },
+};
+`,
   );
   return tree;
 }

@@ -4,6 +4,7 @@ import { isAtLeast } from "../../../src/lab/meter/grade-of.ts";
 import type { RowResult } from "./run-row.ts";
 
 export interface Cell {
+  /** Of kinds that ask; where a row has none, the messages on its streams. */
   readonly requests: number;
   readonly failed: number;
   readonly longestPauseMs: number;
@@ -13,8 +14,9 @@ export interface Cell {
 }
 
 export function cellOf({ measured: { kinds } }: RowResult): Cell {
-  const sum = (of: (kind: (typeof kinds)[number]) => number): number => kinds.reduce((all, kind) => all + of(kind), 0);
   const stays = kinds.filter(({ kind }) => ["websocket", "sse", "tcp"].includes(kind));
+  const asks = stays.length === kinds.length ? kinds : kinds.filter((kind) => !stays.includes(kind));
+  const sum = (of: (kind: (typeof kinds)[number]) => number): number => asks.reduce((all, kind) => all + of(kind), 0);
   return {
     requests: sum(({ sent }) => sent),
     failed: sum(({ failed }) => failed),

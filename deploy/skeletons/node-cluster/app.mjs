@@ -43,11 +43,16 @@ export async function startServing([http1Descriptor, http2Descriptor]) {
     if (draining) webSocket.close(1001);
   });
   const http2 = createHttp2Server((_request, response) => response.end(page));
+  let connection;
+  http2.prependListener("connection", (socket) => {
+    connection = socket; // its session is made at once; over TLS the event is `secureConnection`
+  });
   http2.on("session", (session) => {
-    sessions.add(session);
-    session.on("close", () => sessions.delete(session));
+    const http2Session = { session, socket: connection };
+    sessions.add(http2Session);
+    session.on("close", () => sessions.delete(http2Session));
     session.on("error", () => {}); // its streams have failed and were told
-    if (draining) goAway(session);
+    if (draining) goAway(http2Session);
   });
 
   /** Looks at `draining` when the answer is sent, not when the question came: a long request learns of it too. */
@@ -82,7 +87,7 @@ export async function startServing([http1Descriptor, http2Descriptor]) {
     draining = true;
     // http.Server's own close() also destroys idle connections at once; net.Server's only stops accepting.
     const closed = [http1, http2].map((server) => new Promise((done) => Server.prototype.close.call(server, done)));
-    for (const session of sessions) goAway(session);
+    for (const http2Session of sessions) goAway(http2Session);
     // A WebSocket closes with 1001, "going away", an event stream at the end of an event: both clients come again at once.
     for (const webSocket of webSockets) webSocket.close(1001);
     for (const response of events) response.end();
@@ -97,10 +102,16 @@ export async function startServing([http1Descriptor, http2Descriptor]) {
   return { drain };
 }
 
-/** First the warning, which stops no stream that is on the way, then GOAWAY with the last one that is answered (RFC 9113, 6.8). */
-function goAway(session) {
+/** GOAWAY with the highest stream there can be, and no error. */
+const warning = Buffer.from("0000080700000000007fffffff00000000", "hex");
+
+/**
+ * First the warning, which stops no stream that is on the way, then GOAWAY with the last one that is answered (RFC 9113, 6.8).
+ * Written as bytes, because after its own `goaway()` Node refuses what is on the way; it writes whole frames, so these fit between.
+ */
+function goAway({ session, socket }) {
   if (session.closed || session.destroyed) return;
-  session.goaway(0, 2 ** 31 - 1);
+  socket.write(warning);
   setTimeout(() => session.destroyed || session.close(), GO_AWAY_GRACE_MS);
 }
 

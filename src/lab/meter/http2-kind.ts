@@ -92,6 +92,7 @@ function sendStream(input: { session: Session; path: string; timeoutMs: number }
     let whole = false;
     let length: number | undefined;
     let timedOut = false;
+    let isUnsent = false;
     let error: NodeJS.ErrnoException | undefined;
     const stream = session.http2.request({ ":path": path, "user-agent": "cutover-meter" });
     const timer = setTimeout(() => {
@@ -110,6 +111,9 @@ function sendStream(input: { session: Session; path: string; timeoutMs: number }
     stream.on("end", () => {
       whole = !stream.aborted && (length === undefined || length === Buffer.byteLength(body));
     });
+    stream.on("frameError", () => {
+      isUnsent = true; // its first frame: the connection was told to go away before that left
+    });
     stream.on("error", (broken: NodeJS.ErrnoException) => {
       error = broken;
     });
@@ -122,7 +126,7 @@ function sendStream(input: { session: Session; path: string; timeoutMs: number }
       else
         resolve({
           failure: streamFailure({ session, error, code: stream.rstCode }),
-          isUnsent: stream.id === undefined && session.error === undefined,
+          isUnsent: (isUnsent || stream.id === undefined) && session.error === undefined,
         });
     });
     stream.end();

@@ -31,7 +31,9 @@ export function assertRow(result: RowResult): void {
   const { row, grade, because, measured } = result;
   if (isAtLeast(grade, row.grade)) return;
   const failures = measured.kinds.flatMap(({ kind, failures }) =>
-    failures.map(({ at, reason, detail }) => `  ${new Date(at).toISOString()} ${kind} ${reason}: ${detail}`),
+    failures
+      .filter(({ reason }) => reason !== "ended")
+      .map(({ at, reason, detail }) => `  ${new Date(at).toISOString()} ${kind} ${reason}: ${detail}`),
   );
   assert.fail(`${row.name} promises ${row.grade} and is ${grade}\n${because.join("\n")}\n${failures.join("\n")}`);
 }

@@ -115,8 +115,17 @@ export function startProgress(run: string, at: number): RunProgress {
   };
 }
 
+const wakes: ReadonlySet<JournalEvent["kind"]> = new Set([
+  "run-resumed",
+  "step-added",
+  "host-reopened",
+  "task-skipped",
+  "amended",
+]);
+
 export function applyEvent(progress: RunProgress, event: JournalEvent): void {
-  const pausedMs = event.at - progress.at;
+  // Nobody worked on the run before such a word: what it waited is no time of its steps.
+  if (wakes.has(event.kind)) for (const step of progress.steps.values()) if (step.endedAt === undefined) beginLater(step, event.at - progress.at); // biome-ignore format: one line
   progress.at = event.at;
   switch (event.kind) {
     case "run-planned":
@@ -130,8 +139,6 @@ export function applyEvent(progress: RunProgress, event: JournalEvent): void {
     case "run-resumed":
       progress.epoch = event.epoch;
       progress.running.clear();
-      // Nobody worked on the run meanwhile: what it waited is no time of its steps.
-      for (const step of progress.steps.values()) if (step.endedAt === undefined) beginLater(step, pausedMs);
       break;
     case "step-started":
       stepOf(progress, event.step).startedAt = event.at;

@@ -162,7 +162,7 @@ async function versions(world: BalancedWorld): Promise<string[]> {
   return Promise.all(
     world.web.map(async ({ address }) => {
       const response = await fetch(`http://${address}:${webPort}/`).catch(() => undefined);
-      return response === undefined ? "none" : (await response.text()).trim();
+      return response === undefined ? "none" : (/^plain (\S+) /.exec(await response.text())?.[1] ?? "?");
     }),
   );
 }

@@ -1,174 +1,93 @@
 // A real HAProxy on one host of the loopback lab, before services on the others that end without grace: what their clients
 // never notice is the balancer's doing.
 import { once } from "node:events";
-import { cp, mkdir, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { Agent, get, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { readComponent } from "../../src/app/read-component.ts";
 import type { LabHost } from "../../src/lab/lab.ts";
 import { freePort } from "../../src/lab/loopback-lab.ts";
-import { buildHaproxy } from "./fleet-trees.ts";
+import {
+  balancerContract,
+  buildBalancer,
+  buildWeb,
+  poolBundle,
+  poolSocket,
+  type WebBehaviour,
+  webContract,
+} from "./balancer-parts.ts";
 import { type Home, withHome } from "./with-home.ts";
 import { withLoopbackLab } from "./with-lab.ts";
 import { enrolment } from "./with-world.ts";
 
-const addresses = [1, 2, 3, 4, 5].map((number) => `127.0.1.${number}`);
-export const webPort = await freePort(addresses);
-const fixture = fileURLToPath(new URL("./fixtures/plain-service.mjs", import.meta.url));
-const balancerSource = fileURLToPath(new URL("../../deploy/components/haproxy-pool/", import.meta.url));
-
-/** Statuses other than 200, by path: `/self` is what the host's own check asks, `/lb` what HAProxy's does. */
-export interface WebBehaviour {
-  readonly status?: Readonly<Record<string, number>>;
-}
+export const webPort = await freePort([1, 2, 3].map((number) => `127.0.1.${number}`));
 
 export interface BalancedWorld extends Home {
   readonly web: readonly LabHost[];
   readonly balancer: LabHost;
   publishWeb(version: string, behaviour?: WebBehaviour): Promise<void>;
   publishBalancer(version: string): Promise<void>;
-  /** A release of `web`; `haproxy-pool` as well where a version of it is named. */
+  /** A release of `web`; of `haproxy-pool` as well where a version of it is named. */
   pushWeb(version: string, options?: { readonly balancer?: string }): Promise<string>;
   /** By server, what HAProxy says it is: `UP`, `MAINT`, … */
   servers(): Promise<Readonly<Record<string, string>>>;
 }
 
-export interface BalancedOptions {
-  readonly hosts?: number;
-  readonly deadlineSeconds?: number;
-  readonly policy?: Readonly<Record<string, unknown>>;
-  readonly hold?: boolean;
-}
-
-/** The last host of the lab balances. */
+/** Three hosts; the last one balances. */
 export async function withBalancer<T>(
   body: (world: BalancedWorld) => Promise<T>,
-  { hosts = 3, deadlineSeconds = 60, policy = {}, hold = false }: BalancedOptions = {},
+  { deadlineSeconds = 60 }: { readonly deadlineSeconds?: number } = {},
 ): Promise<T> {
-  return withLoopbackLab(hosts, async (lab) => {
+  return withLoopbackLab(3, async (lab) => {
     const balancer = lab.hosts.at(-1);
     if (balancer === undefined) throw new Error("a lab without hosts");
     const web = lab.hosts.slice(0, -1);
-    const webContract = webComponent({ deadlineSeconds, hold });
-    const source = await readComponent(join(balancerSource, "component.yaml"));
-    const socket = "/srv/cutover/admin.sock";
-    const balancerContract = {
-      ...source.component,
-      ...{ manager: "process", units: [], needs: {} },
-      switch: { strategy: "restart", start: "bin/start", readyWithinSeconds: 20 },
-      env: { ...source.component.env, HAPROXY_SOCKET: socket, HAPROXY_UP_SECONDS: "5", PORT: String(webPort) },
-      health: [{ kind: "tcp", address: "self", port: webPort, withinSeconds: 20 }],
-    };
+    const contract = webContract({ port: webPort, deadlineSeconds });
+    const pool = await balancerContract(webPort);
+    const servers = Object.fromEntries(web.map(({ name, address }) => [name, address]));
     const request = {
-      contracts: [webContract, balancerContract],
-      policy: { batchSize: 1, ...policy },
+      contracts: [contract, pool],
+      policy: { batchSize: 1 },
       enrolment: async (host: LabHost) => ({
         ...(await enrolment(host)),
-        components: [host === balancer ? "haproxy-pool" : "web"],
+        components: [host === balancer ? pool.name : contract.name],
       }),
       retire,
     };
     return withHome(lab, request, (home) =>
       body({
         ...home,
-        web,
-        balancer,
-        async publishWeb(version, behaviour = {}) {
+        ...{ web, balancer },
+        async publishWeb(version, behaviour) {
           const tree = join(home.directory, "trees", "web", version);
-          await mkdir(join(tree, "bin"), { recursive: true });
-          await cp(fixture, join(tree, "service.mjs"));
-          await writeFile(join(tree, "behaviour.json"), JSON.stringify({ version, ...behaviour }));
-          const start = `#!/bin/sh\ncd -P "$(dirname "$0")/.." || exit 70\nexec '${process.execPath}' ./service.mjs\n`;
-          await writeFile(join(tree, "bin", "start"), start, { mode: 0o755 });
-          await home.publish(webContract, version, tree);
+          await buildWeb(tree, version, behaviour);
+          await home.publish(contract, version, tree);
         },
         async publishBalancer(version) {
           const tree = join(home.directory, "trees", "balancer", version);
-          await buildHaproxy(tree);
-          await writeFile(join(tree, "haproxy.cfg"), haproxyConfig(balancer.prefix + socket, web));
+          await buildBalancer(tree, { port: webPort, servers });
           await writeFile(join(tree, "VERSION"), `${version}\n`);
-          await writeFile(join(tree, "bin", "start"), haproxyStart, { mode: 0o755 });
-          await home.publish(balancerContract, version, tree, source.bundleDirectory);
+          await home.publish(pool, version, tree, poolBundle);
         },
         pushWeb: (version, { balancer: other } = {}) => {
-          const components = [
-            { name: "web", version },
-            ...(other === undefined ? [] : [{ name: "haproxy-pool", version: other, depends_on: ["web"] }]),
-          ];
-          return home.pushVersion("web", version, { components });
+          const before = other === undefined ? [] : [{ name: pool.name, version: other, depends_on: ["web"] }];
+          return home.pushVersion("web", version, { components: [{ name: "web", version }, ...before] });
         },
-        async servers() {
-          const { stdout } = await balancer.run([
-            "perl",
-            "-MIO::Socket::UNIX",
-            "-e",
-            'my $to = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die $!; print $to "show stat\\n"; $to->shutdown(1); print while <$to>',
-            balancer.prefix + socket,
-          ]);
-          const rows = stdout.split("\n").map((line) => line.split(","));
-          const mine = rows.filter(
-            ([proxy, server]) => proxy === "web" && server !== "FRONTEND" && server !== "BACKEND",
-          );
-          return Object.fromEntries(mine.map((row) => [row[1] ?? "", row[17] ?? ""]));
-        },
+        servers: () => serversOf(balancer),
       }),
     );
   });
 }
 
-function webComponent({ deadlineSeconds, hold }: { readonly deadlineSeconds: number; readonly hold: boolean }) {
-  return {
-    apiVersion: "cutover/v1",
-    kind: "Component",
-    name: "web",
-    root: "/srv/cutover/web",
-    manager: "process",
-    switch: {
-      strategy: "balancer",
-      balancer: { component: "haproxy-pool", task: "pool", ...(hold ? { hold } : {}) },
-      start: "bin/start",
-      readyWithinSeconds: 20,
-      stopWithinSeconds: 5,
-    },
-    env: { PORT: String(webPort) },
-    health: [
-      { kind: "http", url: `http://self:${webPort}/self`, samples: 3, maxFailures: 0, intervalMs: 5, withinSeconds: 2 },
-    ],
-    deadlineSeconds,
-  };
+async function serversOf(balancer: LabHost): Promise<Record<string, string>> {
+  const ask =
+    'my $to = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die $!; print $to "show stat\\n"; $to->shutdown(1); print while <$to>';
+  const { stdout } = await balancer.run(["perl", "-MIO::Socket::UNIX", "-e", ask, balancer.prefix + poolSocket]);
+  const rows = stdout.split("\n").map((line) => line.split(","));
+  const mine = rows.filter(([proxy, server]) => proxy === "web" && server !== "FRONTEND" && server !== "BACKEND");
+  return Object.fromEntries(mine.map((row) => [row[1] ?? "", row[17] ?? ""]));
 }
-
-function haproxyConfig(socket: string, web: readonly LabHost[]): string {
-  const servers = web.map(({ name, address }) => `  server ${name} ${address}:${webPort}`).join("\n");
-  return `global
-  maxconn 500
-  stats socket ${socket} mode 600 level admin
-defaults
-  mode http
-  timeout connect 2s
-  timeout client 30s
-  timeout server 30s
-  timeout queue 5s
-frontend front
-  bind "\${CUTOVER_ADDRESS}:\${PORT}"
-  default_backend web
-backend web
-  balance roundrobin
-  option httpchk GET /lb
-  retries 0
-  default-server check inter 100ms fall 2 rise 2
-${servers}
-`;
-}
-
-const haproxyStart = `#!/bin/sh
-cd -P "$(dirname "$0")/.." || exit 70
-echo $$ >"$CUTOVER_PID_FILE.new" && mv "$CUTOVER_PID_FILE.new" "$CUTOVER_PID_FILE"
-LD_LIBRARY_PATH=$PWD/lib exec bin/haproxy -db -f haproxy.cfg
-`;
 
 /** Ends the services of a host as well. */
 async function retire(host: LabHost): Promise<void> {
@@ -180,7 +99,7 @@ async function retire(host: LabHost): Promise<void> {
 export interface Traffic {
   readonly asked: number;
   readonly failures: readonly string[];
-  /** Answers by version. */
+  /** Right answers by version. */
   readonly versions: Readonly<Record<string, number>>;
 }
 
@@ -197,9 +116,10 @@ export async function underTraffic<T>(host: LabHost, work: () => Promise<T>): Pr
         const request = get({ host: host.address, port: webPort, path, agent, timeout: 20_000 });
         request.once("timeout", () => request.destroy(new Error("timeout")));
         const [response] = (await once(request, "response")) as [IncomingMessage];
-        const body = (await text(response)).trim();
+        const version = /^plain (\S+) on .* sum [0-9a-f]{8}\n$/.exec(await text(response))?.[1];
         if (response.statusCode !== 200) failures.push(`${path}: status ${response.statusCode}`);
-        else versions[body] = (versions[body] ?? 0) + 1;
+        else if (version === undefined) failures.push(`${path}: wrong body`);
+        else versions[version] = (versions[version] ?? 0) + 1;
       } catch (error) {
         failures.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
       }
@@ -211,13 +131,14 @@ export async function underTraffic<T>(host: LabHost, work: () => Promise<T>): Pr
     ...[ask("/", false, 10), ask("/", false, 10), ask("/", kept, 5), ask("/", kept, 5)],
     ...[0, 1, 2, 3].map(() => ask("/?ms=1500", false, 10)),
   ];
-  let value: T;
   try {
-    value = await work();
+    const value = await work();
+    over.abort();
+    await Promise.all(asking);
+    return { value, traffic: { asked, failures, versions } };
   } finally {
     over.abort();
     await Promise.all(asking);
     kept.destroy();
   }
-  return { value, traffic: { asked, failures, versions } };
 }

@@ -53,8 +53,10 @@ export interface Row extends RowComponent {
   readonly grade: Grade;
   /** A group `version` in a body's pattern yields the version as it was published: after each switch that is looked at. */
   traffic(place: Place): readonly Traffic[];
-  /** The component is on the first one. One host unless it says otherwise; on systemd hosts these names resolve. */
+  /** One host unless it says otherwise; on systemd hosts these names resolve. */
   readonly hosts?: readonly string[];
+  /** Those that have the component, the first of `hosts` among them; that one alone unless it says otherwise. */
+  readonly on?: readonly string[];
   readonly beside?: readonly RowBeside[];
   /** Where clients go; the first host unless it says otherwise. */
   readonly front?: string;

@@ -50,12 +50,10 @@ async function onLab<T>(row: Row, lab: Lab, body: (stage: Stage) => Promise<T>):
   await mkdir(directory);
   const place: Place = { ports, directory };
   const host = hostOf(lab, lab.hosts[0]?.name);
-  const parts: { readonly part: RowComponent; readonly contract: Contract; readonly on: string }[] = [
-    { part: row, contract: await row.contract(place), on: host.name },
-  ];
-  for (const part of row.beside ?? []) parts.push({ part, contract: await part.contract(place), on: part.host });
+  const parts: Part[] = [{ part: row, contract: await row.contract(place), on: row.on ?? [host.name] }];
+  for (const part of row.beside ?? []) parts.push({ part, contract: await part.contract(place), on: [part.host] });
   for (const one of lab.hosts) await row.setUp?.(one, place);
-  const build = async (home: Home, { part, contract }: (typeof parts)[number], version: string, which: "A" | "B") => {
+  const build = async (home: Home, { part, contract }: Part, version: string, which: "A" | "B") => {
     const tree = join(directory, "trees", contract.name, version);
     await mkdir(tree, { recursive: true });
     await part.build({ version, which, directory: tree, place });
@@ -82,18 +80,23 @@ async function onLab<T>(row: Row, lab: Lab, body: (stage: Stage) => Promise<T>):
   });
 }
 
-type Parts = readonly { readonly part: RowComponent; readonly contract: Contract; readonly on: string }[];
+interface Part {
+  readonly part: RowComponent;
+  readonly contract: Contract;
+  readonly on: readonly string[];
+}
 
 /** Enrols the hosts, each with its own components and units. */
-function inWorld<T>(lab: Lab, parts: Parts, body: (home: Home) => Promise<T>): Promise<T> {
+function inWorld<T>(lab: Lab, parts: readonly Part[], body: (home: Home) => Promise<T>): Promise<T> {
   const contracts = parts.map(({ contract }) => contract);
-  const componentsOn = (name: string) => parts.filter(({ on }) => on === name).map(({ contract }) => contract.name);
+  const componentsOn = (name: string) =>
+    parts.filter(({ on }) => on.includes(name)).map(({ contract }) => contract.name);
   if (lab.kind === "systemd") {
     const units = Object.assign({}, ...parts.map(({ part }) => part.units ?? {}));
     const place = ({ name }: LabHost) => ({
       components: componentsOn(name),
       labels: {},
-      units: parts.filter(({ on }) => on === name).flatMap(({ part }) => Object.keys(part.units ?? {})),
+      units: parts.filter(({ on }) => on.includes(name)).flatMap(({ part }) => Object.keys(part.units ?? {})),
     });
     return withSystemdWorld(lab, { contracts, units, place }, body);
   }

@@ -75,6 +75,17 @@ test("done is said by the host and read back: version, tree and commit; since is
   assert.equal(uncommitted.conditions[0]?.status, "False");
 });
 
+test("R18: what a switch cut off stands at its host until that host switches again", () => {
+  const states = { "h1/web/switch": "done" as const };
+  const cut = { inFlight: 3, killed: 1 };
+  const switched = statusOf({ h1: on("2.0.0") }, { states, cuts: new Map([["h1/web", cut]]) });
+  assert.deepEqual(first(switched).cut, cut);
+  const rested = statusOf({ h1: on("2.0.0") }, { previous: switched, run: undefined, outcome: "in-sync" });
+  assert.deepEqual(first(rested).cut, cut);
+  assert.equal(first(statusOf({ h1: on("2.0.0") }, { previous: switched, states })).cut, undefined);
+  assert.equal(first(statusOf({ h1: on("1.0.0") }, { previous: switched })).cut, undefined, "it runs something else");
+});
+
 test("P7: a service that is down is never Ready, whatever `current` names", () => {
   for (const states of [{}, { "h1/web/switch": "done" as const }]) {
     const status = statusOf({ h1: { ...on("2.0.0"), active: false } }, { states });

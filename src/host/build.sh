@@ -183,10 +183,15 @@ task_build_undo() {
 	printf 'removed %s\n' "$T_VERSION"
 }
 
-# trial_versions COMPONENT: the versions a trial goes from and to, one a line. One that went back is over: nobody needs what it tried.
+# trial_versions COMPONENT: the versions a trial may still go to, one a line. One that went back is over: nobody needs what it tried. One that
+# is confirmed only goes back: what it tried is needed as long as it is current, which a hand may have changed.
 trial_versions() {
-	[ "$(trial_state "$1")" != reverted ] || return 0
+	_state=$(trial_state "$1")
+	[ "$_state" != reverted ] || return 0
 	{ command -v trial_facts >/dev/null && trial_facts "$1"; } 2>/dev/null | while read -r _key _value; do
-		case $_key in trial-from | trial-to) printf '%s\n' "$_value" ;; esac
+		case $_state:$_key in
+		confirmed:trial-to) ;;
+		*:trial-from | *:trial-to) printf '%s\n' "$_value" ;;
+		esac
 	done
 }

@@ -21,8 +21,15 @@ task_drain_do() { # take the component out of service, wait, and say what is in 
 	drain_readiness_off
 	if drain_name_=$(kv_get "$CONTRACT" drain.task); then hook_task "$drain_name_" "do" "$DRAIN_SECONDS"; fi
 	drain_wait
+	drain_is_ours
 	# Done: another drain of this run counts its time from its own beginning.
 	drain_record - - || fail 74 cannot-write "cannot write $T_DIR/drained"
+}
+
+drain_is_ours() { # end the task when another run came meanwhile: one that drains it has it now; one that brought it back did so while we took it out again
+	[ "$(kv_get "$T_DIR/drained" run || :)" != "$T_RUN" ] || return 0
+	[ -f "$T_DIR/drained" ] || drain_back
+	fail 75 component-busy "another run drained $T_COMPONENT meanwhile"
 }
 
 drain_begin() { # set DRAIN_UNTIL, DRAIN_BEGUN and for a time of day DRAIN_AT, and write them down before anything is touched
@@ -241,18 +248,38 @@ drain_back() { # the contract loaded: the task is undone, then the service says 
 	echo "in service"
 }
 
-task_drain_undo() { # put it back, unless this host did so when it took the trial of that run back by itself
+task_drain_undo() { # put it back, unless this host did so when it took the trial of that run back by itself. What fails on the way back is tried again without being asked
 	T_DIR=$STATE/components/$T_COMPONENT
 	if [ "$(kv_get "$T_DIR/undrained" run || :)" = "$T_RUN" ]; then
 		echo "back in service already"
 		return 0
 	fi
+	# What its own version's task took out of service, that version's undo brings back, whoever asks for it.
+	drain_undo_version_=$(kv_get "$T_DIR/drained" version || :)
+	if [ -n "$drain_undo_version_" ] && [ -f "$T_DIR/releases/$drain_undo_version_/release" ]; then T_VERSION=$drain_undo_version_; fi
 	load_contract "$T_COMPONENT" "$T_VERSION"
-	drain_back
+	(drain_back) || {
+		drain_undo_status_=$?
+		undrain_later
+		exit "$drain_undo_status_"
+	}
 	rm -f "$T_DIR/drained"
 }
 
-undrain() { # COMPONENT: a run had taken it out of service, and this host took its trial back by itself, or was started anew before there was one: bring it back, as the controller would. 1 with WHY and EVIDENCE
+undrain_later() { # the run's trial is over, or there was none: nobody else would bring this component back, so the host goes on trying, also after a boot
+	[ "$(kv_get "$T_DIR/drained" run || :)" = "$T_RUN" ] || return 0
+	case $(trial_state "$T_COMPONENT"):$(trial_get "$T_COMPONENT" run || :) in
+		reverted:*) ;;
+		*:"$T_RUN") return 0 ;;
+	esac
+	{
+		grep -v '^back ' "$T_DIR/drained"
+		kv_line back yes
+	} | atomic_write "$T_DIR/drained" || return 0
+	undrain_apart "$T_COMPONENT" "$T_RUN"
+}
+
+undrain() { # COMPONENT: a run had taken it out of service, and this host took its trial back by itself, was started anew before there was one, or was asked in vain: bring it back, as the controller would. 1 with WHY and EVIDENCE
 	undrain_file_=$STATE/components/$1/drained
 	T_RUN=$(kv_get "$undrain_file_" run) || return 0
 	case $(trial_state "$1"):$(trial_get "$1" run || :) in
@@ -260,7 +287,7 @@ undrain() { # COMPONENT: a run had taken it out of service, and this host took i
 		*:"$T_RUN") return 0 ;;
 		*)
 			boot_id
-			[ "$(kv_get "$undrain_file_" boot-id || echo "$BOOT_ID")" != "$BOOT_ID" ] || return 0
+			[ "$(kv_get "$undrain_file_" boot-id || echo "$BOOT_ID")" != "$BOOT_ID" ] || [ "$(kv_get "$undrain_file_" back || :)" = yes ] || return 0
 			;;
 	esac
 	T_COMPONENT=$1

@@ -69,6 +69,7 @@ function readComponent(name: string, values: ReadonlyMap<string, readonly string
   if (known === undefined) throw new ProtocolError("a component has an unknown state", state);
   const trialTo = first("trial-to");
   const pid = first("pid");
+  const drained = first("drained");
   const unitOrder = (values.get("unit-order") ?? []).slice(0, maxUnitOrders).map(unitOrderOf);
   return {
     component: name,
@@ -92,6 +93,7 @@ function readComponent(name: string, values: ReadonlyMap<string, readonly string
     floor: parseNumber(first("floor") ?? "0", "floor"),
     active: first("active") === undefined ? undefined : first("active") === "yes",
     pid: pid === undefined ? undefined : parseNumber(pid, "pid"),
+    ...(drained === undefined ? {} : { drained }),
     ...(unitOrder.length === 0 ? {} : { unitOrder }),
   };
 }

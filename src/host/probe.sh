@@ -1,4 +1,4 @@
-# probe.sh: what this host is and what it runs. Reads only; needs no fence.
+# probe.sh: what this host is and what it runs. Needs no fence; changes nothing but that it has overdue trials taken back.
 
 # probe: data lines `KEY VALUE`, first the machine, then every component in STATE/components and cutover-host. A host whose trust files
 # are not sound would refuse everything later: it says so here, before anything is planned on it (T8, T9).
@@ -80,7 +80,9 @@ probe_component() {
 	data "component.$1.sequence" "$NUMBER"
 	read_number "$T_DIR/floor" || NUMBER=0
 	data "component.$1.floor" "$NUMBER"
+	probe_overdue "$1"
 	probe_facts "component.$1" trial_facts "$1"
+	if _run=$(kv_get "$T_DIR/drained" run); then data "component.$1.drained" "$_run"; fi
 	case $_current in '' | '?') return 0 ;; esac
 	[ -f "$T_DIR/releases/$_current/release" ] || return 0
 	RUNNING="$RUNNING $1 $_current"
@@ -93,6 +95,15 @@ probe_manager() {
 	T_COMPONENT=$1
 	load_contract "$1" "$2"
 	probe_facts "component.$1" manager_facts "$1" "$2"
+}
+
+# probe_overdue COMPONENT: a trial of an earlier boot that nobody watches is over; where no guard ran at boot, whoever looks first has it taken back.
+probe_overdue() {
+	case $(trial_state "$1") in armed | reverting) ;; *) return 0 ;; esac
+	_boot=$(trial_get "$1" boot-id) || return 0
+	boot_id
+	[ "$_boot" != "$BOOT_ID" ] || return 0
+	trial_watched "$1" revert || trial_watch "$1" revert 0 || :
 }
 
 # probe_tree COMPONENT VERSION KEY

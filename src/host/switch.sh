@@ -116,14 +116,23 @@ switch_begin() { # arm a new trial and switch
 		{ [ ! -e "$ROOT/current" ] && [ ! -L "$ROOT/current" ]; } || fail 65 current-foreign "$ROOT/current is not a link to versions/<version>"
 	fi
 	if [ "$FROM" = "$TO" ]; then
-		echo "already current"
-		return 0
+		if switch_confirmed; then
+			echo "already current"
+			return 0
+		fi
+		# Nobody ever confirmed what a hand pointed current at: that is what a trial is for, and it goes back to what was committed.
+		FROM=$(kv_get "$T_DIR/committed" version || :)
 	fi
 	[ -z "$FROM" ] || find_tree "$T_COMPONENT" "$FROM" || fail 65 current-incomplete "$FROM, the way back, is not a verified version"
 	switch_trusted
 	strategy_call prepare || fail 69 "$WHY" "$EVIDENCE"
 	trial_arm "${FROM:--}" "$TO" "$SWITCH_DEADLINE" || fail 71 "$WHY" "$EVIDENCE"
 	switch_go
+}
+
+switch_confirmed() { # 0 when T_VERSION is what was committed here, or confirmed by an earlier run
+	[ "$(kv_get "$T_DIR/committed" version || :)" != "$TO" ] || return 0
+	[ "$switch_state_" = confirmed ] && [ "$(trial_get "$T_COMPONENT" to || :)" = "$TO" ]
 }
 
 switch_resume() { # the switch of this run was interrupted, or it is done

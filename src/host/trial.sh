@@ -83,8 +83,10 @@ trial_arm() { # FROM|- TO SECONDS: make the trial of T_COMPONENT and prove that 
 	[ "$1" = - ] || arm_from_=$1
 	uptime_cs
 	TRIAL_ID=t$UPTIME_CS-$$
-	for arm_old_ in "$arm_dir_/.arming" "$arm_dir_/.gone" "$arm_dir_"/host-*.sh; do
-		[ ! -e "$arm_old_" ] || rm -rf "$arm_old_"
+	trial_recover "$T_COMPONENT"
+	arm_before_=$(kv_get "$arm_dir_/confirmed/trial" id || :)
+	for arm_old_ in "$arm_dir_/.arming" "$arm_dir_/.gone" "$arm_dir_/.before" "$arm_dir_"/host-*.sh; do
+		[ ! -e "$arm_old_" ] || [ "$arm_old_" = "$arm_dir_/host-$arm_before_.sh" ] || rm -rf "$arm_old_"
 	done
 	mkdir -p "$arm_dir_/.arming" || return 1
 	trial_record "$arm_from_" "$2" "$((UPTIME_CS + $3 * 100))"
@@ -93,10 +95,9 @@ trial_arm() { # FROM|- TO SECONDS: make the trial of T_COMPONENT and prove that 
 	cp "$SELF" "$arm_dir_/host-$TRIAL_ID.sh" && cmp -s "$SELF" "$arm_dir_/host-$TRIAL_ID.sh" || return 1
 	# All that the trial consists of, before the rename that makes it one.
 	sync_path "$arm_dir_/host-$TRIAL_ID.sh" "$arm_dir_/.arming/trial" "$arm_dir_/.arming" "$arm_dir_" "${arm_dir_%/*}" || return 1
-	for arm_old_ in reverted confirmed; do # a trial that ended, or that this one builds upon
-		[ -d "$arm_dir_/$arm_old_" ] || continue
-		mv -T "$arm_dir_/$arm_old_" "$arm_dir_/.gone" && rm -rf "$arm_dir_/.gone" || return 1
-	done
+	if [ -d "$arm_dir_/reverted" ]; then mv -T "$arm_dir_/reverted" "$arm_dir_/.gone" && rm -rf "$arm_dir_/.gone" || return 1; fi
+	# One that this trial builds upon is kept beside it: if this one is dropped, that is what is true again.
+	[ ! -d "$arm_dir_/confirmed" ] || mv -T "$arm_dir_/confirmed" "$arm_dir_/.before" || return 1
 	mv -T "$arm_dir_/.arming" "$arm_dir_/armed" && sync_dir "$arm_dir_" || return 1
 	if trial_enable_guard && trial_watch "$T_COMPONENT" revert "$3"; then return 0; fi
 	trial_drop
@@ -118,10 +119,20 @@ trial_record() { # FROM TO DEADLINE: the record of the trial TRIAL_ID, in TEXT
 	if find_tree "$T_COMPONENT" "$2"; then kv_add to-tree "$FOUND_TREE"; fi
 }
 
-trial_drop() { # forget the armed trial of T_COMPONENT, before anything was switched
+trial_drop() { # forget the armed trial of T_COMPONENT, before anything was switched; the confirmed one that it was to build upon goes on, its probation from the start
 	drop_dir_=$(trial_dir "$T_COMPONENT")
 	trial_unwatch "$T_COMPONENT" "$TRIAL_ID"
 	trial_move "$T_COMPONENT" armed .gone && rm -rf "$drop_dir_/.gone"
+	trial_recover "$T_COMPONENT"
+	if [ -d "$drop_dir_/confirmed" ]; then
+		(load_contract "$T_COMPONENT" "$(trial_get "$T_COMPONENT" to)" && probation_start "$T_COMPONENT" confirmed) || :
+	fi
+}
+
+trial_recover() { # COMPONENT: arming was given up, or cut off between its two renames: the confirmed trial that was put aside is the trial again
+	recover_dir_=$(trial_dir "$1")
+	[ -d "$recover_dir_/.before" ] && [ "$(trial_state "$1")" = none ] || return 0
+	mv -T "$recover_dir_/.before" "$recover_dir_/confirmed" && sync_dir "$recover_dir_" || :
 }
 
 worker_mark() { # DIR switch|revert: remember who works on this trial, so that a deadline can end a switch that hangs

@@ -125,17 +125,33 @@ undrain_or_later() { # COMPONENT: what a run had taken out of service comes back
 		return
 	fi
 	later_run_=$(kv_get "$STATE/components/$1/drained" run) || return 0
-	# shellcheck disable=SC2046 # the shell may be two words
-	timeout -k 2 20 systemd-run --no-block --quiet --collect --unit="cutover-undrain-$1-$later_run_" --property=After=multi-user.target \
-		--setenv=PATH="$PATH" --setenv=LC_ALL=C $(own_shell) "$SELF" "$STATE" undrain "$1" "$later_run_" </dev/null || :
+	undrain_apart "$1" "$later_run_"
 }
 
-word_undrain() { # COMPONENT RUN: bring back into service what that run had drained
-	[ "$(kv_get "$STATE/components/$1/drained" run || :)" = "$2" ] || return 0
-	for try_ in 1 2 3; do
-		if undrain "$1"; then return 0; fi
+undrain_apart() { # COMPONENT RUN: start what calls `undrain`, apart from this process; two of them are one
+	if has_systemd; then
+		# shellcheck disable=SC2046 # the shell may be two words
+		timeout -k 2 20 systemd-run --no-block --quiet --collect --unit="cutover-undrain-$1-$2" --property=After=multi-user.target \
+			--setenv=PATH="$PATH" --setenv=LC_ALL=C $(own_shell) "$SELF" "$STATE" undrain "$1" "$2" </dev/null || :
+		return 0
+	fi
+	(
+		children_alone
+		# shellcheck disable=SC2046
+		cd / && exec setsid env -i PATH="$PATH" LC_ALL=C $(own_shell) "$SELF" "$STATE" undrain "$1" "$2"
+	) </dev/null >>"$STATE/components/$1/revert.log" 2>&1 &
+}
+
+word_undrain() { # COMPONENT RUN: bring back into service what that run had drained; tried for a day, with pauses up to a minute, until another run drains it
+	exec 5>>"$STATE/components/$1/undrain.lock"
+	flock -n 5 || return 0
+	try_=0
+	while [ "$try_" -lt 1500 ]; do
+		[ "$(kv_get "$STATE/components/$1/drained" run || :)" = "$2" ] || return 0
+		if undrain "$1" 5>&-; then return 0; fi
+		try_=$((try_ + 1))
 		echo "cutover: $1 stays drained, try $try_: $EVIDENCE" >&2
-		sleep "$try_"
+		if [ "$try_" -lt 60 ]; then sleep "$try_"; else sleep 60; fi
 	done
 	return 1
 }
@@ -214,6 +230,7 @@ guard_later() { # COMPONENT: what the guard could not take back is tried again w
 
 guard_component() { # COMPONENT: what word_guard does for one
 	boot_id
+	trial_recover "$1"
 	guard_state_=$(trial_state "$1")
 	guard_reason_=boot
 	case $guard_state_ in

@@ -54,6 +54,8 @@ export interface ObservedComponent {
   readonly floor: number;
   readonly active: boolean | undefined;
   readonly pid: number | undefined;
+  /** The run that took it out of service, as long as nobody has brought it back. */
+  readonly drained?: string;
   /** Absent where nothing is known: no systemd, an older host.sh, or no unit that cares for another component's. */
   readonly unitOrder?: readonly UnitOrder[];
 }

@@ -29,6 +29,8 @@ export interface PlannedChange {
    * for its commit, or below a drift that is healed.
    */
   readonly intended?: { readonly from: string | undefined; readonly fromTree: Digest | undefined };
+  /** The run that took the component out of service there and never brought it back; its place is nobody's any more. */
+  readonly drainedBy?: string;
   /** Where the way goes on from `to`, what is asked for last; absent when `to` is that. */
   readonly further?: readonly FurtherVersion[];
 }

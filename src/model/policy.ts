@@ -33,7 +33,10 @@ export const Policy = z
     drift: z
       .enum(["report", "heal"])
       .default("report")
-      .describe("What to do about a host that somebody changed by hand"),
+      .describe(
+        "What to do about a host that somebody changed by hand. Heal brings it to what git asks; where the bytes of " +
+          "what runs there or was committed are damaged, every try ends stuck with verify-failed until somebody points current back",
+      ),
   })
   .meta({ id: "Policy", description: "How a release spreads" });
 export type Policy = z.infer<typeof Policy>;

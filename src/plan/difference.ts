@@ -59,7 +59,9 @@ export function computeDifference(input: DifferenceInput): Difference {
   const stalled = held.some((entry) => entry.reason === "quarantined");
   const heldHosts = new Set(verdicts.flatMap(({ held, isPart }) => (held === undefined || isPart ? [] : held.host)));
   const isFree = ({ host }: PlannedChange) => !stalled && !heldHosts.has(host);
-  const changes = verdicts.flatMap(({ change }) => (change !== undefined && isFree(change) ? change : []));
+  const changes = verdicts.flatMap(({ change, isBringingBack }) =>
+    change !== undefined && (isBringingBack || isFree(change)) ? change : [],
+  );
   const waiting = verdicts.flatMap(({ intended, isPart }) =>
     intended !== undefined && (isPart || !isFree(intended)) ? intended : [],
   );
@@ -90,6 +92,8 @@ interface Verdict {
   readonly held?: Held;
   /** Held by itself: the rest of its host goes on. */
   readonly isPart?: boolean;
+  /** Moves nothing, and is done whatever else of the release or its host has to wait. */
+  readonly isBringingBack?: boolean;
   /** What can be done now. */
   readonly change?: PlannedChange;
   /** What git means for this host, starting at what was committed there last. */
@@ -106,7 +110,11 @@ function compare(input: DifferenceInput, target: DesiredTarget, wanted: Publishe
     seen ?? (observation?.kind === "unreachable" ? observation.lastKnown?.components.find(isComponent) : undefined);
   const facts = observation?.kind === "observed" ? observation.facts : undefined;
   const revertsAfterReboot = facts?.mode === "system" && facts.systemd;
-  const committed = lastCommitted(known);
+  const isDecided = seen !== undefined && !unfinishedStates.has(seen.state);
+  const runs = seen?.current === to && seen.currentTree === toTree;
+  const settled = runs && isDecided && seen.committed === to;
+  const unproven = runs && isDecided && !settled;
+  const committed = unproven ? { from: seen.committed, fromTree: seen.committedTree } : lastCommitted(known);
   const further = target.further?.map((next) => publishedVersion(input.published, component, next));
   const changeFrom = ({ from, fromTree }: Start): PlannedChange => {
     const what = { host, component, from, fromTree, to, toTree, strategy, deadlineSeconds, revertsAfterReboot };
@@ -117,10 +125,12 @@ function compare(input: DifferenceInput, target: DesiredTarget, wanted: Publishe
   };
   const same = committed.from === to && committed.fromTree === toTree;
   const leave = (held: Pick<Held, "reason" | "evidence">, part: string | undefined): Verdict => {
-    const { reason, evidence } = held;
+    const { reason } = held;
+    const isOut = part !== undefined && seen?.drained !== undefined;
+    const outOfService = isOut ? `; run ${seen.drained} took ${part} out of service and has not brought it back` : "";
+    const evidence = `${held.evidence}${outOfService}`;
     return { ...(same ? {} : { intended: changeFrom(committed) }), held: { host, component: part, reason, evidence } };
   };
-  const settled = seen?.current === to && seen.currentTree === toTree && !unfinishedStates.has(seen.state);
   const evidenceAgainst = (tree: string) => input.quarantined.get(`${component}@${tree}`);
   // A stone on the way to something bad leads nowhere.
   const onTheWay = further?.map(({ tree }) => evidenceAgainst(tree)).find((evidence) => evidence !== undefined);
@@ -140,19 +150,32 @@ function compare(input: DifferenceInput, target: DesiredTarget, wanted: Publishe
     const evidence = `${seen.trial?.to ?? "?"} is on trial for run ${seen.trial?.run ?? "?"}`;
     return leave({ reason: "in-trial", evidence }, component);
   }
-  const drift = seen && driftOf(seen);
-  if (drift !== undefined && input.release.policy.drift === "report")
+  const drift = seen && driftOf(seen, unproven);
+  // A restore point needs every part to be at its start, and nobody knows what this one's data is like.
+  const isSaved = unproven && input.release.restorePoint?.components.includes(component) === true;
+  if (drift !== undefined && (input.release.policy.drift === "report" || isSaved))
     return leave({ reason: "drifted", evidence: drift }, component);
   // guard P12: what is as git asks is not touched again (R5).
-  if (settled) return {};
+  if (settled && seen.drained === undefined) return {};
+  if (settled) return { change: withDrain(changeFrom(seenStart(seen)), seen), isBringingBack: true };
   if (target.later === true) return same ? { isPart: true } : { intended: changeFrom(committed), isPart: true };
   if (target.held !== undefined)
     return { ...leave({ reason: "held", evidence: target.held.why }, component), isPart: true };
-  const change = changeFrom({ from: seen?.current, fromTree: seen?.currentTree });
+  // What runs without ever having been confirmed goes the whole way, from what it can go back to.
+  const change = withDrain(changeFrom(unproven ? committed : seenStart(seen)), seen);
   // Large fleets: where a change starts as it is meant to, which is nearly everywhere, it is its own intent.
   if (change.from === committed.from && change.fromTree === committed.fromTree)
     return same ? { change } : { change, intended: change };
   return { change: { ...change, intended: committed }, ...(same ? {} : { intended: changeFrom(committed) }) };
+}
+
+function seenStart(seen: ObservedComponent | undefined): Start {
+  return { from: seen?.current, fromTree: seen?.currentTree };
+}
+
+/** A run that was overtaken between a drain and its undo leaves the component out of service: whoever goes on brings it back. */
+function withDrain(change: PlannedChange, seen: ObservedComponent | undefined): PlannedChange {
+  return seen?.drained === undefined ? change : { ...change, drainedBy: seen.drained };
 }
 
 /** Where a component's change on a host starts by intent; nothing when the host has none, or nobody knows of any. */
@@ -177,9 +200,14 @@ function lastCommitted(
   return { from: current, fromTree: currentTree };
 }
 
-/** What someone changed behind our back, in words; undefined when nothing did (R6). A trial moves `current` legitimately. */
-export function driftOf(seen: ObservedComponent): string | undefined {
-  if (seen.state === "confirmed" || seen.committed === undefined) return undefined;
+/**
+ * What someone changed behind our back, in words; undefined when nothing did (R6). A trial moves `current` legitimately, and its
+ * way back leads to where it began: that may be what another run had confirmed and not committed yet. `unproven`: it runs what is
+ * wanted, and neither a commit nor a trial says how it got there.
+ */
+function driftOf(seen: ObservedComponent, unproven: boolean): string | undefined {
+  if (seen.state === "confirmed" || (seen.state === "reverted" && seen.current === seen.trial?.from)) return undefined;
+  if (seen.committed === undefined) return unproven ? `current is ${seen.current}, which nobody committed` : undefined;
   if (seen.current === seen.committed && (seen.committedTree === undefined || seen.currentTree === seen.committedTree))
     return undefined;
   return `current is ${seen.current ?? "missing"}, but ${seen.committed} was committed last`;

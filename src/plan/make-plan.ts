@@ -1,6 +1,6 @@
 // The planner: difference → ordered tasks. Same inputs, byte-identical plan (P12). Pure.
 import type { DesiredRelease } from "../model/desired.ts";
-import type { HostWork, Plan, PlannedChange, PlannedPath, Step } from "../model/plan.ts";
+import type { HostWork, Plan, PlannedChange, PlannedPath, Step, TaskGroup } from "../model/plan.ts";
 import { isSwitching, type Procedure, type ProcedurePhase, plainProcedure } from "../model/procedure.ts";
 import { applyEdits } from "./apply-edits.ts";
 import { type BalancerInput, withBalancers } from "./balancer-steps.ts";
@@ -161,13 +161,22 @@ function wholeSteps(input: PlanInput, { phase, changes, sorted, onceTasks }: Who
         return [...host, ...onceTasks({ phase, at: word, changes: moving })];
       }
       case "commit": {
-        const work = workOf(sorted, (mine) => [mine.map((change) => commitTask(change, versionOf(change)))]);
+        const work = workOf(sorted, (mine) => [
+          ...backInService(mine),
+          mine.map((change) => commitTask(change, versionOf(change))),
+        ]);
         return [step("commit", { kind: "commit", phase: phase.name, work })];
       }
       default:
         return [];
     }
   });
+}
+
+/** What moves is drained and brought back by its own switch; what only waits for a commit has no other task. */
+function backInService(changes: readonly PlannedChange[]): TaskGroup[] {
+  const left = changes.filter((change) => change.drainedBy !== undefined && isCommitOnly(change));
+  return left.length === 0 ? [] : [left.map((change) => makeTask(change, "drain", { action: "undo" }))];
 }
 
 interface SwitchPhase extends Ordered {

@@ -13,24 +13,26 @@ export interface Appender {
 /** A write holds no more than this and one call: long writes would keep the event loop. */
 const eventsAWrite = 500;
 
-/** `last` is the sequence of the newest event already in the stream, 0 for a new one. */
+/** `last` is the sequence of the newest event already in the stream, 0 for a new one; `turn` gathers what is reported at once. */
 export function makeAppender({
   journal,
   clock,
   stream,
   last,
+  turn = nextTurn,
 }: {
   journal: JournalPort;
   clock: Clock;
   stream: string;
   last: number;
+  turn?: () => Promise<void>;
 }): Appender {
   let sequence = last;
   let tail: Promise<unknown> = Promise.resolve();
   let open: { readonly events: JournalEvent[]; readonly written: Promise<void> } | undefined;
   const begin = () => {
     const events: JournalEvent[] = [];
-    const written = tail.then(nextTurn).then(() => {
+    const written = tail.then(turn).then(() => {
       if (open?.events === events) open = undefined;
       return journal.append(events);
     });

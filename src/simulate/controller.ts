@@ -25,6 +25,8 @@ export interface LifeInput {
   readonly name: string;
   readonly disk: string;
   readonly clock: Clock;
+  /** What the journal's appender waits for before it writes. */
+  readonly turn: () => Promise<void>;
   readonly journal: JournalPort;
   readonly executor: ExecutorPort;
   readonly fleet: readonly Host[];
@@ -121,7 +123,7 @@ async function start(life: Life, plan: Plan): Promise<RunState> {
 }
 
 async function resume(life: Life, run: string): Promise<RunState> {
-  const { journal, clock, epoch } = life;
+  const { journal, clock, turn, epoch } = life;
   const { state, last } = await replayRun(journal, run);
   const { holds } = await recall(journal);
   const events = await journal.read(runStream(run));
@@ -129,7 +131,7 @@ async function resume(life: Life, run: string): Promise<RunState> {
   if (decided.some(({ kind }) => kind === "rollback-started"))
     await remember(life, (state.plan?.changes ?? []).filter(({ from, to }) => from !== to).map(takenBack));
   const added = [...leaveOutHeld(state, holds), ...decided];
-  await makeAppender({ journal, clock, stream: runStream(run), last }).append(...added);
+  await makeAppender({ journal, clock, turn, stream: runStream(run), last }).append(...added);
   const onward = added.reduce((before, event) => reduce(before, event, run), state);
   return drive(life, { run, state: onward, last: last + added.length, first: { kind: "run-resumed", epoch } });
 }
@@ -138,8 +140,8 @@ async function drive(
   life: Life,
   { run, state, last, first }: { run: string; state: RunState; last: number; first: EventBody },
 ): Promise<RunState> {
-  const { journal, clock, executor, fleet, epoch, name: holder, concurrency, patienceMs } = life;
-  const appender = makeAppender({ journal, clock, stream: runStream(run), last });
+  const { journal, clock, turn, executor, fleet, epoch, name: holder, concurrency, patienceMs } = life;
+  const appender = makeAppender({ journal, clock, turn, stream: runStream(run), last });
   await appender.append(first);
   const ended = await driveRun({
     state: reduce(state, first, run),
@@ -218,7 +220,7 @@ function takenBack({ component, to: version, toTree: tree }: Plan["changes"][num
 }
 
 /** Adds what the controller's own stream does not have yet, also while an operator writes there. */
-async function remember({ journal, clock }: Life, wanted: readonly Quarantine[]): Promise<void> {
+async function remember({ journal, clock, turn }: Life, wanted: readonly Quarantine[]): Promise<void> {
   for (let tries = 0; tries < 5; tries++) {
     const known = await journal.read(controllerStream);
     const trees = new Set(known.flatMap((event) => (event.kind === "quarantined" ? treeKey(event) : [])));
@@ -228,7 +230,7 @@ async function remember({ journal, clock }: Life, wanted: readonly Quarantine[])
     if (fresh.length === 0) return;
     const last = known.at(-1)?.sequence ?? 0;
     try {
-      await makeAppender({ journal, clock, stream: controllerStream, last }).append(...fresh);
+      await makeAppender({ journal, clock, turn, stream: controllerStream, last }).append(...fresh);
       return;
     } catch (error) {
       if (!(error instanceof CutoverError) || error.code !== "journal-taken") throw error;

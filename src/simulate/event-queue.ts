@@ -8,6 +8,8 @@ export interface EventQueue {
   after(ms: number, action: () => void): void;
   /** Says that a promise was settled or asked for: code that awaits has a turn before the next event. */
   touch(): void;
+  /** Resolves once all code that has something to do now waits: what a turn of the event loop is to the real controller. */
+  turn(): Promise<void>;
   /** When something happens next; undefined when nothing does. */
   due(): number | undefined;
   /** Happens what is due next; false when nothing is. */
@@ -26,12 +28,16 @@ export function makeEventQueue(): EventQueue {
   let order = 0;
   let touches = 0;
   let settled = 0;
-  /** The journal's appender waits one turn of the event loop before it writes, and nothing else in the engine does. */
+  const waiting: (() => void)[] = [];
+  /** Turns are handed out in the order in which they were asked for, all that are waited for at once. */
   const settle = async (): Promise<void> => {
-    while (settled !== touches) {
+    while (settled !== touches || waiting.length > 0) {
       settled = touches;
-      await nextTurn();
-      if (settled === touches) await nextTurn();
+      await everybodyWaits();
+      for (const resolve of waiting.splice(0)) {
+        touches += 1;
+        resolve();
+      }
     }
   };
   return {
@@ -42,6 +48,7 @@ export function makeEventQueue(): EventQueue {
     touch() {
       touches += 1;
     },
+    turn: () => new Promise((resolve) => void waiting.push(resolve)),
     due: () => heap[0]?.at,
     async next() {
       await settle();
@@ -54,8 +61,9 @@ export function makeEventQueue(): EventQueue {
   };
 }
 
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** Node runs a tick when no promise is left that could go on: no turn of its event loop is needed, which costs much more. */
+function everybodyWaits(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
 }
 
 const isBefore = (a: Entry, b: Entry): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);

@@ -48,10 +48,15 @@ export interface History {
   readonly shownBad: Map<string, string>;
   /** Hosts and components that somebody changed by hand. */
   readonly tampered: Set<string>;
-  /** A way back ended stuck: a person was told, and may ask for it again. */
-  isStuckOnWayBack: boolean;
-  /** What the newest plan left alone. */
+  /** By `host component`: the newest check found other bytes than were signed, and the run said so. */
+  readonly damageTold: Set<string>;
+  /** By `run host`: the run ended stuck because its way back failed on that host, and said so; a person may ask for it again. */
+  readonly stuckWaysBack: Set<string>;
+  /** What the newest plan left alone, and what it means to do later. */
   held: Plan["held"];
+  waiting: Plan["waiting"];
+  /** Plans, as text, that were made again from the same inputs in another order. */
+  readonly plansTurned: Set<string>;
   /** Runs that were planned. */
   plannedRuns: number;
 }
@@ -67,8 +72,11 @@ export function makeHistory(scenario: Scenario): History {
     quarantined: new Set(),
     shownBad: new Map(),
     tampered: new Set(),
-    isStuckOnWayBack: false,
+    damageTold: new Set(),
+    stuckWaysBack: new Set(),
     held: [],
+    waiting: [],
+    plansTurned: new Set(),
     plannedRuns: 0,
   };
 }
@@ -112,6 +120,7 @@ export function remember(history: History, now: number, fact: Fact): void {
     }
     case "planned":
       history.held = fact.plan.held;
+      history.waiting = fact.plan.waiting;
       return;
     case "sent":
       history.runs.get(`${fact.disk} ${fact.fence.run}`)?.sent.add(`${fact.step}/${fact.host}`);
@@ -136,7 +145,9 @@ function rememberEvent(history: History, now: number, { disk, event }: Journaled
     case "task": {
       const { task, action, state, reason } = event.event;
       run.states.set(`${task} ${action}`, state);
-      const [host, component = ""] = task.split("/");
+      const [host, component = "", name] = task.split("/");
+      if (name === "check" && reason === "verify-failed") history.damageTold.add(`${host} ${component}`);
+      if (name === "check" && state === "done") history.damageTold.delete(`${host} ${component}`);
       const to = run.targets.get(`${host}/${component}`);
       if (to !== undefined && action === "do" && state === "failed" && badness.has(reason))
         history.shownBad.set(`${disk} ${component}@${to}`, runOf(event));
@@ -172,7 +183,10 @@ function rememberEvent(history: History, now: number, { disk, event }: Journaled
       return;
     case "run-ended":
       run.hasEnded = true;
-      history.isStuckOnWayBack ||= run.isRollingBack && event.outcome === "stuck";
+      if (run.isRollingBack && event.outcome === "stuck")
+        for (const [place, { outcome }] of run.outcomes)
+          if (place.startsWith("rollback.") && outcome === "failed")
+            history.stuckWaysBack.add(`${runOf(event)} ${place.slice(place.lastIndexOf("/") + 1)}`);
       return;
     default:
       return;
@@ -181,6 +195,9 @@ function rememberEvent(history: History, now: number, { disk, event }: Journaled
 
 /** What simulated operators say. */
 export const holdReason = "simulated";
+
+/** The step of the plan behind what a host knows it by: another turn, another try of a restore point, the full artifact after a patch. */
+export const plannedStep = (submission: string): string => submission.replace(/(\.[rp]\d+)?(\.full)?$/, "");
 
 export const runOf = ({ stream }: JournalEvent): string => stream.replace(/^run\//, "");
 

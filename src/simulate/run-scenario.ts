@@ -22,6 +22,8 @@ const longestMs = 7 * 24 * 3_600_000;
 const longestEvents = 50_000_000;
 
 export async function runScenario(scenario: Scenario, onLine?: (line: string) => void): Promise<ScenarioResult> {
+  // Virtual time needs none of its turns, and signals and timers of the real process do.
+  await new Promise((resolve) => setImmediate(resolve));
   const world = makeWorld(scenario, onLine);
   const controllers = makeControllers(world);
   scheduleFaults(world, controllers);
@@ -111,6 +113,7 @@ function makeControllers(world: World): Controllers {
         name: process.name,
         disk,
         clock: process.clock,
+        turn: queue.turn,
         journal,
         executor,
         fleet: world.fleet,

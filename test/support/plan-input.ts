@@ -56,7 +56,9 @@ export interface World {
   readonly labels?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
-export type SeenComponent = Partial<Pick<ObservedComponent, "current" | "committed" | "state">>;
+export type SeenComponent = Partial<Pick<ObservedComponent, "current" | "committed" | "state" | "drained">> & {
+  readonly trial?: { readonly from: string; readonly to: string };
+};
 
 export const treeOf = (component: string, version: string) => digestOf(`${component}@${version}`);
 
@@ -204,13 +206,22 @@ function observedComponent(component: string, seen: SeenComponent): ObservedComp
     committed,
     committedTree: committed && treeOf(component, committed),
     state,
-    trial: state === "trial" ? { from: committed, to: current ?? "?", run: "r0", reason: undefined } : undefined,
+    trial: trialOf(seen, { committed, state }),
+    ...(seen.drained === undefined ? {} : { drained: seen.drained }),
     built: [],
     sequence: 1,
     floor: 0,
     active: true,
     pid: 1,
   };
+}
+
+function trialOf(
+  { current, trial }: SeenComponent,
+  { committed, state }: Pick<ObservedComponent, "committed" | "state">,
+): ObservedComponent["trial"] {
+  if (trial !== undefined) return { ...trial, run: "r0", reason: undefined };
+  return state === "trial" ? { from: committed, to: current ?? "?", run: "r0", reason: undefined } : undefined;
 }
 
 export function fleetOf(names: readonly string[]): Host[] {

@@ -7,12 +7,12 @@ import type { ClockReading } from "../../model/restore-point.ts";
 import type { Task, TaskEvent } from "../../model/task.ts";
 import type { Fence } from "../../ports.ts";
 import type { EventQueue } from "../event-queue.ts";
-import { undrain } from "./drain.ts";
+import { undrain, undrainWithRetries } from "./drain.ts";
 import { type Ending, type MachineRoom, TaskFailure, type Work } from "./machine-room.ts";
 import { readClock } from "./restore-point.ts";
 import { isLost, makeRunner } from "./runner.ts";
 import { hostTasks, taskWord } from "./tasks.ts";
-import { guardComponent } from "./trial.ts";
+import { guardComponent, takeBackOverdue } from "./trial.ts";
 import { type ComponentTruth, type HostTruth, makeComponentTruth, type StepTruth, type Worker } from "./truth.ts";
 
 export interface SimHostInput {
@@ -101,13 +101,11 @@ export function makeSimHost(input: SimHostInput): SimHost {
   return {
     truth,
     component,
-    probe: (at) => ({
-      kind: "observed",
-      host: name,
-      at,
-      facts: factsOf(truth),
-      components: [...truth.components.values()].map((each) => observe(each, input.treeOf)),
-    }),
+    probe(at) {
+      for (const each of truth.components.values()) takeBackOverdue(room, each);
+      const components = [...truth.components.values()].map((each) => observe(each, input.treeOf));
+      return { kind: "observed", host: name, at, facts: factsOf(truth), components };
+    },
     clock: () => readClock(truth, uptime()),
     fence(fence) {
       const { epoch, holder } = truth.epoch;
@@ -186,6 +184,7 @@ export function makeSimHost(input: SimHostInput): SimHost {
       for (const each of truth.components.values()) {
         each.lock = undefined;
         each.worker = undefined;
+        each.undrainer = undefined;
         each.watcher = undefined;
       }
     },
@@ -203,7 +202,8 @@ function guard(room: MachineRoom): void {
     room.start(
       function* (self) {
         yield* guardComponent(room, component, self);
-        yield* undrain(room, component);
+        if (room.truth.manager === "systemd") yield* undrainWithRetries(room, component);
+        else yield* undrain(room, component);
       },
       () => undefined,
     );
@@ -254,7 +254,7 @@ const stateWords = { armed: "trial", confirmed: "confirmed", reverting: "reverti
 
 /** As a probe reads it back from disk. */
 export function observe(component: ComponentTruth, treeOf: SimHostInput["treeOf"]): ObservedComponent {
-  const { name, current, committed, trial, built, releases, floor } = component;
+  const { name, current, committed, trial, built, releases, floor, drained } = component;
   const tree = (version: string | undefined) =>
     version !== undefined && built.has(version) && releases.has(version) ? treeOf(name, version) : undefined;
   return {
@@ -270,5 +270,6 @@ export function observe(component: ComponentTruth, treeOf: SimHostInput["treeOf"
     floor,
     active: undefined,
     pid: undefined,
+    ...(drained === undefined ? {} : { drained: drained.run }),
   };
 }

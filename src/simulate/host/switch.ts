@@ -9,7 +9,7 @@ import {
   type Work,
 } from "./machine-room.ts";
 import { armTrial, isWatched, revertTrial, trialRun, watchTrial } from "./trial.ts";
-import type { TrialTruth } from "./truth.ts";
+import type { ComponentTruth, TrialTruth } from "./truth.ts";
 
 export function* switchTask(context: TaskContext): Work {
   const { component, version, run, options } = context;
@@ -35,8 +35,10 @@ export function* switchTask(context: TaskContext): Work {
 
 function* beginSwitch(context: TaskContext, deadlineMs: number): Work {
   const { room, component, version } = context;
-  const from = component.current;
-  if (from === version) return "already current";
+  const isPointedHere = component.current === version;
+  if (isPointedHere && isConfirmed(component, version)) return "already current";
+  // Nobody ever confirmed what a hand pointed current at: that is what a trial is for, and it goes back to what was committed.
+  const from = isPointedHere ? component.committed?.version : component.current;
   // guard P4: nothing is switched away from what could not be gone back to.
   if (from !== undefined && !component.built.has(from))
     throw new TaskFailure(65, "current-incomplete", `${from}, the way back, is not a verified version`);
@@ -44,6 +46,10 @@ function* beginSwitch(context: TaskContext, deadlineMs: number): Work {
   const trial = armTrial(context, { from, deadlineMs });
   yield room.duration(30);
   return yield* handOver(context, trial);
+}
+
+function isConfirmed({ committed, trial }: ComponentTruth, version: string): boolean {
+  return committed?.version === version || (trial?.state === "confirmed" && trial.to === version);
 }
 
 function* resumeSwitch(context: TaskContext, trial: TrialTruth): Work {
@@ -65,7 +71,7 @@ function* handOver(context: TaskContext, trial: TrialTruth): Work {
   if (component.current !== version) {
     if (room.truth.isDiskFull) {
       if (component.current === trial.from) {
-        component.trial = undefined;
+        component.trial = component.before;
         room.changed(component, "the trial is dropped");
       }
       throw new TaskFailure(74, "cannot-switch", "no space left on device");

@@ -85,10 +85,12 @@ function* buildUndo(context: TaskContext): Work {
   }
 }
 
+/** What a confirmed trial tried is needed as long as it is current: it only goes back. */
 function inUse({ component }: TaskContext, version: string): boolean {
   const { current, committed } = component;
   const trial = component.trial?.state === "reverted" ? undefined : component.trial;
-  return [current, committed?.version, trial?.from, trial?.to].includes(version);
+  const to = trial?.state === "confirmed" ? undefined : trial?.to;
+  return [current, committed?.version, trial?.from, to].includes(version);
 }
 
 function* check(context: TaskContext): Work {

@@ -139,6 +139,13 @@ export function* guardComponent(room: MachineRoom, component: ComponentTruth, se
   if (!isBack && !isWatched(component)) watchTrial(room, component, 0);
 }
 
+/** A trial of an earlier boot that nobody watches: whoever looks first has it taken back. */
+export function takeBackOverdue(room: MachineRoom, component: ComponentTruth): void {
+  const { trial } = component;
+  if (trial?.state !== "armed" && trial?.state !== "reverting") return;
+  if (trial.bootId !== room.truth.bootId && !isWatched(component)) watchTrial(room, component, 0);
+}
+
 export function* confirmTask(context: TaskContext): Work {
   const { room, component, version, session } = context;
   const run = trialRun(context);
@@ -208,6 +215,7 @@ export function armTrial(
     reason: undefined,
     restored: false,
   };
+  component.before = component.trial?.state === "confirmed" ? component.trial : undefined;
   component.trial = trial;
   component.worker = { by: context.self, role: "switch" };
   watchTrial(room, component, deadlineMs);

@@ -36,9 +36,12 @@ export interface ComponentTruth {
   /** How each offer came: for which run, and whether as a patch. */
   readonly deliveries: Map<string, { readonly run: string; readonly isPatch: boolean }>;
   trial: TrialTruth | undefined;
+  /** The confirmed trial that the present one builds upon. */
+  before: TrialTruth | undefined;
   committed: { readonly version: string; readonly run: string } | undefined;
   previous: string | undefined;
-  drained: { readonly run: string; readonly version: string; readonly bootId: string } | undefined;
+  /** `isWanted`: its way back was asked for and failed, so the host goes on trying. */
+  drained: { readonly run: string; readonly version: string; readonly bootId: string; readonly isWanted?: true } | undefined; // biome-ignore format: one line
   undrained: string | undefined;
   /** What runs saved before their switch. */
   readonly backups: Map<string, string>;
@@ -52,6 +55,8 @@ export interface ComponentTruth {
   lock: Worker | undefined;
   /** Who works on the trial. */
   worker: { readonly by: Worker; readonly role: "switch" | "revert" } | undefined;
+  /** Tries to bring the component back into service. */
+  undrainer: Worker | undefined;
   /** Waits for the deadline; lost with the boot unless systemd keeps it. */
   watcher: Worker | undefined;
 }
@@ -104,6 +109,7 @@ export function makeComponentTruth(name: string): ComponentTruth {
     offers: [],
     deliveries: new Map(),
     trial: undefined,
+    before: undefined,
     committed: undefined,
     previous: undefined,
     drained: undefined,
@@ -115,6 +121,7 @@ export function makeComponentTruth(name: string): ComponentTruth {
     isDrained: false,
     lock: undefined,
     worker: undefined,
+    undrainer: undefined,
     watcher: undefined,
   };
 }

@@ -1,4 +1,5 @@
 // Every promise that the simulator holds the engine to, one row each.
+import { atRest } from "./at-rest.ts";
 import { closedGate } from "./closed-gate.ts";
 import { completeVersion, previousVersion } from "./complete-version.ts";
 import { deadline } from "./deadline.ts";
@@ -8,7 +9,7 @@ import { oneWriter } from "./one-writer.ts";
 import type { PromiseCheck } from "./promise-check.ts";
 import { heldForAReason, quarantine } from "./quarantine.ts";
 import { everyHost, hostReadBack } from "./read-back.ts";
-import { atRest, neverMore, samePlan } from "./same-plan.ts";
+import { neverMore, samePlan } from "./same-plan.ts";
 import { neverOnward, neverSuccess, silenceIsNoFailure } from "./unknown-is-unknown.ts";
 
 export const promiseChecks: readonly PromiseCheck[] = [

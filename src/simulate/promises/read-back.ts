@@ -1,5 +1,5 @@
 // P10: done means N of N hosts read back, not commands sent.
-import { runOf } from "../history.ts";
+import { plannedStep, runOf } from "../history.ts";
 import type { PromiseCheck } from "./promise-check.ts";
 
 export const hostReadBack: PromiseCheck = {
@@ -13,7 +13,7 @@ export const hostReadBack: PromiseCheck = {
     const planned = history.runs.get(`${fact.disk} ${runId}`)?.steps.get(id);
     const work = planned?.work.find((each) => each.host === host)?.groups.flat() ?? [];
     const submissions = [...(hosts.get(host)?.steps.values() ?? [])]
-      .filter((there) => there.run === runId && there.step.replace(/(\.[rp]\d+)?(\.full)?$/, "") === id)
+      .filter((there) => there.run === runId && plannedStep(there.step) === id)
       .map((there) => `${host} ${runId} ${there.step}`);
     const skipped = history.runs.get(`${fact.disk} ${runId}`)?.skipped;
     for (const { kind, id: task, action } of work) {

@@ -1,6 +1,6 @@
 // P7: unknown is never success, and never retried blindly.
 import type { RunHistory } from "../history.ts";
-import { runOf } from "../history.ts";
+import { plannedStep, runOf } from "../history.ts";
 import type { PromiseCheck } from "./promise-check.ts";
 
 export const neverSuccess: PromiseCheck = {
@@ -34,7 +34,7 @@ export const neverOnward: PromiseCheck = {
     if (fact.kind !== "sent") return undefined;
     const run = history.runs.get(`${fact.disk} ${fact.fence.run}`);
     if (run === undefined || run.isRollingBack) return undefined;
-    const step = fact.step.replace(/\.(full|r\d+)$/, "");
+    const step = plannedStep(fact.step);
     const unknown = unknownSteps(run, fact.host).filter((each) => each !== step);
     return unknown.length === 0
       ? undefined

@@ -1,0 +1,73 @@
+// R5: once nothing goes wrong any more, the world comes to rest: as git asks, or as the plan says why not.
+import type { History } from "../history.ts";
+import type { ComponentTruth, HostTruth } from "../host/truth.ts";
+import type { PromiseCheck } from "./promise-check.ts";
+
+export const atRest: PromiseCheck = {
+  promise: "R5",
+  title: "once nothing goes wrong any more the world comes to rest, as git asks or as the plan says why not",
+  check: ({ fact, history, hosts }) => {
+    if (fact.kind !== "rested") return undefined;
+    if (fact.why === "given-up") return isBeyondRepair(history, hosts) ? undefined : "passes go on and on";
+    const unseen = history.held.find(({ host, reason }) => reason === "unreachable" && hosts.get(host)?.isUp);
+    if (unseen !== undefined) return `${unseen.host} answers, and counts as unreachable`;
+    for (const { name, components } of hosts.values())
+      for (const component of components.values()) {
+        const open = openOf(component);
+        if (open !== undefined && !isTold(history, name, component.name))
+          return `${name}/${component.name} ${open}, and the plan does not say why`;
+        if (isCalledDrift(history, name, component.name) && !history.tampered.has(`${name} ${component.name}`))
+          return `${name}/${component.name} is called drifted, and no hand was there`;
+        // A way back whose old version does not start either is tried on by the host for a day, and shown as on trial meanwhile.
+        const isTried = component.trial?.state === "reverting" && component.watcher?.isAlive === true;
+        if (component.trial?.state === "armed" || (component.trial?.state === "reverting" && !isTried))
+          return `${name}/${component.name} ${open}`;
+        // Of a way back that a host refused, with its disk full say, the run ended stuck and named the host: a person's matter.
+        if (
+          component.isDrained &&
+          !isToldDrained(history, name, component) &&
+          !history.stuckWaysBack.has(`${component.drained?.run} ${name}`)
+        )
+          return `${name}/${component.name} rests out of service`;
+      }
+    return undefined;
+  },
+};
+
+/**
+ * The one thing that is tried for ever: somebody pointed `current` elsewhere by hand, and the bytes of what runs there or was
+ * committed are damaged. A host replaces no files of a version in use; every try ends stuck with `verify-failed` until a hand
+ * points it back.
+ */
+function isBeyondRepair({ tampered, damageTold }: History, hosts: ReadonlyMap<string, HostTruth>): boolean {
+  return [...hosts.values()].some(({ name, components }) =>
+    [...components.values()].some(
+      ({ name: component, current, committed, damaged }) =>
+        [current, committed?.version].some((version) => version !== undefined && damaged.has(version)) &&
+        tampered.has(`${name} ${component}`) &&
+        damageTold.has(`${name} ${component}`),
+    ),
+  );
+}
+
+/** What is not at its end there. */
+function openOf({ trial, current, committed }: ComponentTruth): string | undefined {
+  if (trial !== undefined && trial.state !== "reverted") return `rests while ${trial.to} is ${trial.state}`;
+  if (current === committed?.version) return undefined;
+  return `rests on ${current}, not on ${committed?.version ?? "nothing"}`;
+}
+
+function isTold({ held, waiting }: History, host: string, component: string): boolean {
+  const isOf = (one: { readonly host: string; readonly component: string | undefined }) =>
+    one.host === host && (one.component === undefined || one.component === component);
+  return held.some(isOf) || waiting.some(isOf);
+}
+
+/** A release that is stalled brings nothing back: what keeps it also says what it left out of service. */
+function isToldDrained({ held }: History, host: string, { name }: ComponentTruth): boolean {
+  return held.some((one) => one.host === host && one.evidence.includes(`took ${name} out of service`));
+}
+
+function isCalledDrift({ held }: History, host: string, component: string): boolean {
+  return held.some((one) => one.reason === "drifted" && one.host === host && one.component === component);
+}

@@ -21,9 +21,12 @@ export async function buildTakeover({ withPoints = false } = {}): Promise<string
   });
 }
 
-/** Path of the program `server` of the Go skeleton. */
+/** Path of the program `server` of the Go skeleton, which needs no libraries. */
 export function buildGo(): Promise<string> {
-  return buildOnce("go", { more: [], argv: ["go", "build", "-trimpath", "-o", "server", "."] });
+  return buildOnce("go", {
+    more: [],
+    argv: ["env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-buildvcs=false", "-o", "server", "."],
+  });
 }
 
 interface Build {

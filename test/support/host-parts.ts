@@ -96,6 +96,20 @@ export async function alive(pid: number): Promise<boolean> {
   return stat !== "" && !/\) [ZX] /.test(stat);
 }
 
+/** Live processes of any version of the host's component `web`, by the directories and programs that they show. */
+export async function serviceProcesses(host: PartsHost): Promise<number[]> {
+  const found: number[] = [];
+  for (const entry of await readdir("/proc")) {
+    if (!/^\d+$/.test(entry) || !(await alive(Number(entry)))) continue;
+    const places = await Promise.all([
+      readlink(`/proc/${entry}/exe`).catch(() => ""),
+      readFile(`/proc/${entry}/cmdline`, "latin1").catch(() => ""),
+    ]);
+    if (places.some((place) => place.includes(`${host.base}/web/`))) found.push(Number(entry));
+  }
+  return found;
+}
+
 async function endProcesses(directory: string): Promise<number> {
   let ended = 0;
   for (const entry of await readdir("/proc")) {

@@ -1,10 +1,10 @@
 // deploy/skeletons/c-takeover as a version of a host's component, as published trees lay it out, and what its clients see.
 import assert from "node:assert/strict";
-import { copyFile, readdir, readFile, readlink, writeFile } from "node:fs/promises";
+import { copyFile, writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { join } from "node:path";
 import { buildTakeover } from "./build-skeleton.ts";
-import { alive, freePort, type PartsHost } from "./host-parts.ts";
+import { freePort, type PartsHost, serviceProcesses } from "./host-parts.ts";
 
 export interface TakeoverHost {
   readonly streamPort: number;
@@ -62,18 +62,7 @@ export async function takeoverOn(host: PartsHost): Promise<TakeoverHost> {
       assert.ok(found, `answered ${JSON.stringify(body)}`);
       return { version: found[1] ?? "", pid: Number(found[2]) };
     },
-    async processes() {
-      const found: number[] = [];
-      for (const entry of await readdir("/proc")) {
-        if (!/^\d+$/.test(entry) || !(await alive(Number(entry)))) continue;
-        const places = await Promise.all([
-          readlink(`/proc/${entry}/exe`).catch(() => ""),
-          readFile(`/proc/${entry}/cmdline`, "latin1").catch(() => ""),
-        ]);
-        if (places.some((place) => place.includes(`${host.base}/web/`))) found.push(Number(entry));
-      }
-      return found;
-    },
+    processes: () => serviceProcesses(host),
   };
   return self;
 }

@@ -21,6 +21,7 @@ run_host() {
 	for group in $groups; do
 		echo 0 >"$group/cgroup.procs"
 	done
+	export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network # its root may set what concerns its own network, as on a machine of its own
 	exec systemd-nspawn -q -D "$directory/root" --boot --settings=no --link-journal=no "--network-namespace-path=/run/netns/$netns" \
 		--register=no --keep-unit "--machine=$name" --resolv-conf=off --timezone=off --console=pipe \
 		</dev/null >>"$directory/console" 2>&1

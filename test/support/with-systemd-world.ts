@@ -104,7 +104,9 @@ async function install(host: LabHost, units: SystemdWorldRequest["units"]): Prom
 
 async function retire(host: LabHost, units: readonly string[]): Promise<void> {
   const sockets = units.filter((name) => name.endsWith(".socket")); // first, or they would start their services again
-  const services = units.filter((name) => !name.endsWith(".socket"));
+  const services = units
+    .filter((name) => !name.endsWith(".socket"))
+    .map((name) => (name.includes("@.") ? `'${name.replace("@.", "@*.")}'` : name)); // of a template its instances
   const script = `
 systemctl stop 'cutover-*.timer' ${sockets.join(" ")}
 systemctl kill --signal=KILL ${services.join(" ")}

@@ -181,7 +181,8 @@ func NewGraceful(handler http.Handler) *Graceful {
 				delete(g.open, conn)
 			}
 		},
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+		// Named, because the first Serve without TLS decides for good whether package http sets up HTTP/2.
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}},
 	}
 	return g
 }

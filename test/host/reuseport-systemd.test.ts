@@ -1,0 +1,126 @@
+// Strategy reuseport under systemd, as two instances of one template unit; one real Debian host.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import type { LabHost } from "../../src/lab/lab.ts";
+import { commit, current, enrol, install, must, SCRIPT, STATE, task, trial, write } from "../support/systemd-parts.ts";
+import { systemdSkip, withSystemdLab } from "../support/with-lab.ts";
+
+const contract = { "unit.0": "web@.service", "switch.strategy": "reuseport", "switch.ready-seconds": "4" };
+const unit = (type: string): string => `[Service]
+Type=${type}
+NotifyAccess=all
+WorkingDirectory=/srv/web/current
+ExecStart=/srv/web/current/app
+Restart=on-failure
+RestartSec=200ms
+[Install]
+WantedBy=multi-user.target
+DefaultInstance=a
+`;
+const serves = "#!/bin/sh\nsleep 0.3\nsystemd-notify --ready\nexec sleep 86400\n";
+const hangs = "#!/bin/sh\nexec sleep 86400\n";
+const crashes = "#!/bin/sh\nsleep 0.2\necho this version is broken >&2\nexit 3\n";
+
+const states = async (host: LabHost): Promise<string[]> =>
+  (await host.run(["systemctl", "show", "-p", "ActiveState", "--value", "web@a.service", "web@b.service"])).stdout
+    .split("\n")
+    .filter((line) => line !== "");
+const mainPid = (host: LabHost, instance: "a" | "b"): Promise<string> =>
+  must(host, "systemctl", "show", "-p", "MainPID", "--value", `web@${instance}.service`);
+/** What the host's check finds wanting for its strategy. */
+const lacking = (host: LabHost, version: string): Promise<string> =>
+  must(
+    host,
+    ...["env", "T_COMPONENT=web", `T_VERSION=${version}`, `T_DIR=${STATE}/components/web`],
+    ...["sh", SCRIPT, STATE, "call", "eval", `load_contract web ${version}; LACKS=; check_strategy; echo "$LACKS"`],
+  );
+
+test(
+  "systemd: reuseport runs a and b in turn, ends the one that fails, and goes on where it was killed",
+  { skip: systemdSkip },
+  () =>
+    withSystemdLab(1, async ({ hosts: [host] }) => {
+      assert.ok(host);
+      await enrol(host);
+      await write(host, "/etc/systemd/system/web@.service", unit("notify"), 0o644);
+      await must(host, "systemctl", "daemon-reload");
+      await must(host, "systemctl", "enable", "web@.service");
+      for (const version of ["v1", "v2", "v3"]) await install(host, "web", version, serves, contract);
+      await install(host, "web", "v8", hangs, contract);
+      await install(host, "web", "v9", crashes, contract);
+      assert.equal(await lacking(host, "v1"), "");
+      await write(host, "/etc/systemd/system/web@.service", unit("simple"), 0o644);
+      await must(host, "systemctl", "daemon-reload");
+      assert.match(await lacking(host, "v1"), /strategy reuseport needs Type=notify in web@a.service/);
+      await write(host, "/etc/systemd/system/web@.service", unit("notify"), 0o644);
+      await must(host, "systemctl", "daemon-reload");
+      await commit(host, "web", "v1");
+      assert.deepEqual(await states(host), ["active", "inactive"]);
+      const first = await mainPid(host, "a");
+
+      const switched = await task(host, "switch", "do", "web", "v2", { run: "run-v2" });
+      assert.match(switched.said, new RegExp(`old-pid=${first} new-pid=\\d+ from=v1 to=v2 ms=\\d+ tcp-migrate-req=1`));
+      assert.deepEqual(await states(host), ["inactive", "active"]);
+      assert.equal(await must(host, "cat", "/proc/sys/net/ipv4/tcp_migrate_req"), "1");
+      const undone = await task(host, "switch", "undo", "web", "v2", { run: "run-v2" });
+      assert.match(undone.said, /current=v1 was=v2/);
+      assert.deepEqual(await states(host), ["active", "inactive"]);
+      assert.match(await must(host, "readlink", `/proc/${await mainPid(host, "a")}/cwd`), /versions\/v1$/);
+
+      // Both fail beside a, which was never asked to stop; systemd's own restarts of them end too.
+      const serving = await mainPid(host, "a");
+      for (const [version, why] of [
+        ["v9", /new-version-died/],
+        ["v8", /not-ready/],
+      ] as const) {
+        const failed = await task(host, "switch", "do", "web", version, { run: `run-${version}` });
+        assert.notEqual(failed.exitCode, 0);
+        assert.match(failed.said, why);
+        assert.match(failed.said, new RegExp(`old pid ${serving} still serves`));
+        assert.equal((await task(host, "switch", "undo", "web", version, { run: `run-${version}` })).exitCode, 0);
+        assert.equal(await mainPid(host, "a"), serving);
+        assert.notEqual((await states(host))[1], "activating");
+        assert.equal(await current(host, "web"), "versions/v1");
+      }
+
+      // host.sh dies while b starts; called again it goes on with that very process.
+      const words = [
+        "T_COMPONENT=web",
+        "T_VERSION=v3",
+        "T_RUN=run-v3",
+        "T_STEP=s1",
+        "T_SESSION=a",
+        `T_DIR=${STATE}/components/web`,
+      ];
+      const killing = `"$@" & pid=$!
+        until systemctl show -p ActiveState web@b.service | grep -q -e activating -e =active; do sleep 0.02; done
+        kill -KILL $pid`;
+      await must(
+        host,
+        "timeout",
+        "20",
+        "sh",
+        "-c",
+        killing,
+        "-",
+        "env",
+        ...words,
+        "T_OPTIONS=",
+        "sh",
+        SCRIPT,
+        STATE,
+        "task",
+        "switch",
+        "do",
+      );
+      assert.equal(await trial(host, "web"), "armed");
+      const again = await task(host, "switch", "do", "web", "v3", { run: "run-v3" });
+      assert.equal(again.exitCode, 0, again.said);
+      assert.deepEqual(await states(host), ["inactive", "active"]);
+      assert.equal((await task(host, "confirm", "do", "web", "v3", { run: "run-v3", session: "b" })).exitCode, 0);
+      assert.equal((await task(host, "commit", "do", "web", "v3", { run: "run-v3", session: "b" })).exitCode, 0);
+      assert.equal(await trial(host, "web"), "");
+      assert.match(await readFile(host.pathOf(`${STATE}/components/web/committed`), "utf8"), /^version v3$/m);
+    }),
+);

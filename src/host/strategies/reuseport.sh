@@ -94,8 +94,11 @@ reuseport_end_coming() { # stop the instance that starts beside the one that ser
 reuseport_stop_unit() { # PID: stop the instance whose main process that is: one that were only killed would be started again
 	for stop_unit_ in $(systemd_instances); do
 		[ "$(systemd_ask show -p MainPID --value "$stop_unit_")" = "$1" ] || continue
-		timeout -k 2 "$(contract_number switch.stop-seconds 30)" systemctl --no-ask-password stop "$stop_unit_" </dev/null >/dev/null 2>&1 3>&- 6>&- 7>&- 8>&- 9>&- ||
+		stop_seconds_=$(contract_number switch.stop-seconds 30)
+		if ! timeout -k 2 "$stop_seconds_" systemctl --no-ask-password stop "$stop_unit_" </dev/null >/dev/null 2>&1 3>&- 6>&- 7>&- 8>&- 9>&-; then
+			end_note_killed "$1" "$stop_seconds_"
 			systemd_call kill --signal=KILL "$stop_unit_" || :
+		fi
 	done
 }
 

@@ -1,8 +1,11 @@
 // deploy/skeletons/go: exec under host.sh's own manager; reuseport as two instances of a systemd unit, where host.sh may set tcp_migrate_req.
+// HTTP/2 has a row of its own with the least promise: package http refuses requests that cross its GOAWAY (REFUSED_STREAM), and the meter,
+// unlike most clients, does not send them again.
 import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Traffic } from "../../../../src/lab/meter/traffic.ts";
+import type { Grade } from "../../../../src/model/grade.ts";
 import { buildGo } from "../../../support/build-skeleton.ts";
 import { documentOf, unitsIn } from "../document-of.ts";
 import type { Build, Place, Row } from "../row.ts";
@@ -11,18 +14,26 @@ const folder = fileURLToPath(new URL("../../../../deploy/skeletons/go/", import.
 const body = "(?<text>go (?<version>\\S+) pid \\d+) sum (?<sum>[0-9a-f]{8})\\n";
 const shared = {
   of: "skeletons/go",
-  grade: "request-safe",
-  traffic: ({ ports: [port, tlsPort] }: Place): readonly Traffic[] => [
-    { kind: "new", port, body },
-    { kind: "keep-alive", port, body },
-    { kind: "long", port, path: "/work?ms=400", workMs: 400, body },
-    { kind: "http2", port: tlsPort, tls: true, body },
-  ],
   build: async ({ version, directory }: Build) => {
     await copyFile(await buildGo(), join(directory, "server"));
     await writeFile(join(directory, "version"), `${version}\n`);
   },
 } as const;
+const http1 = ({ ports: [port, tlsPort] }: Place): readonly Traffic[] => [
+  { kind: "new", port, body },
+  { kind: "new", port: tlsPort, tls: true, body },
+  { kind: "keep-alive", port, body },
+  { kind: "long", port, path: "/work?ms=400", workMs: 400, body },
+];
+const http2 = ({ ports: [, tlsPort] }: Place): readonly Traffic[] => [
+  { kind: "http2", port: tlsPort, tls: true, body },
+];
+const onLoopback = ({ ports }: Place, grade: Grade) =>
+  documentOf(`${folder}component.yaml`, {
+    env: { PORT: String(ports[0]), TLS_PORT: String(ports[1]) },
+    health: health(ports),
+    grade,
+  });
 const health = ([port]: Place["ports"]) => [
   { kind: "http", url: `http://self:${port}/ready`, samples: 20, maxFailures: 0, intervalMs: 5 },
 ];
@@ -30,22 +41,20 @@ const health = ([port]: Place["ports"]) => [
 export const rows: readonly Row[] = [
   {
     ...shared,
-    name: "go-exec",
-    strategy: "exec",
-    manager: "process",
-    lab: "loopback",
-    contract: ({ ports }) =>
-      documentOf(`${folder}component.yaml`, {
-        env: { PORT: String(ports[0]), TLS_PORT: String(ports[1]) },
-        health: health(ports),
-      }),
+    ...{ name: "go-exec", strategy: "exec", manager: "process", lab: "loopback", grade: "request-safe" },
+    traffic: http1,
+    contract: (place) => onLoopback(place, "request-safe"),
   },
   {
     ...shared,
-    name: "go-reuseport",
-    strategy: "reuseport",
-    manager: "systemd",
-    lab: "systemd",
+    ...{ name: "go-exec-http2", strategy: "exec", manager: "process", lab: "loopback", grade: "listener-safe" },
+    traffic: http2,
+    contract: (place) => onLoopback(place, "listener-safe"),
+  },
+  {
+    ...shared,
+    ...{ name: "go-reuseport", strategy: "reuseport", manager: "systemd", lab: "systemd", grade: "request-safe" },
+    traffic: http1,
     contract: ({ ports }) =>
       documentOf(`${folder}component.yaml`, {
         ...{ manager: "systemd", units: ["go@.service"], env: {} },

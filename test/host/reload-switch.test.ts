@@ -1,12 +1,13 @@
 // Strategy reload: HAProxy's master executes itself again, nginx reads its files anew. The pid stays, so what runs has to show that it is new.
 import assert from "node:assert/strict";
-import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
+import { takeFromDebian } from "../support/debian-files.ts";
 import { alive, shells, withPartsHost } from "../support/host-parts.ts";
 import { type KillPoint, killedAt } from "../support/killed-at.ts";
-import { assertOneMaster, installHaproxy, installNginx, nginxProgram, nginxSkip } from "../support/master-services.ts";
+import { assertOneMaster, installHaproxy, installNginx, nginxFiles, nginxSkip } from "../support/master-services.ts";
 import { commit, confirmAndCommit, switchTo, undo } from "../support/parts-steps.ts";
 import { until } from "../support/until.ts";
 
@@ -123,8 +124,7 @@ for (const shell of shells) {
         } as const;
         await installNginx(host, "v1", outside);
         await installNginx(host, "v2", outside);
-        await mkdir(join(host.base, "bin"));
-        await copyFile(await nginxProgram(), program);
+        await takeFromDebian(nginxFiles, host.base);
         await commit(host, "v1");
         const main = await host.pid();
         const answers = await underLoad(host.port, async () => {

@@ -1,9 +1,10 @@
 // The artifact trees of the fleet: four real servers from Debian, each in the two versions that Debian has of it, with the
 // files of deploy/components. A tree brings the libraries that the lab's hosts lack.
-import { chmod, copyFile, cp, mkdir, readdir, realpath, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { cp, mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { debianVersions, fetchDebianPackage } from "../../src/lab/fetch-debian-package.ts";
+import { type DebianFiles, takeFiles, takeFromDebian } from "./debian-files.ts";
 
 export const fleetComponents = ["database", "cache", "api", "gateway"] as const;
 export type FleetComponent = (typeof fleetComponents)[number];
@@ -94,49 +95,26 @@ export async function fleetTrees(): Promise<FleetTrees> {
       if (sourced.includes("tree")) await cp(own, tree, { recursive: true });
       const [older, newer] = debian[component];
       const wanted = { name: server.package, version: which === "older" ? older : newer };
-      await take(await fetchDebianPackage(wanted), { [server.program[0]]: server.program[1], ...server.files }, tree);
+      await takeFiles(
+        await fetchDebianPackage(wanted),
+        { [server.program[0]]: server.program[1], ...server.files },
+        tree,
+      );
       for (const [name, files] of Object.entries(server.beside))
-        await take(await fetchDebianPackage({ name, version: newest(name) }), files, tree);
+        await takeFiles(await fetchDebianPackage({ name, version: newest(name) }), files, tree);
       await writeFile(join(tree, "VERSION"), `${version}\n`);
       return tree;
     },
   };
 }
 
-/** HAProxy in Debian's newest version with the libraries that hosts may lack: bin/haproxy and lib/. */
-export async function buildHaproxy(tree: string): Promise<void> {
-  const { package: name, program, beside } = servers.gateway;
-  const versions = await debianVersions([name, ...Object.keys(beside)]);
-  const parts = { [name]: { [program[0]]: program[1] }, ...beside };
-  for (const [part, files] of Object.entries(parts)) {
-    const [version] = versions.get(part) ?? [];
-    if (version === undefined) throw new Error(`Debian has no ${part} here: apt-cache madison ${part}`);
-    await take(await fetchDebianPackage({ name: part, version }), files, tree);
-  }
-}
+/** HAProxy with the libraries that hosts may lack: bin/haproxy and lib/. */
+export const haproxyFiles: DebianFiles = {
+  [servers.gateway.package]: { [servers.gateway.program[0]]: servers.gateway.program[1] },
+  ...servers.gateway.beside,
+};
 
-/** Links are followed: a library is copied under the name that programs ask for. */
-async function take(unpacked: string, files: Readonly<Record<string, string>>, tree: string): Promise<void> {
-  for (const [from, to] of Object.entries(files)) {
-    const target = join(tree, to);
-    await mkdir(to.endsWith("/") ? target : dirname(target), { recursive: true });
-    const source = from.startsWith("LIB/") ? await findLibrary(unpacked, basename(from)) : join(unpacked, from);
-    if (to.endsWith("/")) {
-      await cp(source, target, { recursive: true });
-      continue;
-    }
-    await copyFile(await realpath(source), target);
-    await chmod(target, to.startsWith("bin/") ? 0o755 : 0o644);
-  }
-}
-
-/** Below usr/lib/TRIPLET, whatever the machine's triplet is. */
-async function findLibrary(unpacked: string, name: string): Promise<string> {
-  for (const parent of ["usr/lib", "lib"]) {
-    for (const triplet of await readdir(join(unpacked, parent)).catch(() => [])) {
-      const found: readonly string[] = await readdir(join(unpacked, parent, triplet)).catch(() => []);
-      if (found.includes(name)) return join(unpacked, parent, triplet, name);
-    }
-  }
-  throw new Error(`${unpacked} has no ${name}`);
+/** Debian's newest one. */
+export function buildHaproxy(tree: string): Promise<void> {
+  return takeFromDebian(haproxyFiles, tree);
 }

@@ -1,10 +1,11 @@
 // Servers whose master starts its successor on USR2: the real nginx and the real gunicorn, as versions of a parts host.
 
 import assert from "node:assert/strict";
-import { copyFile, cp, mkdir, readdir, readFile, readlink } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import { debianVersions, fetchDebianPackage } from "../../src/lab/fetch-debian-package.ts";
 import { ask } from "./asking-clients.ts";
+import { type DebianFiles, takeFromDebian } from "./debian-files.ts";
+import { haproxyFiles } from "./fleet-trees.ts";
 import { alive, type PartsHost } from "./host-parts.ts";
 import { skipReason } from "./skip-reason.ts";
 
@@ -20,6 +21,11 @@ const contract = {
   "switch.stop-signal": "QUIT",
   "switch.ready-seconds": "10",
   "switch.stop-seconds": "5",
+};
+
+export const nginxFiles: DebianFiles = { nginx: { "usr/sbin/nginx": "bin/nginx" } };
+export const gunicornFiles: DebianFiles = {
+  "python3-gunicorn": { "usr/lib/python3/dist-packages/gunicorn": "lib/gunicorn/" },
 };
 
 /** What tells one version of nginx from another; `main` stands at the top of its configuration. */
@@ -61,11 +67,7 @@ until [ -s "$CUTOVER_PID_FILE" ]; do sleep 0.02; done
   if (what.program !== undefined) tree["bin/nginx"] = what.program;
   await host.install(version, { contract: { ...contract, ...what.contract }, tree });
   if (what.program !== undefined) return;
-  await copyFile(await nginxProgram(), join(host.base, "web/versions", version, "bin/nginx"));
-}
-
-export async function nginxProgram(): Promise<string> {
-  return join(await newest("nginx"), "usr/sbin/nginx");
+  await takeFromDebian(nginxFiles, join(host.base, "web/versions", version));
 }
 
 export async function installGunicorn(host: PartsHost, version: string, app = ""): Promise<void> {
@@ -84,6 +86,7 @@ import sys
 
 here = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 os.chdir(here)
+sys.dont_write_bytecode = True
 sys.path[0:1] = [here, os.path.join(here, "lib")]
 from gunicorn.app.wsgiapp import run
 
@@ -96,8 +99,7 @@ def serve(environ, start_response):
 `,
     },
   });
-  const from = join(await newest("python3-gunicorn"), "usr/lib/python3/dist-packages/gunicorn");
-  await cp(from, join(host.base, "web/versions", version, "lib/gunicorn"), { recursive: true });
+  await takeFromDebian(gunicornFiles, join(host.base, "web/versions", version));
 }
 
 export interface HaproxyVersion {
@@ -131,29 +133,7 @@ frontend web
 `,
     },
   });
-  const tree = join(host.base, "web/versions", version);
-  await copyFile(join(await newest("haproxy"), "usr/sbin/haproxy"), join(tree, "bin/haproxy"));
-  await mkdir(join(tree, "lib"));
-  for (const [name, library] of Object.entries(haproxyLibraries)) {
-    const [triplet = ""] = await readdir(join(await newest(name), "usr/lib"));
-    await copyFile(join(await newest(name), "usr/lib", triplet, library), join(tree, "lib", library));
-  }
-}
-
-/** What a host may lack. */
-const haproxyLibraries = {
-  "liblua5.3-0": "liblua5.3.so.0",
-  "libopentracing-c-wrapper0": "libopentracing-c-wrapper.so.0",
-  libopentracing1: "libopentracing.so.1",
-};
-
-let versions: Promise<ReadonlyMap<string, readonly string[]>> | undefined;
-
-async function newest(name: string): Promise<string> {
-  versions ??= debianVersions(["nginx", "python3-gunicorn", "haproxy", ...Object.keys(haproxyLibraries)]);
-  const version = (await versions).get(name)?.[0];
-  if (version === undefined) throw new Error(`Debian has no ${name} here: apt-cache madison ${name}`);
-  return fetchDebianPackage({ name, version });
+  await takeFromDebian(haproxyFiles, join(host.base, "web/versions", version));
 }
 
 export interface ServiceProcess {

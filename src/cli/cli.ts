@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { CutoverError, ExitCode, UsageError } from "../errors.ts";
 import { addGlobalOptions, type CliInput, makeRegister, type Register } from "./command.ts";
 import { addGate } from "./gate.ts";
+import { addGrade } from "./grade.ts";
 import { addHost } from "./host.ts";
 import { addInit } from "./init.ts";
 import { addKeys } from "./keys.ts";
@@ -32,7 +33,7 @@ const commandGroups: readonly (readonly [string, readonly AddCommand[]])[] = [
   ["Start:", [addInit, addKeys, addHost]],
   ["Release:", [addValidate, addPublish, addPropose, addPlan, addReconcile, addServe, addStatus]],
   ["By hand:", [addTask, addStep, addGate, addRollback, addRetry, addHold, addResume]],
-  ["Beside it:", [addSimulate, addLab, addSchemas, addVersion]],
+  ["Beside it:", [addSimulate, addGrade, addLab, addSchemas, addVersion]],
 ];
 
 /** Never throws and never exits: what went wrong is printed, with the next command, and becomes the exit code. */

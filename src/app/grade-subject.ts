@@ -1,0 +1,59 @@
+// What `cutover grade` brings up: two published versions of a component and what stands beside it, verified like for a plan.
+import { loadConfig } from "../config.ts";
+import { CutoverError, UsageError } from "../errors.ts";
+import type { Component } from "../model/component.ts";
+import type { Trust } from "../model/trust.ts";
+import { parseReleaseMetadata } from "../package/release-metadata.ts";
+import type { Controller } from "./controller.ts";
+import { recall } from "./controller-memory.ts";
+import { loadVersion, type WantedVersion } from "./load-published.ts";
+
+export interface GradeSubject {
+  /** Of the newer version. */
+  readonly contract: Component;
+  /** Older first; they are switched to and fro. */
+  readonly versions: readonly [string, string];
+  readonly beside: readonly { readonly contract: Component; readonly version: string }[];
+  readonly trust: Pick<Trust, "releaseKeys" | "threshold">;
+  /** The artifact repository, as cutover.yaml has it but absolute. */
+  readonly artifacts: string;
+}
+
+/** Throws UsageError when there are not two versions to switch between, and what `loadVersion` throws. */
+export async function loadGradeSubject(input: {
+  readonly configPath: string;
+  readonly controller: Controller;
+  readonly component: string;
+  /** The two newest unless they are named. */
+  readonly versions: readonly string[];
+  readonly beside: readonly WantedVersion[];
+}): Promise<GradeSubject> {
+  const { configPath, controller, component } = input;
+  const { trust } = await recall(controller);
+  const published = await controller.artifacts.versions(component);
+  const chosen = input.versions.length > 0 ? input.versions : published.slice(0, 2).reverse();
+  const [older, newer] = chosen;
+  if (older === undefined || newer === undefined || chosen.length !== 2 || older === newer)
+    throw new UsageError(
+      `A switch needs two versions of ${component}; published: ${published.slice(0, 8).join(", ") || "none"}`,
+      `cutover publish DIR --component ${component}.yaml --version VERSION …, or --versions A,B`,
+    );
+  const load = async (wanted: WantedVersion): Promise<Component> =>
+    parseReleaseMetadata((await loadVersion(controller, { ...wanted, trust })).release.metadata).contract;
+  const [before, contract] = [await load({ component, version: older }), await load({ component, version: newer })];
+  if (before.switch.strategy !== contract.switch.strategy || before.root !== contract.root)
+    throw new CutoverError({
+      code: "contracts-differ",
+      message: `${component} ${older} and ${newer} are not switched in the same way, so one grade cannot stand for both`,
+      evidence: `${older}: ${before.switch.strategy} below ${before.root}\n${newer}: ${contract.switch.strategy} below ${contract.root}`,
+      remedy: `cutover grade ${component} --versions A,B`,
+    });
+  const { artifacts } = await loadConfig(configPath);
+  return {
+    ...{ contract, versions: [older, newer], trust: { releaseKeys: trust.releaseKeys, threshold: trust.threshold } },
+    beside: await Promise.all(
+      input.beside.map(async (wanted) => ({ contract: await load(wanted), version: wanted.version })),
+    ),
+    artifacts: artifacts.kind === "directory" ? artifacts.path : artifacts.url,
+  };
+}

@@ -1,0 +1,90 @@
+// cutover grade COMPONENT
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { ExitCode, UsageError } from "../errors.ts";
+import { isAtLeast } from "../lab/meter/grade-of.ts";
+import { examples, type Options, optionalText, type Register, textList, textOption } from "./command.ts";
+import { trafficOf } from "./grade-traffic.ts";
+import { renderGrade } from "./render-grade.ts";
+
+export function addGrade(program: Command, register: Register): void {
+  const command = program
+    .command("grade")
+    .argument("<component>", "name of a component with two published versions")
+    .summary("Measure what clients lose while it is switched")
+    .description(
+      "Bring two published versions of a component up on a lab host, switch to and fro under load, and grade what clients saw:\n" +
+        "listener-safe, request-safe or stream-safe. Your hosts are not touched. Exit 4 when it is below the grade it declares.",
+    )
+    .option("--switches <number>", "how many, forward and back in turn", "6")
+    .option("--versions <a,b>", "the two versions (default: the two newest)")
+    .option("--beside <name@version...>", "other components that it needs on its host")
+    .option("--units <dir>", "manager systemd: unit files for the host")
+    .option("--http <[port]/path>", "where requests go (default: its first http health check)")
+    .option("--body <regex>", "what a right answer matches whole (default: any whole 2xx answer)")
+    .option("--long <[port]/path=ms>", "requests that take that long")
+    .option("--http2 <port>", "HTTP/2, over TLS with --tls (default: tried on the port of --http)")
+    .option("--websocket <[port]/path>", "a path that takes WebSockets; it is sent pings")
+    .option("--events <[port]/path=ms>", "server-sent events, one at least every so many ms")
+    .option("--tcp <port>", "lines with a number, each answered with a line that begins with it")
+    .option("--tls", "all of it over TLS; certificates are not checked")
+    .option("--timeout <seconds>", "for one answer", "10")
+    .addHelpText(
+      "after",
+      examples(
+        ["cutover grade shop --switches 20", "requests to the path of its health check"],
+        ["cutover grade shop --long /work?ms=400=400 --websocket /ws --events /events=200", "all that it speaks"],
+        ["cutover grade api --units units/ --beside node@22.1.0 --http 8080/ --json", "under systemd, as JSON"],
+      ),
+    );
+  register(command, async ({ output, services, configPath, signal }, { args, options }) => {
+    const [{ loadGradeSubject }, { gradeComponent }] = await Promise.all([
+      import("../app/grade-subject.ts"),
+      import("../lab/grade/grade-component.ts"),
+    ]);
+    const { controller, close } = await services.openController(configPath);
+    const subject = await loadGradeSubject({
+      ...{ configPath, controller, component: args[0] ?? "" },
+      versions: (optionalText(options, "versions") ?? "").split(",").filter((version) => version !== ""),
+      beside: textList(options, "beside").map(besideOf),
+    }).finally(close);
+    const report = await gradeComponent(
+      {
+        ...{ subject, signal, switches: numberOf(options, "switches", 10_000) },
+        ...trafficOf(options, subject.contract),
+        units: await unitsOf(optionalText(options, "units")),
+        timeoutMs: numberOf(options, "timeout", 3_600) * 1_000,
+        say: (line) => output.print([[line]]),
+      },
+      services,
+    );
+    output.print(renderGrade(report));
+    output.document(report);
+    const kept = report.declared === undefined || isAtLeast(report.grade, report.declared);
+    return kept ? ExitCode.done : ExitCode.stuck;
+  });
+}
+
+function besideOf(text: string): { component: string; version: string } {
+  const at = text.indexOf("@");
+  if (at < 1) throw new UsageError(`--beside ${text} is not NAME@VERSION`, "cutover help grade");
+  return { component: text.slice(0, at), version: text.slice(at + 1) };
+}
+
+function numberOf(options: Options, name: string, most: number): number {
+  const number = Number(textOption(options, name));
+  if (!Number.isInteger(number) || number < 1 || number > most)
+    throw new UsageError(`--${name} is a number from 1 to ${most}`, "cutover help grade");
+  return number;
+}
+
+async function unitsOf(directory: string | undefined): Promise<Record<string, string>> {
+  if (directory === undefined) return {};
+  const names = await readdir(directory).catch(() => {
+    throw new UsageError(`${directory} is no directory of unit files`, "cutover help grade");
+  });
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await readFile(join(directory, name), "utf8")] as const)),
+  );
+}

@@ -1,0 +1,58 @@
+// What `cutover grade` found: a row for each kind of traffic, what keeps the service from the next grade, and the verdict. Pure.
+import type { GradeReport } from "../lab/grade/grade-component.ts";
+import { isAtLeast } from "../lab/meter/grade-of.ts";
+import { type Cell, tableLines } from "./table.ts";
+import { type Line, styled } from "./text.ts";
+import { formatCount } from "./units.ts";
+
+const headings = ["kind", "port", "sent", "failed", "not accepted", "streams lost", "longest pause", "failed by"];
+const mostEvidence = 8;
+
+export function renderGrade(report: GradeReport): Line[] {
+  const { component, strategy, declared, grade, because, unmeasured, measured, switches } = report;
+  const rows = measured.kinds.map((kind): Cell[] => [
+    { text: kind.kind, style: "strong" },
+    { text: String(kind.port) },
+    { text: formatCount(kind.sent) },
+    { text: formatCount(kind.failed), ...(kind.failed > 0 ? { style: "bad" as const } : {}) },
+    { text: formatCount(kind.unaccepted) },
+    {
+      text:
+        kind.kind === "http2" || kind.streams === 0
+          ? "-"
+          : `${formatCount(kind.cut + kind.ended)} of ${formatCount(kind.streams)}`,
+    },
+    { text: `${formatCount(kind.longestPauseMs)} ms` },
+    {
+      text:
+        Object.entries(kind.failedBy)
+          .map(([reason, count]) => `${count} ${reason}`)
+          .join(", ") || "-",
+    },
+  ]);
+  const seen = measured.kinds.flatMap(({ kind, failures }) =>
+    failures.map(({ reason, detail }) => `${kind} ${reason}: ${detail}`),
+  );
+  const notSpoken = new Map(measured.notSpoken.map(({ kind, why }) => [kind, why]));
+  const kept = declared === undefined || isAtLeast(grade, declared);
+  return [
+    [],
+    ...tableLines(headings, rows),
+    ...[...new Set(seen)].slice(0, mostEvidence).map((line): Line => ["  ", styled(line, "faint")]),
+    ...(unmeasured.length === 0
+      ? []
+      : [
+          [
+            styled("not measured:", "warn"),
+            ` ${unmeasured.map((kind) => (notSpoken.has(kind) ? `${kind} (it does not speak it)` : kind)).join(", ")}; the grade says nothing of these`,
+          ],
+        ]),
+    ...because.map((line): Line => [styled("next grade:", "accent"), ` ${line}`]),
+    [
+      styled(`${component}:`, "strong"),
+      ` ${formatCount(switches.length)} ${switches.length === 1 ? "switch" : "switches"} by ${strategy}, `,
+      styled(grade === "none" ? "no grade: not even its listener is safe" : grade, kept ? "good" : "bad"),
+      declared === undefined ? "; its contract declares none" : `; its contract declares ${declared}`,
+    ],
+  ];
+}

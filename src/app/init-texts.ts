@@ -61,14 +61,14 @@ export function exampleText(): string {
   const documents = `apiVersion: cutover/v1
 kind: Component
 name: hello
-root: /srv/hello
+root: /srv/cutover/hello
 manager: systemd
 units: [hello.service]
 switch:
   strategy: restart
 health:
   - kind: http
-    url: http://127.0.0.1:8080/healthz
+    url: http://self:8080/healthz
     samples: 5
 ---
 apiVersion: cutover/v1

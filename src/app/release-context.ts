@@ -15,6 +15,7 @@ import { refuseLargeBatches } from "./beside-open-runs.ts";
 import { refuseBrokenNeedsOnTheWay } from "./check-needs.ts";
 import { refuseUnsafeOrder } from "./check-order.ts";
 import { refuseMissingPaths } from "./check-paths.ts";
+import { refuseRootsOutside } from "./check-roots.ts";
 import type { Controller } from "./controller.ts";
 import { type QuarantineEntry, recall } from "./controller-memory.ts";
 import { withLastKnown } from "./last-known.ts";
@@ -181,6 +182,7 @@ export async function planRelease(
     ...(claimed === undefined ? {} : { claimed }),
     quarantined,
   });
+  if (!isWayBack) refuseRootsOutside({ plan, observations, published });
   const { limits = [], hosts } = desired;
   if (!isWayBack) refuseLargeBatches(plan, { limits, labelsOf: labelsOf(hosts) });
   await refuseUnsafeOrder(controller, {

@@ -6,7 +6,7 @@ import { type Command, Option } from "commander";
 import { ExitCode, UsageError } from "../errors.ts";
 import type { Lab } from "../lab/lab.ts";
 import type { ProcessName } from "../lab/processes.ts";
-import { type CommandContext, examples, type Options, optionalText, type Register } from "./command.ts";
+import { type CommandContext, examples, type Options, optionalText, type Register, textList } from "./command.ts";
 import { type Line, styled } from "./text.ts";
 import { counted } from "./units.ts";
 
@@ -35,6 +35,8 @@ function addUp(lab: Command, register: Register): void {
   const command = lab
     .command("up")
     .option("--hosts <number>", "how many", "3")
+    .option("--component <name...>", "components that the printed commands enrol them for")
+    .option("--fleet <file>", "Fleet document that the printed commands put them into")
     .option("--dir <dir>", "where they live (default: a new one below the temporary directory)")
     .addOption(
       new Option("--kind <kind>", "loopback needs no root; systemd boots containers").choices(["loopback", "systemd"]),
@@ -56,7 +58,7 @@ function addUp(lab: Command, register: Register): void {
       await writeKnownHosts(started);
       output.print([
         [styled(started.id, "strong"), ` ${counted(started.hosts.length, "host")} in ${started.directory}`],
-        ...hostLines(started),
+        ...hostLines(started, enrolOptions(options)),
         ["Ctrl-C takes them down again"],
       ]);
       const { id, kind, directory, operatorKey = null, hosts } = started;
@@ -98,7 +100,7 @@ function addDown(lab: Command, register: Register): void {
 const placeOf = ({ id, kind, directory }: Pick<Lab, "id" | "kind" | "directory">) => ({ id, kind, directory });
 
 /** Where the host is, and the command that enrols it. */
-function hostLines({ kind, directory, operatorKey, hosts }: Lab): Line[] {
+function hostLines({ kind, directory, operatorKey, hosts }: Lab, further: readonly string[]): Line[] {
   return hosts.flatMap((host): Line[] => {
     const local = ["--local", "--user", host.user, "--state", host.stateDirectory, "--prefix", host.prefix];
     const options =
@@ -107,12 +109,20 @@ function hostLines({ kind, directory, operatorKey, hosts }: Lab): Line[] {
         : ["--operator-key", operatorKey ?? "", "--known-hosts", knownHostsOf(directory)];
     // Loopback hosts share one machine: each one's health checks must ask its own address.
     const self = kind === "loopback" ? ["--self", host.address] : [];
-    const where = ["--address", host.address, ...self, "--port", String(host.port), "--base", host.baseDirectory];
+    const where = ["--address", host.address, ...self, "--port", String(host.port), "--base", host.baseDirectory, ...further]; // biome-ignore format: one line
     return [
       [styled(host.name, "strong"), `  ${host.user}@${host.address}:${host.port}`],
       [styled(`  cutover host enrol ${[host.name, ...where, ...options].join(" ")}`, "faint")],
     ];
   });
+}
+
+function enrolOptions(options: Options): string[] {
+  const [components, fleet] = [textList(options, "component"), optionalText(options, "fleet")];
+  return [
+    ...(components.length === 0 ? [] : ["--component", ...components]),
+    ...(fleet === undefined ? [] : ["--fleet", fleet]),
+  ];
 }
 
 const lookMs = 1_000;

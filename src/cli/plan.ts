@@ -154,8 +154,8 @@ async function showLivePlan(
     const again = slices.map((text) => ` --slice '${text}'`).join("");
     const canRun = plans.every(({ release }) => (missing.get(release) ?? []).length === 0);
     if (exitCode === 2 && canRun) output.print([[styled("next:", "accent"), ` cutover reconcile --once${again}`]]);
-    // A plan that waits for approval has said above what comes next.
-    if (exitCode === 4 && unapproved.length === 0) output.print([[styled("next:", "accent"), " cutover status"]]);
+    // A plan that waits for approval, and a release that cannot be planned, have said above what comes next.
+    if (exitCode === 4 && unapproved.length + failed.length === 0) output.print([[styled("next:", "accent"), " cutover status"]]);
     output.document({
       commit,
       plans,

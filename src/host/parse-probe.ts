@@ -49,7 +49,9 @@ function readFacts(facts: ReadonlyMap<string, string>): HostFacts {
   const tools = [...facts].flatMap(([key, value]) =>
     key.startsWith("tool.") && value === "yes" ? [key.slice(5)] : [],
   );
+  const bases = [...facts].flatMap(([key, value]) => (/^base\.\d+$/.test(key) ? [value] : []));
   return {
+    ...(bases.length === 0 ? {} : { bases }),
     mode,
     arch: required(facts, "arch"),
     kernel: required(facts, "kernel"),

@@ -29,6 +29,7 @@ verb_probe() {
 		[ -n "$_base" ] || continue
 		free_mb "$_base"
 		[ -z "$FREE_MB" ] || data "disk.$_number.free-mb" "$FREE_MB"
+		data "base.$_number" "${_base#"$PREFIX"}" # as contracts write it
 		_number=$((_number + 1))
 	done <<-END
 		$_bases

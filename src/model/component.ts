@@ -151,7 +151,9 @@ const ComponentFields = z.strictObject({
   manager: z
     .enum(["systemd", "process", "none"])
     .default("none")
-    .describe("Who runs the processes; `none` when there are none"),
+    .describe(
+      "Who runs the processes; `none` when there are none. `process`: cutover itself starts `switch.start`, with the environment of `env` and CUTOVER_ADDRESS, CUTOVER_ROOT, CUTOVER_START and CUTOVER_VERSION beside it; the service stays in the foreground and writes its pid to the file $CUTOVER_PID_FILE when it is ready to serve",
+    ),
   store: z.literal("directory").default("directory").describe("How versions are kept on the host"),
   units: z.array(UnitName).max(32).default([]).describe("Manager systemd: the units, the main one first"),
   switch: Switch.prefault({}),

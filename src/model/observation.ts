@@ -13,6 +13,8 @@ export interface HostFacts {
   /** The epoch the host last accepted, 0 when none. */
   readonly epoch: number;
   readonly hostScript: string;
+  /** Directories below which components may live, as contracts write them; absent where an older host.sh does not say. */
+  readonly bases?: readonly string[];
 }
 
 export type HostVersionState = "none" | "trial" | "confirmed" | "committed" | "reverting" | "reverted";

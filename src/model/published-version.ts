@@ -19,6 +19,8 @@ export interface PublishedVersion {
   readonly component: string;
   readonly version: string;
   readonly tree: Digest;
+  /** Where it lives on its hosts. */
+  readonly root?: string;
   readonly bundle: Digest | undefined;
   /** SHA-256 of each file of the bundle, by name; absent when it has none. */
   readonly bundleFiles?: Readonly<Record<string, string>>;

@@ -92,6 +92,7 @@ export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): Pu
     component: metadata.component,
     version: metadata.version,
     tree: metadata.tree.digest,
+    root: contract.root,
     bundle: metadata.bundle?.digest,
     // An amendment that renews no more than the expiry leaves the version as it was reviewed.
     contract: digestOf(encodeReleaseMetadata({ ...metadata, contract, sequence: 0, expires: 0 })),

@@ -22,6 +22,11 @@ test("R28: a component's units and what they say of others' are read; one of an 
   assert.equal(ordersOf(), undefined);
 });
 
+test("a host says below which directories components may live; one with an older host.sh does not", () => {
+  assert.deepEqual(parseProbe([...machine, ["base.0", "/srv"], ["base.1", "/opt"]]).facts.bases, ["/srv", "/opt"]);
+  assert.equal(parseProbe([...machine]).facts.bases, undefined);
+});
+
 test("T26: other directives, more or fewer words, control characters and endless lists are refused or cut", () => {
   for (const value of [
     "",

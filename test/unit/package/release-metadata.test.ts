@@ -164,7 +164,7 @@ test("a planner gets what it needs and nothing else", () => {
   const { contract, ...version } = publishedVersion(parseReleaseMetadata(text));
   assert.match(contract, /^sha256:[0-9a-f]{64}$/);
   assert.deepEqual(version, {
-    ...{ component: "web", version: "1.10", tree: digest, bundle: digest, sequence: 7 },
+    ...{ component: "web", version: "1.10", root: "/srv/web", tree: digest, bundle: digest, sequence: 7 },
     ...{
       strategy: "socket",
       manager: "systemd",

@@ -59,6 +59,11 @@ export function untilText({ until }: Drain): string | undefined {
   return typeof until === "object" ? until.at : until;
 }
 
+/** What a host does where nothing is said: as drain.sh. */
+export function effectiveUntil(drain: Drain): string | undefined {
+  return untilText(drain) ?? (drain.inflight === undefined ? undefined : "deadline");
+}
+
 export function readUntil(text: string | undefined): unknown {
   if (text === undefined || text === "idle" || text === "deadline") return text;
   return { at: text };

@@ -20,6 +20,8 @@ export interface PlannedChange {
   readonly strategy: string;
   /** What the version's author promises of its switches; absent when nothing. */
   readonly grade?: Grade;
+  /** How it leaves service before: `idle`, `deadline`, a time of day, or just what its task takes; absent when it does not. */
+  readonly drain?: { readonly until?: string; readonly seconds: number };
   /** Seconds a trial may last before the host reverts by itself. */
   readonly deadlineSeconds: number;
   /** What P8 can promise here; `process` managers lose it across a reboot and the plan says so. */

@@ -40,8 +40,8 @@ export interface PublishedVersion {
   /** Above 0: a host that commits this version refuses every lower sequence from then on (T1). */
   readonly floor: number;
   readonly hasDrain: boolean;
-  /** Longest time that its drain takes; absent when it has none. */
-  readonly drainSeconds?: number;
+  /** When its drain is over, and the longest time that it takes; absent when it has none. */
+  readonly drain?: { readonly until?: string; readonly seconds: number };
   readonly hasBackup: boolean;
   readonly hasHealth: boolean;
   /** Executables of the task bundle, by name; absent when it has none. */

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { CutoverError } from "../errors.ts";
 import { Component, type ContractTask } from "../model/component.ts";
 import { digestOf } from "../model/digest.ts";
+import { type Drain, effectiveUntil } from "../model/drain.ts";
 import { encodeKeyValues, MalformedTextError, parseKeyValues } from "../model/key-values.ts";
 import { stepOf, taskOf } from "../model/migration.ts";
 import { ComponentName, Digest, Version } from "../model/names.ts";
@@ -104,7 +105,7 @@ export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): Pu
     deadlineSeconds: contract.deadlineSeconds,
     floor: metadata.floor,
     hasDrain: contract.drain !== undefined,
-    ...(contract.drain === undefined ? {} : { drainSeconds: contract.drain.withinSeconds }),
+    ...(contract.drain === undefined ? {} : { drain: publishedDrain(contract.drain) }),
     hasBackup: contract.backup.length > 0 || contract.backupTask !== undefined,
     hasHealth: contract.health.length > 0,
     ...(contract.tasks.length === 0 ? {} : { tasks: contract.tasks.map(publishedTask) }),
@@ -114,6 +115,11 @@ export function publishedVersion({ contract, ...metadata }: ReleaseMetadata): Pu
     ...(Object.keys(needed).length === 0 ? {} : { needsComponents: needed }),
     ...(ports.length === 0 ? {} : { needsPorts: ports }),
   };
+}
+
+function publishedDrain(drain: Drain): NonNullable<PublishedVersion["drain"]> {
+  const until = effectiveUntil(drain);
+  return { ...(until === undefined ? {} : { until }), seconds: drain.withinSeconds };
 }
 
 function publishedTask({ name, at, scope, undo, dryRun = false }: ContractTask): PublishedTask {

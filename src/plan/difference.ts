@@ -102,7 +102,7 @@ interface Verdict {
 
 function compare(input: DifferenceInput, target: DesiredTarget, wanted: PublishedVersion): Verdict {
   const { host } = target;
-  const { component, version: to, tree: toTree, strategy, grade, deadlineSeconds } = wanted;
+  const { component, version: to, tree: toTree, strategy, grade, drain, deadlineSeconds } = wanted;
   const observation = input.observations.get(host);
   const isComponent = (entry: { component: string }) => entry.component === component;
   const seen = observation?.kind === "observed" ? observation.components.find(isComponent) : undefined;
@@ -118,7 +118,8 @@ function compare(input: DifferenceInput, target: DesiredTarget, wanted: Publishe
   const further = target.further?.map((next) => publishedVersion(input.published, component, next));
   const changeFrom = ({ from, fromTree }: Start): PlannedChange => {
     const what = { host, component, from, fromTree, to, toTree, strategy, deadlineSeconds, revertsAfterReboot };
-    const change = grade === undefined ? what : { ...what, grade };
+    const said = { ...(grade === undefined ? {} : { grade }), ...(drain === undefined ? {} : { drain }) };
+    const change = { ...what, ...said };
     return further === undefined
       ? change
       : { ...change, further: further.map(({ version, tree }) => ({ version, tree })) };

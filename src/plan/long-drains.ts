@@ -9,7 +9,7 @@ type VersionOf = (change: PlannedChange) => PublishedVersion;
 
 /** Seconds of the longest drain, when that is more than half of the shortest trial; the other half is for everything else. */
 export function slowDrain(changes: readonly PlannedChange[], versionOf: VersionOf): number | undefined {
-  const longest = Math.max(0, ...changes.map((change) => versionOf(change).drainSeconds ?? 0));
+  const longest = Math.max(0, ...changes.map((change) => versionOf(change).drain?.seconds ?? 0));
   const shortest = Math.min(...changes.map(({ deadlineSeconds }) => deadlineSeconds));
   return longest * 2 > shortest ? longest : undefined;
 }

@@ -135,7 +135,7 @@ function publishedAs(component: string, wanted: WantedComponent): PublishedVersi
     floor: 0,
     ...(wanted.grade === undefined ? {} : { grade: wanted.grade }),
     hasDrain: wanted.drain ?? false,
-    ...(wanted.drainSeconds === undefined ? {} : { drainSeconds: wanted.drainSeconds }),
+    ...(wanted.drainSeconds === undefined ? {} : { drain: { seconds: wanted.drainSeconds } }),
     hasBackup: wanted.backup ?? false,
     hasHealth: wanted.health ?? false,
     ...(wanted.tasks === undefined ? {} : { tasks: wanted.tasks }),

@@ -171,7 +171,7 @@ test("a planner gets what it needs and nothing else", () => {
       deadlineSeconds: 120,
       floor: 2,
       hasDrain: true,
-      drainSeconds: 60,
+      drain: { seconds: 60 },
       hasBackup: true,
       hasHealth: true,
       grade: "request-safe",

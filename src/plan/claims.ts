@@ -49,10 +49,12 @@ export function claimsOf({
   const places = new Map<string, Place>();
   const ports = new Map<string, Place & { port: number }>();
   const needed = new Map<string, Place & { by: string }>();
-  for (const { host, component, to } of changes) {
+  for (const { host, component, from, to } of changes) {
     places.set(`${host}/${component}`, { host, component });
-    for (const port of needs?.ports[`${component}@${to}`] ?? [])
-      ports.set(`${host}:${port}`, { host, component, port });
+    // Those of the version that is left, too: it serves until the switch, and again when the run goes back.
+    for (const version of from === undefined ? [to] : [from, to])
+      for (const port of needs?.ports[`${component}@${version}`] ?? [])
+        ports.set(`${host}:${port}`, { host, component, port });
     for (const other of needs?.components[`${component}@${to}`] ?? [])
       needed.set(`${host}/${other}`, { host, component: other, by: component });
   }

@@ -1,6 +1,7 @@
 // What a plan needs to be left alone meanwhile, beside the places that it changes. Pure.
 import type { DesiredComponent } from "../model/desired.ts";
 import type { PlanNeeds, PlannedChange } from "../model/plan.ts";
+import type { PublishedVersion } from "../model/published-version.ts";
 import { compareText, type DifferenceInput, publishedVersion } from "./difference.ts";
 import { orderEdges } from "./order-edges.ts";
 
@@ -9,18 +10,25 @@ export function planNeeds(
   { release, published }: Pick<DifferenceInput, "release" | "published">,
 ): PlanNeeds {
   const components = sorted(changes.map(({ component }) => component));
-  const versions = new Map(changes.map(({ component, to }) => [`${component}@${to}`, { component, to }]));
-  const ofVersion = <T>(list: (version: ReturnType<typeof publishedVersion>) => readonly T[]) =>
+  const versions = new Map(changes.map(({ component, to }) => [`${component}@${to}`, { component, version: to }]));
+  // The version that is left serves until the switch, and again on a way back: its ports are taken as well.
+  const left = new Map(
+    changes.flatMap(({ component, from: version }) => {
+      const key = `${component}@${version}`;
+      return version !== undefined && published.has(key) ? [[key, { component, version }] as const] : [];
+    }),
+  );
+  const of = <T>(which: typeof versions, list: (version: PublishedVersion) => readonly T[]) =>
     withoutEmpty(
-      sorted([...versions.keys()]).map((key) => {
-        const { component, to } = versions.get(key) ?? { component: "", to: "" };
-        return [key, list(publishedVersion(published, component, to))];
+      sorted([...which.keys()]).map((key) => {
+        const { component, version } = which.get(key) ?? { component: "", version: "" };
+        return [key, list(publishedVersion(published, component, version))];
       }),
     );
   return {
     related: relatedOf(components, release.components),
-    ports: ofVersion(({ needsPorts = [] }) => [...new Set(needsPorts)].sort((a, b) => a - b)),
-    components: ofVersion(({ needsComponents = {} }) => sorted(Object.keys(needsComponents))),
+    ports: of(new Map([...versions, ...left]), ({ needsPorts = [] }) => [...new Set(needsPorts)].sort((a, b) => a - b)),
+    components: of(versions, ({ needsComponents = {} }) => sorted(Object.keys(needsComponents))),
   };
 }
 

@@ -175,12 +175,20 @@ function isAhead({ plan, startedSteps }: RunState, { id, kind }: Step): boolean 
   return (first === -1 || place < first) && !steps.some((step) => step.kind === "switch" && startedSteps.has(step.id));
 }
 
-/** Events that let an open run go on without the silent hosts that an operator put on hold. */
+/**
+ * Events that let an open run go on without the silent hosts that an operator put on hold: also past components of which no host
+ * may stay behind, since nobody else can know that the machine is gone for good. The journal then says what it is taken to mean.
+ */
 export function leaveOutHeld(state: RunState, holds: ReadonlyMap<string, string>): EventBody[] {
   const effect = decide(state);
   if (effect?.kind !== "wait") return [];
   const held = effect.hosts.filter((host) => holds.has(host));
-  return held.map((host) => ({ kind: "host-left-out", step: effect.step.id, host, reason: holds.get(host) ?? "held" }));
+  return held.map((host) => {
+    const tied = tiedOn(state, [host]);
+    const meant = `; taken to be out of service for good, since no host may stay behind with ${tied.join(", ")}`;
+    const reason = `${holds.get(host) ?? "held"}${tied.length === 0 ? "" : meant}`;
+    return { kind: "host-left-out", step: effect.step.id, host, reason };
+  });
 }
 
 function decideFailure(state: RunState, step: Step, failed: readonly string[]): Effect {

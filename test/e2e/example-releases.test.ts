@@ -36,6 +36,25 @@ test("every example document tells editors which schema it follows, and that sch
   }
 });
 
+test("the example of versions that get along is valid, and says all that a release and a contract can say of that", async () => {
+  const getAlong = fileURLToPath(new URL("../../deploy/releases/get-along/", import.meta.url));
+  const { diagnostics, desired, components, files } = await validateDirectory(getAlong);
+  assert.deepEqual(diagnostics, []);
+  const api = desired?.releases[0]?.components.find(({ name }) => name === "api");
+  assert.deepEqual(
+    [api?.dependsOn, api?.consumes, api?.skew?.map(({ of }) => of), api?.targets.map(({ host }) => host)],
+    [["database"], ["events"], ["database"], ["web1", "web2"]],
+  );
+  const database = components.find(({ name }) => name === "database");
+  assert.deepEqual(database?.upgrade, { from: ">=2.3 <2.4", via: ["2.3.1"] });
+  assert.deepEqual(Object.keys(database?.migrations ?? {}), ["orders-v2"]);
+  for (const file of files) {
+    const path = join(getAlong, file);
+    const modeline = /^# yaml-language-server: \$schema=(\S+)\n/.exec(await readFile(path, "utf8"))?.[1];
+    await access(join(dirname(path), modeline ?? "no modeline"));
+  }
+});
+
 test("every component to copy from is valid, brings the executables of its tasks, and the units that it names", async () => {
   const components = fileURLToPath(new URL("../../deploy/components/", import.meta.url));
   const found: string[] = [];
@@ -51,7 +70,18 @@ test("every component to copy from is valid, brings the executables of its tasks
     const units = [...component.units, ...component.switch.sockets].sort();
     assert.deepEqual((await readdir(join(components, name, "units"))).sort(), units);
   }
-  assert.deepEqual(found.sort(), ["api", "cache", "database", "gateway", "orders"]);
+  assert.deepEqual(found.sort(), [
+    "api",
+    "cache",
+    "database",
+    "gateway",
+    "gunicorn",
+    "haproxy",
+    "haproxy-pool",
+    "nginx",
+    "orders",
+    "workerd",
+  ]);
 });
 
 function onAllHosts(version: string): { host: string; version: string }[] {

@@ -37,6 +37,17 @@ test("two components that want one port of a host wait for each other; on differ
   assert.deepEqual(conflicts(proxy(["h4"]), web), []);
 });
 
+test("the ports of the version that is left are taken as well: it serves until the switch, and again on a way back", () => {
+  const input = planInput({ components: { web: { hosts: ["h1"], ports: [443] } }, observed: { h1: { web: { current: "1.0.0" } } } }); // biome-ignore format: one line
+  const now = input.published.get("web@2.0.0") ?? assert.fail();
+  const published = new Map([...input.published, ["web@1.0.0", { ...now, version: "1.0.0", needsPorts: [80] }]]);
+  const moved = makePlan({ ...input, published });
+  assert.deepEqual(moved.needs?.ports, { "web@1.0.0": [80], "web@2.0.0": [443] });
+  const other = (port: number) => planOf({ components: { proxy: { hosts: ["h1"], ports: [port] } } }, "edge");
+  for (const port of [80, 443]) assert.deepEqual(conflicts(other(port), moved), [{ kind: "port", port, component: "web", hosts: ["h1"] }]); // biome-ignore format: one line
+  assert.deepEqual(conflicts(other(8080), moved), []);
+});
+
 test("what goes before or after something that moves waits, also through components that do not change; a sibling does not", () => {
   const components: World["components"] = {
     db: { hosts: ["h1"] },

@@ -215,6 +215,11 @@ test("a host that goes silent after it switched is waited for, unless the budget
   assert.deepEqual(leaveOutHeld(waiting.state, new Map([["h3", "not this one"]])), []);
   const held = leaveOutHeld(waiting.state, new Map([["h2", "its disk died (anna)"]]));
   assert.deepEqual(held, [{ kind: "host-left-out", step: "switch.2", host: "h2", reason: "its disk died (anna)" }]);
+  const tied = { ...waiting.state, plan: { ...plan, tied: ["app"] } };
+  assert.match(
+    JSON.stringify(leaveOutHeld(tied, new Map([["h2", "gone (anna)"]]))),
+    /gone \(anna\); taken to be out of service for good, since no host may stay behind with app/,
+  );
   const [event] = held;
   if (event) assert.notEqual(decide(reduce(waiting.state, event, run))?.kind, "wait");
   const tolerant = play({ ...plan, failureBudget: 1 }, silent);

@@ -190,6 +190,7 @@ tcp_connects() { # ADDRESS PORT: 0 when a connection is accepted
 
 health_unit() { # the unit is active within the time
 	unit_=$(kv_get "$CONTRACT" "$HEALTH.unit")
+	case $unit_ in *@.service) unit_=$(systemd_serving "${unit_%.service}") ;; esac # of a template the instance that serves
 	has_tool systemctl || { WHY=no-systemd EVIDENCE="systemctl is not on this host"; return 1; }
 	until systemd_ask is-active --quiet "$unit_"; do
 		uptime_cs

@@ -12,7 +12,10 @@ probe_unit_order() { # WORDS: `COMPONENT VERSION …` that run here: data lines 
 	while [ $# -gt 1 ]; do
 		order_found_=$(awk -v component="$1" '
 			$1 == "manager" && $2 != "systemd" { exit }
-			$1 ~ /^(unit|switch\.socket)\.[0-9]+$/ { printf " %s %s", $2, component }' "$STATE/components/$1/releases/$2/release") || order_found_=
+			$1 ~ /^(unit|switch\.socket)\.[0-9]+$/ {
+				sub(/@\.service$/, "@a.service", $2) # a template is asked for by one of its instances
+				printf " %s %s", $2, component
+			}' "$STATE/components/$1/releases/$2/release") || order_found_=
 		[ -z "$order_found_" ] || order_components_=$((order_components_ + 1))
 		order_units_=$order_units_$order_found_
 		shift 2

@@ -6,8 +6,13 @@ import type { LabHost } from "../../src/lab/lab.ts";
 import { commit, current, enrol, install, must, SCRIPT, STATE, task, trial, write } from "../support/systemd-parts.ts";
 import { systemdSkip, withSystemdLab } from "../support/with-lab.ts";
 
-const contract = { "unit.0": "web@.service", "switch.strategy": "reuseport", "switch.ready-seconds": "4" };
-const unit = (type: string): string => `[Service]
+const contract = {
+  ...{ "unit.0": "web@.service", "switch.strategy": "reuseport", "switch.ready-seconds": "4" },
+  ...{ "health.0.kind": "unit", "health.0.unit": "web@.service", "health.0.within-seconds": "5" },
+};
+const unit = (type: string): string => `[Unit]
+After=db.service
+[Service]
 Type=${type}
 NotifyAccess=all
 WorkingDirectory=/srv/web/current
@@ -50,6 +55,18 @@ test(
       await install(host, "web", "v8", hangs, contract);
       await install(host, "web", "v9", crashes, contract);
       assert.equal(await lacking(host, "v1"), "");
+      await write(host, "/etc/systemd/system/db.service", "[Service]\nExecStart=/srv/db/current/app\n", 0o644);
+      await install(host, "db", "v1", hangs);
+      const order = await must(
+        host,
+        "sh",
+        SCRIPT,
+        STATE,
+        "call",
+        "eval",
+        `data() { echo "$*"; }; probe_unit_order 'db v1 web v1'`,
+      );
+      assert.equal(order, "component.web.unit-order web@a.service After db db.service");
       await write(host, "/etc/systemd/system/web@.service", unit("simple"), 0o644);
       await must(host, "systemctl", "daemon-reload");
       assert.match(await lacking(host, "v1"), /strategy reuseport needs Type=notify in web@a.service/);
@@ -62,6 +79,7 @@ test(
       const switched = await task(host, "switch", "do", "web", "v2", { run: "run-v2" });
       assert.match(switched.said, new RegExp(`old-pid=${first} new-pid=\\d+ from=v1 to=v2 ms=\\d+ tcp-migrate-req=1`));
       assert.deepEqual(await states(host), ["inactive", "active"]);
+      assert.match((await task(host, "health", "do", "web", "v2", { run: "run-v2" })).said, /web@b\.service active/);
       assert.equal(await must(host, "cat", "/proc/sys/net/ipv4/tcp_migrate_req"), "1");
       const undone = await task(host, "switch", "undo", "web", "v2", { run: "run-v2" });
       assert.match(undone.said, /current=v1 was=v2/);

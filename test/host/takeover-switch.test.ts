@@ -177,6 +177,24 @@ for (const shell of shells) {
 
 const dash = ["dash"];
 
+test("an old process that dies in the middle of a takeover ends both; the way back starts the old version cold, and nothing else runs", () =>
+  withPartsHost(dash, async (host) => {
+    const service = await takeoverOn(host);
+    await service.install("v1", { contract: { "switch.ready-seconds": "2" } });
+    await service.install("v2", { contract: { "switch.ready-seconds": "2" }, point: "received 1000" });
+    await service.commit("v1");
+    const first = await service.ask();
+    const { result } = host.start("switch", "do", { version: "v2", run: "v2", session: "a" });
+    await until("a second process", 5000, async () => (await service.processes()).length > 1);
+    process.kill(first.pid, "SIGKILL");
+    const switched = await result;
+    assert.match(switched.reason, /^(?:new-version-died|not-ready)$/, switched.evidence);
+    const undone = await host.task("switch", "undo", { version: "v2", run: "v2", options: { reason: "failed" } });
+    assert.equal(undone.exitCode, 0, `${undone.reason} ${undone.evidence}`);
+    const now = await service.ask();
+    assert.deepEqual([now.version, await service.processes()], ["v1", [now.pid]]);
+  }));
+
 test("P11: 600 connections, more than one message holds, go over and back", () =>
   withPartsHost(dash, async (host) => {
     const service = await takeoverOn(host);

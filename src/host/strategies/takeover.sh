@@ -2,7 +2,7 @@
 # that only its user can enter) its listeners and its established connections with their state (SCM_RIGHTS), so no stream breaks. It lets go only
 # when the successor has said that it has everything, names it (pid file, MAINPID) before, and ends by itself. One that dies earlier
 # costs nothing: the old one serves on with all its connections. One that dies later takes them with it. Back is the same with roles exchanged.
-# deploy/skeletons/c-takeover speaks the protocol.
+# Under systemd the moment is an instant earlier: who dies as MAINPID ends the unit, and the old one with it. deploy/skeletons/c-takeover speaks the protocol.
 
 takeover_prepare() { # what runs was started with a socket that only its user can reach; nothing runs: a cold start follows
 	takeover_lacks=$(takeover_problem)

@@ -40,7 +40,7 @@ export function earlyConfirms({ context, step, stateNow, hostOf }: EarlyConfirmI
     if (isOver || stateNow().hosts.has(placeOf(of.id, work.host))) return;
     await start(of);
     const host = hostOf(work.host);
-    // guard P8: proof of contact over a new connection.
+    // P8: proof of contact over a new connection.
     await context.executor.close(host, context.fence.run);
     await runHostStep(context, of, work, host);
   };

@@ -8,39 +8,9 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Component } from "../../src/model/component.ts";
 import { encodeReleaseMetadata } from "../../src/package/release-metadata.ts";
-import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { draining } from "../support/draining.ts";
+import { shells, withPartsHost } from "../support/host-parts.ts";
 import { until } from "../support/until.ts";
-
-interface Draining {
-  readonly notReady: string;
-  readonly inflight: string;
-  readonly words: string;
-  drain(run?: string): ReturnType<PartsHost["task"]>;
-}
-
-/** v1 is current; v2's contract drains by a not-ready file, a task and a count in a file, with `more` in place of these. */
-async function draining(host: PartsHost, more: Record<string, string> = {}): Promise<Draining> {
-  const [notReady, inflight, words] = ["web/not-ready", "inflight", "words"].map((path) => join(host.base, path));
-  if (notReady === undefined || inflight === undefined || words === undefined) throw new Error("three paths");
-  const note = (word: string) =>
-    `#!/bin/sh\necho "${word} $([ -e ${notReady} ] && echo not-ready || echo ready)" >>${words}\n`;
-  await host.install("v1");
-  await host.install("v2", {
-    bundle: { out: note("out"), in: note("in") },
-    contract: {
-      "drain.seconds": "60",
-      "drain.not-ready-file": notReady,
-      "drain.task": "balance",
-      "task.balance.do": "out",
-      "task.balance.undo": "in",
-      "drain.inflight.file": inflight,
-      ...more,
-    },
-  });
-  for (const kind of ["switch", "confirm", "commit"])
-    await host.task(kind, "do", { version: "v1", run: "r0", session: kind });
-  return { notReady, inflight, words, drain: (run = "r1") => host.task("drain", "do", { version: "v2", run }) };
-}
 
 async function withPage(port: number, answer: RequestListener, body: () => Promise<void>): Promise<void> {
   const server = createServer(answer).listen(port, "127.0.0.1");
@@ -51,9 +21,6 @@ async function withPage(port: number, answer: RequestListener, body: () => Promi
     server.closeAllConnections();
   }
 }
-
-const anotherBoot = async (path: string): Promise<void> =>
-  writeFile(path, (await readFile(path, "utf8")).replace(/^boot-id .*/m, "boot-id another-boot"));
 
 test("what a contract may say of a drain is what hosts accept", () =>
   withPartsHost(["dash"], async (host) => {
@@ -253,42 +220,6 @@ for (const shell of shells) {
         assert.equal(await moment("03:30Z"), 5.5);
         assert.equal(await moment("21:59Z"), 24 - 1 / 60);
         assert.equal(await moment("22:00Z"), 0);
-      }));
-
-    test(`${name}: P6: a drain that was killed keeps readiness off and its time, and a reboot brings the host back`, () =>
-      withPartsHost(shell, async (host) => {
-        const { notReady, inflight, words, drain } = await draining(host, { "drain.seconds": "3" });
-        const record = join(host.state, "components/web/drained");
-        await writeFile(inflight, "1\n");
-        const { child, result } = host.start("drain", "do", { version: "v2" });
-        await until("the wait", 5_000, async () => existsSync(words));
-        child.kill("SIGKILL");
-        await result;
-        const begun = /^begun .*/m.exec(await readFile(record, "utf8"))?.[0];
-        assert.ok(begun);
-        assert.ok(existsSync(notReady));
-        assert.equal((await host.word("guard")).exitCode, 0);
-        assert.ok(existsSync(notReady), "this run may go on");
-        const again = drain();
-        await until("the second try", 5_000, async () => (await readFile(words, "utf8")).split("out").length === 3);
-        assert.match(await readFile(record, "utf8"), new RegExp(`^${begun}$`, "m"), "its time goes on");
-        assert.match((await again).evidence, /in-flight=1 cut=1 waited-ms=3\d\d\d/);
-        assert.doesNotMatch(await readFile(record, "utf8"), /^begun/m, "the next drain has its own time");
-        await anotherBoot(record);
-        assert.equal((await host.word("guard")).exitCode, 0);
-        assert.ok(!existsSync(notReady), "nobody goes on with that step, and the host serves again");
-        assert.match((await host.task("drain", "undo", { version: "v2" })).evidence, /back in service already/);
-      }));
-
-    test(`${name}: P8: a host that takes its trial back by itself is ready again`, () =>
-      withPartsHost(shell, async (host) => {
-        const { notReady, inflight, drain } = await draining(host);
-        await writeFile(inflight, "0\n");
-        assert.equal((await drain()).exitCode, 0);
-        const options = { deadline: "1" };
-        assert.equal((await host.task("switch", "do", { version: "v2", options })).exitCode, 0);
-        await until("the way back", 10_000, async () => existsSync(join(host.state, "components/web/undrained")));
-        assert.deepEqual([await host.current(), existsSync(notReady)], ["v1", false]);
       }));
 
     test(`${name}: T11, T35: a not-ready file outside the bases, inside versions or where others write is refused`, () =>

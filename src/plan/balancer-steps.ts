@@ -1,6 +1,6 @@
 // Traffic away and back (strategy `balancer`, R20): before a batch that switches such hosts, the balancer's own hosts take them
-// out of traffic, and put them back when all of the batch is healthy. Steps of other machines, so they stand around the
-// switch, not in it. Pure.
+// out of traffic, and put them back when all of the batch is healthy and confirmed: a host that may still revert by itself at
+// its deadline has no traffic. Steps of other machines, so they stand around the switch, not in it. Pure.
 import { CutoverError, ExitCode } from "../errors.ts";
 import type { Balancer } from "../model/component.ts";
 import type { Host } from "../model/fleet.ts";
@@ -18,14 +18,21 @@ export interface BalancerInput extends Pick<DifferenceInput, "release" | "observ
 }
 
 /**
- * The steps with `away.N` before and `back.N` after each switch step N of which a host needs it. A first install has no traffic
- * yet. Throws a CutoverError when there is no balancer that can do it, or when nobody would be left in traffic.
+ * The steps with `away.N` before each switch step N of which a host needs it, and `back.N` after its confirmation, with the soak of
+ * that: what is watched then is a host in traffic. A first install has no traffic yet. Throws a CutoverError when there is no balancer that can do it, or when nobody would be left in traffic.
  */
 export function withBalancers(steps: readonly Step[], input: BalancerInput): readonly Step[] {
   const changes = new Map(input.changes.map((change) => [`${change.host}/${change.component}`, change]));
   if (input.fleet === undefined) return steps;
   if (![...changes.values()].some((change) => balancerOf(change, input) !== undefined)) return steps;
+  const gone = new Map<number, readonly HostWork[]>();
   return steps.flatMap((step, index): Step[] => {
+    const away = gone.get(step.batch);
+    if (step.kind === "confirm" && away !== undefined)
+      return [
+        { ...step, soakSeconds: 0 },
+        { ...trafficStep(step, "back", away), soakSeconds: step.soakSeconds },
+      ];
     if (step.kind !== "switch") return [step];
     const leaving = step.work.flatMap(({ groups }) =>
       groups.flat().flatMap((task): Leaving[] => {
@@ -37,8 +44,9 @@ export function withBalancers(steps: readonly Step[], input: BalancerInput): rea
     );
     if (leaving.length === 0) return [step];
     refuseLastOnes(leaving, input);
-    const away = awayWork(leaving, { ...input, steps, index });
-    return [trafficStep(step, "away", away), step, trafficStep(step, "back", away)];
+    const leaves = awayWork(leaving, { ...input, steps, index });
+    gone.set(step.batch, leaves);
+    return [trafficStep(step, "away", leaves), step];
   });
 }
 

@@ -31,8 +31,8 @@ test(
       assertNoneLost(context, "there", there.traffic);
       assert.deepEqual(Object.keys(there.traffic.versions).sort(), ["1.0.0", "2.0.0"]);
       assert.deepEqual(storyOf(events), [
-        ...["-host-1", "switch host-1", "+host-1", "confirm host-1"],
-        ...["-host-2", "switch host-2", "+host-2", "confirm host-2"],
+        ...["-host-1", "switch host-1", "confirm host-1", "+host-1"],
+        ...["-host-2", "switch host-2", "confirm host-2", "+host-2"],
       ]);
       for (const event of events)
         if (event.kind === "task" && event.event.task.endsWith("/switch") && event.event.state === "done")
@@ -127,7 +127,7 @@ test(
         assertOutcomes(value, "rolled-back", "done");
         assert.deepEqual(await versions(world), ["2.0.0", "2.0.0"]);
       },
-      { deadlineSeconds: 4 },
+      { deadlineSeconds: 10 },
     ),
 );
 

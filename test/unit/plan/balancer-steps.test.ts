@@ -32,15 +32,15 @@ function inputOf(world: World, without: readonly string[] = []): PlanInput {
 const stepsOf = (world: World) =>
   outlinePlan(makePlan(inputOf(world))).filter((line) => /^(away|switch|back)/.test(line));
 
-test("every balancer host takes the hosts of a batch out before their switch, and puts them back before they are confirmed", () => {
+test("every balancer host takes the hosts of a batch out before their switch, and puts them back when they are confirmed", () => {
   const plan = makePlan(inputOf(base));
   assert.deepEqual(
     plan.steps.map(({ id }) => id),
     [
       "distribute",
       "check",
-      ...["away.1", "switch.1", "back.1", "confirm.1"],
-      ...["away.2", "switch.2", "back.2", "confirm.2"],
+      ...["away.1", "switch.1", "confirm.1", "back.1"],
+      ...["away.2", "switch.2", "confirm.2", "back.2"],
       "commit",
     ],
   );
@@ -62,6 +62,12 @@ test("every balancer host takes the hosts of a batch out before their switch, an
     ...{ id: "lb1/pool/out.w1", host: "lb1", component: "pool", version: "1.0.0", kind: "hook", action: "do" },
     options: { name: "out", target: "w1", "target-address": "10.0.0.1" },
   });
+});
+
+test("the soak begins when the hosts are in traffic again", () => {
+  const plan = makePlan(inputOf({ ...base, policy: { ...base.policy, soakSeconds: 60 } }));
+  const soaked = plan.steps.flatMap(({ id, soakSeconds }) => (soakSeconds > 0 ? [`${id} ${soakSeconds}`] : []));
+  assert.deepEqual(soaked, ["back.1 60", "back.2 60"]);
 });
 
 test("who leaves traffic is part of what is reviewed; a plan that is only compared has the same hash (P12)", () => {

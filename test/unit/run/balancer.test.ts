@@ -91,6 +91,11 @@ test("hosts leave traffic before they switch and come back after it, batch by ba
   assert.equal(state.outcome, "done");
 });
 
+test("a host that is not confirmed goes back without having had traffic: it may revert by itself at any time", () => {
+  const { story } = play(planWith({ batchSize: 2 }), (step, host) => (step.id === "confirm.1" && host === "w2" ? "failed" : "done")); // biome-ignore format: one line
+  assert.deepEqual(story, ["-w1", "-w2", "w1", "w2", "undo w1", "undo w2", "+w1", "+w2"]);
+});
+
 test("a switch that fails is taken back while its batch is still away; only then it gets traffic", () => {
   const { story, state } = play(planWith({ batchSize: 2 }), (step, host) => (step.id === "switch.1" && host === "w2" ? "failed" : "done")); // biome-ignore format: one line
   assert.deepEqual(story, ["-w1", "-w2", "w1", "w2", "undo w1", "undo w2", "+w1", "+w2"]);
@@ -98,7 +103,7 @@ test("a switch that fails is taken back while its batch is still away; only then
 });
 
 test("hosts that are in traffic again leave it before they are taken back", () => {
-  const failed = play(planWith({ batchSize: 2 }), (step, host) => (step.id === "confirm.1" && host === "w2" ? "failed" : "done")); // biome-ignore format: one line
+  const failed = play(planWith({ batchSize: 2 }), (step) => (step.id === "back.1" ? "failed" : "done"));
   assert.deepEqual(failed.story, [
     "-w1",
     "-w2",

@@ -10,11 +10,12 @@ const skeletons = fileURLToPath(new URL("../../deploy/skeletons/", import.meta.u
 const points = fileURLToPath(new URL("fixtures/takeover-points.c", import.meta.url));
 const BUILD_WITHIN_MS = 300_000;
 
-/** Path of the program `server` of c-takeover; with `points` the one that can die at named points of a takeover. */
-export async function buildTakeover({ withPoints = false } = {}): Promise<string> {
+/** Path of the program `server` of c-takeover; `withPoints`: it can die at named points of a takeover; `format`: its state has another layout. */
+export async function buildTakeover({ withPoints = false, format = 1 } = {}): Promise<string> {
   const define = "TAKEOVER_POINT(name)=do { void test_point(const char *); test_point(name); } while (0)";
   const parts = withPoints ? [`PARTS=server.c conn.c takeover.c take.c wire.c ${basename(points)}`] : [];
-  const flags = withPoints ? [`CPPFLAGS=-D'${define}'`] : [];
+  const defines = [...(withPoints ? [define] : []), ...(format === 1 ? [] : [`STATE_FORMAT=${format}`])];
+  const flags = defines.length === 0 ? [] : [`CPPFLAGS=${defines.map((each) => `-D'${each}'`).join(" ")}`];
   return buildOnce("c-takeover", {
     more: withPoints ? [points] : [],
     argv: ["make", "--silent", "server", ...parts, ...flags],

@@ -75,6 +75,21 @@ export async function openLineStreams(port: number, count: number): Promise<Line
   };
 }
 
+/** Keeps that many streams busy while `body` runs; throws what went wrong on any of them. */
+export async function underStreams(
+  port: number,
+  count: number,
+  body: (streams: LineStreams) => Promise<void>,
+): Promise<void> {
+  const streams = await openLineStreams(port, count);
+  try {
+    await body(streams);
+    await streams.settle();
+  } finally {
+    streams.end();
+  }
+}
+
 function openStream(port: number): Promise<Stream> {
   return new Promise((done, failed) => {
     const socket = connect({ host: "127.0.0.1", port, noDelay: true });

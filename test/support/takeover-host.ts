@@ -1,6 +1,6 @@
 // deploy/skeletons/c-takeover as a version of a host's component, as published trees lay it out, and what its clients see.
 import assert from "node:assert/strict";
-import { copyFile, writeFile } from "node:fs/promises";
+import { access, copyFile, writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { join } from "node:path";
 import { buildTakeover } from "./build-skeleton.ts";
@@ -8,26 +8,32 @@ import { freePort, type PartsHost, serviceProcesses } from "./host-parts.ts";
 
 export interface TakeoverHost {
   readonly streamPort: number;
-  /** `point`: where in a takeover this version dies, hangs or waits, such as `received die`. `start`: another start program. */
+  /** `point`: where in a takeover this version dies, hangs or waits, such as `received die`. `start`: another start program. `format`: of its state. */
   install(
     version: string,
-    how?: { readonly point?: string; readonly start?: string; readonly contract?: Record<string, string> },
+    how?: {
+      readonly point?: string;
+      readonly start?: string;
+      readonly format?: number;
+      readonly contract?: Record<string, string>;
+    },
   ): Promise<void>;
   /** Switches and asserts that it went well. */
   switchTo(version: string, run?: string): Promise<string>;
   commit(version: string): Promise<void>;
   /** Version and pid that answer over HTTP. */
   ask(): Promise<{ readonly version: string; readonly pid: number }>;
+  /** Whether the socket of a takeover is there. */
+  hasSocket(): Promise<boolean>;
   /** Pids of live processes of any version of this host. */
   processes(): Promise<number[]>;
 }
 
 export async function takeoverOn(host: PartsHost): Promise<TakeoverHost> {
   const streamPort = await freePort();
-  const [plain, withPoints] = await Promise.all([buildTakeover(), buildTakeover({ withPoints: true })]);
   const self: TakeoverHost = {
     streamPort,
-    async install(version, { point, start, contract = {} } = {}) {
+    async install(version, { point, start, format = 1, contract = {} } = {}) {
       await host.install(version, {
         contract: {
           manager: "process",
@@ -42,7 +48,7 @@ export async function takeoverOn(host: PartsHost): Promise<TakeoverHost> {
         tree: { version: `${version}\n`, ...(start === undefined ? {} : { start }) },
       });
       const tree = join(host.base, "web/versions", version);
-      await copyFile(point === undefined ? plain : withPoints, join(tree, "server"));
+      await copyFile(await buildTakeover({ withPoints: point !== undefined, format }), join(tree, "server"));
       if (point !== undefined) await writeFile(join(tree, "point"), point);
     },
     async switchTo(version, run = version) {
@@ -62,6 +68,11 @@ export async function takeoverOn(host: PartsHost): Promise<TakeoverHost> {
       assert.ok(found, `answered ${JSON.stringify(body)}`);
       return { version: found[1] ?? "", pid: Number(found[2]) };
     },
+    hasSocket: () =>
+      access(join(host.state, "components/web/takeover/socket")).then(
+        () => true,
+        () => false,
+      ),
     processes: () => serviceProcesses(host),
   };
   return self;

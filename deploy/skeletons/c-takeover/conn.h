@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { STATE_FORMAT = 1, IN = 2048, OUT = 1 << 16 };
+#ifndef STATE_FORMAT
+#define STATE_FORMAT 1
+#endif
+enum { IN = 2048, OUT = 1 << 16 };
 enum kind { LISTEN_HTTP = 1, LISTEN_LINES, HTTP, LINES, EVENTS };
 
 /* All that a connection is; it goes over as it stands. Change it, and STATE_FORMAT goes up by one: the old version then keeps its connections. */

@@ -20,7 +20,10 @@ if (!Number.isInteger(switches) || switches < 1 || switches > 10_000) refuse("--
 const all = await loadRows();
 const unknown = values.row.filter((name) => !all.some((row) => row.name === name));
 if (unknown.length > 0) refuse(`no row ${unknown.join(", ")}; there are ${all.map(({ name }) => name).join(", ")}`);
-const rows = values.row.length === 0 ? all : all.filter(({ name }) => values.row.includes(name));
+// Whole hosts first, the last names first: what takes longest is not left for the end.
+const rows = (values.row.length === 0 ? all : all.filter(({ name }) => values.row.includes(name))).toSorted(
+  (a, b) => Number(b.lab === "systemd") - Number(a.lab === "systemd") || (a.name < b.name ? 1 : -1),
+);
 
 await takeDownLabs({ all: false });
 const began = new Date();
@@ -31,6 +34,7 @@ const lines = await twoAtATime(rows, async (row): Promise<Line> => {
   say(`${row.name}: ${line.says}, ${Math.round((performance.now() - startedMs) / 1000)} s`);
   return line;
 });
+lines.sort((a, b) => (a.row.name < b.row.name ? -1 : 1));
 const text = renderMatrix({ lines, switches, began, seconds: (Date.now() - began.getTime()) / 1000 });
 process.stdout.write(text);
 if (rows.length === all.length) await writeFile(join(root, "deploy/reports/handover.md"), text);

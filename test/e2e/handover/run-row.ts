@@ -7,9 +7,11 @@ import { retryVersion } from "../../../src/app/run-control.ts";
 import { notSwitched, type SwitchSeen, switchesIn } from "../../../src/lab/grade/switch-seen.ts";
 import { type Graded, gradeOf } from "../../../src/lab/meter/grade-of.ts";
 import { makeBodyJudge } from "../../../src/lab/meter/judge-body.ts";
+import { usualRates } from "../../../src/lab/meter/kind.ts";
 import type { MeterSummary } from "../../../src/lab/meter/meter-report.ts";
 import { sendRequest } from "../../../src/lab/meter/send-request.ts";
 import { type Meter, spawnMeter } from "../../../src/lab/meter/spawn-meter.ts";
+import type { Traffic } from "../../../src/lab/meter/traffic.ts";
 import type { JournalEvent } from "../../../src/model/run-event.ts";
 import { assertOutcomes } from "../../support/assert-outcome.ts";
 import type { Contract } from "../../support/with-home.ts";
@@ -26,7 +28,13 @@ export interface RowResult extends Graded {
 const versions = { A: "1.0.0", B: "2.0.0", sick: "2.0.1-sick" } as const;
 const perSwitchSeconds = 120;
 
-export async function runRow(row: Row, { switches }: { readonly switches: number }): Promise<RowResult> {
+export interface RowTerms {
+  readonly switches: number;
+  /** So many times the rate that the row, or the kind, usually has. */
+  readonly rate?: number;
+}
+
+export async function runRow(row: Row, { switches, rate = 1 }: RowTerms): Promise<RowResult> {
   return withStage(row, async (stage) => {
     const { strategy, manager } = contractSays(stage);
     assert.deepEqual({ strategy, manager }, { strategy: row.strategy, manager: row.manager }, row.name);
@@ -36,7 +44,7 @@ export async function runRow(row: Row, { switches }: { readonly switches: number
     await release(stage, versions.A, "done");
     const meter = spawnMeter({
       address: stage.front.address,
-      traffic: row.traffic(stage.place),
+      traffic: row.traffic(stage.place).map((traffic) => atRate(traffic, rate)),
       ...{ timeoutMs: 10_000, maxSeconds: perSwitchSeconds * switches, maxRequests: 20_000_000 },
     });
     const seen: SwitchSeen[] = [];
@@ -49,6 +57,11 @@ export async function runRow(row: Row, { switches }: { readonly switches: number
     const measured = await meter.stop();
     return { row, switches: seen, measured, ...gradeOf(measured.kinds) };
   });
+}
+
+function atRate(traffic: Traffic, rate: number): Traffic {
+  if (traffic.kind === "sse") return traffic;
+  return { ...traffic, ratePerSecond: (traffic.ratePerSecond ?? usualRates[traffic.kind]) * rate };
 }
 
 /** One of N. Fails unless the journal shows just the switches that were wanted, and the service answers as the version that is current. */

@@ -63,6 +63,11 @@ drain_record() { # BEGUN|- AT|-: whoever goes back finds it, and whoever goes on
 	} | atomic_write "$T_DIR/drained"
 }
 
+drain_is_ours() { # end the task when somebody brought the component back meanwhile: an operator, who does not wait for hours
+	{ [ -f "$T_DIR/drained" ] && kv_raw "$T_DIR/drained" run && [ "$RAW" = "$T_RUN" ]; } ||
+		fail 66 taken-back "$T_COMPONENT was brought back into service while it was drained"
+}
+
 drain_is_timed() { # it is over at a time of day
 	case $DRAIN_UNTIL in [0-9]*) return 0 ;; *) return 1 ;; esac
 }
@@ -106,6 +111,7 @@ drain_wait() { # until the policy says that it is over; prints in-flight, cut an
 	while :; do
 		uptime_cs
 		drain_spent_=$((UPTIME_CS - DRAIN_BEGUN))
+		drain_is_ours
 		if drain_is_over; then break; fi
 		if [ "$drain_spent_" -lt 1000 ]; then nap 0.2; else nap 1; fi
 	done

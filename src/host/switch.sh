@@ -108,7 +108,10 @@ switch_trusted() { # end the task when today's keys do not stand behind T_VERSIO
 	trap - EXIT
 }
 
-switch_begin() { # arm a new trial and switch
+switch_begin() { # arm a new trial and switch; not in a run that goes back already, whose step was at work on something else till now
+	for begin_back_ in "$STATE/runs/$T_RUN"/rollback.*; do
+		[ ! -d "$begin_back_" ] || fail 66 taken-back "run $T_RUN is on its way back"
+	done
 	FROM=
 	if read_current "$ROOT"; then
 		FROM=$CURRENT

@@ -1,7 +1,8 @@
 // R18 through the whole product: what a drain cuts reaches the task's story, the status and the notes; and while one host of a batch
 // drains for longer than a trial lasts, those that switched are confirmed and stay.
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Lab, LabHost } from "../../src/lab/lab.ts";
@@ -9,6 +10,8 @@ import { mustRun } from "../../src/lab/run-program.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
 import { assertOutcomes } from "../support/assert-outcome.ts";
 import { cutoverCommand } from "../support/cutover-command.ts";
+import { listenElsewhere, spawnServe } from "../support/spawn-serve.ts";
+import { until } from "../support/until.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
 import { withWorld } from "../support/with-world.ts";
 
@@ -100,6 +103,44 @@ test(
           for (const host of [quick, slow]) assert.equal((await world.ask(host)).body, "2.0.0");
         },
         { drain: { inflight: { file: inflight }, withinSeconds: 20 }, deadlineSeconds: 6 },
+      ),
+    ),
+);
+
+test(
+  "an operator who rolls back in the middle of a long drain does not wait for it; the host serves on, and never switches",
+  { skip: loopbackSkip },
+  () =>
+    withLoopbackLab(2, (lab) =>
+      withWorld(
+        lab,
+        async (world) => {
+          const host = hostOf(lab, 0);
+          await setInflight(lab.hosts, 0);
+          for (const version of ["1.0.0", "2.0.0"]) await world.publishWeb(version);
+          await world.pushWeb("1.0.0");
+          assertOutcomes(await world.reconcile(), "done");
+          await setInflight(lab.hosts, 1);
+          await listenElsewhere(world.config);
+          const serve = spawnServe(world.config);
+          try {
+            await world.pushWeb("2.0.0");
+            const notReady = `${host.prefix}/srv/cutover/web/not-ready`;
+            await until("the drain", 60_000, async () => existsSync(notReady));
+            await cutoverCommand(world)(0, "rollback", "--reason", "not tonight");
+            assert.ok(!existsSync(notReady));
+            const [run] = serve.events.flatMap((event) =>
+              event.kind === "rollback-started" ? [event.stream.replace("run/", "")] : [],
+            );
+            const step = `${host.stateDirectory}/runs/${run}/switch.1`;
+            await until("the end of the step that drained", 20_000, async () => existsSync(`${step}/result`));
+            assert.match(await readFile(`${step}/events`, "utf8"), /web\/switch\tdo\tskipped\t0\t0\tearlier-failed/);
+            for (const each of lab.hosts) assert.equal((await world.ask(each)).body, "1.0.0");
+          } finally {
+            await serve.stop();
+          }
+        },
+        { drain: { inflight: { file: inflight }, notReadyFile: "/srv/cutover/web/not-ready", withinSeconds: 3_600 } },
       ),
     ),
 );

@@ -1,7 +1,7 @@
 // R18: nobody stays out of service because somebody died: a drain that is killed goes on, a reboot and a way back end it.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -58,6 +58,21 @@ for (const shell of shells) {
             const isOut = action === "do";
             assert.deepEqual([existsSync(notReady), existsSync(record)], [isOut, isOut], at);
           }
+      }));
+
+    test(`${name}: a drain that is undone while it waits ends at once, and nothing of its run switches any more`, () =>
+      withPartsHost(shell, async (host) => {
+        const { notReady, inflight, words, drain } = await draining(host);
+        await writeFile(inflight, "1\n");
+        const waiting = drain();
+        await until("the wait", 5_000, async () => existsSync(words));
+        assert.equal((await host.task("drain", "undo", { version: "v2" })).exitCode, 0);
+        assert.equal((await waiting).reason, "taken-back");
+        assert.ok(!existsSync(notReady));
+        assert.ok(!existsSync(join(host.state, "components/web/drained")));
+        await mkdir(join(host.state, "runs/r1/rollback.1"), { recursive: true });
+        assert.equal((await host.task("switch", "do", { version: "v2" })).reason, "taken-back");
+        assert.deepEqual([await host.current(), await host.trial()], ["v1", "none"]);
       }));
 
     test(`${name}: P8: a host that takes its trial back by itself is ready again`, () =>

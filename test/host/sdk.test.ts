@@ -266,6 +266,20 @@ for (const [index, language] of sdkLanguages.entries()) {
     }));
 }
 
+for (const language of sdkLanguages.filter(({ shell }) => shell !== undefined))
+  test(`${language.name}: R35: waiting on a host without the program for it says which one is missing`, () =>
+    withSdk(language, (bench) => {
+      for (const [what, needed] of [
+        ["http http://127.0.0.1:1/", "curl or wget"],
+        ["tcp 127.0.0.1 1", "bash or nc"],
+      ] as const) {
+        // biome-ignore format: one line
+        const { exitCode, said } = bench.run([["raw", `_c_has() { return 1; }; cutover_wait_for 5 ${what}`, ""]]);
+        assert.equal(exitCode, 1, said);
+        assert.match(said, new RegExp(`cutover: ${needed} is needed`));
+      }
+    }));
+
 test("the SDK for Python is written for 3.9, with nothing but the standard library", () => {
   const check = `
 import ast, sys

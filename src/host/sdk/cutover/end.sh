@@ -33,6 +33,11 @@ cutover_wait_for() { # SECONDS WHAT: ends the task when it does not come true in
 	fi
 	_c_seconds=$1
 	shift
+	# Said here: what is asked again and again says nothing.
+	case $1 in
+	tcp) _c_has bash || _c_has nc || cutover_fail "bash or nc is needed to wait for a port" ;;
+	http) _c_has curl || _c_has wget || cutover_fail "curl or wget is needed to wait for an answer" ;;
+	esac
 	_c_clock
 	_c_by=$((_c_time + _c_seconds * 100))
 	until _c_holds "$@" >/dev/null 2>&1; do
@@ -66,22 +71,18 @@ _c_accepts() { # HOST PORT
 	if _c_has bash; then
 		# shellcheck disable=SC2016 # bash expands its own arguments
 		timeout 3 bash -c 'exec 3<>"/dev/tcp/$1/$2"' bash "$1" "$2" </dev/null
-	elif _c_has nc; then
+	else
 		# Not every nc knows -z: one that is still connected when the time is over was accepted.
 		_c_status=0
 		timeout 4 nc -w 2 "$1" "$2" </dev/null || _c_status=$?
 		[ "$_c_status" -eq 0 ] || [ "$_c_status" -ge 124 ]
-	else
-		cutover_fail "bash or nc is needed to wait for a port"
 	fi
 }
 _c_answers() { # URL: 2xx, no redirect followed
 	if _c_has curl; then
 		case $(curl -s --noproxy '*' --max-time 5 -o /dev/null -w '%{http_code}' -- "$1" </dev/null) in 2[0-9][0-9]) ;; *) return 1 ;; esac
-	elif _c_has wget; then
-		timeout 6 wget -S -O /dev/null "$1" </dev/null 2>&1 | sed -n 's/.*HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' | head -n 1 | grep -q '^2'
 	else
-		cutover_fail "curl or wget is needed to wait for an answer"
+		timeout 6 wget -S -O /dev/null "$1" </dev/null 2>&1 | sed -n 's/.*HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' | head -n 1 | grep -q '^2'
 	fi
 }
 

@@ -116,11 +116,17 @@ function handingOver(
   { changes, traits }: { readonly changes: Found["hosts"]; readonly traits: RiskInput["traits"] },
 ): Found[] {
   const updated = changes.filter(({ from }) => from !== undefined);
-  if (strategy === "takeover") {
-    const unable = updated.filter(({ from }) => {
+  const publishedWithout = (...known: readonly string[]) =>
+    updated.filter(({ from }) => {
       const before = traits.get(`${component}@${from}`)?.strategy;
-      return before !== undefined && before !== "takeover" && before !== "exec";
+      return before !== undefined && !known.includes(before);
     });
+  if (strategy === "signal" || strategy === "reload") {
+    const text = `${component} ${version} is switched by signals, and runs in a version that was not published with ${strategy}: where its process does not handle the signal hosts refuse the switch, and where no pid file names its master they stop and start it`;
+    return [{ kind: "risky", reason: "cannot-hand-over", text, hosts: publishedWithout(strategy) }];
+  }
+  if (strategy === "takeover") {
+    const unable = publishedWithout("takeover", "exec");
     const cold = `${component} ${version} takes over from a version that was not published with takeover or exec: unless that one can hand its connections over, hosts refuse or fail the switch, and the old one serves on`;
     const final = `${component} ${version} that dies after it took the connections takes them with it: the way back then starts the old version without them`;
     return [

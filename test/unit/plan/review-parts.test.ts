@@ -51,6 +51,10 @@ test("each risk is named for the hosts that it is about; a careful step has none
     "risky takeover-is-final 5",
     "risky cannot-hand-over 5",
   ]);
+  for (const strategy of ["signal", "reload"]) {
+    assert.deepEqual(risks({ strategy }, made, { strategy }), []);
+    assert.deepEqual(risks({ strategy }, made, { strategy: "restart" }), ["risky cannot-hand-over 5"]);
+  }
   assert.deepEqual(risks({ floor: 2 }), ["irreversible raises-floor 5"]);
   assert.deepEqual(risks({ contracts: ["orders-v2"] }), ["irreversible contracts-migration 5"]);
   assert.deepEqual(risks({ tasksWithoutUndo: ["migrate"] }), ["irreversible no-undo 5"]);

@@ -62,7 +62,7 @@ for (const [place, shell] of shells.entries()) {
                 assert.equal(await ask(host.port), "v2");
               }
               await undo(host, "v2", call.run);
-              await assertOneMaster(host, "v1");
+              await assertOneMaster(host, "v1", 2);
             }
           }
         });
@@ -84,7 +84,7 @@ for (const [place, shell] of shells.entries()) {
             await writeFile(host.script, whole);
             if (round % 2 === 0) assert.equal((await host.word("guard")).exitCode, 0);
             await undo(host, "v2", call.run);
-            await assertOneMaster(host, "v1");
+            await assertOneMaster(host, "v1", 2);
           }
           let [from, to] = ["v1", "v2"];
           for (const [point, where] of chosen(finishPoints)) {
@@ -94,7 +94,7 @@ for (const [place, shell] of shells.entries()) {
             assert.equal((await host.task("commit", "do", { version: to, run: to })).exitCode, 137, point);
             await writeFile(host.script, whole);
             assert.equal((await host.task("commit", "do", { version: to, run: to })).exitCode, 0, point);
-            await assertOneMaster(host, to);
+            await assertOneMaster(host, to, 2);
             [from, to] = [to, from];
           }
         });

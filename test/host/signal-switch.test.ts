@@ -122,6 +122,21 @@ for (const shell of shells) {
         assert.deepEqual(failures(answers), []);
       }));
 
+    test(`${name}: P8: an old master that does not bring its workers back is replaced: the old version is started anew`, () =>
+      withPartsHost(shell, async (host) => {
+        const contract = { "switch.ready-seconds": "2", "switch.stop-seconds": "1" };
+        await installNginx(host, "v1", { contract });
+        await installNginx(host, "v2");
+        await commit(host, "v1");
+        const old = (await host.pid()) ?? 0;
+        assert.equal((await switchTo(host, "v2")).exitCode, 0);
+        process.kill(old, "SIGSTOP");
+        await undo(host, "v2");
+        await assertOneMaster(host, "v1");
+        assert.notEqual(await host.pid(), old);
+        assert.equal(await alive(old), false);
+      }));
+
     test(`${name}: P7: a commit whose new master has died is refused, and nothing that serves is ended`, () =>
       withPartsHost(shell, async (host) => {
         await installNginx(host, "v1");

@@ -158,14 +158,15 @@ export async function serviceProcesses(host: PartsHost): Promise<ServiceProcess[
   return found.sort((a, b) => a.pid - b.pid);
 }
 
-/** One master with workers of one version that answer, and its pid in the only pid file. */
-export async function assertOneMaster(host: PartsHost, version: string): Promise<void> {
+/** One master with workers of one version that answer, and its pid in the only pid file. `count`: so many workers and no more. */
+export async function assertOneMaster(host: PartsHost, version: string, count?: number): Promise<void> {
   const all = await serviceProcesses(host);
   const masters = all.filter(({ parent }) => !all.some(({ pid }) => pid === parent));
   const found = masters.map((each) => [each.pid, each.version]);
   assert.deepEqual(found, [[await host.pid(), version]]);
   const workers = all.filter(({ parent }) => parent === masters[0]?.pid);
   assert.deepEqual([...new Set(workers.map((each) => each.version))], [version]);
+  if (count !== undefined) assert.equal(workers.length, count, "workers");
   assert.deepEqual(await pidFiles(host), ["pid"]);
   assert.equal(await ask(host.port), version);
 }

@@ -164,6 +164,32 @@ test(
     }),
 );
 
+test("systemd: a pid file that names a stranger is no reason to signal it (T9)", { skip: debianServersSkip }, () =>
+  withSystemdLab(1, async ({ hosts: [host] }) => {
+    assert.ok(host);
+    await commit(host, "nginx", "v1");
+    const stranger = "trap 'touch /run/was-signalled' HUP USR2 WINCH QUIT TERM; while :; do sleep 0.1; done";
+    await must(host, "systemd-run", "--quiet", "--unit=stranger", "sh", "-c", stranger);
+    const pid = await must(host, "systemctl", "show", "-p", "MainPID", "--value", "stranger.service");
+    await must(
+      host,
+      "sh",
+      "-c",
+      `for f in nginx.pid nginx.pid.2 nginx.pid.oldbin; do echo ${pid} >/run/nginx/$f; done`,
+    );
+    assert.equal(await probed(host), "active yes", "the probe does not name it either");
+    // Nobody is known who could be asked, so the unit is started anew.
+    assert.match(
+      (await task(host, "switch", "do", "nginx", "v2", { run: "odd" })).said,
+      /old-pid=none new-pid=\d+ from=v1/,
+    );
+    assert.equal((await task(host, "switch", "undo", "nginx", "v2", { run: "odd" })).exitCode, 0);
+    await assertOneMaster(host, "v1");
+    assert.equal((await host.run(["test", "-e", "/run/was-signalled"])).exitCode, 1);
+    await must(host, "systemctl", "kill", "--signal=KILL", "stranger.service");
+  }),
+);
+
 test(
   "systemd: a unit that cannot carry strategy signal is refused by the check, each reason by name",
   {

@@ -36,8 +36,8 @@ task_build_do() {
 # make_root ROOT: ROOT and ROOT/versions exist, open to services for reading, private for writing (T11).
 make_root() {
 	_near=$1
-	until [ -e "$_near" ]; do _near=${_near%/*}; done
-	real_path "$_near" || fail 78 unsafe-permissions "cannot inspect $_near"
+	until [ -z "$_near" ] || [ -e "$_near" ]; do _near=${_near%/*}; done
+	real_path "${_near:-/}" || fail 78 unsafe-permissions "cannot inspect $_near"
 	check_private "$REAL"
 	if [ ! -d "$1/versions" ]; then
 		(umask 022 && mkdir -p "$1/versions") || fail 73 cannot-create "cannot create $1/versions"

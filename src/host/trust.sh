@@ -108,8 +108,8 @@ check_written_path() {
 		case $_own/ in "$2"/*) fail 77 "$3-not-allowed" "$2 holds $_own" ;; esac
 	done
 	_near=${2%/*}
-	until [ -e "$_near" ]; do _near=${_near%/*}; done
-	real_path "$_near" || fail 77 "$3-not-allowed" "$_near is not there"
+	until [ -z "$_near" ] || [ -e "$_near" ]; do _near=${_near%/*}; done
+	real_path "${_near:-/}" || fail 77 "$3-not-allowed" "$_near is not there"
 	check_private "$REAL"
 }
 
@@ -120,9 +120,9 @@ within_bases() {
 	case $1/ in "$STATE"/*) return 1 ;; esac
 	case $STATE/ in "$1"/*) return 1 ;; esac
 	_near=$1
-	until [ -e "$_near" ] || [ -L "$_near" ]; do _near=${_near%/*}; done
+	until [ -z "$_near" ] || [ -e "$_near" ] || [ -L "$_near" ]; do _near=${_near%/*}; done
 	REFUSED='a link leads nowhere'
-	real_path "$_near" || return 1
+	real_path "${_near:-/}" || return 1
 	_real=$REAL
 	REFUSED='a link leads into the state directory'
 	case $_real/ in "$STATE"/*) return 1 ;; esac

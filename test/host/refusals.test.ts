@@ -105,6 +105,7 @@ const cases: readonly Case[] = [
   },
   { title: "an expired release", input: releaseOf({ expires: "1000" }), code: 77, reason: "expired" },
   { title: "T35: root in /etc", input: releaseOf({ root: "/etc" }), code: 77, reason: "root-not-allowed" },
+  { title: "a root of which no directory is there", input: releaseOf({ root: "/not-there/web" }), code: 77, reason: "root-not-allowed" }, // biome-ignore format: one line
   {
     title: "T35: root with ..",
     input: (host) => releaseOf({ root: `${host.base}/../etc` }),

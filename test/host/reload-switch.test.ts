@@ -7,7 +7,14 @@ import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { takeFromDebian } from "../support/debian-files.ts";
 import { alive, shells, withPartsHost } from "../support/host-parts.ts";
 import { type KillPoint, killedAt } from "../support/killed-at.ts";
-import { assertOneMaster, installHaproxy, installNginx, nginxFiles, nginxSkip } from "../support/master-services.ts";
+import {
+  assertOneMaster,
+  crashAndStartAnew,
+  installHaproxy,
+  installNginx,
+  nginxFiles,
+  nginxSkip,
+} from "../support/master-services.ts";
 import { commit, confirmAndCommit, switchTo, undo } from "../support/parts-steps.ts";
 import { until } from "../support/until.ts";
 
@@ -78,6 +85,21 @@ for (const shell of shells) {
           }
         });
         assert.deepEqual(failures(answers), []);
+      }));
+
+    test(`${name}: P7: a service that crashed before it was asked runs the new version by then, and goes back too`, () =>
+      withPartsHost(shell, async (host) => {
+        await installHaproxy(host, "v1");
+        await installHaproxy(host, "v2");
+        await commit(host, "v1");
+        const whole = await readFile(host.script, "utf8");
+        const call = { version: "v2", run: "v2" };
+        await writeFile(host.script, killedAt(whole, ["reload_to", "\t\treload_tick_=$(clock_tick)"]));
+        assert.equal((await host.task("switch", "do", call)).exitCode, 137);
+        await writeFile(host.script, whole);
+        await crashAndStartAnew(host, "v2");
+        await undo(host, "v2");
+        await assertOneMaster(host, "v1");
       }));
 
     test(`${name}: P8: the deadline takes HAProxy back; when its master was killed the old version is started anew`, () =>

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
 import { type KillPoint, killedAt } from "../support/killed-at.ts";
-import { assertOneMaster, installNginx, nginxSkip } from "../support/master-services.ts";
+import { assertOneMaster, crashAndStartAnew, installNginx, nginxSkip } from "../support/master-services.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
 
 const forwardPoints: Readonly<Record<string, KillPoint>> = {
@@ -99,6 +99,20 @@ for (const [place, shell] of shells.entries()) {
           }
         });
         assert.deepEqual(failures(answers), []);
+      }));
+
+    test(`${name}: P8: a service that crashed before it was asked runs the new version by then, and goes back too`, () =>
+      withPartsHost(shell, async (host) => {
+        await installNginx(host, "v1");
+        await installNginx(host, "v2");
+        await commit(host, "v1");
+        const whole = await readFile(host.script, "utf8");
+        await writeFile(host.script, killedAt(whole, ["signal_forward", "\t\tsignal_alone"]));
+        assert.equal((await host.task("switch", "do", { version: "v2", run: "v2" })).exitCode, 137);
+        await writeFile(host.script, whole);
+        await crashAndStartAnew(host, "v2");
+        await undo(host, "v2");
+        await assertOneMaster(host, "v1");
       }));
   });
 }

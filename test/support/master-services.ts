@@ -1,13 +1,15 @@
 // Servers whose master starts its successor on USR2: the real nginx and the real gunicorn, as versions of a parts host.
 
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile, readlink } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { mkdir, readdir, readFile, readlink, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ask } from "./asking-clients.ts";
 import { type DebianFiles, takeFromDebian } from "./debian-files.ts";
 import { haproxyFiles } from "./fleet-trees.ts";
 import { alive, type PartsHost } from "./host-parts.ts";
 import { skipReason } from "./skip-reason.ts";
+import { until } from "./until.ts";
 
 /** The packages are those of this very Debian, and run on this machine. */
 export const nginxSkip = skipReason({ programs: ["apt-get", "dpkg-deb"], debian12: true });
@@ -175,4 +177,16 @@ export async function assertOneMaster(host: PartsHost, version: string, count?: 
 export async function pidFiles(host: PartsHost): Promise<string[]> {
   const names: readonly string[] = await readdir(join(host.state, "components/web"));
   return names.filter((name) => /^pid($|\.)/.test(name)).sort();
+}
+
+/** What a supervisor does after a crash: the whole service is killed, and started anew from what `current` names. */
+export async function crashAndStartAnew(host: PartsHost, version: string): Promise<void> {
+  const pidFile = join(host.state, "components/web/pid");
+  for (const { pid } of await serviceProcesses(host)) process.kill(pid, "SIGKILL");
+  await until("their end", 5000, async () => (await serviceProcesses(host)).length === 0);
+  await rm(pidFile, { force: true });
+  const root = join(host.base, "web");
+  const env = { PATH: process.env.PATH, CUTOVER_ROOT: root, CUTOVER_PID_FILE: pidFile };
+  spawn(join(root, "current/bin/start"), { env, detached: true, stdio: "ignore" }).unref();
+  await until(`${version} to serve`, 5000, async () => (await ask(host.port).catch(() => "")) === version);
 }

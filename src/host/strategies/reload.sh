@@ -19,9 +19,7 @@ reload_ready() { # print ready, pending or failed
 reload_way_back() { # the same with current pointing back, anew where it does not help; a first install that goes back stops
 	if [ -z "$FROM" ]; then
 		manager_stop
-	elif [ ! -f "$TRIAL/hand-over.$TO" ] && manager_main_pid >/dev/null; then
-		: # nobody was asked
-	else
+	else # also where nobody was asked: what ended meanwhile was started anew from current
 		reload_to "$FROM" || manager_restart
 	fi
 }
@@ -116,7 +114,8 @@ reload_old_workers() { # print the main process's children that were born before
 runs_visibly() { # PID VERSION: its program, directory or an argument lies in that version, and none in another
 	exec_runs "$1" "$2" 0 || return 1
 	{
-		readlink "/proc/$1/exe" "/proc/$1/cwd" || :
+		readlink "/proc/$1/exe" || : # BusyBox's takes one only
+		readlink "/proc/$1/cwd" || :
 		exec_arguments "$1"
 	} 2>/dev/null | grep -qF "$ROOT/versions/$2/" && return 0
 	[ "$(readlink "/proc/$1/cwd" 2>/dev/null || :)" = "$ROOT/versions/$2" ]

@@ -32,8 +32,8 @@ signal_way_back() { # the old master's workers return and the new master ends; w
 		manager_stop
 	elif signal_asked "$TO" && same_process "$ASKED" "$ASKED_BORN"; then
 		signal_take_back || manager_restart
-	elif [ ! -f "$ASKED_FILE" ] && [ ! -f "$ASKED_FILE.cold" ]; then
-		signal_main_pid >/dev/null || manager_restart # nothing has happened yet: what ran goes on
+	elif [ ! -f "$ASKED_FILE" ] && [ ! -f "$ASKED_FILE.cold" ] && back_main_=$(signal_main_pid) && exec_runs "$back_main_" "$FROM" 0; then
+		: # nothing has happened yet: what ran goes on, unless it ended meanwhile and was started anew from current
 	else
 		{ signal_forward "$FROM" && signal_end_others "$(signal_main_pid || :)"; } || manager_restart
 	fi

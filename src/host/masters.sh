@@ -11,9 +11,9 @@ signal_pid_file() { # set MASTER_FILE, where the masters write their pid
 }
 
 signal_read_pid() { # FILE: print the pid in it; nothing when there is none. The service wrote it: it may be anything
-	read_pid_=
-	[ -f "$1" ] || return 0 # a FIFO would hold us up
-	{ read -r read_pid_ <"$1"; } 2>/dev/null || :
+	[ -f "$1" ] || return 0
+	# A FIFO that took its place would hold us up, and a line without an end would fill our memory.
+	read_pid_=$(timeout 5 head -c 32 "$1" 2>/dev/null | head -n 1) || :
 	case $read_pid_ in '' | *[!0-9]*) ;; *) echo "$read_pid_" ;; esac
 }
 

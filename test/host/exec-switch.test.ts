@@ -1,5 +1,6 @@
 // Strategies restart and exec with a real service: what it serves, and what a client sees meanwhile.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -234,6 +235,20 @@ for (const shell of shells) {
         await host.task("switch", "undo", { version: "flaky", run: "flaky", options: { reason: "failed" } });
         assert.match(await host.trialFile("evidence"), /2 of 6 samples failed/);
         assert.equal(await ask(host.port), "v1");
+      }));
+
+    test(`${name}: T13: what a process calls itself is a text and no pattern: the files that it would match say nothing`, () =>
+      withPartsHost(shell, async (host) => {
+        await host.install("v1");
+        await host.install("v2");
+        const root = join(host.base, "web");
+        const child = spawn("bash", ["-c", 'exec -a "$1" sleep 60', "bash", `${root}/version*/v1`], {
+          stdio: "ignore",
+        });
+        const arguments_ = () => readFile(`/proc/${child.pid}/cmdline`, "utf8");
+        await until("sleep", 5000, async () => (await arguments_()).startsWith(root));
+        const runs = await host.word("call", "eval", `ROOT=${root}; exec_runs ${child.pid} v2 0`);
+        assert.equal(runs.exitCode, 0, runs.stdout);
       }));
   });
 }

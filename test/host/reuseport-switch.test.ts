@@ -173,6 +173,17 @@ for (const shell of shells) {
         });
         onlyResets(answers);
       }));
+
+    test(`${name}: P7: while systemd does not say which instance serves, none is stopped`, () =>
+      withPartsHost(shell, async (host) => {
+        const silent = `CONTRACT=/dev/null
+          manager_name() { echo systemd; }
+          kv_list() { echo web@.service; }
+          systemd_ask() { return 124; }
+          systemd_call() { echo "systemctl $*"; }
+          reuseport_end_others || echo "$WHY"`;
+        assert.equal((await host.word("call", "eval", silent)).stdout, "systemctl-failed\n");
+      }));
   });
 }
 

@@ -5,7 +5,7 @@
 systemd_units() { # [service]: print the contract's units, one a line; with `service` those that are no sockets; of a template (reuseport) the instance that serves
 	for units_name_ in $(kv_list "$CONTRACT" unit); do
 		case $units_name_ in
-			*@.service) systemd_serving "${units_name_%.service}" ;;
+			*@.service) systemd_serving "${units_name_%.service}" || : ;;
 			*.socket) [ "${1-}" = service ] || echo "$units_name_" ;;
 			*) echo "$units_name_" ;;
 		esac
@@ -18,8 +18,9 @@ systemd_instances() { # print both instances of the contract's template unit; no
 	done
 }
 
-systemd_serving() { # NAME@: print its instance (a or b) that serves: the one that became active last; when none is, the one that starts, or a
-	systemd_ask show -p Id -p ActiveState -p ActiveEnterTimestampMonotonic "$1a.service" "$1b.service" | awk -v first="$1a.service" '
+systemd_serving() { # NAME@: print its instance (a or b) that serves: the one that became active last; when none is, the one that starts, or a. Nothing, and 1, when systemd does not answer: a guess would stop the one that serves
+	serving_said_=$(systemd_ask show -p Id -p ActiveState -p ActiveEnterTimestampMonotonic "$1a.service" "$1b.service") && [ -n "$serving_said_" ] || return 1
+	printf '%s\n' "$serving_said_" | awk -v first="$1a.service" '
 		function take() {
 			rank = state == "active" || state == "reloading" ? since + 1 : state == "activating" ? 0.5 : 0
 			if (id != "" && rank > best) { best = rank; first = id }
@@ -79,6 +80,7 @@ systemd_main_pid() { # print MainPID of the first unit
 	[ -n "$main_unit_" ] || return 1
 	main_pid_=$(systemd_ask show -p MainPID --value "$main_unit_") || return 1
 	[ "${main_pid_:-0}" -gt 0 ] 2>/dev/null || return 1
+	find_born "$main_pid_" || return 1 # of one that is not its child systemd does not notice that it ended
 	echo "$main_pid_"
 }
 

@@ -52,16 +52,25 @@ exec_stop() { # PID BORN SECONDS: a process of ours finishes and ends, by force 
 exec_runs() { # PID VERSION BORN-AFTER: it lives, was started after that tick, and shows no other version in its exe, directory or arguments
 	runs_born_=$(process_born "$1") || return 1
 	[ "$runs_born_" -ge "$3" ] || return 1
-	for runs_path_ in "$(readlink "/proc/$1/exe" 2>/dev/null || :)" "$(readlink "/proc/$1/cwd" 2>/dev/null || :)" $(exec_arguments "$1" | grep '^/' | grep -v '[[:space:]]' || :); do
+	runs_paths_=$(exec_paths "$1")
+	while IFS= read -r runs_path_; do
 		case $runs_path_ in
 			"$ROOT/versions/$2" | "$ROOT/versions/$2/"*) ;;
 			"$ROOT/versions/"*) return 1 ;;
 		esac
-	done
+	done <<-END
+		$runs_paths_
+	END
 }
 
-exec_arguments() { # PID: print its arguments, one a line; nothing when it is gone
-	{ tr '\0' '\n' <"/proc/$1/cmdline"; } 2>/dev/null || :
+exec_paths() { # PID: print its program, its directory and those of its arguments that are paths, one a line. Read them by lines only: what a process calls itself would be a pattern for a shell
+	readlink "/proc/$1/exe" 2>/dev/null || :
+	readlink "/proc/$1/cwd" 2>/dev/null || :
+	exec_arguments "$1" | grep '^/' || :
+}
+
+exec_arguments() { # PID: print its arguments, one a line, at most 64 KiB; nothing when it is gone
+	{ head -c 65536 "/proc/$1/cmdline" | tr '\0' '\n'; } 2>/dev/null || :
 }
 
 clock_tick() { # print the kernel's ticks since boot, the unit of process start times
@@ -181,9 +190,12 @@ exec_strays() { # print pids of successors that are not the main process: childr
 exec_is_successor() { # PID: a child of the process that hands over (in stray_old_, stray_file_) is one: by its start path, by the version it runs, or because it calls itself what that process calls itself, which no child of it did when it was asked
 	! exec_arguments "$1" | grep -qF "$ROOT/current/$(kv_get "$CONTRACT" switch.start || echo .)" || return 0
 	same_process "$stray_old_" "$(kv_get "$stray_file_" born)" || return 0
-	for successor_path_ in "$(readlink "/proc/$1/exe" 2>/dev/null || :)" "$(readlink "/proc/$1/cwd" 2>/dev/null || :)" $(exec_arguments "$1" | grep '^/' | grep -v '[[:space:]]' || :); do
+	successor_paths_=$(exec_paths "$1")
+	while IFS= read -r successor_path_; do
 		case $successor_path_ in "$ROOT/versions/${stray_file_##*/hand-over.}" | "$ROOT/versions/${stray_file_##*/hand-over.}/"*) return 0 ;; esac
-	done
+	done <<-END
+		$successor_paths_
+	END
 	successor_name_=$(exec_name "$1")
 	[ "$successor_name_" = "$(exec_name "$stray_old_")" ] && ! grep -qxF "$successor_name_" "$stray_file_.known" 2>/dev/null
 }

@@ -47,7 +47,7 @@ reuseport_start_beside() { # start what current names beside the process that ru
 		process_spawn "$swap_file_.seen" || return 1
 		return 0
 	fi
-	beside_=$(reuseport_other) || return 1
+	beside_=$(reuseport_other) || reuseport_unanswered || return 1
 	systemd_ask reset-failed "$beside_" >/dev/null || :
 	systemd_call start --no-block "$beside_" || return 1
 	uptime_cs
@@ -68,8 +68,13 @@ reuseport_other() { # print the instance that does not serve
 	case $other_serving_ in
 		*@a.service) echo "${other_serving_%a.service}b.service" ;;
 		*@b.service) echo "${other_serving_%b.service}a.service" ;;
-		*) WHY=no-template EVIDENCE="strategy reuseport needs a template unit first, such as web@.service"; return 1 ;;
+		*) return 1 ;; # systemd does not answer
 	esac
+}
+
+reuseport_unanswered() { # which instance serves is unknown, and unknown is stopped by nobody: 1 with WHY and EVIDENCE
+	WHY=systemctl-failed EVIDENCE="systemd does not say which instance of the contract's template serves"
+	return 1
 }
 
 reuseport_state() { # UNIT: print its ActiveState
@@ -104,7 +109,7 @@ reuseport_stop_unit() { # PID: stop the instance whose main process that is: one
 
 reuseport_end_others() { # no second instance stays, also none that systemd started again while both ran
 	[ "$(manager_name)" = systemd ] || return 0
-	others_unit_=$(reuseport_other) || return 0
+	others_unit_=$(reuseport_other) || reuseport_unanswered || return 1
 	case $(reuseport_state "$others_unit_") in
 		inactive | failed) ;;
 		*) systemd_call stop "$others_unit_" ;;

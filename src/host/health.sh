@@ -189,10 +189,13 @@ tcp_connects() { # ADDRESS PORT: 0 when a connection is accepted
 }
 
 health_unit() { # the unit is active within the time
-	unit_=$(kv_get "$CONTRACT" "$HEALTH.unit")
-	case $unit_ in *@.service) unit_=$(systemd_serving "${unit_%.service}") ;; esac # of a template the instance that serves
+	unit_name_=$(kv_get "$CONTRACT" "$HEALTH.unit")
 	has_tool systemctl || { WHY=no-systemd EVIDENCE="systemctl is not on this host"; return 1; }
-	until systemd_ask is-active --quiet "$unit_"; do
+	while :; do
+		unit_=$unit_name_
+		# Of a template the instance that serves.
+		case $unit_ in *@.service) unit_=$(systemd_serving "${unit_%.service}") || unit_=$unit_name_ ;; esac
+		if systemd_ask is-active --quiet "$unit_"; then break; fi
 		uptime_cs
 		if [ "$UPTIME_CS" -ge "$HEALTH_BY" ]; then
 			EVIDENCE="$unit_ is $(systemd_ask is-active "$unit_" || :)"

@@ -8,7 +8,7 @@ import type { HostWork, PlannedChange, Step } from "../model/plan.ts";
 import { type Task, taskId } from "../model/task.ts";
 import { compareText, type DifferenceInput, publishedVersion } from "./difference.ts";
 
-export interface BalancerInput extends Pick<DifferenceInput, "release" | "observations" | "published"> {
+export interface BalancerInput extends Pick<DifferenceInput, "release" | "observations" | "published" | "holds"> {
   readonly changes: readonly PlannedChange[];
   /**
    * Who runs the balancers, and how balancers know the hosts; the whole fleet, beyond the release. Without it the steps are those
@@ -101,6 +101,12 @@ function balancerHosts(
       remedy: `List ${component} at the hosts that balance, or choose another strategy for ${change.component}`,
     });
   return hosts.map((host) => {
+    const hold = input.holds.get(host);
+    if (hold !== undefined)
+      throw refused("balancer-held", change, {
+        why: `${host}, which runs ${component}, is on hold: ${hold}`,
+        remedy: `cutover resume ${host}`,
+      });
     const version = versionAt({ host, component }, change, input);
     const known = input.published.get(`${component}@${version}`)?.tasks?.find(({ name }) => name === task);
     if (known?.hasUndo !== true)

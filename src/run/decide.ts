@@ -4,6 +4,7 @@ import type { EventBody, RunOutcome } from "../model/run-event.ts";
 import type { Task } from "../model/task.ts";
 import { targetOf } from "../plan/balancer-steps.ts";
 import { type BadVersion, badVersions } from "./bad-versions.ts";
+import { outOfTraffic } from "./out-of-traffic.ts";
 import { afterOwed } from "./owed-bundles.ts";
 import { placeOf, type RunState, stepsOf } from "./run-state.ts";
 
@@ -54,10 +55,11 @@ function decideAdded(state: RunState, step: Step): Effect {
 }
 
 /** Done means every host (P10); the others may well be done, but the run is not. */
-function decideEnd({ leftOut }: RunState): Effect {
+function decideEnd(state: RunState): Effect {
+  const { leftOut } = state;
   // guard P10: a run that went on without a host is not done.
   if (leftOut.size === 0) return end("done", "every host read back");
-  return end("stuck", `left out: ${[...leftOut].sort().join(", ")}; every other host read back`);
+  return end("stuck", `left out: ${[...leftOut].sort().join(", ")}; every other host read back${outOfTraffic(state)}`);
 }
 
 function end(outcome: RunOutcome, reason: string, bad: readonly BadVersion[] = []): Effect {
@@ -243,7 +245,8 @@ function decideHold(state: RunState, step: Step, holding: Holding): Effect {
         !state.leftOut.has(host),
     );
   // guard P8: what did switch is confirmed before a person is waited for.
-  if (confirm === undefined || hosts === undefined || hosts.length === 0) return { kind: "hold", step, ...holding };
+  if (confirm === undefined || hosts === undefined || hosts.length === 0)
+    return { kind: "hold", step, ...holding, reason: `${holding.reason}${outOfTraffic(state)}` };
   if (!state.startedSteps.has(confirm.id)) return { kind: "start-step", step: confirm };
   return { kind: "run-step", step: confirm, hosts };
 }

@@ -80,7 +80,7 @@ systemd_main_pid() { # print MainPID of the first unit
 	[ -n "$main_unit_" ] || return 1
 	main_pid_=$(systemd_ask show -p MainPID --value "$main_unit_") || return 1
 	[ "${main_pid_:-0}" -gt 0 ] 2>/dev/null || return 1
-	find_born "$main_pid_" || return 1 # of one that is not its child systemd does not notice that it ended
+	find_born "$main_pid_" || return 1 # one that is not its child may have ended without its notice
 	echo "$main_pid_"
 }
 

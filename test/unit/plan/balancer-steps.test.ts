@@ -133,6 +133,7 @@ const refusals: readonly { why: string; code: string; world: World; without?: re
     code: "balancer-not-there",
     world: { ...base, observed: { lb2: "unreachable" } },
   },
+  { why: "a balancer is on hold", code: "balancer-held", world: { ...base, holds: { lb2: "being mended" } } },
   { why: "its version lacks the task", code: "balancer-task-missing", world: { ...base, components: { web, pool: { hosts: ["lb1"], version: "1.0.0" } } } }, // biome-ignore format: one line
   { why: "the task has no undo", code: "balancer-task-missing", world: { ...base, components: { web, pool: { hosts: ["lb1"], version: "1.0.0", tasks: [{ ...out, hasUndo: false }] } } } }, // biome-ignore format: one line
   { why: "balancer and backend would switch in the same batch", code: "balancer-in-step", world: { ...base, components: { web: { ...web, hosts: ["h1", "w1"] }, pool: { hosts: ["h1"], tasks: [out] } }, policy: { canaries: 1, batchSize: 1 } } }, // biome-ignore format: one line

@@ -136,9 +136,26 @@ test("a host that falls silent in its switch and is left out gets no traffic; on
   const budget = { batchSize: 2, failureBudget: 1 };
   const during = play(planWith(budget), (step, host) => (step.id === "switch.1" && host === "w2" ? "unknown" : "done"));
   assert.deepEqual(during.story.slice(0, 4), ["-w1", "-w2", "w1", "+w1"]);
+  assert.equal(during.state.reason, "left out: w2; every other host read back; out of traffic: w2");
   const before = play(planWith(budget), (step, host) => (step.id === "check" && host === "w2" ? "unknown" : "done"));
   assert.ok(!before.story.some((word) => word.endsWith("w2")), before.story.join(" "));
-  assert.equal(before.state.outcome, "stuck");
+  assert.deepEqual([before.state.outcome, before.state.reason], ["stuck", "left out: w2; every other host read back"]);
+});
+
+test("a run that waits for a person says who has no traffic meanwhile", () => {
+  const told = (failing: string) =>
+    play(planWith({ batchSize: 2 }, "manual"), (step, host) =>
+      step.id === failing && (host === "w2" || host === "lb") ? "failed" : "done",
+    ).last;
+  for (const [step, reason] of [
+    ["away.1", "away.1 failed on lb; rollback_policy is manual; out of traffic: w1, w2"],
+    ["switch.1", "switch.1 failed on w2; rollback_policy is manual; out of traffic: w1, w2"],
+    ["confirm.1", "confirm.1 failed on w2; rollback_policy is manual; out of traffic: w1, w2"],
+    ["commit", "commit failed on w2; rollback_policy is manual"],
+  ] as const) {
+    const last = told(step);
+    assert.deepEqual([last?.kind, last?.kind === "hold" ? last.reason : undefined], ["hold", reason]);
+  }
 });
 
 test("a balancer that does not answer is waited for, whatever the budget says (P7)", () => {

@@ -155,7 +155,8 @@ async function showLivePlan(
     const canRun = plans.every(({ release }) => (missing.get(release) ?? []).length === 0);
     if (exitCode === 2 && canRun) output.print([[styled("next:", "accent"), ` cutover reconcile --once${again}`]]);
     // A plan that waits for approval, and a release that cannot be planned, have said above what comes next.
-    if (exitCode === 4 && unapproved.length + failed.length === 0) output.print([[styled("next:", "accent"), " cutover status"]]);
+    if (exitCode === 4 && unapproved.length + failed.length === 0)
+      output.print([[styled("next:", "accent"), " cutover status"]]);
     output.document({
       commit,
       plans,

@@ -1,9 +1,11 @@
 // A plan for people: what changes first, then in which batches, the way back, and apart from it what is left alone. Pure.
 import type { Held, Plan, PlannedChange, PlannedPath, PlannedTransfer } from "../model/plan.ts";
+import { soaksOf } from "../model/soaks.ts";
 import { unitOrderText } from "../model/unit-order.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import { orderLine } from "../status/order-words.ts";
 import { switchWords } from "../status/switch-words.ts";
+import { trafficWords } from "../status/traffic-words.ts";
 import { editLines } from "./render-edits.ts";
 import { sliceLines } from "./render-slice.ts";
 import { type Cell, tableLines } from "./table.ts";
@@ -34,6 +36,7 @@ export function renderPlan(view: PlanView): Line[] {
     ...batchLines(plan),
     ...orderLines(plan),
     ...unitOrderLines(plan),
+    ...trafficLines(plan),
     ...restorePointLines(plan),
     ...wayBackLines(plan),
     ...editLines(plan),
@@ -119,10 +122,10 @@ function transferLines(transfers: readonly PlannedTransfer[]): Line[] {
 function batchLines({ steps }: Plan): Line[] {
   const switches = steps.filter(({ kind }) => kind === "switch");
   if (switches.length === 0) return [];
+  const soaks = soaksOf(steps);
   const shown = switches.length <= 12 ? switches : [...switches.slice(0, 6), ...switches.slice(-3)];
   const rows = shown.map((step): Cell[] => {
-    const confirm = steps.find(({ kind, batch }) => kind === "confirm" && batch === step.batch);
-    const soak = confirm?.soakSeconds ?? step.soakSeconds;
+    const soak = soaks.get(step.batch) ?? 0;
     const hosts = step.work.map(({ host }) => host);
     const tasks = step.work.flatMap(({ groups }) => groups.flat());
     const components = [...new Set(tasks.map(({ component }) => component))].join(", ");
@@ -144,6 +147,11 @@ function orderLines({ order = [], tied = [] }: Plan): Line[] {
   if (tied.length === 0) return why;
   const words = `no host may stay behind with ${tied.join(", ")}, or versions would be further apart than is allowed`;
   return [...why, [`  together: ${words}`]];
+}
+
+function trafficLines({ steps }: Plan): Line[] {
+  const words = trafficWords(steps);
+  return words === undefined ? [] : [[`  traffic: ${words}`]];
 }
 
 /** What is saved together, and whether that is hard to keep. */

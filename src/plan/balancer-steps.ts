@@ -76,11 +76,10 @@ function awayWork(leaving: readonly Leaving[], input: BalancerInput & StepPlace)
   const addresses = new Map((input.fleet ?? []).map(({ name, address }) => [name, address]));
   const tasks = new Map<string, Task>();
   for (const { change, balancer } of leaving)
-    for (const { host, version } of balancerHosts(balancer, change, input)) {
-      const { component, task: name } = balancer;
-      const id = taskId(host, component, `${name}.${change.host}`);
-      const options = { name, target: change.host, "target-address": addresses.get(change.host) ?? change.host };
-      tasks.set(id, { id, host, component, version, kind: "hook", action: "do", options });
+    for (const { host, version: to } of balancerHosts(balancer, change, input)) {
+      const target = { name: change.host, address: addresses.get(change.host) ?? change.host };
+      const task = targetedTask({ host, component: balancer.component, to }, { name: balancer.task }, target);
+      tasks.set(task.id, task);
     }
   const byHost = Map.groupBy(
     [...tasks.values()].sort((a, b) => compareText(a.id, b.id)),
@@ -186,6 +185,17 @@ function refused(
 /** Components whose hosts a plan for these versions has to know about, beside its own. */
 export function balancersOf(published: Iterable<{ readonly balancer?: Balancer }>): Set<string> {
   return new Set([...published].flatMap(({ balancer }) => (balancer === undefined ? [] : [balancer.component])));
+}
+
+/** A task of a balancer about one host, whose name its id ends with. */
+export function targetedTask(
+  { host, component, to: version }: Pick<PlannedChange, "host" | "component" | "to">,
+  { name }: { readonly name: string },
+  target: Pick<Host, "name" | "address">,
+): Task {
+  const options = { name, target: target.name, "target-address": target.address };
+  const id = taskId(host, component, `${name}.${target.name}`);
+  return { id, host, component, version, kind: "hook", action: "do", options };
 }
 
 /** Whom the task of a balancer is about. */

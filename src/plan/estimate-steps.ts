@@ -1,6 +1,7 @@
 // What a plan is expected to take, from how long the last run took on its hosts. For people; nothing is decided by it. Pure.
 import type { Plan, PlannedChange, Step } from "../model/plan.ts";
 import type { StepEstimate } from "../model/review.ts";
+import { soaksOf } from "../model/soaks.ts";
 import type { ComponentTiming } from "../model/status.ts";
 
 export interface EstimateInput {
@@ -47,14 +48,12 @@ interface Batches {
 
 function batchesOf(steps: readonly Step[]): Batches {
   const ofPlace = new Map<string, number>();
-  const soakSeconds = new Map<number, number>();
-  for (const { kind, batch, work, soakSeconds: soak } of steps) {
-    if (kind === "confirm") soakSeconds.set(batch, soak);
+  for (const { kind, batch, work } of steps) {
     if (kind !== "switch") continue;
     for (const { host, groups } of work)
       for (const { component } of groups.flat()) ofPlace.set(`${host}/${component}`, batch);
   }
-  return { ofPlace, soakSeconds };
+  return { ofPlace, soakSeconds: soaksOf(steps) };
 }
 
 /** Batches go one after the other, each with its confirmation and soak. */

@@ -1,6 +1,7 @@
 // The order of a plan as a picture: components from top to bottom, their batches from left to right. Never a node per host:
 // ten thousand of them draw as many boxes as ten (Mermaid gives up at 500 edges). Pure.
 import type { OrderEdge, Plan, PlannedChange, Step } from "../model/plan.ts";
+import { soaksOf } from "../model/soaks.ts";
 
 interface Stage {
   readonly components: readonly string[];
@@ -18,9 +19,7 @@ const namesInTitle = 3;
 export function reviewMermaid({ plan, changes }: { plan: Plan; changes: readonly PlannedChange[] }): string[] {
   const stages = stagesOf(plan.steps);
   if (stages.length === 0) return [];
-  const soaks = new Map(
-    plan.steps.filter(({ kind }) => kind === "confirm").map((step) => [step.batch, step.soakSeconds]),
-  );
+  const soaks = soaksOf(plan.steps);
   const versions = versionsOf(changes);
   const drawn = foldMiddle(stages, stageLimit);
   const boxes = drawn.flatMap((entry, index) =>

@@ -10,6 +10,7 @@ import type { Detail } from "./review-detail.ts";
 import { editLines } from "./review-edits.ts";
 import { intendedChanges, totalBytes, transferBytes, type VersionStep, versionSteps } from "./review-facts.ts";
 import { reviewMermaid } from "./review-mermaid.ts";
+import { trafficWords } from "./traffic-words.ts";
 import { counted, formatCount, formatDuration } from "./units.ts";
 
 export function releaseLines(review: ReleaseReview, detail: Detail): string[] {
@@ -29,6 +30,7 @@ export function releaseLines(review: ReleaseReview, detail: Detail): string[] {
     impactLines(steps, review),
     picture,
     orderParts(plan.order ?? [], detail),
+    trafficParts(plan),
     restorePointParts(plan),
     editLines(plan.edits ?? [], detail),
     ...heldParts(plan.held, detail),
@@ -208,6 +210,11 @@ function impactLines(steps: readonly VersionStep[], { plan, totalHosts, risks }:
 function orderParts(order: readonly OrderEdge[], { rows }: Detail): string[] {
   if (order.length === 0) return [];
   return [`**Order**: ${orderLine(order, { limit: rows, name: (text) => code(text) })}`];
+}
+
+function trafficParts({ steps }: ReleaseReview["plan"]): string[] {
+  const words = trafficWords(steps, (text) => code(text));
+  return words === undefined ? [] : [`**Traffic**: ${words}`];
 }
 
 function restorePointParts({ restorePoint }: ReleaseReview["plan"]): string[] {

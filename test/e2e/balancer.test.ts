@@ -5,6 +5,7 @@ import { type TestContext, test } from "node:test";
 import { withLease } from "../../src/app/controller.ts";
 import type { RollBackResult } from "../../src/app/roll-back.ts";
 import { rollBackRelease } from "../../src/app/roll-back.ts";
+import { runTask } from "../../src/app/tasks/run-task.ts";
 import { readTaskBook } from "../../src/app/tasks/task-book.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
 import { afterWrite, controllerGone } from "../support/after-write.ts";
@@ -63,6 +64,23 @@ test(
       assert.deepEqual(await world.servers(), bothUp);
       assert.deepEqual(await versions(world), ["1.0.0", "1.0.0"]);
     }),
+);
+
+test("a person takes a host out of traffic and puts it back by hand; the last one is refused", options, () =>
+  withBalancer(async (world) => {
+    await install(world, ["1.0.0"]);
+    assert.equal((await byHand(world, "host-1", "do")).state.outcome, "done");
+    assert.deepEqual(await world.servers(), { "host-1": "MAINT", "host-2": "UP" });
+    const last = await byHand(world, "host-2", "do");
+    assert.equal(last.state.outcome, "stuck");
+    assert.match(
+      last.state.tasks.get("host-3/haproxy-pool/pool.host-2")?.evidence ?? "",
+      /the last one in traffic of web/,
+    );
+    assert.equal((await byHand(world, "host-1", "undo")).state.outcome, "done");
+    assert.deepEqual(await world.servers(), bothUp);
+    await assert.rejects(byHand(world, "host-9", "do"), /The fleet has no host host-9/);
+  }),
 );
 
 test(
@@ -184,6 +202,29 @@ async function openUndos(world: BalancedWorld): Promise<string[]> {
     const { tasks } = await readTaskBook(journal, undefined);
     return tasks.flatMap(({ id, action, isOpen }) => (action === "undo" && isOpen ? [id] : []));
   });
+}
+
+function byHand(world: BalancedWorld, target: string, action: "do" | "undo") {
+  return world.withController((controller) =>
+    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(120_000) }, (lease, signal) =>
+      runTask(
+        {
+          ...{
+            controller,
+            lease,
+            signal,
+            by: "anna",
+            reason: "to look at it",
+            action,
+            isDryRun: false,
+            version: undefined,
+          },
+          watcher: { onEvent: () => {}, onBytes: () => {} },
+        },
+        { run: undefined, id: `host-3/haproxy-pool/pool.${target}` },
+      ),
+    ),
+  );
 }
 
 function rollBack(world: BalancedWorld): Promise<RollBackResult> {

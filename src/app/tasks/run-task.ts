@@ -8,6 +8,7 @@ import type { Observation } from "../../model/observation.ts";
 import type { Plan, Step, TaskGroup } from "../../model/plan.ts";
 import type { PublishedTask, PublishedVersion } from "../../model/published-version.ts";
 import type { Task, TaskAction, TaskKind } from "../../model/task.ts";
+import { targetedTask } from "../../plan/balancer-steps.ts";
 import { hookTask, makeTask } from "../../plan/host-tasks.ts";
 import { isOwed } from "../../run/owed-bundles.ts";
 import { placeOf } from "../../run/run-state.ts";
@@ -47,7 +48,8 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
   const { published } = await loadVersion(controller, { component, version, trust });
   if (open?.state.plan !== undefined)
     refuseOtherVersion(published, plannedVersions(open.state.plan)(`${component}@${version}`), "in-run");
-  const task = await takingBack(act, { task: taskOf(act, { published, host, name }), published, open: open?.run });
+  const asked = taskOf(act, { published, host, name, fleet: loaded.desired.hosts });
+  const task = await takingBack(act, { task: asked, published, open: open?.run });
   if (open !== undefined) {
     const ahead = isOwed(open.state, { host: host.name, component }) ? bringing(task) : [];
     const step = byHandStep(nextByHand(open), host.name, [...ahead, [task]]);
@@ -75,7 +77,7 @@ async function takingBack(
   }: { readonly task: Task; readonly published: PublishedVersion; readonly open: string | undefined },
 ): Promise<Task> {
   if (action === "do") return task;
-  const name = task.id.split("/")[2];
+  const name = task.options.name ?? task.id.split("/")[2];
   const hasUndo = task.kind === "drain" || (published.tasks ?? []).some((each) => each.name === name && each.hasUndo);
   return undoByHand(controller.journal, { task, hasUndo, open });
 }
@@ -102,14 +104,24 @@ function currentOf(observation: Observation, { host, component }: { host: Host; 
   });
 }
 
-function taskOf(
-  { action, isDryRun }: RunTaskAct,
-  { published, host, name }: { readonly published: PublishedVersion; readonly host: Host; readonly name: string },
-): Task {
+interface AskedOf {
+  readonly published: PublishedVersion;
+  readonly host: Host;
+  readonly name: string;
+  readonly fleet: readonly Host[];
+}
+
+function taskOf({ action, isDryRun }: RunTaskAct, { published, host, name, fleet }: AskedOf): Task {
   const { component, version, tasks = [] } = published;
   const place = { host: host.name, component, to: version };
-  const found = tasks.find((task) => task.name === name);
-  if (found !== undefined) return dryOrNot(hookTask(place, found), { found, action, isDryRun });
+  // A balancer's task about another host: `pool.web-1`.
+  const dot = name.indexOf(".");
+  const target = dot === -1 ? undefined : name.slice(dot + 1);
+  const found = tasks.find((task) => task.name === (dot === -1 ? name : name.slice(0, dot)));
+  if (found !== undefined) {
+    const own = target === undefined ? hookTask(place, found) : targetedTask(place, found, knownHost(fleet, target));
+    return dryOrNot(own, { found, action, isDryRun });
+  }
   const kind = aloneKinds.find((each) => each === name);
   if (kind !== undefined && !isDryRun) return makeTask(place, kind, { action });
   const known = [...tasks.map((task) => task.name), ...aloneKinds];

@@ -1,7 +1,7 @@
 // A controller's home for one grade: made by `init`, with keys of its own, but with the user's release keys in its Trust and the
 // user's artifact repository. Everything is real; nothing of the user's own home is touched.
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parse, stringify } from "yaml";
 import { type Controller, withLease } from "../../app/controller.ts";
 import { enrolHost } from "../../app/enrol-host.ts";
@@ -51,7 +51,7 @@ export async function makeGradeHome(
     ...(isWhole
       ? {}
       : { stateDirectory: host.stateDirectory, prefix: host.prefix, authorizedKeysFile: host.authorizedKeysFile }),
-    bases: [...new Set(all.map(({ contract }) => contract.root.replace(/\/[^/]+$/, "")))],
+    bases: [...new Set(all.map(({ contract }) => dirname(contract.root)))],
     serviceAddress: host.address,
     hostKeys: host.hostKeys,
     components: all.map(({ contract }) => contract.name),

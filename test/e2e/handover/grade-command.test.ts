@@ -1,6 +1,6 @@
 // `cutover grade` as a user types it: a service that keeps its promise, and one that promises more than its strategy can give.
 import assert from "node:assert/strict";
-import { cp, mkdir, writeFile } from "node:fs/promises";
+import { access, cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -26,7 +26,7 @@ async function withPublishedWeb(
     const { config } = await initRelease(home, { keyMaker });
     const port = await freePort(["127.0.1.1"]);
     const component = Component.parse({
-      ...{ apiVersion: "cutover/v1", kind: "Component", name: "web", root: "/srv/web", manager: "process" },
+      ...{ apiVersion: "cutover/v1", kind: "Component", name: "web", root: "/opt/apps/web", manager: "process" },
       ...{ env: { PORT: String(port) }, health: [{ kind: "http", url: `http://self:${port}/` }] },
       ...fields,
     });
@@ -78,6 +78,7 @@ test(
         report.measured.notSpoken.map(({ kind }) => kind),
         ["http2"],
       );
+      await assert.rejects(access("/opt/apps"), { code: "ENOENT" }, "a loopback host keeps to its own directory");
       assert.deepEqual(report.unmeasured, ["long", "http2", "websocket", "sse", "tcp"]);
     }),
 );

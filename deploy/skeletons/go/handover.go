@@ -151,12 +151,12 @@ type Graceful struct {
 	*http.Server
 	draining atomic.Bool
 	mutex    sync.Mutex
-	open     map[net.Conn]struct{}
+	open     map[net.Conn]http.ConnState
 }
 
 // NewGraceful serves the handler; /ready says whether this process wants new clients.
 func NewGraceful(handler http.Handler) *Graceful {
-	g := &Graceful{open: map[net.Conn]struct{}{}}
+	g := &Graceful{open: map[net.Conn]http.ConnState{}}
 	g.Server = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if g.draining.Load() {
@@ -174,10 +174,8 @@ func NewGraceful(handler http.Handler) *Graceful {
 		ConnState: func(conn net.Conn, state http.ConnState) {
 			g.mutex.Lock()
 			defer g.mutex.Unlock()
-			switch state {
-			case http.StateNew:
-				g.open[conn] = struct{}{}
-			case http.StateClosed, http.StateHijacked:
+			g.open[conn] = state
+			if state == http.StateClosed || state == http.StateHijacked {
 				delete(g.open, conn)
 			}
 		},
@@ -188,25 +186,41 @@ func NewGraceful(handler http.Handler) *Graceful {
 }
 
 // Drain ends the server. Readiness goes first; `unready` later, when balancers have seen it, no new connection is taken; each client is told
-// with its next answer to go elsewhere. Idle clients that ask nothing within `patience` are sent away, requests under way are waited for.
-func (g *Graceful) Drain(listeners []net.Listener, unready, patience time.Duration) {
+// with its next answer to go elsewhere. Idle clients that ask nothing within `patience` are sent away; requests under way are waited for, and
+// for `longest` those that have connected and not asked yet: their first request is on its way, or their TLS handshake.
+func (g *Graceful) Drain(listeners []net.Listener, unready, patience, longest time.Duration) {
 	g.draining.Store(true)
 	time.Sleep(unready)
 	for _, listener := range listeners {
 		listener.Close() // a successor has its own
 	}
-	for end := time.Now().Add(patience); time.Now().Before(end) && g.connections() > 0; {
-		time.Sleep(20 * time.Millisecond)
+	// Rounds, not the clock: while a machine stood still, nobody could ask.
+	const round = 20 * time.Millisecond
+	for waited := time.Duration(0); waited < longest; waited += round {
+		fresh, idle := g.waiting()
+		if fresh == 0 && (idle == 0 || waited >= patience) {
+			break
+		}
+		time.Sleep(round)
 	}
 	if err := g.Shutdown(context.Background()); err != nil { // GOAWAY to what is left; host.sh kills who takes too long
 		log.Print(err)
 	}
 }
 
-func (g *Graceful) connections() int {
+// waiting counts the connections on which no request is under way: those that had none yet, and the idle ones.
+func (g *Graceful) waiting() (fresh, idle int) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	return len(g.open)
+	for _, state := range g.open {
+		switch state {
+		case http.StateNew:
+			fresh++
+		case http.StateIdle:
+			idle++
+		}
+	}
+	return fresh, idle
 }
 
 // ownVersion is the file `version` beside the program.

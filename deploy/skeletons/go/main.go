@@ -62,7 +62,7 @@ func main() {
 			log.Printf("cannot start %s: %v", os.Getenv("CUTOVER_START"), err)
 		}
 	}
-	server.Drain(listeners, seconds("UNREADY_SECONDS", 0), seconds("DRAIN_SECONDS", 3))
+	server.Drain(listeners, seconds("UNREADY_SECONDS", 0), seconds("DRAIN_SECONDS", 10), seconds("LONGEST_DRAIN_SECONDS", 15))
 }
 
 func answer(w http.ResponseWriter, version string) {

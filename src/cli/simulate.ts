@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { ExitCode, UsageError } from "../errors.ts";
 import { examples, type Options, optionalText, type Register } from "./command.ts";
 import { renderFailure, renderSimulated } from "./render-simulation.ts";
+import { saveSimulation } from "./save-simulation.ts";
 
 export function addSimulate(program: Command, register: Register): void {
   const command = program
@@ -15,6 +16,7 @@ export function addSimulate(program: Command, register: Register): void {
     .option("--seeds <n>", "how many worlds, one a seed", "1")
     .option("--hosts <n>", "so many hosts instead of a number from the seed")
     .option("--faults <kinds>", "only these, separated by commas; `none` for a world without any (default: all)")
+    .option("--report <file>", "write what was found there as well, with the date")
     .summary("Prove promises in simulated worlds")
     .description(
       "Run the planner, the engine and its journal against simulated hosts, clocks, links and crashes, and check the promises " +
@@ -30,7 +32,7 @@ export function addSimulate(program: Command, register: Register): void {
         ["cutover plan --json > plan.json; cutover simulate plan.json --seeds 200", "a plan before it runs"],
       ),
     );
-  register(command, async ({ output, signal }, { args, options }) => {
+  register(command, async ({ output, services, signal }, { args, options }) => {
     const { simulate } = await import("../app/simulate.ts");
     const firstSeed = wholeNumber(options, "seed") ?? 1;
     const seeds = wholeNumber(options, "seeds") ?? 1;
@@ -52,8 +54,17 @@ export function addSimulate(program: Command, register: Register): void {
         return !signal.aborted;
       },
     });
-    signal.throwIfAborted();
     const { failure, ...progress } = result;
+    const report = optionalText(options, "report");
+    if (report !== undefined)
+      await saveSimulation(report, {
+        ...result,
+        firstSeed,
+        at: new Date(),
+        seconds: seconds(),
+        version: services.version,
+      });
+    signal.throwIfAborted();
     output.print([renderSimulated(progress, seconds()), ...(failure === undefined ? [] : renderFailure(failure))]);
     output.document({ firstSeed, ...progress, seconds: seconds(), failure: failure ?? null });
     return failure === undefined ? ExitCode.done : ExitCode.bug;

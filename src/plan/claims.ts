@@ -86,7 +86,11 @@ export function conflictsBetween(wanted: Claims, held: Claims): Conflict[] {
 }
 
 function samePlaces(wanted: Claims, held: Claims): Conflict[] {
-  const shared = [...wanted.places].flatMap(([key, place]) => (held.places.has(key) ? [place] : []));
+  const shared = [...wanted.places].flatMap(([key, place]) => {
+    // guard R33: what an open run claims is handed over by no other one.
+    if (!held.places.has(key)) return [];
+    return [place];
+  });
   return [...Map.groupBy(shared, ({ component }) => component)].map(([component, places]) => ({
     kind: "claimed",
     component,

@@ -167,7 +167,8 @@ function compare(input: DifferenceInput, target: DesiredTarget, wanted: Publishe
   // Large fleets: where a change starts as it is meant to, which is nearly everywhere, it is its own intent.
   if (change.from === committed.from && change.fromTree === committed.fromTree)
     return same ? { change } : { change, intended: change };
-  return { change: { ...change, intended: committed }, ...(same ? {} : { intended: changeFrom(committed) }) };
+  const intended = withDrain(changeFrom(committed), seen);
+  return { change: { ...change, intended: committed }, ...(same ? {} : { intended }) };
 }
 
 function seenStart(seen: ObservedComponent | undefined): Start {

@@ -52,9 +52,10 @@ export interface History {
   readonly damageTold: Set<string>;
   /** By `run host`: the run ended stuck because its way back failed on that host, and said so; a person may ask for it again. */
   readonly stuckWaysBack: Set<string>;
-  /** What the newest plan left alone, and what it means to do later. */
-  held: Plan["held"];
-  waiting: Plan["waiting"];
+  /** By release, the newest plan: what it left alone, and what it means to do later. */
+  readonly newest: Map<string, Pick<Plan, "held" | "waiting">>;
+  /** By `disk host component`: the run that was handed something over there last. */
+  readonly writers: Map<string, string>;
   /** Plans, as text, that were made again from the same inputs in another order. */
   readonly plansTurned: Set<string>;
   /** Runs that were planned. */
@@ -74,8 +75,8 @@ export function makeHistory(scenario: Scenario): History {
     tampered: new Set(),
     damageTold: new Set(),
     stuckWaysBack: new Set(),
-    held: [],
-    waiting: [],
+    newest: new Map(),
+    writers: new Map(),
     plansTurned: new Set(),
     plannedRuns: 0,
   };
@@ -119,9 +120,15 @@ export function remember(history: History, now: number, fact: Fact): void {
       return;
     }
     case "planned":
-      history.held = fact.plan.held;
-      history.waiting = fact.plan.waiting;
+      history.newest.set(fact.plan.release, fact.plan);
       return;
+    case "submitted": {
+      const { host, step } = fact;
+      const disk = diskOf(history, step.run);
+      for (const { component } of step.groups.flat())
+        history.writers.set(`${disk} ${host.name} ${component}`, step.run);
+      return;
+    }
     case "sent":
       history.runs.get(`${fact.disk} ${fact.fence.run}`)?.sent.add(`${fact.step}/${fact.host}`);
       return;
@@ -191,6 +198,11 @@ function rememberEvent(history: History, now: number, { disk, event }: Journaled
     default:
       return;
   }
+}
+
+/** The controller whose journal has the run; ids of runs are given once in a world. */
+export function diskOf({ runs }: History, run: string): string | undefined {
+  return [...runs.keys()].find((key) => key.endsWith(` ${run}`))?.split(" ")[0];
 }
 
 /** What simulated operators say. */

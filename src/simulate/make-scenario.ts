@@ -43,11 +43,27 @@ export function makeScenario({ seed, hosts: wanted, faults: kinds }: ScenarioOpt
       drift: random.pick(["report", "heal"]),
     },
     rollbackPolicy: random.pick(["auto", "auto", "release", "manual"]),
-    concurrency: count > 100 ? 64 : count > 12 ? 16 : random.pick([1, 2, 4, 16]),
+    concurrency: concurrencyOf(random, count),
     patienceMs: random.pick([5_000, 30_000, 120_000]),
     faults: makeFaults(random, { hosts: names, components, kinds }),
     ...restorePointOf(seed, components),
+    ...releasesOf(seed, components),
   };
+}
+
+/** A batch takes less time than its shortest trial: one by one, many hosts would be past their deadline before the last has switched. */
+function concurrencyOf(random: Random, hosts: number): number {
+  if (hosts > 12) return hosts > 100 ? 64 : 16;
+  return Math.max(random.pick([1, 2, 4, 16]), hosts > 6 ? 2 : 1);
+}
+
+/** In one world of five with some components they are two releases, and both may ask for one of them. */
+function releasesOf(seed: number, components: readonly SimulatedComponent[]): Pick<Scenario, "releases"> {
+  const random = makeRandom(seed, "releases");
+  if (components.length < 2 || !random.chance(5)) return {};
+  const names = components.map(({ name }) => name);
+  const cut = 1 + random.below(names.length - 1);
+  return { releases: [names.slice(0, cut + random.below(2)), names.slice(cut)] };
 }
 
 /** In one world of four; some are too narrow for hosts that are slow. */

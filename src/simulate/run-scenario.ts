@@ -1,6 +1,7 @@
 // One scenario from its beginning until the world rests or a promise breaks.
 import { CutoverError } from "../errors.ts";
-import { controllerStream, liveAsController } from "./controller.ts";
+import { liveAsController } from "./controller.ts";
+import { controllerStream } from "./life.ts";
 import { type JournalDisk, makeJournalDisk, makeMemoryJournal } from "./memory-journal.ts";
 import { makeProcess, type SimProcess } from "./process.ts";
 import { makeRandom } from "./random.ts";
@@ -117,7 +118,7 @@ function makeControllers(world: World): Controllers {
         journal,
         executor,
         fleet: world.fleet,
-        release: world.release,
+        releases: world.releases,
         published: versions.published,
         acquire() {
           holder = mine;

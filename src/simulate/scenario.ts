@@ -15,6 +15,8 @@ export interface Scenario {
   readonly rollbackPolicy: RollbackPolicy;
   /** Of its components those that have a backup. */
   readonly restorePoint?: RestorePointTerms;
+  /** Names of components, by release; all in one when absent. No order leads from one release to another; a component may be in two. */
+  readonly releases?: readonly (readonly string[])[];
   /** Splits and gates of the plan. */
   readonly edits?: readonly NamedEdit[];
   readonly concurrency: number;

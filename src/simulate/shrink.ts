@@ -77,8 +77,12 @@ function withComponents(scenario: Scenario, keep: (index: number) => boolean): S
 function consistent(scenario: Scenario): Scenario {
   const hosts = new Set(scenario.hosts.map(({ name }) => name));
   const components = new Set(scenario.components.map(({ name }) => name));
+  const releases = scenario.releases
+    ?.map((names) => names.filter((name) => components.has(name)))
+    .filter((names) => names.length > 0);
   return {
     ...scenario,
+    ...(releases === undefined ? {} : { releases }),
     components: scenario.components.map((component) => ({
       ...component,
       dependsOn: component.dependsOn.filter((name) => components.has(name)),

@@ -3,13 +3,13 @@
 import type { DesiredRelease } from "../model/desired.ts";
 import type { Host } from "../model/fleet.ts";
 import type { JournalEvent } from "../model/run-event.ts";
-import { controllerStream } from "./controller.ts";
 import type { EventQueue } from "./event-queue.ts";
 import { makeEventQueue } from "./event-queue.ts";
 import { type Fact, factLine } from "./fact.ts";
 import { type History, holdReason, makeHistory, remember } from "./history.ts";
 import { makeSimHost, type SimHost } from "./host/sim-host.ts";
 import { makeCommitted } from "./host/truth.ts";
+import { controllerStream } from "./life.ts";
 import { type JournalDisk, makeJournalDisk } from "./memory-journal.ts";
 import { makeNetwork, type Network } from "./network.ts";
 import { promiseChecks } from "./promises/promise-checks.ts";
@@ -39,7 +39,7 @@ export interface World {
   facts: number;
   epoch: number;
   skewMs: number;
-  release(): DesiredRelease;
+  releases(): readonly DesiredRelease[];
   /** Changes what git asks for. */
   push(component: string, version: string): void;
   tell(fact: Fact): void;
@@ -66,7 +66,7 @@ export function makeWorld(scenario: Scenario, onLine?: (line: string) => void): 
     facts: 0,
     epoch: 0,
     skewMs: 0,
-    release: () => releaseOf(scenario, targets),
+    releases: () => releasesOf(scenario, targets),
     push: (component, version) => void targets.set(component, version),
     tell(fact) {
       world.facts += 1;
@@ -172,19 +172,33 @@ function fleetHost(name: string): Host {
   };
 }
 
-function releaseOf(scenario: Scenario, targets: ReadonlyMap<string, string>): DesiredRelease {
+function releasesOf(scenario: Scenario, targets: ReadonlyMap<string, string>): readonly DesiredRelease[] {
+  const { releases = [scenario.components.map(({ name }) => name)] } = scenario;
+  return releases.map((names, index) => {
+    const components = scenario.components.filter(({ name }) => names.includes(name));
+    return releaseOf({ ...scenario, components }, { name: index === 0 ? "simulated" : `beside-${index}`, targets });
+  });
+}
+
+interface ReleaseParts {
+  readonly name: string;
+  readonly targets: ReadonlyMap<string, string>;
+}
+
+function releaseOf(scenario: Scenario, { name: release, targets }: ReleaseParts): DesiredRelease {
   const { restorePoint: terms } = scenario;
   const saved = scenario.components.flatMap(({ name, hasBackup }) => (hasBackup ? [name] : []));
+  const mine = new Set(scenario.components.map(({ name }) => name));
   const parts = saved.filter((name) => terms?.components.includes(name));
   return {
     ...(terms === undefined || parts.length === 0 ? {} : { restorePoint: { ...terms, components: parts } }),
-    name: "simulated",
+    name: release,
     rollbackPolicy: scenario.rollbackPolicy,
     policy: { name: "simulated", approval: "merge", ...scenario.policy },
     ...(scenario.edits === undefined ? {} : { edits: scenario.edits }),
     components: scenario.components.map(({ name, hosts, dependsOn, to, targets: own = {} }) => ({
       name,
-      dependsOn,
+      dependsOn: dependsOn.filter((other) => mine.has(other)),
       targets: hosts.map((host) => ({ host, version: targets.get(name) ?? own[host] ?? to })),
     })),
   };

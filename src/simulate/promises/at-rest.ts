@@ -1,4 +1,5 @@
 // R5: once nothing goes wrong any more, the world comes to rest: as git asks, or as the plan says why not.
+import type { Plan } from "../../model/plan.ts";
 import type { History } from "../history.ts";
 import type { ComponentTruth, HostTruth } from "../host/truth.ts";
 import type { PromiseCheck } from "./promise-check.ts";
@@ -9,7 +10,8 @@ export const atRest: PromiseCheck = {
   check: ({ fact, history, hosts }) => {
     if (fact.kind !== "rested") return undefined;
     if (fact.why === "given-up") return isBeyondRepair(history, hosts) ? undefined : "passes go on and on";
-    const unseen = history.held.find(({ host, reason }) => reason === "unreachable" && hosts.get(host)?.isUp);
+    const held = heldOf(history);
+    const unseen = held.find(({ host, reason }) => reason === "unreachable" && hosts.get(host)?.isUp);
     if (unseen !== undefined) return `${unseen.host} answers, and counts as unreachable`;
     for (const { name, components } of hosts.values())
       for (const component of components.values()) {
@@ -57,17 +59,25 @@ function openOf({ trial, current, committed }: ComponentTruth): string | undefin
   return `rests on ${current}, not on ${committed?.version ?? "nothing"}`;
 }
 
-function isTold({ held, waiting }: History, host: string, component: string): boolean {
+function heldOf({ newest }: History): Plan["held"] {
+  return [...newest.values()].flatMap(({ held }) => held);
+}
+
+function isTold(history: History, host: string, component: string): boolean {
   const isOf = (one: { readonly host: string; readonly component: string | undefined }) =>
     one.host === host && (one.component === undefined || one.component === component);
-  return held.some(isOf) || waiting.some(isOf);
+  return heldOf(history).some(isOf) || [...history.newest.values()].some(({ waiting }) => waiting.some(isOf));
 }
 
 /** A release that is stalled brings nothing back: what keeps it also says what it left out of service. */
-function isToldDrained({ held }: History, host: string, { name }: ComponentTruth): boolean {
-  return held.some((one) => one.host === host && one.evidence.includes(`took ${name} out of service`));
+function isToldDrained(history: History, host: string, { name }: ComponentTruth): boolean {
+  const isOf = (one: { readonly host: string; readonly component: string }) =>
+    one.host === host && one.component === name;
+  const waits = [...history.newest.values()].flatMap(({ waiting }) => waiting.filter(isOf));
+  if (waits.some(({ drainedBy }) => drainedBy !== undefined)) return true;
+  return heldOf(history).some((one) => one.host === host && one.evidence.includes(`took ${name} out of service`));
 }
 
-function isCalledDrift({ held }: History, host: string, component: string): boolean {
-  return held.some((one) => one.reason === "drifted" && one.host === host && one.component === component);
+function isCalledDrift(history: History, host: string, component: string): boolean {
+  return heldOf(history).some((one) => one.reason === "drifted" && one.host === host && one.component === component);
 }

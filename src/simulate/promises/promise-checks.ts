@@ -5,6 +5,7 @@ import { completeVersion, previousVersion } from "./complete-version.ts";
 import { deadline } from "./deadline.ts";
 import { failureBudget, leftOutWithinBudget } from "./failure-budget.ts";
 import { onceOnly, replayed } from "./harmless-replay.ts";
+import { oneClaim } from "./one-claim.ts";
 import { oneWriter } from "./one-writer.ts";
 import type { PromiseCheck } from "./promise-check.ts";
 import { heldForAReason, quarantine } from "./quarantine.ts";
@@ -16,6 +17,7 @@ export const promiseChecks: readonly PromiseCheck[] = [
   completeVersion,
   previousVersion,
   oneWriter,
+  oneClaim,
   onceOnly,
   replayed,
   neverSuccess,

@@ -1,5 +1,5 @@
 // P10: done means N of N hosts read back, not commands sent.
-import { plannedStep, runOf } from "../history.ts";
+import { type History, plannedStep, runOf } from "../history.ts";
 import type { PromiseCheck } from "./promise-check.ts";
 
 export const hostReadBack: PromiseCheck = {
@@ -25,6 +25,16 @@ export const hostReadBack: PromiseCheck = {
   },
 };
 
+function didCommit(
+  { ended }: History,
+  { run, host, component }: { run: string; host: string; component: string },
+): boolean {
+  const task = ` ${host}/${component}/commit do`;
+  return [...ended].some(
+    ([key, state]) => state === "done" && key.startsWith(`${host} ${run} commit`) && key.endsWith(task),
+  );
+}
+
 export const everyHost: PromiseCheck = {
   promise: "P10",
   title: "a run is done only when every host of its plan runs and committed what was planned",
@@ -33,10 +43,9 @@ export const everyHost: PromiseCheck = {
     const run = history.runs.get(`${fact.disk} ${runOf(fact.event)}`);
     for (const { host, component, to } of run?.plan.changes ?? []) {
       if (history.tampered.has(`${host} ${component}`)) continue;
-      const there = hosts.get(host)?.components.get(component);
-      const committed = there?.committed;
-      // Another controller may have gone on from there meanwhile.
-      if (committed?.version !== to && history.fences.get(host)?.runs.has(runOf(fact.event)))
+      const committed = hosts.get(host)?.components.get(component)?.committed;
+      // It was, and another run went on from there before this one was read back.
+      if (committed?.version !== to && !didCommit(history, { run: runOf(fact.event), host, component }))
         return `done, though ${host}/${component} has committed ${committed?.version ?? "nothing"}, not ${to}`;
     }
     return undefined;

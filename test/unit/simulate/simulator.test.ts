@@ -46,12 +46,16 @@ test("every kind of fault strikes in some of the first seeds, and can be asked f
     for (const { kind } of makeScenario({ seed, faults: ["reboot"] }).faults) assert.equal(kind, "reboot");
 });
 
-test("a world without faults ends with every host on what git asks for, in one run", async () => {
+test("a world without faults ends with every host on what git asks for, in one run of each release", async () => {
   for (let seed = 1; seed <= 25; seed++) {
     const scenario = makeScenario({ seed, faults: [] });
-    const moves = scenario.components.some(({ from, to }) => from !== to);
+    const moving = new Set(scenario.components.flatMap(({ name, from, to }) => (from === to ? [] : name)));
+    const { releases = [[...moving]] } = scenario;
+    const most = releases.filter((names) => names.some((name) => moving.has(name))).length;
     const { violation, runs } = await runScenario(scenario);
-    assert.deepEqual([violation, runs], [undefined, moves ? 1 : 0], `seed ${seed}`);
+    assert.equal(violation, undefined, `seed ${seed}`);
+    // What two releases ask for is brought by one of them.
+    assert.ok(runs <= most && runs >= Math.min(moving.size, 1), `seed ${seed}: ${runs} runs, at most ${most}`);
   }
 });
 

@@ -1,0 +1,192 @@
+// What one controller process does with plans and runs in a simulated world: it plans, starts, takes up and remembers with the
+// production code. When it does so is for its passes to say.
+import { CutoverError } from "../errors.ts";
+import type { DesiredRelease } from "../model/desired.ts";
+import { digestOf } from "../model/digest.ts";
+import type { Host } from "../model/fleet.ts";
+import type { Plan } from "../model/plan.ts";
+import type { PublishedVersion } from "../model/published-version.ts";
+import type { EventBody } from "../model/run-event.ts";
+import type { Task } from "../model/task.ts";
+import type { Delivery } from "../model/transfer.ts";
+import { observeFleet } from "../observed/observe-fleet.ts";
+import { makePlan } from "../plan/make-plan.ts";
+import type { Clock, ExecutorPort, JournalPort } from "../ports.ts";
+import { makeAppender } from "../run/append.ts";
+import { leaveOutHeld } from "../run/decide.ts";
+import { driveRun } from "../run/drive-run.ts";
+import { reduce } from "../run/machine.ts";
+import { replayRun, runStream } from "../run/replay.ts";
+import { initialRunState, type RunState } from "../run/run-state.ts";
+import type { Fact } from "./fact.ts";
+import { type OperatorChoice, operatorDecides } from "./operator.ts";
+
+export interface LifeInput {
+  readonly name: string;
+  readonly disk: string;
+  readonly clock: Clock;
+  /** What the journal's appender waits for before it writes. */
+  readonly turn: () => Promise<void>;
+  readonly journal: JournalPort;
+  readonly executor: ExecutorPort;
+  readonly fleet: readonly Host[];
+  /** As git asks at this moment. */
+  readonly releases: () => readonly DesiredRelease[];
+  readonly published: ReadonlyMap<string, PublishedVersion>;
+  /** Raises the epoch and is the holder from then on. */
+  readonly acquire: () => number;
+  readonly nextRun: () => string;
+  readonly concurrency: number;
+  readonly patienceMs: number;
+  readonly tell: (fact: Fact) => void;
+  /** Whether everything that was to go wrong has gone wrong. */
+  readonly isCalm: () => boolean;
+  readonly usesPatch: (task: Task) => boolean;
+  readonly operatorChoice: () => OperatorChoice;
+}
+
+export interface Life extends LifeInput {
+  readonly epoch: number;
+  /** How often a plan was tried, by what it moves. */
+  readonly tries: Map<string, number>;
+}
+
+/** `claimed`: places where an open run of the release brings just what is wanted. */
+export async function planNow(
+  life: Life,
+  release: DesiredRelease,
+  claimed: ReadonlyMap<string, string> = new Map(),
+): Promise<Plan> {
+  const { journal, fleet, executor, clock, concurrency, published } = life;
+  const observations = await observeFleet({ hosts: fleet, executor, clock, concurrency });
+  const { quarantined, holds } = await recall(journal);
+  const generation = digestOf(JSON.stringify(release));
+  const input = { release, observations, published, holds, quarantined, generation, claimed };
+  const plan = makePlan(input);
+  life.tell({ kind: "planned", disk: life.disk, input, plan });
+  return plan;
+}
+
+export async function start(life: Life, plan: Plan, run = life.nextRun()): Promise<RunState> {
+  const { epoch, fleet } = life;
+  const planned: EventBody = { kind: "run-planned", commit: "c", generation: "g", plan, epoch, fleet };
+  return drive(life, { run, state: initialRunState, last: 0, first: planned });
+}
+
+export async function resume(life: Life, run: string): Promise<RunState> {
+  const { journal, clock, turn, epoch } = life;
+  const { state, last } = await replayRun(journal, run);
+  const { holds } = await recall(journal);
+  const events = await journal.read(runStream(run));
+  const decided = operatorDecides({ run, state, events, choice: life.operatorChoice() });
+  if (decided.some(({ kind }) => kind === "rollback-started"))
+    await remember(life, (state.plan?.changes ?? []).filter(({ from, to }) => from !== to).map(takenBack));
+  const added = [...leaveOutHeld(state, holds), ...decided];
+  await makeAppender({ journal, clock, turn, stream: runStream(run), last }).append(...added);
+  const onward = added.reduce((before, event) => reduce(before, event, run), state);
+  return drive(life, { run, state: onward, last: last + added.length, first: { kind: "run-resumed", epoch } });
+}
+
+async function drive(
+  life: Life,
+  { run, state, last, first }: { run: string; state: RunState; last: number; first: EventBody },
+): Promise<RunState> {
+  const { journal, clock, turn, executor, fleet, epoch, name: holder, concurrency, patienceMs } = life;
+  const appender = makeAppender({ journal, clock, turn, stream: runStream(run), last });
+  await appender.append(first);
+  const ended = await driveRun({
+    state: reduce(state, first, run),
+    appender,
+    executor,
+    clock,
+    hosts: new Map(fleet.map((host) => [host.name, host])),
+    fence: { run, epoch, holder },
+    concurrency,
+    patienceMs,
+    deliveryFor: async (task, _, { refused }) => deliveryOf(task, refused === undefined && life.usesPatch(task)),
+    onEvent: () => undefined,
+    onBytes: () => undefined,
+    signal: new AbortController().signal,
+  });
+  const events = await journal.read(runStream(run));
+  life.tell({ kind: "drove", disk: life.disk, run, state: ended, events });
+  await keepQuarantines(life, run);
+  return ended;
+}
+
+function deliveryOf({ component, version }: Task, isPatch: boolean): Delivery {
+  const bytes = isPatch ? 10_000 : 400_000;
+  const payload = {
+    path: "-",
+    digest: "sha256:0",
+    bytes,
+    codec: isPatch ? "patch" : "zstd",
+    outputBytes: bytes,
+  } as const;
+  return {
+    component,
+    version,
+    release: { component, version, metadata: "", signatures: "", manifest: "" },
+    envelope: "",
+    envelopeSignature: "",
+    payload: isPatch ? { ...payload, base: "sha256:0" } : payload,
+  };
+}
+
+export const controllerStream = "controller";
+
+/** Quarantines and holds in force, as the app's controller memory derives them. */
+async function recall(journal: JournalPort): Promise<{
+  readonly quarantined: ReadonlyMap<string, string>;
+  readonly holds: ReadonlyMap<string, string>;
+}> {
+  const quarantined = new Map<string, string>();
+  const holds = new Map<string, string>();
+  for (const event of await journal.read(controllerStream)) {
+    if (event.kind === "quarantined") quarantined.set(`${event.component}@${event.tree}`, event.evidence);
+    else if (event.kind === "held") holds.set(event.host ?? "*", event.reason);
+    else if (event.kind === "resumed") holds.delete(event.host ?? "*");
+  }
+  return { quarantined, holds };
+}
+
+/** Quarantines outlive their run. Repeating it adds nothing. */
+export async function keepQuarantines(life: Life, run: string): Promise<void> {
+  const found = (await life.journal.read(runStream(run), ["quarantined"])).filter(({ kind }) => kind === "quarantined");
+  await remember(
+    life,
+    found.flatMap((event) => (event.kind === "quarantined" ? quarantineOf(event) : [])),
+  );
+}
+
+type Quarantine = Extract<EventBody, { kind: "quarantined" }>;
+
+function quarantineOf({ kind, component, version, tree, reason, evidence }: Quarantine): Quarantine {
+  return { kind, component, version, tree, reason, evidence };
+}
+
+/** What an operator takes back is not brought again by the next pass. */
+function takenBack({ component, to: version, toTree: tree }: Plan["changes"][number]): Quarantine {
+  return { kind: "quarantined", component, version, tree, reason: "operator", evidence: "rolled back" };
+}
+
+/** Adds what the controller's own stream does not have yet, also while an operator writes there. */
+async function remember({ journal, clock, turn }: Life, wanted: readonly Quarantine[]): Promise<void> {
+  for (let tries = 0; tries < 5; tries++) {
+    const known = await journal.read(controllerStream);
+    const trees = new Set(known.flatMap((event) => (event.kind === "quarantined" ? treeKey(event) : [])));
+    const fresh = [...new Map(wanted.map((one) => [treeKey(one), one])).values()].filter(
+      (one) => !trees.has(treeKey(one)),
+    );
+    if (fresh.length === 0) return;
+    const last = known.at(-1)?.sequence ?? 0;
+    try {
+      await makeAppender({ journal, clock, turn, stream: controllerStream, last }).append(...fresh);
+      return;
+    } catch (error) {
+      if (!(error instanceof CutoverError) || error.code !== "journal-taken") throw error;
+    }
+  }
+}
+
+const treeKey = ({ component, tree }: Quarantine): string => `${component}@${tree}`;

@@ -18,6 +18,15 @@ const killed = new Set<string>();
 const begun = performance.now();
 let left = guards;
 
+// Sources that fail as they are would kill every mutant.
+await withMutationBench(async (bench) => {
+  const [first] = guards;
+  const whole = files.find(({ path }) => path === first?.path)?.text;
+  if (first === undefined || whole === undefined) throw new Error("there is no guard to turn round");
+  const { kind, by } = await bench.tryMutant({ ...first, mutant: whole }, rounds[0]);
+  if (kind === "killed") throw new Error(`without any mutant: ${by}`);
+});
+
 for (const worlds of rounds) {
   const queue = [...left];
   const survivors = new Set<Guard>();

@@ -37,3 +37,19 @@ test("what was in flight at the end of a drain and what was killed is counted fo
   assert.equal(cutText(cuts.get("h2/web")), "cut: an unknown number in flight");
   assert.equal(cutText(cuts.get("h3/web")), "");
 });
+
+test("what a balancer cut is counted where it was cut: at the host that left traffic, of all balancers, the last word of each", () => {
+  const change = (host: string, strategy: string) => ({ host, component: "web", from: "1", to: "2", strategy });
+  const plan = { changes: [change("h1", "balancer"), change("h2", "balancer"), change("h3", "restart")], steps: [] };
+  const planned = { stream: "run/r1", sequence: 1, at: 1, kind: "run-planned", plan } as unknown as JournalEvent;
+  const cuts = cutsOf([
+    planned,
+    said("lb1/pool/out.h1", "h1 is out of web/h1 after 60 s, cut=2\n"),
+    said("lb1/pool/out.h1", "h1 is out of web/h1 after 60 s, cut=3\n"),
+    said("lb2/pool/out.h1", "h1 is out of web/h1 after 60 s, cut=4\n"),
+    said("lb1/pool/out.h2", "h2 is out of web/h2 after 0 s, cut=0\n"),
+    said("lb1/pool/out.h3", "h3 is out of web/h3 after 60 s, cut=5\n"),
+    ...["h1", "h2", "h3"].map((host) => said(`${host}/web/switch`, switched)),
+  ]);
+  assert.deepEqual([...cuts], [["h1/web", { inFlight: 7, killed: 0 }]]);
+});

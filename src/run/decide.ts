@@ -4,38 +4,10 @@ import type { EventBody, RunOutcome } from "../model/run-event.ts";
 import type { Task } from "../model/task.ts";
 import { targetOf } from "../plan/balancer-steps.ts";
 import { type BadVersion, badVersions } from "./bad-versions.ts";
+import type { Effect } from "./effect.ts";
 import { outOfTraffic } from "./out-of-traffic.ts";
 import { afterOwed } from "./owed-bundles.ts";
 import { placeOf, type RunState, stepsOf } from "./run-state.ts";
-
-export type Effect =
-  | { readonly kind: "start-step"; readonly step: Step }
-  /** Do or resume the step on these hosts; hosts that ended are not named again. */
-  | { readonly kind: "run-step"; readonly step: Step; readonly hosts: readonly string[] }
-  | { readonly kind: "end-step"; readonly step: Step; readonly soakSeconds: number }
-  | {
-      readonly kind: "roll-back";
-      readonly scope: "batch" | "release";
-      /** That failed. */
-      readonly step: string;
-      readonly reason: string;
-      readonly bad: readonly BadVersion[];
-    }
-  /** These hosts get a mended task bundle, before anything else of the plan. */
-  | { readonly kind: "reopen"; readonly turns: readonly Extract<EventBody, { kind: "host-reopened" }>[] }
-  /** Silent hosts that the run may do without: they have not switched yet, or the failure budget allows it. */
-  | { readonly kind: "leave-out"; readonly step: Step; readonly hosts: readonly string[]; readonly reason: string }
-  /** Silent hosts that may be on a new version: nothing more switches until they answer, or an operator holds them. */
-  | { readonly kind: "wait"; readonly step: Step; readonly hosts: readonly string[] }
-  /** A person decides: something failed under `rollback_policy: manual`, was taken back by hand, or a gate is closed. The run stays open. */
-  | { readonly kind: "hold"; readonly step: Step; readonly hosts: readonly string[]; readonly reason: string }
-  | {
-      readonly kind: "end";
-      readonly outcome: RunOutcome;
-      readonly reason: string;
-      /** To be quarantined with the end: a run that stops without a way back must not start again by itself (P16). */
-      readonly bad: readonly BadVersion[];
-    };
 
 /** Undefined when the run has ended. */
 export function decide(state: RunState): Effect | undefined {

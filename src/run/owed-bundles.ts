@@ -2,7 +2,7 @@
 // anything more of the plan. A script that fails again has troubled no one else by then. Pure.
 import type { EventBody } from "../model/run-event.ts";
 import { makeTask } from "../plan/host-tasks.ts";
-import type { Effect } from "./decide.ts";
+import type { Effect } from "./effect.ts";
 import { type OwedBundle, placeOf, type RunState, stepsOf, taskKey } from "./run-state.ts";
 
 type Owed = RunState["owed"];

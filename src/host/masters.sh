@@ -125,7 +125,11 @@ signal_settle() { # the masters put their pid files back by themselves; what nam
 signal_keep_unit() { # MAIN: when its other master ends, systemd looks into the pid file for the one that stays, and stops the unit when it finds none
 	[ "$(manager_name)" = systemd ] || return 0
 	signal_pid_file
-	[ "$(systemd_main_pid || :)" = "$1" ] || [ "$(signal_read_pid "$MASTER_FILE")" = "$1" ] || signal_name_main "$1"
+	[ "$(systemd_main_pid || :)" != "$1" ] || return 0
+	keep_unit_=$(systemd_units service | head -n 1)
+	WHY=unit-changed EVIDENCE="$keep_unit_ has no PIDFile=$MASTER_FILE any more: systemd would stop it when the old master ends"
+	[ "$(systemd_ask show -p PIDFile --value "$keep_unit_" || :)" = "$MASTER_FILE" ] || return 1
+	[ "$(signal_read_pid "$MASTER_FILE")" = "$1" ] || signal_name_main "$1"
 }
 
 signal_name_main() { # PID: the pid file names it; 1 with WHY and EVIDENCE

@@ -164,6 +164,37 @@ test(
     }),
 );
 
+test(
+  "systemd: a unit that lost its pid file during the trial keeps the old master: the commit fails, and goes through once it is mended",
+  { skip: debianServersSkip },
+  () =>
+    withSystemdLab(1, async ({ hosts: [host] }) => {
+      assert.ok(host);
+      await commit(host, "nginx", "v1");
+      const unit = "/etc/systemd/system/nginx.service";
+      const right = here(await readFile(join(source, "units/nginx.service"), "utf8"));
+      const answers = await underLoad(
+        8080,
+        async () => {
+          assert.equal((await task(host, "switch", "do", "nginx", "v2", { run: "odd" })).exitCode, 0);
+          assert.equal((await task(host, "confirm", "do", "nginx", "v2", { run: "odd", session: "b" })).exitCode, 0);
+          for (const [text, said] of [
+            [right.replace(/^PIDFile=.*$/m, ""), /unit-changed/],
+            [right, /committed=v2/],
+          ] as const) {
+            await write(host, unit, text, 0o644);
+            await must(host, "systemctl", "daemon-reload");
+            assert.match((await task(host, "commit", "do", "nginx", "v2", { run: "odd" })).said, said);
+          }
+          await assertOneMaster(host, "v2");
+          await commit(host, "nginx", "v1");
+        },
+        host.address,
+      );
+      assert.deepEqual(failures(answers), []);
+    }),
+);
+
 test("systemd: a pid file that names a stranger is no reason to signal it (T9)", { skip: debianServersSkip }, () =>
   withSystemdLab(1, async ({ hosts: [host] }) => {
     assert.ok(host);

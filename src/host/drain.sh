@@ -26,10 +26,11 @@ task_drain_do() { # take the component out of service, wait, and say what is in 
 	drain_record - - || fail 74 cannot-write "cannot write $T_DIR/drained"
 }
 
-drain_is_ours() { # end the task when another run came meanwhile: one that drains it has it now; one that brought it back did so while we took it out again
+drain_is_ours() { # end the task when others came meanwhile: a run that drains it has it now; whoever brought it back, an operator mostly, may have done so while we took it out
 	[ "$(kv_get "$T_DIR/drained" run || :)" != "$T_RUN" ] || return 0
-	[ -f "$T_DIR/drained" ] || drain_back
-	fail 75 component-busy "another run drained $T_COMPONENT meanwhile"
+	[ ! -f "$T_DIR/drained" ] || fail 75 component-busy "another run drained $T_COMPONENT meanwhile"
+	drain_back
+	fail 66 taken-back "$T_COMPONENT was brought back into service while it was drained"
 }
 
 drain_begin() { # set DRAIN_UNTIL, DRAIN_BEGUN and for a time of day DRAIN_AT, and write them down before anything is touched
@@ -61,11 +62,6 @@ drain_record() { # BEGUN|- AT|-: whoever goes back finds it, and whoever goes on
 		kv_line run "$T_RUN"
 		kv_line version "$T_VERSION"
 	} | atomic_write "$T_DIR/drained"
-}
-
-drain_is_ours() { # end the task when somebody brought the component back meanwhile: an operator, who does not wait for hours
-	{ [ -f "$T_DIR/drained" ] && kv_raw "$T_DIR/drained" run && [ "$RAW" = "$T_RUN" ]; } ||
-		fail 66 taken-back "$T_COMPONENT was brought back into service while it was drained"
 }
 
 drain_is_timed() { # it is over at a time of day

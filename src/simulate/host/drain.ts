@@ -20,6 +20,7 @@ export function* drainTask(context: TaskContext): Work {
   if (component.drained === undefined) {
     yield room.duration(50);
     component.isDrained = false;
+    throw new TaskFailure(66, "taken-back", "brought back into service while it was drained");
   }
   throw new TaskFailure(75, "component-busy", "another run came meanwhile");
 }

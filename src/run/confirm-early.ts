@@ -25,19 +25,16 @@ export function earlyConfirms({ context, step, stateNow, hostOf }: EarlyConfirmI
   const confirm = step.drainSeconds === undefined ? undefined : confirmOf(stateNow(), step);
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
-  const begun: Promise<void>[] = [];
+  const begun: Promise<unknown>[] = [];
+  const failures: unknown[] = [];
   let started: Promise<unknown> | undefined;
   const start = async ({ id }: Step): Promise<void> => {
     if (stateNow().startedSteps.has(id)) return;
     started ??= context.record({ kind: "step-started", step: id });
     await started;
   };
-  const confirmOne = async (work: HostWork, of: Step, waitMs: number): Promise<void> => {
-    const isOver = await context.clock.sleep(waitMs, signal).then(
-      () => stop.signal.aborted,
-      () => true,
-    );
-    if (isOver || stateNow().hosts.has(placeOf(of.id, work.host))) return;
+  const confirmOne = async (work: HostWork, of: Step): Promise<void> => {
+    if (stateNow().hosts.has(placeOf(of.id, work.host))) return;
     await start(of);
     const host = hostOf(work.host);
     // P8: proof of contact over a new connection.
@@ -46,7 +43,15 @@ export function earlyConfirms({ context, step, stateNow, hostOf }: EarlyConfirmI
   };
   const watch = (name: string, waitMs: number) => {
     const work = confirm?.work.find(({ host }) => host === name);
-    if (confirm !== undefined && work !== undefined) begun.push(confirmOne(work, confirm, waitMs));
+    if (confirm === undefined || work === undefined) return;
+    // One that still sleeps when the step is over does nothing any more, and nobody waits for it.
+    context.clock.sleep(waitMs, signal).then(
+      () => {
+        // What fails is told at the end, not while the others are at work.
+        if (!signal.aborted) begun.push(confirmOne(work, confirm).catch((error: unknown) => failures.push(error)));
+      },
+      () => undefined,
+    );
   };
   // Done before this controller took the run up: how long ago is not known.
   for (const { host } of step.work) if (stateNow().hosts.get(placeOf(step.id, host)) === "done") watch(host, 0);
@@ -55,6 +60,7 @@ export function earlyConfirms({ context, step, stateNow, hostOf }: EarlyConfirmI
     async end() {
       stop.abort();
       await Promise.all(begun);
+      if (failures.length > 0) throw failures[0];
     },
   };
 }

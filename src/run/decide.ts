@@ -244,7 +244,7 @@ function inTraffic(state: RunState, step: Step): Step {
   const isGood = (task: Task) => {
     const target = targetOf(task) ?? "";
     const outcome = before === undefined ? undefined : state.hosts.get(placeOf(before.id, target));
-    // guard P9: a host that is bad, or of which nobody knows, gets no traffic.
+    // A host that is bad, or of which nobody knows, gets no traffic (P9). No guard of the simulator: its worlds have no balancers.
     return !state.leftOut.has(target) && (!moved.has(target) || outcome === "done");
   };
   const work = step.work.map(({ host, groups }) => ({

@@ -7,6 +7,8 @@ import { formatCount } from "./units.ts";
 
 const headings = ["kind", "port", "sent", "failed", "not accepted", "streams lost", "longest pause", "failed by"];
 const mostEvidence = 8;
+/** From here on what failed or waited may be the fault of the machine that measured. */
+const lateMs = 1_000;
 
 export function renderGrade(report: GradeReport): Line[] {
   const { component, strategy, declared, grade, because, unmeasured, measured, switches } = report;
@@ -45,6 +47,14 @@ export function renderGrade(report: GradeReport): Line[] {
           [
             styled("not measured:", "warn"),
             ` ${unmeasured.map((kind) => (notSpoken.has(kind) ? `${kind} (it does not speak it)` : kind)).join(", ")}; the grade says nothing of these`,
+          ],
+        ]),
+    ...(measured.latenessMaxMs < lateMs
+      ? []
+      : [
+          [
+            styled("busy machine:", "warn"),
+            ` the meter itself was late by ${formatCount(measured.latenessMaxMs)} ms; measure again on a quieter one before you trust pauses and hang-ups`,
           ],
         ]),
     ...because.map((line): Line => [styled("next grade:", "accent"), ` ${line}`]),

@@ -35,7 +35,9 @@ export function assertRow(result: RowResult): void {
       .filter(({ reason }) => reason !== "ended")
       .map(({ at, reason, detail }) => `  ${new Date(at).toISOString()} ${kind} ${reason}: ${detail}`),
   );
-  assert.fail(`${row.name} promises ${row.grade} and is ${grade}\n${because.join("\n")}\n${failures.join("\n")}`);
+  assert.fail(
+    `${row.name} promises ${row.grade} and is ${grade}; the meter itself was late by ${measured.latenessMaxMs} ms\n${because.join("\n")}\n${failures.join("\n")}`,
+  );
 }
 
 export function sayRow(result: RowResult): string {

@@ -117,6 +117,8 @@ async function endProcesses(directory: string): Promise<number> {
     const seen = await Promise.all(
       ["cmdline", "environ"].map((file) => readFile(`/proc/${entry}/${file}`, "latin1").catch(() => "")),
     );
+    // Programs with a title of their own (nginx) show neither arguments nor environment.
+    seen.push(await readlink(`/proc/${entry}/exe`).catch(() => ""));
     if (!seen.some((text) => text.includes(directory))) continue;
     ended += 1;
     try {

@@ -48,14 +48,14 @@ export function answerRequests(input: AnswersInput): Answers {
   };
   const refused = (error: unknown): Answer => {
     if (signal.aborted || !(error instanceof CutoverError) || error.code === "lease-lost") throw error;
-    const message = [error.message, error.evidence].filter(Boolean).join(": ");
+    const message = [error.message, error.evidence, error.remedy].filter(Boolean).join(": ");
     return { run: undefined, outcome: "refused", message };
   };
 
-  const beginOne = async ({ sequence, release, by, reason }: Requested): Promise<void> => {
+  const beginOne = async ({ sequence, release, by, reason, inTraffic }: Requested): Promise<void> => {
     log.info("rollback-requested", { release, by, reason });
     try {
-      const { ended } = await beginRollBack({ ...input, pool, release, by, reason });
+      const { ended } = await beginRollBack({ ...input, pool, release, by, reason, inTraffic });
       tasks.own(ended.then(answerOf, refused).then((said) => answer(sequence, said)));
     } catch (error) {
       await answer(sequence, refused(error));

@@ -145,11 +145,13 @@ interface PlanRequest {
   readonly passingOver?: ReadonlySet<string>;
   /** Places where open runs bring just what is wanted, keyed by `host/component`, and a sentence that says so. */
   readonly claimed?: ReadonlyMap<string, string>;
+  /** No host is taken out of traffic before it switches: a person said so. */
+  readonly inTraffic?: boolean | undefined;
 }
 
 export async function planRelease(
   controller: Controller,
-  { context, release: wanted, desired, passingOver, claimed }: PlanRequest,
+  { context, release: wanted, desired, passingOver, claimed, inTraffic = false }: PlanRequest,
 ): Promise<Plan> {
   const { observations, versions, unreadable } = context;
   const published = new Map([...versions].map(([key, version]) => [key, version.published]));
@@ -177,7 +179,7 @@ export async function planRelease(
     ...(desired.procedure === undefined ? {} : { procedure: desired.procedure, labelsOf: labelsOf(desired.hosts) }),
     observations,
     published,
-    fleet: desired.hosts,
+    ...(inTraffic ? {} : { fleet: desired.hosts }),
     holds,
     ...(claimed === undefined ? {} : { claimed }),
     quarantined,

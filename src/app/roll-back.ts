@@ -1,7 +1,6 @@
 // `cutover rollback`: the last run of a release backwards, as a plan of its own. What it goes back from is quarantined,
 // or the next pass would bring it again, since git still asks for it (P16).
 import { CutoverError, UsageError } from "../errors.ts";
-import type { DesiredRelease, ResolvedPolicy } from "../model/desired.ts";
 import type { Plan, PlannedChange } from "../model/plan.ts";
 import type { EventBody, RunId } from "../model/run-event.ts";
 import type { Lease } from "../ports.ts";
@@ -14,7 +13,9 @@ import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
 import type { RunResult, RunWatcher } from "./execute-run.ts";
 import { allOf } from "./pass.ts";
-import { planRelease, runSources, type Snapshot, takeSnapshot } from "./release-context.ts";
+import { planWayBack } from "./plan-way-back.ts";
+import { previousRelease } from "./previous-release.ts";
+import { runSources, type Snapshot, takeSnapshot } from "./release-context.ts";
 import type { OperatorAct } from "./run-control.ts";
 import { type DrivenRun, openRunPool, type RunPool } from "./run-pool.ts";
 import { publishRunStatus } from "./run-status.ts";
@@ -25,6 +26,8 @@ export interface RollBackInput extends OperatorAct {
   readonly lease: Lease;
   /** Needed only when several releases have run. */
   readonly release?: string | undefined;
+  /** Hosts that balancers would take out of traffic switch while they are in it. */
+  readonly inTraffic?: boolean | undefined;
   readonly watcher: RunWatcher;
   readonly signal: AbortSignal;
 }
@@ -111,12 +114,8 @@ async function goBack(input: RollBackInput & { readonly pool: RunPool }): Promis
   const undone = candidates.filter((change) => stillRuns(change, snapshot.observations));
   for (const change of undone) refuseOtherBefore(change, snapshot);
   const release = previousRelease(plan, undone);
-  const back = await planRelease(controller, {
-    context: snapshot,
-    release,
-    desired: { hosts: state.fleet, generation: state.generation },
-    passingOver: new Set(bad.map(({ component, toTree }) => `${component}@${toTree}`)),
-  });
+  const desired = { hosts: state.fleet, generation: state.generation };
+  const back = await planWayBack(controller, { context: snapshot, release, desired, bad, inTraffic: input.inTraffic });
   if (back.changes.length === 0) throw nothingToGoBackTo(back, run);
   const blocked = blockedBy(back, pool.open());
   if (blocked.length > 0) throw claimedByOthers(back, blocked);
@@ -241,39 +240,6 @@ function stillRuns({ host, component, toTree }: PlannedChange, observations: Sna
     return seen.component === component && (seen.currentTree === toTree || halfWay);
   });
 }
-
-/** What was there before, upper components first: the order of the way there, turned round. */
-function previousRelease(plan: Plan, changes: readonly PlannedChange[]): DesiredRelease {
-  const before = changes.filter((change): change is PlannedChange & { from: string } => change.from !== undefined);
-  const order = switchOrder(plan).filter((component) => before.some((change) => change.component === component));
-  return {
-    name: plan.release,
-    components: order.map((name, index) => ({
-      name,
-      dependsOn: order.slice(index + 1),
-      targets: before.filter(({ component }) => component === name).map(({ host, from }) => ({ host, version: from })),
-    })),
-    rollbackPolicy: "manual",
-    policy: wayBackPolicy,
-  };
-}
-
-/** Components in the order in which the plan switches them. */
-function switchOrder(plan: Plan): string[] {
-  const tasks = plan.steps.flatMap((step) => step.work.flatMap((work) => work.groups.flat()));
-  return [...new Set(tasks.filter(({ kind }) => kind === "switch").map(({ component }) => component))];
-}
-
-/** One host first, also on the way back: emergency stops go in waves too. Going back again from a way back needs a person. */
-const wayBackPolicy: ResolvedPolicy = {
-  name: "way-back",
-  canaries: 1,
-  batchSize: "50%",
-  soakSeconds: 0,
-  failureBudget: 0,
-  approval: "merge",
-  drift: "heal",
-};
 
 function nothingToGoBackTo({ release, held }: Plan, run: RunId): CutoverError {
   const [first] = held;

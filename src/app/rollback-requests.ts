@@ -17,9 +17,17 @@ const longestWaitMs = 30 * 60_000;
 /** Returns the number of the request. */
 export async function requestRollback(
   memory: Memory,
-  { release, by, reason }: OperatorAct & { readonly release: string | undefined },
+  {
+    release,
+    by,
+    reason,
+    inTraffic = false,
+  }: OperatorAct & { readonly release: string | undefined; readonly inTraffic?: boolean | undefined },
 ): Promise<number> {
-  const [event] = await remember(memory, { kind: "rollback-requested", release, by, reason });
+  const [event] = await remember(memory, {
+    ...{ kind: "rollback-requested", release, by, reason },
+    ...(inTraffic ? { inTraffic } : {}),
+  });
   if (event === undefined) throw new Error("the journal kept nothing");
   return event.sequence;
 }

@@ -12,6 +12,10 @@ import { watchRun } from "./watch-run.ts";
 export function addRollback(program: Command, register: Register): void {
   const command = addReason(program.command("rollback"))
     .argument("[release]", "needed when several releases have run")
+    .option(
+      "--in-traffic",
+      "take no host out of traffic first (strategy balancer): for when the balancer or the last other host is down; requests are dropped",
+    )
     .option("--take-over", "take the lease from another controller that still holds it")
     .summary("Take the last run back")
     .description("Take the last run back, one batch after the other, and quarantine what it had brought")
@@ -25,6 +29,7 @@ export function addRollback(program: Command, register: Register): void {
   register(command, async (context, { args, options }) => {
     const { output, services, configPath, signal } = context;
     const actor = actorOf(options);
+    const inTraffic = options.inTraffic === true;
     const [{ rollBackRelease }, { withLease }] = await Promise.all([
       import("../app/roll-back.ts"),
       import("../app/controller.ts"),
@@ -34,7 +39,15 @@ export function addRollback(program: Command, register: Register): void {
     try {
       const takeOver = options.takeOver === true;
       const { run, state, notPublished } = await withLease(controller, { takeOver, signal }, (lease, running) =>
-        rollBackRelease({ controller, lease, release: args[0], ...actor, watcher: display, signal: running }),
+        rollBackRelease({
+          controller,
+          lease,
+          release: args[0],
+          inTraffic,
+          ...actor,
+          watcher: display,
+          signal: running,
+        }),
       );
       const { outcome, reason } = state;
       const exitCode = wentBack(outcome) ? ExitCode.done : runExitCode(outcome);
@@ -53,7 +66,7 @@ export function addRollback(program: Command, register: Register): void {
       return exitCode;
     } catch (error) {
       if (!(error instanceof CutoverError) || error.code !== "serve-running") throw error;
-      return await handOver(context, controller, { release: args[0], ...actor });
+      return await handOver(context, controller, { release: args[0], inTraffic, ...actor });
     } finally {
       display.close();
       await close();
@@ -65,7 +78,12 @@ export function addRollback(program: Command, register: Register): void {
 async function handOver(
   { output, signal }: CommandContext,
   controller: OpenedController["controller"],
-  act: { readonly release: string | undefined; readonly by: string; readonly reason: string },
+  act: {
+    readonly release: string | undefined;
+    readonly inTraffic: boolean;
+    readonly by: string;
+    readonly reason: string;
+  },
 ): Promise<ExitCode> {
   const { awaitAnswer, requestRollback } = await import("../app/rollback-requests.ts");
   const request = await requestRollback(controller, act);

@@ -117,6 +117,7 @@ export type EventBody =
   | {
       readonly kind: "rollback-requested";
       readonly release: string | undefined;
+      readonly inTraffic?: boolean;
       readonly by: string;
       readonly reason: string;
     }

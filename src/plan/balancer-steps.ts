@@ -167,8 +167,22 @@ function refuseLastOnes(leaving: readonly Leaving[], { observations }: BalancerI
   }
 }
 
+const trafficRefusals = [
+  "balancer-missing",
+  "balancer-held",
+  "balancer-task-missing",
+  "balancer-in-step",
+  "balancer-not-there",
+  "last-backend",
+] as const;
+
+/** Whether a plan was refused only because a host cannot be taken out of traffic. */
+export function isTrafficRefusal({ code }: Pick<CutoverError, "code">): boolean {
+  return (trafficRefusals as readonly string[]).includes(code);
+}
+
 function refused(
-  code: string,
+  code: (typeof trafficRefusals)[number],
   { host, component, to }: PlannedChange,
   { why, remedy }: { readonly why: string; readonly remedy: string },
 ): CutoverError {

@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { withLease } from "../../src/app/controller.ts";
-import type { RollBackResult } from "../../src/app/roll-back.ts";
-import { rollBackRelease } from "../../src/app/roll-back.ts";
+import { type RollBackResult, rollBackRelease } from "../../src/app/roll-back.ts";
+import { holdHost } from "../../src/app/run-control.ts";
 import { runTask } from "../../src/app/tasks/run-task.ts";
 import { readTaskBook } from "../../src/app/tasks/task-book.ts";
+import type { CutoverError } from "../../src/errors.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
 import { afterWrite, controllerGone } from "../support/after-write.ts";
 import { assertOutcomes } from "../support/assert-outcome.ts";
@@ -63,6 +64,33 @@ test(
       assert.deepEqual(Object.keys(traffic.versions), ["1.0.0"]);
       assert.deepEqual(await world.servers(), bothUp);
       assert.deepEqual(await versions(world), ["1.0.0", "1.0.0"]);
+    }),
+);
+
+test(
+  "where the balancer cannot be asked, a rollback is refused with the way to go back at once, in traffic",
+  options,
+  () =>
+    withBalancer(async (world) => {
+      await install(world, ["1.0.0", "2.0.0"]);
+      await world.pushWeb("2.0.0");
+      assertOutcomes(await world.reconcile(), "done");
+      await world.withController((controller) =>
+        holdHost(controller, { host: "host-3", by: "anna", reason: "it burns" }),
+      );
+      await assert.rejects(rollBack(world), (error: CutoverError) => {
+        assert.equal(error.code, "balancer-held");
+        assert.match(error.remedy ?? "", /cutover rollback \S+ --in-traffic --reason/);
+        return true;
+      });
+      assert.deepEqual(await versions(world), ["2.0.0", "2.0.0"]);
+      const { state } = await rollBack(world, { inTraffic: true });
+      assert.equal(state.outcome, "done");
+      assert.deepEqual(await versions(world), ["1.0.0", "1.0.0"]);
+      assert.deepEqual(
+        [...state.tasks.keys()].filter((id) => id.startsWith("host-3/")),
+        [],
+      );
     }),
 );
 
@@ -227,11 +255,11 @@ function byHand(world: BalancedWorld, target: string, action: "do" | "undo") {
   );
 }
 
-function rollBack(world: BalancedWorld): Promise<RollBackResult> {
+function rollBack(world: BalancedWorld, how: { readonly inTraffic?: boolean } = {}): Promise<RollBackResult> {
   return world.withController((controller) =>
     withLease(controller, { takeOver: false, signal: AbortSignal.timeout(120_000) }, (lease, signal) =>
       rollBackRelease({
-        ...{ controller, lease, signal, by: "anna", reason: "it looks wrong" },
+        ...{ controller, lease, signal, by: "anna", reason: "it looks wrong", ...how },
         watcher: { onEvent: () => {}, onBytes: () => {} },
       }),
     ),

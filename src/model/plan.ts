@@ -98,11 +98,6 @@ export interface Step {
   readonly traffic?: "away" | "back";
   /** Seconds to watch after this step before the next one. */
   readonly soakSeconds: number;
-  /**
-   * Of a switch in which one host may drain for longer than the trial of another one should wait: the longest drain. Hosts
-   * that switched are then confirmed by themselves.
-   */
-  readonly drainSeconds?: number;
   /** Of a gate: what opens it by name, and why it is there. */
   readonly gate?: { readonly name: string; readonly reason: string };
 }

@@ -8,7 +8,7 @@ import { batchHosts } from "./batch-hosts.ts";
 import { checkEdits } from "./check-edits.ts";
 import { compareText, computeDifference, type DifferenceInput, publishedVersion } from "./difference.ts";
 import { commitTask, hookGroups, isCommitOnly, makeTask } from "./host-tasks.ts";
-import { hostSwitchGroups, slowDrain } from "./long-drains.ts";
+import { hostSwitchGroups } from "./long-drains.ts";
 import { type OnceSteps, onceSteps } from "./once-steps.ts";
 import { orderOf } from "./order-edges.ts";
 import { orderStacks, type Stack, topologicalOrder } from "./order-stacks.ts";
@@ -201,9 +201,7 @@ function switchSteps(
       number += 1;
       const versionOf = ({ component, to }: PlannedChange) => publishedVersion(published, component, to);
       const work = workOf(batch, (own) => hostSwitchGroups(own, versionOf, phase.tasks));
-      const slow = slowDrain(batch, versionOf);
-      const drainSeconds = slow !== undefined && work.length > 1 ? { drainSeconds: slow } : {};
-      steps.push(step(`switch.${number}`, { kind: "switch", phase: phase.name, batch: number, work, ...drainSeconds }));
+      steps.push(step(`switch.${number}`, { kind: "switch", phase: phase.name, batch: number, work }));
       steps.push(
         step(`confirm.${number}`, {
           kind: "confirm",

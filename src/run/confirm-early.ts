@@ -1,5 +1,6 @@
-// Hosts of a batch that switched while others of it drain for long: each is confirmed by itself in time, or it would go back at its
-// deadline (P8) though nothing is wrong with it. The confirmation of the batch is then left with the others.
+// Hosts of a batch that switched while others of it still drain, wait for their turn or are slow: each is confirmed by itself in
+// time, or it would go back at its deadline (P8) though nothing is wrong with it. The batch's own confirmation is left the others.
+// Not while one of the batch failed or does not answer: then the deadline is what it is there for, and nothing is decided (P9).
 import type { Host } from "../model/fleet.ts";
 import type { HostWork, Step } from "../model/plan.ts";
 import { confirmOf } from "./decide.ts";
@@ -20,9 +21,12 @@ export interface EarlyConfirms {
   end(): Promise<void>;
 }
 
-/** Does nothing but for a switch whose plan says that drains may outlast trials. */
+const none: ReadonlySet<string> = new Set();
+
+/** Does nothing but for a switch of several hosts, and there only for one that waits for others longer than half its trial. */
 export function earlyConfirms({ context, step, stateNow, hostOf }: EarlyConfirmInput): EarlyConfirms {
-  const confirm = step.drainSeconds === undefined ? undefined : confirmOf(stateNow(), step);
+  const confirm = step.work.length > 1 ? confirmOf(stateNow(), step) : undefined;
+  const confirmations = new Map(confirm?.work.map((work) => [work.host, work]));
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const begun: Promise<unknown>[] = [];
@@ -33,6 +37,8 @@ export function earlyConfirms({ context, step, stateNow, hostOf }: EarlyConfirmI
     started ??= context.record({ kind: "step-started", step: id });
     await started;
   };
+  const isInDoubt = () =>
+    stateNow().notDone.get(step.id, none).size > 0 || step.work.some(({ host }) => context.silent.has(host));
   const confirmOne = async (work: HostWork, of: Step): Promise<void> => {
     if (stateNow().hosts.has(placeOf(of.id, work.host))) return;
     await start(of);
@@ -41,14 +47,16 @@ export function earlyConfirms({ context, step, stateNow, hostOf }: EarlyConfirmI
     await context.executor.close(host, context.fence.run);
     await runHostStep(context, of, work, host);
   };
-  const watch = (name: string, waitMs: number) => {
-    const work = confirm?.work.find(({ host }) => host === name);
-    if (confirm === undefined || work === undefined) return;
+  const watch = (name: string, waitMs: number, looks = 4): void => {
+    const work = confirmations.get(name);
+    if (confirm === undefined || work === undefined || looks === 0) return;
     // One that still sleeps when the step is over does nothing any more, and nobody waits for it.
     context.clock.sleep(waitMs, signal).then(
       () => {
+        if (signal.aborted) return;
+        if (isInDoubt()) watch(name, (trialSeconds(step, name) * 1_000) / 8, looks - 1);
         // What fails is told at the end, not while the others are at work.
-        if (!signal.aborted) begun.push(confirmOne(work, confirm).catch((error: unknown) => failures.push(error)));
+        else begun.push(confirmOne(work, confirm).catch((error: unknown) => failures.push(error)));
       },
       () => undefined,
     );

@@ -15,7 +15,7 @@ import { runOneTask } from "./run-one-task.ts";
 import { patchOf, type RunState, turnOf } from "./run-state.ts";
 import { takeRestorePoint } from "./take-restore-point.ts";
 
-export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf" | "turnOf" | "mayBegin"> {
+export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf" | "turnOf" | "mayBegin" | "silent"> {
   readonly state: RunState;
   readonly appender: Appender;
   readonly hosts: ReadonlyMap<string, Host>;
@@ -53,6 +53,7 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
       patchOf: (place) => patchOf(state, place),
       turnOf: (step, host) => turnOf(state, step, host),
       mayBegin: (step, host) => mayBegin(state, step, host),
+      silent: new Set(),
     },
     stillToRun: (step, host) => isStillToRun(state, step, host),
     stateNow: () => state,

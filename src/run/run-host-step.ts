@@ -16,6 +16,8 @@ export type HostStepContext = DeliverContext &
     readonly turnOf: (step: string, host: string) => Turn | undefined;
     /** Asked before the step is handed over, each time: a host that may not begin any more is only read back (P9). */
     readonly mayBegin: (step: Step, host: string) => boolean;
+    /** Hosts that were asked and do not answer now; kept here. */
+    readonly silent: Set<string>;
   };
 
 /** `not-begun`: the host has nothing of the step, and may not begin it now. */
@@ -62,7 +64,12 @@ export async function takeTurn(
   const input = { mayBegin, step: step.id, submission: submissionOf(step, turn), groups: groupsOf(work, turn), host };
   try {
     const heard = new Set<string>();
-    return await withPatience(context, heard, () => attempt(context, { ...input, heard }));
+    return await withPatience(context, heard, () =>
+      attempt(context, { ...input, heard }).catch((error: unknown) => {
+        if (isPassing(error)) context.silent.add(host.name);
+        throw error;
+      }),
+    );
   } catch (error) {
     if (!(error instanceof CutoverError)) throw error;
     // guard P5: who was overtaken stops, and calls nobody failed.
@@ -162,6 +169,7 @@ async function perform(
   // guard P9: past the budget a host that was not reached before is only read back.
   if (mayBegin()) await context.executor.submit(host, submission, groups, context.fence);
   else await readBack(context, { submission, host });
+  context.silent.delete(host.name);
   await context.record({ kind: "submitted", step, host: host.name });
   for await (const event of context.executor.events(host, submission, context.fence)) {
     const task = tasks.get(`${event.task} ${event.action}`);

@@ -51,10 +51,9 @@ export function makeScenario({ seed, hosts: wanted, faults: kinds }: ScenarioOpt
   };
 }
 
-/** A batch takes less time than its shortest trial: one by one, many hosts would be past their deadline before the last has switched. */
 function concurrencyOf(random: Random, hosts: number): number {
   if (hosts > 12) return hosts > 100 ? 64 : 16;
-  return Math.max(random.pick([1, 2, 4, 16]), hosts > 6 ? 2 : 1);
+  return random.pick([1, 2, 4, 16]);
 }
 
 /** In one world of five with some components they are two releases, and both may ask for one of them. */

@@ -79,7 +79,10 @@ test("every component to copy from is valid, brings the executables of its tasks
     "haproxy",
     "haproxy-pool",
     "nginx",
+    "nginx-pool",
     "orders",
+    "pgbouncer",
+    "postgresql",
     "workerd",
   ]);
 });

@@ -78,21 +78,20 @@ test("confirm goes over a new connection: kept ones are closed first", async () 
     }
 });
 
-test("P8: while one host of a batch drains for long, the others are confirmed by themselves, also by a controller that took over", async () => {
+test("P8: while one host of a batch takes long, the others are confirmed by themselves, also by a controller that took over", async () => {
   const slow = makePlan(
     planInput({
-      components: { app: { hosts: ["h1", "h2", "h3"], drain: true, drainSeconds: 7_200 } },
+      components: { app: { hosts: ["h1", "h2", "h3"] } },
       policy: { canaries: 0, batchSize: 3 },
     }),
   );
-  assert.equal(slow.steps.find(({ id }) => id === "switch.1")?.drainSeconds, 7_200);
   const journal = memoryJournal();
   const isConfirmed = (host: string) =>
     journal.kept.some((event) => event.kind === "host-ended" && event.step === "confirm.1" && event.host === host);
   const confirmed = Promise.withResolvers<void>();
   const stop = new AbortController();
   const hosts = inProcessHosts({
-    // h2 drains until the others are confirmed; then this controller dies.
+    // h2 is not done until the others are confirmed; then this controller dies.
     gate: async (host, step) => {
       if (host === "h2" && step === "switch.1") await confirmed.promise;
     },

@@ -28,6 +28,7 @@ async function switchHost(script: HostScript, patienceMs = 10_000) {
       patchOf: () => undefined,
       turnOf: () => undefined,
       mayBegin: () => true,
+      silent: new Set(),
       record: async (...events) => recorded.push(...events),
       onBytes: () => undefined,
       patienceMs,

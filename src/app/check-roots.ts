@@ -4,6 +4,7 @@ import { CutoverError } from "../errors.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import type { PublishedVersion } from "../model/published-version.ts";
+import { hostComponentName } from "./keys.ts";
 
 export interface RootsCheck {
   readonly plan: Pick<Plan, "changes" | "release">;
@@ -15,6 +16,8 @@ export interface RootsCheck {
 /** Throws `root-outside-base`, naming every host. One with an older host.sh does not say its bases, and refuses by itself. */
 export function refuseRootsOutside({ plan, observations, published }: RootsCheck): void {
   const outside = plan.changes.flatMap(({ host, component, to }) => {
+    // host.sh has a place of its own, in the state directory.
+    if (component === hostComponentName) return [];
     const observation = observations.get(host);
     const bases = observation?.kind === "observed" ? observation.facts.bases : undefined;
     const root = published.get(`${component}@${to}`)?.root;

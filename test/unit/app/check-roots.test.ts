@@ -6,11 +6,11 @@ import type { CutoverError } from "../../../src/errors.ts";
 import type { Observation } from "../../../src/model/observation.ts";
 import type { PublishedVersion } from "../../../src/model/published-version.ts";
 
-const check = (root: string, bases: readonly string[] | undefined) =>
+const check = (root: string, bases: readonly string[] | undefined, component = "hello") =>
   refuseRootsOutside({
-    plan: { release: "hello", changes: [{ host: "web1", component: "hello", to: "1.0.0" }] } as never,
+    plan: { release: "hello", changes: [{ host: "web1", component, to: "1.0.0" }] } as never,
     observations: new Map([["web1", { kind: "observed", facts: { bases } } as unknown as Observation]]),
-    published: new Map([["hello@1.0.0", { root } as PublishedVersion]]),
+    published: new Map([[`${component}@1.0.0`, { root } as PublishedVersion]]),
   });
 
 test("a root below none of the enrolled bases is refused with the host, the bases and both ways out", () => {
@@ -28,7 +28,8 @@ test("a root below none of the enrolled bases is refused with the host, the base
     );
 });
 
-test("one that is allowed, and a host that does not say its bases, go on", () => {
+test("one that is allowed, host.sh itself, and a host that does not say its bases, go on", () => {
   check("/opt/hello", ["/srv/cutover", "/opt"]);
   check("/srv/hello", undefined);
+  check("/var/lib/cutover/host", ["/srv/cutover"], "cutover-host");
 });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { takeFromDebian } from "../support/debian-files.ts";
-import { alive, shells, withPartsHost } from "../support/host-parts.ts";
+import { alive, shellsOrOne, withPartsHost } from "../support/host-parts.ts";
 import { type KillPoint, killedAt } from "../support/killed-at.ts";
 import {
   assertOneMaster,
@@ -25,7 +25,7 @@ const points: Readonly<Record<string, KillPoint>> = {
   "new workers accept": ["reload_quiet", "\twait_quiet"],
 };
 
-for (const shell of shells) {
+for (const shell of shellsOrOne("bash")) {
   const name = shell.join(" ");
   describe(name, { concurrency: 3, skip: nginxSkip }, () => {
     test(`${name}: P11: HAProxy executes its new program, and comes back, without a failed request`, () =>

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { get } from "node:http";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { alive, type PartsHost, serviceProcesses, shells, withPartsHost } from "../support/host-parts.ts";
+import { alive, type PartsHost, serviceProcesses, shellsOrOne, withPartsHost } from "../support/host-parts.ts";
 import { until } from "../support/until.ts";
 
 const contract = { "switch.strategy": "reuseport" };
@@ -70,7 +70,7 @@ function onlyResets(answers: Record<string, number>): void {
   );
 }
 
-for (const shell of shells) {
+for (const shell of shellsOrOne("busybox ash")) {
   const name = shell.join(" ");
   describe(name, { concurrency: 2 }, () => {
     test(`${name}: the new one starts beside the old, which ends when it is ready, and back; the evidence says what the kernel does`, () =>

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
-import { alive, shells, withPartsHost } from "../support/host-parts.ts";
+import { alive, shellsOrOne, withPartsHost } from "../support/host-parts.ts";
 import {
   assertOneMaster,
   installGunicorn,
@@ -15,7 +15,7 @@ import {
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
 import { until } from "../support/until.ts";
 
-for (const shell of shells) {
+for (const shell of shellsOrOne("dash")) {
   const name = shell.join(" ");
   describe(name, { concurrency: 3, skip: nginxSkip }, () => {
     test(`${name}: P11: nginx hands over, waits as the old master till the commit, and comes back, without a failed request`, () =>

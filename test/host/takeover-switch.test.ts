@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { get } from "node:http";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { shells, withPartsHost } from "../support/host-parts.ts";
+import { shellsOrOne, withPartsHost } from "../support/host-parts.ts";
 import { openLineStreams, underStreams } from "../support/line-streams.ts";
 import { takeoverOn } from "../support/takeover-host.ts";
 import { until } from "../support/until.ts";
@@ -12,7 +12,7 @@ import { until } from "../support/until.ts";
 /** Of a takeover, as the new process sees it; what goes wrong there is done by the skeleton, so one shell sees all of them. */
 const everyPoint = ["started die", "received die", "waits die", "told die", "received hang", "waits hang"];
 
-for (const shell of shells) {
+for (const shell of shellsOrOne("dash")) {
   const name = shell.join(" ");
   describe(name, { concurrency: 2 }, () => {
     test(`${name}: P11: streams, a long answer and events go over and back with nothing lost`, () =>

@@ -31,6 +31,14 @@ esac
 /** How host.sh is started under each shell that hosts have. */
 export const shells: readonly (readonly string[])[] = [["dash"], ["bash"], ["busybox", "ash"]];
 
+/**
+ * For files of long tests, of a strategy with real servers: all shells in `npm run test:full`, else the one that is named. The files
+ * take turns; what all strategies stand on (exec, trials, sessions, builds) is tested under every shell at every push.
+ */
+export function shellsOrOne(one: "dash" | "bash" | "busybox ash"): readonly (readonly string[])[] {
+  return process.env.CUTOVER_TEST_FULL === "1" ? shells : shells.filter((shell) => shell.join(" ") === one);
+}
+
 export interface TaskResult {
   readonly exitCode: number;
   readonly reason: string;

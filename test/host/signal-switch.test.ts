@@ -208,8 +208,10 @@ for (const shell of shellsOrOne("dash")) {
           await assertOneMaster(host, "v1");
           assert.equal(await host.pid(), first);
           const failed = await switchTo(host, "broken");
-          assert.equal(failed.reason, "new-version-died", failed.evidence);
-          assert.match(failed.evidence, /still serves;.*Worker failed to boot/s);
+          // One that came and went between two looks of a busy host was never seen: then it did not get ready in time.
+          assert.match(failed.reason, /^(new-version-died|not-ready)$/, failed.evidence);
+          assert.match(failed.evidence, /still serves;/);
+          assert.match(failed.evidence, /nowhere_to_be_found|Worker failed to boot/);
           await undo(host, "broken");
           await assertOneMaster(host, "v1");
           await host.task("switch", "do", { version: "v2", run: "again" });

@@ -12,6 +12,8 @@ export interface EarlyConfirmInput {
   readonly step: Step;
   readonly stateNow: () => RunState;
   readonly hostOf: (name: string) => Host;
+  /** So many are confirmed at once, beside those that switch: their turns may all be taken by hosts that drain. */
+  readonly lanes: number;
 }
 
 export interface EarlyConfirms {
@@ -24,12 +26,13 @@ export interface EarlyConfirms {
 const none: ReadonlySet<string> = new Set();
 
 /** Does nothing but for a switch of several hosts, and there only for one that waits for others longer than half its trial. */
-export function earlyConfirms({ context, step, stateNow, hostOf }: EarlyConfirmInput): EarlyConfirms {
+export function earlyConfirms({ context, step, stateNow, hostOf, lanes }: EarlyConfirmInput): EarlyConfirms {
   const confirm = step.work.length > 1 ? confirmOf(stateNow(), step) : undefined;
   const confirmations = new Map(confirm?.work.map((work) => [work.host, work]));
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
-  const begun: Promise<unknown>[] = [];
+  const begun: Promise<unknown>[] = Array.from({ length: Math.max(1, Math.floor(lanes)) }, () => Promise.resolve());
+  let turns = 0;
   const failures: unknown[] = [];
   let started: Promise<unknown> | undefined;
   const start = async ({ id }: Step): Promise<void> => {
@@ -40,7 +43,7 @@ export function earlyConfirms({ context, step, stateNow, hostOf }: EarlyConfirmI
   const isInDoubt = () =>
     stateNow().notDone.get(step.id, none).size > 0 || step.work.some(({ host }) => context.silent.has(host));
   const confirmOne = async (work: HostWork, of: Step): Promise<void> => {
-    if (stateNow().hosts.has(placeOf(of.id, work.host))) return;
+    if (signal.aborted || stateNow().hosts.has(placeOf(of.id, work.host))) return;
     await start(of);
     const host = hostOf(work.host);
     // P8: proof of contact over a new connection.
@@ -55,8 +58,13 @@ export function earlyConfirms({ context, step, stateNow, hostOf }: EarlyConfirmI
       () => {
         if (signal.aborted) return;
         if (isInDoubt()) watch(name, (trialSeconds(step, name) * 1_000) / 8, looks - 1);
-        // What fails is told at the end, not while the others are at work.
-        else begun.push(confirmOne(work, confirm).catch((error: unknown) => failures.push(error)));
+        else {
+          const lane = turns++ % begun.length;
+          begun[lane] = (begun[lane] ?? Promise.resolve())
+            .then(() => confirmOne(work, confirm))
+            // What fails is told at the end, not while the others are at work.
+            .catch((error: unknown) => failures.push(error));
+        }
       },
       () => undefined,
     );

@@ -152,7 +152,11 @@ async function runHosts(
 ): Promise<void> {
   if (step.kind === "restore-point") return runRestorePoint(driving, step);
   const { input, context, stillToRun, stateNow } = driving;
-  const early = earlyConfirms({ context, step, stateNow, hostOf: (name) => hostOf(input, name) });
+  const early = earlyConfirms({
+    ...{ context, step, stateNow },
+    hostOf: (name) => hostOf(input, name),
+    lanes: input.concurrency / 2,
+  });
   const named = new Set(hosts);
   const work = step.work.filter(({ host }) => named.has(host));
   // guard P8: proof of contact over a new connection; a kept one would only show that the old session still lives.

@@ -149,6 +149,8 @@ enum takeover_end takeover_give(const struct takeover_item *items, size_t count,
 	}
 	/* It died, it hangs, or it is at fault. Only when it is gone it can be told what it had said last. */
 	int why = errno;
+	if (named)
+		takeover_name(getpid()); /* before it dies: whoever watches us would take the end of the one it was told for the end of all */
 	kill(who, SIGKILL);
 	struct head last;
 	enum takeover_end end = TAKEOVER_KEPT;
@@ -159,8 +161,6 @@ enum takeover_end takeover_give(const struct takeover_item *items, size_t count,
 	if (end == TAKEOVER_KEPT) {
 		errno = why;
 		complain("the new one did not take over; serving on");
-		if (named)
-			takeover_name(getpid());
 		takeover_stop();
 	}
 	return end;

@@ -20,8 +20,11 @@ export const atRest: PromiseCheck = {
           return `${name}/${component.name} ${open}, and the plan does not say why`;
         if (isCalledDrift(history, name, component.name) && !history.tampered.has(`${name} ${component.name}`))
           return `${name}/${component.name} is called drifted, and no hand was there`;
-        // A way back whose old version does not start either is tried on by the host for a day, and shown as on trial meanwhile.
-        const isTried = component.trial?.state === "reverting" && component.watcher?.isAlive === true;
+        // A way back whose old version does not start either, or is not there any more, is tried on by the host for a day, and shown
+        // as on trial meanwhile. One that could go has at least pointed `current` back.
+        const before = component.trial?.from;
+        const isPointedBack = component.current === before || (before !== undefined && !component.built.has(before));
+        const isTried = component.trial?.state === "reverting" && component.watcher?.isAlive === true && isPointedBack;
         if (component.trial?.state === "armed" || (component.trial?.state === "reverting" && !isTried))
           return `${name}/${component.name} ${open}`;
         // Of a way back that a host refused, with its disk full say, the run ended stuck and named the host: a person's matter.

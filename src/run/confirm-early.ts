@@ -40,8 +40,12 @@ export function earlyConfirms({ context, step, stateNow, hostOf, lanes }: EarlyC
     started ??= context.record({ kind: "step-started", step: id });
     await started;
   };
-  const isInDoubt = () =>
-    stateNow().notDone.get(step.id, none).size > 0 || step.work.some(({ host }) => context.silent.has(host));
+  const isInDoubt = () => {
+    const { leftOut, notDone } = stateNow();
+    const bad = notDone.get(step.id, none);
+    // One that the run goes on without is decided.
+    return step.work.some(({ host }) => !leftOut.has(host) && (bad.has(host) || context.silent.has(host)));
+  };
   const confirmOne = async (work: HostWork, of: Step): Promise<void> => {
     if (signal.aborted || stateNow().hosts.has(placeOf(of.id, work.host))) return;
     await start(of);

@@ -65,10 +65,16 @@ export async function takeTurn(
   try {
     const heard = new Set<string>();
     return await withPatience(context, heard, () =>
-      attempt(context, { ...input, heard }).catch((error: unknown) => {
-        if (isPassing(error)) context.silent.add(host.name);
-        throw error;
-      }),
+      attempt(context, { ...input, heard }).then(
+        (result) => {
+          context.silent.delete(host.name);
+          return result;
+        },
+        (error: unknown) => {
+          if (isPassing(error)) context.silent.add(host.name);
+          throw error;
+        },
+      ),
     );
   } catch (error) {
     if (!(error instanceof CutoverError)) throw error;

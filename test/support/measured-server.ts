@@ -13,6 +13,8 @@ export interface MeasuredServer {
   readonly tcp: Server;
   readonly webSockets: Set<Duplex>;
   readonly eventStreams: Set<ServerResponse>;
+  /** Long requests that were read and wait for their answer. */
+  readonly working: Set<ServerResponse>;
   readonly http2Sessions: Set<ServerHttp2Session>;
   readonly tcpSockets: Set<Socket>;
   /** What is answered to `/` and `/work`; may be replaced at any time. */
@@ -36,6 +38,7 @@ export async function withMeasuredServer<T>(body: (server: MeasuredServer) => Pr
     ...{ http, http2, tcp, ports },
     webSockets: new Set(),
     eventStreams: new Set(),
+    working: new Set(),
     http2Sessions: new Set(),
     tcpSockets: new Set(),
     body: () => "version 1, all of it\n",
@@ -91,6 +94,7 @@ function answerHttp(server: MeasuredServer, request: IncomingMessage, response: 
     response.on("close", () => clearInterval(timer));
     return;
   }
+  if (request.url === "/work") keep(server.working, response);
   setTimeout(() => response.end(server.body()), request.url === "/work" ? 300 : 0);
 }
 

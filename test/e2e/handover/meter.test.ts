@@ -65,7 +65,10 @@ test("a listener that is closed for a moment costs every grade", () =>
 
 test("requests that are cut in the middle leave listener-safe", () =>
   withMeasuredServer(async (server) => {
-    const { grade, of, because } = await measured(server, () => server.http.closeAllConnections());
+    const { grade, of, because } = await measured(server, () => {
+      // Only where a request was read: a connection that is closed before that is reset, and may count as not accepted.
+      for (const { socket } of server.working) socket?.destroy();
+    });
     assert.equal(grade, "listener-safe", because.join("\n"));
     assert.ok((of("long").failedBy["hang-up"] ?? 0) > 0, JSON.stringify(of("long")));
   }));

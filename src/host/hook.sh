@@ -37,12 +37,22 @@ hook_run() { # NAME do|undo SECONDS LOG: run the bundle's executable for it; its
 	[ -z "${HOOK_BACKUP-}" ] || set -- "$@" CUTOVER_BACKUP="$HOOK_BACKUP"
 	[ -z "${HOOK_MOMENT-}" ] || set -- "$@" CUTOVER_MOMENT="$HOOK_MOMENT"
 	WHY=task-failed
-	(cd / && run_limited "$hook_seconds_" "$hook_log_" env -i "$@" "$hook_dir_/$hook_file_") || {
+	# What it leaves running keeps no lock of ours.
+	(cd / && exec 6>&- && run_limited "$hook_seconds_" "$hook_log_" env -i "$@" "$hook_dir_/$hook_file_") || {
 		hook_status_=$?
 		[ "$hook_status_" -ne 124 ] || WHY=task-timeout
 		EVIDENCE="exit $hook_status_: $(tail -c 3000 "$hook_log_" 2>/dev/null || :)"
 		return "$hook_status_"
 	}
+}
+
+hook_alone() { # NAME SECONDS: wait for its do, or undo, of this run that is still at work: who lost sight of this host takes back what it may not have ended
+	hook_locks_=$T_DIR/tasks/$(task_option trial-run "$T_RUN")
+	make_dir "$hook_locks_"
+	hook_target_=$(task_option target || :)
+	exec 6>>"$hook_locks_/.$1${hook_target_:+.$hook_target_}.lock"
+	# It is ended after its own seconds, and 5 more.
+	lock_wait 6 "$(($2 + 15))" || fail 75 task-busy "task $1 is still at work"
 }
 
 hook_task() { # NAME do|undo SECONDS: a whole task of it; ends the task on failure, prints the last output lines otherwise
@@ -79,7 +89,9 @@ task_hook_do() { # run task NAME's do
 	is_task_name "$hook_name_" || fail 64 bad-request "not a task name"
 	hook_can_dry_run "$hook_name_"
 	hook_trusted
-	hook_task "$hook_name_" "do" "$(contract_number "task.$hook_name_.seconds" 300)"
+	hook_seconds_=$(contract_number "task.$hook_name_.seconds" 300)
+	hook_alone "$hook_name_" "$hook_seconds_"
+	hook_task "$hook_name_" "do" "$hook_seconds_"
 }
 
 task_hook_undo() { # run task NAME's undo; a task without one has nothing to undo
@@ -91,5 +103,7 @@ task_hook_undo() { # run task NAME's undo; a task without one has nothing to und
 		return 0
 	fi
 	hook_can_dry_run "$hook_name_"
-	hook_task "$hook_name_" undo "$(contract_number "task.$hook_name_.seconds" 300)"
+	hook_seconds_=$(contract_number "task.$hook_name_.seconds" 300)
+	hook_alone "$hook_name_" "$hook_seconds_"
+	hook_task "$hook_name_" undo "$hook_seconds_"
 }

@@ -38,6 +38,7 @@ store_step() {
 	_step=$STATE/runs/$1/$2
 	if [ -d "$_step" ]; then
 		cmp -s "$_step/groups" "$SUBMITTED/groups" || fail 65 step-differs "step $2 of run $1 was submitted with other groups"
+		overtake "$1" "$2"
 		printf 'already\n' >"$SESSION_DIR/stored"
 		return 0
 	fi
@@ -60,7 +61,21 @@ store_step() {
 	sync_path "$_new/groups" "$_new/session" "$_new/fence" "$_new/submitted" "$_new"
 	mv -T "$_new" "$_step" || fail 73 cannot-create "cannot create $_step"
 	sync_dir "$STATE/runs/$1"
+	overtake "$1" "$2"
 	printf 'started\n' >"$SESSION_DIR/stored"
+}
+
+# overtake RUN STEP: whoever lost this host for a while takes back what its step may still be at: that one begins no further group (run_group).
+overtake() {
+	for _other in "$STATE/runs/$1"/*; do
+		[ "$_other" != "$STATE/runs/$1/$2" ] && [ -f "$_other/groups" ] && [ ! -e "$_other/result" ] || continue
+		awk -F '\t' '
+			NR == FNR { if ($3 == "undo") undone[$2] = 1; next }
+			$3 == "do" && $2 in undone { found = 1; exit }
+			END { exit !found }
+		' "$STATE/runs/$1/$2/groups" "$_other/groups" || continue
+		write_file "$_other/overtaken" "$2"
+	done
 }
 
 # count_paths PATH…: sets COUNT; of a pattern that matched nothing, 0.
@@ -188,6 +203,10 @@ run_group() {
 		if [ "$EPOCH" -gt "$T_EPOCH" ] && [ "$HOLDER" != "$FENCE_HOLDER" ] && ! is_epoch_run "$T_RUN"; then
 			STOPPED=stale-epoch
 			STOPPED_WHY="epoch $EPOCH belongs to $HOLDER, this step to epoch $T_EPOCH"
+		elif [ -f "$JOB/overtaken" ]; then
+			STOPPED=taken-back
+			read -r STOPPED_WHY <"$JOB/overtaken"
+			STOPPED_WHY="step $STOPPED_WHY takes back what this one does"
 		fi
 	fi
 	_index=0

@@ -109,9 +109,7 @@ switch_trusted() { # end the task when today's keys do not stand behind T_VERSIO
 }
 
 switch_begin() { # arm a new trial and switch; not in a run that goes back already, whose step was at work on something else till now
-	for begin_back_ in "$STATE/runs/$T_RUN"/rollback.*; do
-		[ ! -d "$begin_back_" ] || fail 66 taken-back "run $T_RUN is on its way back"
-	done
+	switch_wanted || fail 66 taken-back "run $T_RUN is on its way back"
 	FROM=
 	if read_current "$ROOT"; then
 		FROM=$CURRENT
@@ -130,7 +128,18 @@ switch_begin() { # arm a new trial and switch; not in a run that goes back alrea
 	switch_trusted
 	strategy_call prepare || fail 69 "$WHY" "$EVIDENCE"
 	trial_arm "${FROM:--}" "$TO" "$SWITCH_DEADLINE" || fail 71 "$WHY" "$EVIDENCE"
+	# An undo that came while this was under way found no trial; one that comes from here on finds it.
+	switch_wanted || {
+		trial_drop
+		fail 66 taken-back "run $T_RUN is on its way back"
+	}
 	switch_go
+}
+
+switch_wanted() { # 0 while no step of the way back was given to this host in this run
+	for wanted_back_ in "$STATE/runs/$T_RUN"/rollback.*; do
+		[ ! -d "$wanted_back_" ] || return 1
+	done
 }
 
 switch_confirmed() { # 0 when T_VERSION is what was committed here, or confirmed by an earlier run

@@ -64,11 +64,13 @@ function runGroup(
   }
 }
 
-/** Another run's writer came with a higher epoch: what this step has not begun stays undone (P5). */
-function overtaken({ epoch }: HostTruth, { fence }: StepTruth): Stopped | undefined {
+/** Another run's writer came with a higher epoch (P5), or the way back of this one: what this step has not begun stays undone. */
+function overtaken({ epoch }: HostTruth, { fence, overtakenBy }: StepTruth): Stopped | undefined {
   // guard P5: a group of an older epoch begins nothing beside a newer writer of another run.
   if (epoch.epoch > fence.epoch && epoch.holder !== fence.holder && !epoch.runs.includes(fence.run))
     return { word: "stale-epoch", why: `epoch ${epoch.epoch} belongs to ${epoch.holder}` };
+  if (overtakenBy !== undefined)
+    return { word: "taken-back", why: `step ${overtakenBy} takes back what this one does` };
   return undefined;
 }
 

@@ -154,9 +154,11 @@ export function makeSimHost(input: SimHostInput): SimHost {
         isStarted: false,
         isHeld: false,
         events: [],
+        overtakenBy: undefined,
         result: undefined,
       };
       truth.steps.set(key, stored);
+      overtake(truth, stored);
       watcher.onSubmit(truth, stored);
       runner.begin(stored);
       return "started";
@@ -183,6 +185,7 @@ export function makeSimHost(input: SimHostInput): SimHost {
       for (const step of truth.steps.values()) step.isHeld = false;
       for (const each of truth.components.values()) {
         each.lock = undefined;
+        each.hooks.clear();
         each.worker = undefined;
         each.undrainer = undefined;
         each.watcher = undefined;
@@ -207,6 +210,15 @@ function guard(room: MachineRoom): void {
       },
       () => undefined,
     );
+}
+
+/** What an earlier step of the run may still be at, and this one undoes: that one begins no further group. */
+function overtake({ steps }: HostTruth, { run, step, groups }: StepTruth): void {
+  const undone = new Set(groups.flat().flatMap(({ id, action }) => (action === "undo" ? [id] : [])));
+  if (undone.size === 0) return;
+  for (const other of steps.values())
+    if (other.run === run && other.step !== step && other.result === undefined)
+      if (other.groups.flat().some(({ id, action }) => action === "do" && undone.has(id))) other.overtakenBy = step;
 }
 
 function startWorker<T>(

@@ -34,7 +34,8 @@ export function* switchTask(context: TaskContext): Work {
 }
 
 function* beginSwitch(context: TaskContext, deadlineMs: number): Work {
-  const { room, component, version } = context;
+  const { room, component, version, run } = context;
+  if (isOnItsWayBack(context)) throw new TaskFailure(66, "taken-back", `run ${run} is on its way back`);
   const isPointedHere = component.current === version;
   if (isPointedHere && isConfirmed(component, version)) return "already current";
   // Nobody ever confirmed what a hand pointed current at: that is what a trial is for, and it goes back to what was committed.
@@ -43,9 +44,15 @@ function* beginSwitch(context: TaskContext, deadlineMs: number): Work {
   if (from !== undefined && !component.built.has(from))
     throw new TaskFailure(65, "current-incomplete", `${from}, the way back, is not a verified version`);
   yield room.duration(30);
+  // An undo that came before this found no trial, and its run switches nothing any more.
+  if (isOnItsWayBack(context)) throw new TaskFailure(66, "taken-back", `run ${run} is on its way back`);
   const trial = armTrial(context, { from, deadlineMs });
   yield room.duration(30);
   return yield* handOver(context, trial);
+}
+
+function isOnItsWayBack({ room, run }: TaskContext): boolean {
+  return [...room.truth.steps.values()].some((each) => each.run === run && each.step.startsWith("rollback."));
 }
 
 function isConfirmed({ committed, trial }: ComponentTruth, version: string): boolean {

@@ -152,9 +152,22 @@ function* health(context: TaskContext): Work {
   return "healthy";
 }
 
+/** Waits for the same run's do, or undo, of this task that is still at work. */
+function* hookAlone(context: TaskContext): Work<void> {
+  const { room, component, self, options } = context;
+  const key = `${trialRun(context)} ${options.name} ${options.target}`;
+  const until = room.uptime() + 315_000;
+  for (let other = component.hooks.get(key); other?.isAlive; other = component.hooks.get(key)) {
+    if (room.uptime() >= until) throw new TaskFailure(75, "task-busy", `task ${options.name} is still at work`);
+    yield 50;
+  }
+  component.hooks.set(key, self);
+}
+
 function* hook(context: TaskContext): Work {
   const { room, component, version, options } = context;
   const { hooks } = loadContract(context, version);
+  yield* hookAlone(context);
   const name = options.name ?? "";
   yield room.duration(80);
   if (!hooks.has(name)) throw new TaskFailure(69, "no-such-task", `the contract has no task ${name}`);
@@ -166,6 +179,8 @@ function* hook(context: TaskContext): Work {
 function* hookUndo(context: TaskContext): Work {
   const { room, version, options } = context;
   const { hooks } = loadContract(context, version);
+  if (!hooks.get(options.name ?? "")?.hasUndo) return "nothing-to-undo";
+  yield* hookAlone(context);
   yield room.duration(40);
-  return hooks.get(options.name ?? "")?.hasUndo ? "undone" : "nothing-to-undo";
+  return "undone";
 }

@@ -53,6 +53,8 @@ export interface ComponentTruth {
   /** Out of service: the drain task ran and its undo did not. */
   isDrained: boolean;
   lock: Worker | undefined;
+  /** By run and task: who does or undoes it. */
+  readonly hooks: Map<string, Worker>;
   /** Who works on the trial. */
   worker: { readonly by: Worker; readonly role: "switch" | "revert" } | undefined;
   /** Tries to bring the component back into service. */
@@ -80,6 +82,8 @@ export interface StepTruth {
   /** The runner holds the step's lock. */
   isHeld: boolean;
   readonly events: TaskEvent[];
+  /** The step that takes back what this one may still be at. */
+  overtakenBy: string | undefined;
   result: string | undefined;
 }
 
@@ -120,6 +124,7 @@ export function makeComponentTruth(name: string): ComponentTruth {
     floor: 0,
     isDrained: false,
     lock: undefined,
+    hooks: new Map(),
     worker: undefined,
     undrainer: undefined,
     watcher: undefined,

@@ -135,7 +135,7 @@ http_ask() { # URL SECONDS: print the status, with HTTP_CLIENT
 			curl -sS --noproxy '*' --max-time "$2" --max-filesize "$HTTP_MAX_BYTES" -o "$HEALTH_DIR/reply" -w '%{http_code}' -- "$1" </dev/null 2>"$HEALTH_DIR/said" || : >"$HEALTH_DIR/cut"
 			;;
 		wget)
-			timeout "$2" "$(tool_path wget)" -S -O "$HEALTH_DIR/reply" "$1" </dev/null >"$HEALTH_DIR/said" 2>&1 || : >"$HEALTH_DIR/cut"
+			timeout "$2" "$(tool_path wget)" -S -t 1 -O "$HEALTH_DIR/reply" "$1" </dev/null >"$HEALTH_DIR/said" 2>&1 || : >"$HEALTH_DIR/cut"
 			sed -n 's/.*HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$HEALTH_DIR/said" | head -n 1 # a redirect is no 2xx, here as with curl
 			;;
 		bash)
@@ -143,14 +143,19 @@ http_ask() { # URL SECONDS: print the status, with HTTP_CLIENT
 			http_at_=${http_rest_%%/*}
 			http_path_=${http_rest_#"$http_at_"}
 			case $http_at_ in *:*) http_port_=${http_at_##*:} ;; *) http_port_=80 ;; esac
+			# A connection that is reset is an error to head; one that is closed ends a page without a length. One byte more than is kept tells a page that is too long.
 			# shellcheck disable=SC2016 # bash expands its own arguments
 			timeout "$2" bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n" "$3" "$4" >&3 && head -c "$5" <&3' \
-				bash "${http_at_%:*}" "$http_port_" "${http_path_:-/}" "$http_at_" "$HTTP_MAX_BYTES" </dev/null >"$HEALTH_DIR/raw" 2>"$HEALTH_DIR/said" || : >"$HEALTH_DIR/cut"
+				bash "${http_at_%:*}" "$http_port_" "${http_path_:-/}" "$http_at_" "$((HTTP_MAX_BYTES + 1))" </dev/null >"$HEALTH_DIR/raw" 2>"$HEALTH_DIR/said" || : >"$HEALTH_DIR/cut"
+			file_size "$HEALTH_DIR/raw"
+			[ "$SIZE" -le "$HTTP_MAX_BYTES" ] || : >"$HEALTH_DIR/cut"
 			sed -n '1s/^HTTP\/1\.[01] \([0-9][0-9][0-9]\).*/\1/p' "$HEALTH_DIR/raw"
 			sed '1,/^.\{0,1\}$/d' "$HEALTH_DIR/raw" >"$HEALTH_DIR/reply"
 			http_length_=$(sed -n '/^.\{0,1\}$/q; s/^[Cc]ontent-[Ll]ength: *\([0-9]*\).*/\1/p' "$HEALTH_DIR/raw" | head -n 1)
 			file_size "$HEALTH_DIR/reply"
 			[ "${http_length_:-$SIZE}" -le "$SIZE" ] || : >"$HEALTH_DIR/cut"
+			# In chunks, which nobody asked for, the page is not what came.
+			! sed '/^.\{0,1\}$/q' "$HEALTH_DIR/raw" | grep -qi '^transfer-encoding:' || : >"$HEALTH_DIR/cut"
 			;;
 	esac
 }

@@ -15,7 +15,7 @@ task_check_do() {
 		disown_version
 		fail 65 verify-failed "$PROBLEM"
 	}
-	LACKS=
+	LACKS=$(root_problem)
 	check_machine
 	check_ports
 	check_strategy
@@ -35,6 +35,13 @@ disown_version() {
 
 # task check undo: nothing was changed.
 task_check_undo() { printf 'nothing to undo\n'; }
+
+# root_problem: prints what is wrong with a root that is reached through a link; nothing when it is not. Which version a process runs is told by
+# where its files really are.
+root_problem() {
+	real_path "$ROOT" || return 0
+	[ "$REAL" = "$ROOT" ] || echo "root $ROOT is reached through a link and really is $REAL: name that one, below a base that is no link"
+}
 
 # at_least HAVE WANTED: dotted numbers, compared number by number; what follows the digits (6.1.0-18-amd64) does not count.
 at_least() {
@@ -146,6 +153,8 @@ check_strategy() {
 			[ "$_strategy" != signal ] || check_masters
 		fi
 	fi
+	_problem=$(units_problem "$(current_version "$ROOT" || :)")
+	[ -z "$_problem" ] || lacks "$_problem"
 	case $_strategy in
 	signal | reload) [ -e "/proc/$$/task/$$/children" ] || lacks "the kernel does not tell a process's children, which strategy $_strategy looks at" ;;
 	esac

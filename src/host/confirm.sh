@@ -32,6 +32,7 @@ task_confirm_do() { # the trial of the run becomes confirmed: submitted by anoth
 		confirmed) probation_start "$T_COMPONENT" confirmed || fail 71 "$WHY" "$EVIDENCE" ;;
 		*) confirm_lost ;;
 	esac
+	units_confirmed || fail 71 "$WHY" "$EVIDENCE"
 	echo "confirmed=$(trial_get "$T_COMPONENT" to) from=$(trial_get "$T_COMPONENT" from || echo none)"
 }
 

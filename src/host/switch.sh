@@ -100,6 +100,8 @@ switch_above_floor() { # end the task when T_VERSION's sequence is below the hos
 
 switch_trusted() { # end the task when today's keys do not stand behind T_VERSION, or others can write where current is
 	real_path "$ROOT" || fail 78 unsafe-permissions "cannot inspect $ROOT"
+	switch_problem_=$(root_problem)
+	[ -z "$switch_problem_" ] || fail 77 root-not-allowed "$switch_problem_"
 	check_private "$REAL/versions"
 	switch_proof_=$(mktemp -d "$T_DIR/.check.XXXXXX") || fail 73 cannot-create "cannot create a directory in $T_DIR"
 	trap 'remove_tree "$switch_proof_"' EXIT
@@ -121,12 +123,17 @@ switch_begin() { # arm a new trial and switch; not in a run that goes back alrea
 			echo "already current"
 			return 0
 		fi
-		# Nobody ever confirmed what a hand pointed current at: that is what a trial is for, and it goes back to what was committed.
-		FROM=$(kv_get "$T_DIR/committed" version || :)
+		# Nobody ever confirmed what a hand pointed current at: that is what a trial is for, and it goes back to what was committed. Where
+		# nothing was, it goes back to what was found: the same version, running or not.
+		FROM=$(kv_get "$T_DIR/committed" version || echo "$TO")
 	fi
 	[ -z "$FROM" ] || find_tree "$T_COMPONENT" "$FROM" || fail 65 current-incomplete "$FROM, the way back, is not a verified version"
 	switch_trusted
+	switch_problem_=$(units_problem "$FROM")
+	[ -z "$switch_problem_" ] || fail 69 units-changed "$switch_problem_"
 	strategy_call prepare || fail 69 "$WHY" "$EVIDENCE"
+	TRIAL_FOUND=
+	[ "$FROM" != "$TO" ] || if manager_is_active; then TRIAL_FOUND=running; else TRIAL_FOUND=stopped; fi
 	trial_arm "${FROM:--}" "$TO" "$SWITCH_DEADLINE" || fail 71 "$WHY" "$EVIDENCE"
 	# An undo that came while this was under way found no trial; one that comes from here on finds it.
 	switch_wanted || {
@@ -169,8 +176,8 @@ switch_resume() { # the switch of this run was interrupted, or it is done
 }
 
 switch_go() { # the part after arming; every step of it can be done again
-	switch_old_=$(kv_get "$TRIAL/hand-over.$TO" pid || manager_main_pid || echo none) # a strategy that was interrupted knows whom it asked
-	switch_since_=$(date +%s)
+	switch_old_=$(kv_get "$TRIAL/hand-over.$TO" pid || manager_main_pid || units_main_pid "$FROM" || echo none) # a strategy that was interrupted knows whom it asked
+	switch_since_=$(end_since switch)
 	still_decided || fail 66 "$WHY" "$EVIDENCE"
 	if [ "$(current_version "$ROOT" || :)" != "$TO" ] && ! point_current "$ROOT" "$TO"; then
 		switch_why_=$WHY switch_evidence_=$EVIDENCE

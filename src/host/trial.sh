@@ -104,11 +104,12 @@ trial_arm() { # FROM|- TO SECONDS: make the trial of T_COMPONENT and prove that 
 	return 1
 }
 
-trial_record() { # FROM TO DEADLINE: the record of the trial TRIAL_ID, in TEXT
+trial_record() { # FROM TO DEADLINE: the record of the trial TRIAL_ID, in TEXT; TRIAL_FOUND says how a service was found that goes back to itself
 	boot_id
 	TEXT=
 	kv_add boot-id "$BOOT_ID"
 	kv_add deadline "$3"
+	kv_add found "${TRIAL_FOUND-}"
 	kv_add from "$1"
 	if [ -n "$1" ] && find_tree "$T_COMPONENT" "$1"; then kv_add from-tree "$FOUND_TREE"; fi
 	kv_add id "$TRIAL_ID"

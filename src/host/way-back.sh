@@ -16,9 +16,9 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 	back_dir_=$STATE/components/$1/trial/reverting
 	[ -d "$back_dir_" ] || return 0
 	back_old_=none
-	back_since_=$(date +%s)
 	worker_mark "$back_dir_" revert
 	TRIAL=$back_dir_
+	back_since_=$(end_since back)
 	FROM=$(kv_get "$back_dir_/trial" from || :)
 	TO=$(kv_get "$back_dir_/trial" to)
 	if [ -f "$STATE/components/$1/releases/$TO/release" ]; then
@@ -40,6 +40,7 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 				[ -n "${GUARD-}" ] && has_systemd || manager_stop || :
 				load_contract "$1" "$FROM"
 			fi
+			units_back || return 1
 		fi
 		[ "$(current_version "$ROOT")" = "$FROM" ] || point_current "$ROOT" "$FROM" || return 1
 		# Data that cannot be put back does not keep the old version from serving; it keeps the way back from being called complete.
@@ -47,7 +48,7 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 		trial_restore "$1" || back_why_=$WHY back_evidence_=$EVIDENCE
 		# At boot systemd starts what current names after this; waiting for a unit here would wait for ourselves.
 		if [ -z "${GUARD-}" ] || ! has_systemd; then
-			strategy_call way_back && wait_ready || return 1
+			trial_serve_again || return 1
 		fi
 		if [ -n "$back_why_" ]; then
 			WHY=$back_why_ EVIDENCE=$back_evidence_
@@ -64,6 +65,18 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 	back_id_=$(kv_get "$back_dir_/trial" id)
 	trial_move "$1" reverting reverted || :
 	trial_unwatch "$1" "$back_id_"
+}
+
+trial_serve_again() { # what current names now serves, 1 with WHY and EVIDENCE while it does not. What was on trial and is what was found is as it was found: there is nothing else to go back to
+	if [ "$FROM" != "$TO" ]; then
+		strategy_call way_back && wait_ready
+		return
+	fi
+	if [ "$(kv_get "$back_dir_/trial" found || :)" = stopped ]; then
+		manager_stop
+		return
+	fi
+	strategy_call way_back && wait_ready || echo "$FROM, which ran before, does not get ready again: $WHY: $EVIDENCE" | head -c 2000 >>"$back_dir_/evidence"
 }
 
 trial_restore() { # COMPONENT: what the trial's run saved before its switch is put back, once (R17): the old version must not lose what it writes later. 1 with WHY and EVIDENCE

@@ -204,11 +204,13 @@ function lastCommitted(
 
 /**
  * What someone changed behind our back, in words; undefined when nothing did (R6). A trial moves `current` legitimately, and its
- * way back leads to where it began: that may be what another run had confirmed and not committed yet. `unproven`: it runs what is
- * wanted, and neither a commit nor a trial says how it got there.
+ * way back leads to where it began: that may be what another run had confirmed and not committed yet, unless the trial was of just that
+ * version, which a hand had made current. `unproven`: it runs what is wanted, and neither a commit nor a trial says how it got there.
  */
 function driftOf(seen: ObservedComponent, unproven: boolean): string | undefined {
-  if (seen.state === "confirmed" || (seen.state === "reverted" && seen.current === seen.trial?.from)) return undefined;
+  const { state, trial } = seen;
+  const isBack = state === "reverted" && seen.current === trial?.from && trial?.from !== trial?.to;
+  if (state === "confirmed" || isBack) return undefined;
   if (seen.committed === undefined) return unproven ? `current is ${seen.current}, which nobody committed` : undefined;
   if (seen.current === seen.committed && (seen.committedTree === undefined || seen.currentTree === seen.committedTree))
     return undefined;

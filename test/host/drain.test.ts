@@ -247,6 +247,10 @@ for (const shell of shells) {
           await host.task(kind, "do", { version: "v1", run: "r0", session: kind });
         const { evidence } = await host.task("switch", "do", { version: "v2", run: "r1" });
         assert.match(evidence, new RegExp(`old-pid=${old} new-pid=\\d+ .* killed=${old} after 1 s`));
+        // Interrupted before that was written down, it is told by who goes on, and by nobody twice.
+        await rm(join(host.state, "components/web/trial/armed/switched"));
+        const again = await host.task("switch", "do", { version: "v2", run: "r1" });
+        assert.match(again.evidence, new RegExp(`from=v1 to=v2 .* killed=${old} after 1 s`), again.evidence);
         const back = await host.task("switch", "undo", { version: "v2", run: "r1" });
         assert.match(back.evidence, /old-pid=\d+ new-pid=\d+ from=v2 to=v1$/m, "v2 ended by itself");
       }));

@@ -1,10 +1,10 @@
 // What hands, broken scripts and lost controllers leave on a host, and how the host itself or the next run makes it good.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { alive, type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { until } from "../support/until.ts";
 
 /** v1 committed, v2 built. */
@@ -44,6 +44,42 @@ for (const shell of shells) {
         assert.equal((await host.task("confirm", "do", { version: "v2", run: "r2", session: "b" })).exitCode, 0);
         assert.equal((await host.task("commit", "do", { version: "v2", run: "r2" })).exitCode, 0);
         assert.match((await host.task("switch", "do", { version: "v2", run: "r3" })).evidence, /already current/);
+      }));
+
+    for (const strategy of ["restart", "exec"])
+      test(`${name}: P4, P10: a switch to what a hand made current where nothing was ever committed goes back to what was found, with ${strategy}`, () =>
+        withPartsHost(shell, async (host) => {
+          await host.installService("v1", {}, { "switch.strategy": strategy });
+          const goes = async (kind: string, action: "do" | "undo", run: string) => {
+            const said = await host.task(kind, action, { version: "v1", run, session: kind });
+            assert.equal(said.exitCode, 0, said.evidence);
+            return said.evidence;
+          };
+          const isAlive = async () => alive((await host.pid()) ?? 0);
+          await pointByHand(host, "v1");
+          assert.match(await goes("switch", "do", "r1"), /from=v1 to=v1/);
+          assert.ok(await isAlive());
+          await goes("switch", "undo", "r1");
+          assert.deepEqual([await host.current(), await host.trial(), await isAlive()], ["v1", "reverted", false]);
+          // A hand starts it.
+          await goes("switch", "do", "r2");
+          await rm(join(host.state, "components/web/trial/armed"), { recursive: true });
+          await goes("switch", "do", "r3");
+          await goes("switch", "undo", "r3");
+          assert.deepEqual([await host.current(), await host.trial(), await isAlive()], ["v1", "reverted", true]);
+          for (const kind of ["switch", "confirm", "commit"]) await goes(kind, "do", "r4");
+          assert.ok(await isAlive());
+        }));
+
+    test(`${name}: T35: a root that is reached through a link inside its base is refused: where files really are tells what a process runs`, () =>
+      withPartsHost(shell, async (host) => {
+        await host.install("v1");
+        await rename(join(host.base, "web"), join(host.base, "real"));
+        await symlink("real", join(host.base, "web"));
+        const refused = await host.task("switch", "do", { version: "v1" });
+        assert.deepEqual([refused.exitCode, refused.reason], [77, "root-not-allowed"]);
+        assert.match(refused.evidence, /web is reached through a link and really is \S+\/real: name that one/);
+        assert.deepEqual([await host.current(), await host.trial()], [undefined, "none"]);
       }));
 
     test(`${name}: P8: where no guard ran at boot, whoever looks next has an overdue trial taken back`, () =>

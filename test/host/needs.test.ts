@@ -1,6 +1,7 @@
 // What a contract needs of a machine (R54): the signed keys, and what a host says when it has not enough.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { rename, symlink } from "node:fs/promises";
 import { test } from "node:test";
 import { makeOffer, shells, withHost } from "../support/host-session.ts";
 
@@ -24,6 +25,23 @@ for (const shell of shells) {
       const event = await check("v2", { "needs.memory-mb": "99999999" });
       assert.deepEqual([event.state, event.exitCode, event.reason], ["failed", 69, "needs-missing"]);
       assert.equal(event.evidence, `memory ${memoryMb} MB found, 99999999 needed`);
+      assert.equal(await session.end(), 0);
+    }));
+
+  test(`${shell.name}: a root that has become a link since the version was built is named by the check, before anything is touched (T35)`, () =>
+    withHost(shell, {}, async (host) => {
+      const session = await host.session({});
+      const offer = makeOffer(host, { version: "v1", sequence: 1, release: {} });
+      assert.equal((await host.offer(session, offer)).code, 0);
+      await host.put(session, offer.payload);
+      const last = async (step: string, kind: "build" | "check") =>
+        (await host.run(session, step, [[host.task(kind, "v1")]])).at(-1)?.event ?? assert.fail("no event");
+      assert.equal((await last("build", "build")).state, "done");
+      await rename(host.root, `${host.root}-real`);
+      await symlink(`${host.root}-real`, host.root);
+      const event = await last("check", "check");
+      assert.deepEqual([event.exitCode, event.reason], [69, "needs-missing"], event.evidence);
+      assert.match(event.evidence, /is reached through a link and really is \S+-real/);
       assert.equal(await session.end(), 0);
     }));
 

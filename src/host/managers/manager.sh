@@ -90,11 +90,19 @@ end_note_killed() { # PID SECONDS: what it was at work on is cut; the evidence o
 	echo "killed=$1 after $2 s" >>"$TRIAL/killed" 2>/dev/null || :
 }
 
-end_killed() { # [SINCE]: print, with a blank before each, what was killed in this trial: by us, or since that second of the clock by systemd
+end_since() { # WORD: print the second of the clock at which that part of the trial began, also when it was interrupted since
+	[ -s "$TRIAL/since-$1" ] || date +%s >"$TRIAL/since-$1" 2>/dev/null || :
+	cat "$TRIAL/since-$1" 2>/dev/null || date +%s
+}
+
+end_told() { # print how many of TRIAL/killed the evidence of the switch tells already
+	grep -o ' killed=' "$TRIAL/switched" 2>/dev/null | wc -l
+}
+
+end_killed() { # [SINCE]: print, with a blank before each, what was killed in this trial and no evidence tells yet: by us, or since that second of the clock by systemd. The notes stay: who is interrupted before its evidence is written tells them again
 	[ -z "${1-}" ] || [ "$(manager_name)" != systemd ] || systemd_note_killed "$1"
 	[ -f "$TRIAL/killed" ] || return 0
-	while read -r killed_; do printf ' %s' "$killed_"; done <"$TRIAL/killed"
-	rm -f "$TRIAL/killed"
+	tail -n "+$(($(end_told) + 1))" "$TRIAL/killed" | while read -r killed_; do printf ' %s' "$killed_"; done
 }
 
 manager_facts() { # COMPONENT VERSION: print `active yes|no` and `pid N`; runs after load_contract

@@ -126,7 +126,10 @@ systemd_condition() { # print ready when every watched unit is active, no job is
 systemd_note_killed() { # SINCE: units that systemd says ended by its own KILL, because they took longer than TimeoutStopSec
 	for killed_unit_ in $(systemd_units service); do
 		[ -n "$(timeout -k 1 5 journalctl --no-pager -q -o cat -n 1 -b "--since=@$1" UNIT="$killed_unit_" UNIT_RESULT=timeout </dev/null 2>/dev/null)" ] || continue
-		[ ! -d "${TRIAL-}" ] || echo "killed=$killed_unit_ after TimeoutStopSec" >>"$TRIAL/killed" 2>/dev/null || :
+		[ -d "${TRIAL-}" ] || continue
+		# Noted, and interrupted before it was told.
+		! tail -n "+$(($(end_told) + 1))" "$TRIAL/killed" 2>/dev/null | grep -qxF "killed=$killed_unit_ after TimeoutStopSec" || continue
+		echo "killed=$killed_unit_ after TimeoutStopSec" >>"$TRIAL/killed" 2>/dev/null || :
 	done
 }
 

@@ -4,8 +4,8 @@ restart_prepare() { # nothing to prepare: check has looked at units and tools
 	:
 }
 
-restart_hand_over() { # stop and start through the manager; a hand-over that was interrupted starts over
-	manager_restart
+restart_hand_over() { # stop and start through the manager, what FROM ran in other units, too; a hand-over that was interrupted starts over
+	units_stop "$FROM" && manager_restart
 }
 
 restart_ready() { # print ready, pending or failed

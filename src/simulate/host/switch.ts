@@ -38,8 +38,8 @@ function* beginSwitch(context: TaskContext, deadlineMs: number): Work {
   if (isOnItsWayBack(context)) throw new TaskFailure(66, "taken-back", `run ${run} is on its way back`);
   const isPointedHere = component.current === version;
   if (isPointedHere && isConfirmed(component, version)) return "already current";
-  // Nobody ever confirmed what a hand pointed current at: that is what a trial is for, and it goes back to what was committed.
-  const from = isPointedHere ? component.committed?.version : component.current;
+  // Nobody ever confirmed what a hand pointed current at: that is what a trial is for, and it goes back to what was committed, else to itself.
+  const from = isPointedHere ? (component.committed?.version ?? version) : component.current;
   // guard P4: nothing is switched away from what could not be gone back to.
   if (from !== undefined && !component.built.has(from))
     throw new TaskFailure(65, "current-incomplete", `${from}, the way back, is not a verified version`);

@@ -120,7 +120,7 @@ function* goBack(
   if (from === undefined) {
     component.current = undefined;
     room.changed(component, "nothing is installed any more");
-  } else if (room.failure(component.name, from, "switch") !== undefined)
+  } else if (from !== trial.to && room.failure(component.name, from, "switch") !== undefined)
     return { reason: "not-ready", evidence: `${from} does not start either` };
   if (moveTrial(component, "reverting", "reverted")) room.changed(component, "went back");
   return undefined;

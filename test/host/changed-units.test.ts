@@ -1,0 +1,111 @@
+// What keeps a service running is another from version to version: strategies that stop first bring it, the others refuse before anything is touched.
+import assert from "node:assert/strict";
+import { symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { LabHost } from "../../src/lab/lab.ts";
+import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { commit, current, enrol, install, lasting, must, task, trial, write } from "../support/systemd-parts.ts";
+import { systemdSkip, withSystemdLab } from "../support/with-lab.ts";
+
+const signedAs = (strategy: string, units: readonly string[], sockets: readonly string[] = []) => ({
+  manager: "systemd",
+  "switch.strategy": strategy,
+  ...Object.fromEntries(units.map((unit, index) => [`unit.${index}`, unit])),
+  ...Object.fromEntries(sockets.map((unit, index) => [`switch.socket.${index}`, unit])),
+});
+/** v1 runs; v2 is asked for. What a switch says before it touches anything. */
+async function asked(host: PartsHost, was: Record<string, string>, is: Record<string, string>) {
+  await host.install("v1", { contract: was });
+  await host.install("v2", { contract: is });
+  await symlink("versions/v1", join(host.base, "web/current"));
+  return await host.task("switch", "do", { version: "v2" });
+}
+const web = signedAs("exec", ["web.service"]);
+
+for (const shell of shells) {
+  const name = shell.join(" ");
+  describe(name, { concurrency: 3 }, () => {
+    for (const [what, was, is, said] of [
+      ["is renamed", web, signedAs("exec", ["shop.service"]), /its units are not those of v1 \(only there: web\.service , only now: shop\.service \)/],
+      ["becomes a template", web, signedAs("reuseport", ["web@.service"]), /only there: web\.service , only now: web@a\.service web@b\.service/],
+      ["is a template no more", signedAs("reuseport", ["web@.service"]), web, /only there: web@a\.service web@b\.service /],
+      ["changes places with another", signedAs("signal", ["web.service", "side.service"]), signedAs("signal", ["side.service", "web.service"]), /its first unit is not that of v1/],
+      ["loses its socket", signedAs("socket", ["web.service"], ["web.socket", "admin.socket"]), signedAs("socket", ["web.service"], ["web.socket"]), /only there: admin\.socket /],
+      ["gets another manager", { manager: "process", "switch.strategy": "exec" }, web, /manager process becomes systemd/],
+    ] as const) // biome-ignore format: a table
+      test(`${name}: R18: a service whose unit ${what} cannot be handed over: refused with what to do, and nothing is touched`, () =>
+        withPartsHost(shell, async (host) => {
+          const refused = await asked(host, was, is);
+          assert.deepEqual([refused.exitCode, refused.reason], [69, "units-changed"], refused.evidence);
+          assert.match(refused.evidence, said);
+          assert.match(refused.evidence, /strategy restart, release that, and go on with strategy/);
+          assert.deepEqual([await host.current(), await host.trial()], ["v1", "none"]);
+        }));
+  });
+}
+
+const unit = (component: string, type = "simple") =>
+  `[Service]\nType=${type}\nNotifyAccess=all\nExecStart=/srv/${component}/current/app\n[Install]\nWantedBy=multi-user.target\n`;
+const states = async (host: LabHost, ...units: string[]): Promise<string[]> => {
+  const said = await Promise.all(units.flatMap((each) => ["is-active", "is-enabled"].map((word) => host.run(["systemctl", word, each])))); // biome-ignore format: one line
+  return units.map((_, index) => said.slice(index * 2, index * 2 + 2).map(({ stdout }) => stdout.trim()).join(" ")); // biome-ignore format: one line
+};
+const renamed = { "unit.0": "shop.service" };
+const goes = async (host: LabHost, kind: string, action: "do" | "undo", version: string, run: string) => {
+  const session = kind === "switch" ? "a" : "b";
+  const { exitCode, said } = await task(host, kind, action, "web", version, { run, session });
+  assert.equal(exitCode, 0, said);
+  return said;
+};
+
+test(
+  "systemd: strategy restart brings a renamed unit: the old one ends, boots start the new one once it is confirmed, and the way back restores both",
+  { skip: systemdSkip, timeout: 120_000 },
+  () =>
+    withSystemdLab(1, async ({ hosts: [host] }) => {
+      assert.ok(host);
+      await enrol(host);
+      for (const name of ["web", "shop"]) await write(host, `/etc/systemd/system/${name}.service`, unit("web"), 0o644);
+      await must(host, "systemctl", "daemon-reload");
+      await must(host, "systemctl", "enable", "web.service");
+      await install(host, "web", "v1", lasting);
+      await install(host, "web", "v2", lasting, renamed);
+      await commit(host, "web", "v1");
+      assert.match(await goes(host, "switch", "do", "v2", "r2"), /old-pid=\d+ new-pid=\d+ from=v1 to=v2/);
+      assert.deepEqual(await states(host, "web.service", "shop.service"), ["inactive enabled", "active disabled"]);
+      await goes(host, "switch", "undo", "v2", "r2");
+      assert.deepEqual(await states(host, "web.service", "shop.service"), ["active enabled", "inactive disabled"]);
+      await goes(host, "switch", "do", "v2", "r3");
+      await goes(host, "confirm", "do", "v2", "r3");
+      assert.deepEqual(await states(host, "web.service", "shop.service"), ["inactive disabled", "active enabled"]);
+      await goes(host, "switch", "undo", "v2", "r3");
+      assert.deepEqual(await states(host, "web.service", "shop.service"), ["active enabled", "inactive disabled"]);
+      assert.equal(await current(host, "web"), "versions/v1");
+      await goes(host, "switch", "do", "v2", "r4");
+      await host.reboot();
+      assert.equal(await trial(host, "web"), "reverted");
+      assert.deepEqual(await states(host, "web.service", "shop.service"), ["active enabled", "inactive disabled"]);
+      await commit(host, "web", "v2");
+      await host.reboot();
+      assert.deepEqual(await states(host, "web.service", "shop.service"), ["inactive disabled", "active enabled"]);
+      assert.equal(await current(host, "web"), "versions/v2");
+    }),
+);
+
+test("systemd: strategy restart ends both instances of a template that is none any more", { skip: systemdSkip }, () =>
+  withSystemdLab(1, async ({ hosts: [host] }) => {
+    assert.ok(host);
+    for (const name of ["api@", "api"])
+      await write(host, `/etc/systemd/system/${name}.service`, unit("api", "notify"), 0o644);
+    await must(host, "systemctl", "daemon-reload");
+    await must(host, "systemctl", "enable", "api@a.service");
+    const serves = "#!/bin/sh\nsystemd-notify --ready\nexec sleep 86400\n";
+    await install(host, "api", "v1", serves, { "unit.0": "api@.service", "switch.strategy": "reuseport" });
+    await install(host, "api", "v2", serves);
+    await commit(host, "api", "v1");
+    await commit(host, "api", "v2");
+    const units = ["api@a.service", "api@b.service", "api.service"];
+    assert.deepEqual(await states(host, ...units), ["inactive disabled", "inactive disabled", "active enabled"]);
+  }),
+);

@@ -56,7 +56,10 @@ function countedRows(tasks: readonly TaskRow[]): Line[] {
 }
 
 function nextLines({ run, outcome, tasks, isWayBack, waits, standing }: TaskBook): Line[] {
-  if (outcome !== undefined || isWayBack) return [];
+  if (outcome !== undefined || isWayBack) {
+    const bad = tasks.find(({ state }) => state === "failed");
+    return bad === undefined ? [] : [[styled("next:", "accent"), ` cutover task show ${run}/${bad.id}`]];
+  }
   if (standing === "gate" && waits !== undefined) return [[styled("next:", "accent"), ` ${waits.next}`]];
   const failed = tasks.find(({ state, action }) => (state === "failed" || state === "undone") && action === "do");
   if (failed === undefined) return [];

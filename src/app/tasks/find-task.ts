@@ -66,10 +66,13 @@ export async function findTask(journal: JournalPort, { run, id }: AskedTask): Pr
   const found = loaded === undefined ? undefined : placeOfTask(loaded.state, id);
   if (loaded !== undefined && found !== undefined) return { ...loaded, ...found };
   const newest = loaded ?? (await loadRun(journal, run));
-  const close = nearest(
-    id,
-    tasksOf(newest.state).map((task) => task.id),
-  );
+  const known = tasksOf(newest.state).map((task) => task.id);
+  if (loaded === undefined && known.includes(id))
+    throw new UsageError(
+      `No open run has a task ${id}; run ${newest.run}, the newest one, has ended: ${newest.state.outcome ?? "unknown"}`,
+      `cutover task show ${newest.run}/${id}`,
+    );
+  const close = nearest(id, known);
   const did = close === undefined ? "" : `; did you mean ${close}?`;
   const where = loaded === undefined ? "No open run has a" : `Run ${newest.run} has no`;
   throw new UsageError(`${where} task ${id}${did}`, `cutover task list ${newest.run}`);

@@ -1,4 +1,5 @@
 // One task of a run with its whole story.
+import { UsageError } from "../../errors.ts";
 import type { EventBody, RunId } from "../../model/run-event.ts";
 import type { TaskId } from "../../model/task.ts";
 import type { JournalPort } from "../../ports.ts";
@@ -20,8 +21,10 @@ export async function readTask(journal: JournalPort, text: string): Promise<Task
   const newest = asked.run ?? (await loadRun(journal, undefined)).run;
   const found = await findTask(journal, { ...asked, run: newest });
   const { tasks } = taskBook(found);
-  const row = tasks.find(({ id, action }) => id === asked.id && action === "do");
-  if (row === undefined) throw new Error(`the book of ${found.run} leaves out ${asked.id}`);
+  const mine = tasks.filter(({ id }) => id === asked.id);
+  const row = mine.find(({ action }) => action === "do") ?? mine[0];
+  if (row === undefined)
+    throw new UsageError(`Run ${found.run} went back before it came to ${asked.id}`, `cutover task list ${found.run}`);
   const dependents = tasks.filter(({ waitsFor }) => waitsFor === row.id).map(({ id }) => id);
   return { run: found.run, row, story: storyOf(found, row), dependents };
 }

@@ -130,7 +130,9 @@ function taskOf({ action, isDryRun }: RunTaskAct, { published, host, name, fleet
     kind === undefined
       ? `${component} ${version} has no task ${name} that can be run by itself, only ${known.join(", ")}${close === undefined ? "" : `; did you mean ${close}?`}`
       : `${name} cannot be run dry`,
-    `cutover task run ${host.name}/${component}/${name} --version VERSION --reason …`,
+    kind === undefined && close === undefined
+      ? `cutover task list --host ${host.name} --component ${component}`
+      : `cutover task run ${host.name}/${component}/${close ?? name} --reason …`,
   );
 }
 

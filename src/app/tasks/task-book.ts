@@ -61,7 +61,7 @@ export function taskBook({ run, events, state }: LoadedRun): TaskBook {
     isWayBack: state.rollback !== undefined,
     standing: standingOf(state),
     ...(waits === undefined ? {} : { waits }),
-    tasks: rowsOf(state, newest),
+    tasks: [...wentRows(state, newest), ...rowsOf(state, newest)],
   };
 }
 
@@ -83,6 +83,23 @@ function newestWords(events: LoadedRun["events"]): Map<string, Word> {
     else words.set(key, { state: isUndone ? "undone" : state, reason, evidence, durationMs });
   }
   return words;
+}
+
+/** Of a run that goes back, or went back: what its steps did before, failed ones among it, as it was said then. */
+function wentRows({ plan, rollback, startedSteps }: RunState, words: ReadonlyMap<string, Word>): TaskRow[] {
+  if (plan === undefined || rollback === undefined) return [];
+  return plan.steps
+    .filter(({ id }) => startedSteps.has(id))
+    .flatMap(({ id: step, phase, work }) =>
+      work.flatMap(({ host, groups }) =>
+        groups.flat().flatMap((task): TaskRow[] => {
+          const word = words.get(`${step} ${taskKey(task)}`);
+          if (word === undefined) return []; // it was not begun, and never will be
+          const { id, component, version, kind, action } = task;
+          return [{ id, step, phase, host, component, version, kind, action, ...word, isOpen: false, waitsFor: undefined }]; // biome-ignore format: one line
+        }),
+      ),
+    );
 }
 
 function rowsOf(state: RunState, words: ReadonlyMap<string, Word>): TaskRow[] {

@@ -1,10 +1,9 @@
 // What a run does next, from its state alone. Pure: the driver performs the effects and feeds back what happened.
 import type { Step } from "../model/plan.ts";
 import type { EventBody, RunOutcome } from "../model/run-event.ts";
-import type { Task } from "../model/task.ts";
-import { targetOf } from "../plan/balancer-steps.ts";
 import { type BadVersion, badVersions } from "./bad-versions.ts";
 import type { Effect } from "./effect.ts";
+import { backForHealthy, inTraffic, isBackOf, reopenBack } from "./in-traffic.ts";
 import { outOfTraffic } from "./out-of-traffic.ts";
 import { afterOwed } from "./owed-bundles.ts";
 import { placeOf, type RunState, stepsOf } from "./run-state.ts";
@@ -42,6 +41,8 @@ function end(outcome: RunOutcome, reason: string, bad: readonly BadVersion[] = [
 function decideIn(state: RunState, planned: Step): Effect {
   const step = inTraffic(state, planned);
   if (!state.startedSteps.has(step.id)) return { kind: "start-step", step };
+  const again = reopenBack(state, step);
+  if (again !== undefined) return again;
   if (step.kind === "gate") return { kind: "hold", step, hosts: [], reason: `gate ${step.gate?.name} is closed: ${step.gate?.reason}` }; // biome-ignore format: one line
   const outcomes = step.work
     .filter(({ host }) => !state.leftOut.has(host))
@@ -81,7 +82,7 @@ function isInForce(state: RunState, { id }: Step, host: string): boolean {
   if (state.added.some((added) => added.id === id)) return !state.endedSteps.has(id);
   const here = stepsOf(state)[state.position];
   if (here === undefined || here.id === id) return here !== undefined;
-  if (backOf(state, here)?.id === id) return true;
+  if (backOf(state, here)?.id === id || isBackOf(state, here, id)) return true;
   // While a batch is held for a person, what did switch is confirmed.
   return confirmOf(state, here)?.id === id && state.hosts.get(placeOf(here.id, host)) === "done";
 }
@@ -205,7 +206,10 @@ interface Holding {
   readonly reason: string;
 }
 
-/** Hosts that did switch are confirmed first, or they would go back at their deadline while a person thinks (P8). */
+/**
+ * Hosts that did switch are confirmed first, or they would go back at their deadline while a person thinks (P8); then those that are
+ * well have traffic again.
+ */
 function decideHold(state: RunState, step: Step, holding: Holding): Effect {
   const confirm = confirmOf(state, step);
   const hosts = confirm?.work
@@ -218,7 +222,12 @@ function decideHold(state: RunState, step: Step, holding: Holding): Effect {
     );
   // guard P8: what did switch is confirmed before a person is waited for.
   if (confirm === undefined || hosts === undefined || hosts.length === 0)
-    return { kind: "hold", step, ...holding, reason: `${holding.reason}${outOfTraffic(state)}` };
+    return (
+      backForHealthy(state, step) ?? {
+        ...{ kind: "hold", step, ...holding },
+        reason: `${holding.reason}${outOfTraffic(state)}`,
+      }
+    );
   if (!state.startedSteps.has(confirm.id)) return { kind: "start-step", step: confirm };
   return { kind: "run-step", step: confirm, hosts };
 }
@@ -228,30 +237,6 @@ export function confirmOf(state: RunState, step: Step): Step | undefined {
   if (step.kind !== "switch" || state.rollback !== undefined) return undefined;
   const steps = stepsOf(state);
   return steps.find(({ kind, batch }) => kind === "confirm" && batch === step.batch);
-}
-
-/**
- * A step of balancers without the hosts that it is not for any more: those that the run goes on without, and, where they are to
- * have traffic again, those whose switch or way back did not end well. Any other step is as it was.
- */
-function inTraffic(state: RunState, step: Step): Step {
-  if (step.traffic === undefined) return step;
-  const before =
-    step.traffic === "back"
-      ? stepsOf(state).find(({ kind, batch }) => kind === "switch" && batch === step.batch)
-      : undefined;
-  const moved = new Set(before?.work.map(({ host }) => host));
-  const isGood = (task: Task) => {
-    const target = targetOf(task) ?? "";
-    const outcome = before === undefined ? undefined : state.hosts.get(placeOf(before.id, target));
-    // A host that is bad, or of which nobody knows, gets no traffic (P9). No guard of the simulator: its worlds have no balancers.
-    return !state.leftOut.has(target) && (!moved.has(target) || outcome === "done");
-  };
-  const work = step.work.map(({ host, groups }) => ({
-    host,
-    groups: groups.map((group) => group.filter(isGood)).filter((group) => group.length > 0),
-  }));
-  return { ...step, work };
 }
 
 /** The end of a way back that failed on some hosts: the others of the batch are put back into traffic first. */

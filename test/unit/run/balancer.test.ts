@@ -6,10 +6,10 @@ import type { EventBody } from "../../../src/model/run-event.ts";
 import type { Task } from "../../../src/model/task.ts";
 import { targetOf } from "../../../src/plan/balancer-steps.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
-import { decide } from "../../../src/run/decide.ts";
+import { decide, isStillToRun } from "../../../src/run/decide.ts";
 import type { Effect } from "../../../src/run/effect.ts";
 import { reduce } from "../../../src/run/machine.ts";
-import { initialRunState, type RunState } from "../../../src/run/run-state.ts";
+import { initialRunState, type RunState, taskKey } from "../../../src/run/run-state.ts";
 import { planInput } from "../../support/plan-input.ts";
 
 const run = "r1";
@@ -41,12 +41,21 @@ interface Told {
 
 /** Plays the run; hosts report as told, all tasks before the failing one are done. Ends with a wait or a hold. */
 function play(plan: Plan, report: (step: Step, host: string) => Report = () => "done"): Told {
+  return goOn(initialRunState, [{ kind: "run-planned", commit: "c", generation: "g", plan, epoch: 1, fleet: [] }], report); // biome-ignore format: one line
+}
+
+/** The same from where a run stands, once these things have happened. */
+function goOn(
+  from: RunState,
+  events: readonly EventBody[],
+  report: (step: Step, host: string) => Report = () => "done",
+): Told {
   const story: string[] = [];
-  let state = initialRunState;
+  let state = from;
   const happen = (event: EventBody) => {
     state = reduce(state, event, run);
   };
-  happen({ kind: "run-planned", commit: "c", generation: "g", plan, epoch: 1, fleet: [] });
+  for (const event of events) happen(event);
   for (let turn = 0, effect = decide(state); effect !== undefined && turn < 500; effect = decide(state), turn += 1) {
     if (effect.kind === "start-step") happen({ kind: "step-started", step: effect.step.id });
     else if (effect.kind === "end-step") happen({ kind: "step-ended", step: effect.step.id });
@@ -62,10 +71,18 @@ function play(plan: Plan, report: (step: Step, host: string) => Report = () => "
     else if (effect.kind === "leave-out")
       for (const host of effect.hosts)
         happen({ kind: "host-left-out", step: effect.step.id, host, reason: effect.reason });
+    else if (effect.kind === "reopen") for (const event of effect.turns) happen(event);
     else if (effect.kind === "run-step")
       for (const host of effect.hosts) {
+        if (effect.step.traffic !== undefined)
+          assert.ok(
+            isStillToRun(state, effect.step, host),
+            `${effect.step.id} on ${host}: the driver would not run it`,
+          );
         const said = report(effect.step, host);
-        const tasks = effect.step.work.find((work) => work.host === host)?.groups.flat() ?? [];
+        const turn = state.turns.get(`${effect.step.id}/${host}`);
+        const all = effect.step.work.find((work) => work.host === host)?.groups.flat() ?? [];
+        const tasks = all.filter((task) => turn === undefined || turn.tasks.includes(taskKey(task)));
         if (said !== "unknown")
           for (const task of tasks) {
             story.push(...wordOf(task));
@@ -150,12 +167,56 @@ test("a run that waits for a person says who has no traffic meanwhile", () => {
     ).last;
   for (const [step, reason] of [
     ["away.1", "away.1 failed on lb; rollback_policy is manual; out of traffic: w1, w2"],
-    ["switch.1", "switch.1 failed on w2; rollback_policy is manual; out of traffic: w1, w2"],
-    ["confirm.1", "confirm.1 failed on w2; rollback_policy is manual; out of traffic: w1, w2"],
+    ["switch.1", "switch.1 failed on w2; rollback_policy is manual; out of traffic: w2"],
+    ["confirm.1", "confirm.1 failed on w2; rollback_policy is manual; out of traffic: w2"],
     ["commit", "commit failed on w2; rollback_policy is manual"],
   ] as const) {
     const last = told(step);
     assert.deepEqual([last?.kind, last?.kind === "hold" ? last.reason : undefined], ["hold", reason]);
+  }
+});
+
+const isBad =
+  (id: string, ...bad: readonly string[]) =>
+  (step: Step, host: string): Report =>
+    step.id === id && bad.includes(host) ? "failed" : "done";
+const again = (step: string, host: string): EventBody => ({ kind: "host-reopened", step, host, turn: 1, tasks: [`${host}/web/switch do`, `${host}/web/health do`], rest: [], by: "p", reason: "mended" }); // biome-ignore format: one line
+
+test("while a person decides about a host, those of its batch that are confirmed have traffic, and it gets its own once it is well", () => {
+  const held = play(planWith({ batchSize: 3, failureBudget: 2 }, "manual"), isBad("switch.1", "w2", "w3"));
+  assert.deepEqual(held.story, ["-w1", "-w2", "-w3", "w1", "w2", "w3", "+w1"]);
+  assert.equal(held.last?.kind, "hold");
+  const half = goOn(held.state, [again("switch.1", "w3")]);
+  assert.deepEqual([half.story, half.last?.kind], [["w3", "+w3"], "hold"]);
+  const whole = goOn(half.state, [again("switch.1", "w2")]);
+  assert.deepEqual(whole.story, ["w2", "+w2", "-w4", "w4", "+w4"]);
+  assert.equal(whole.state.outcome, "done");
+});
+
+test("a host whose confirmation failed may go back by itself: it has no traffic while a person decides, the others have", () => {
+  const held = play(planWith({ batchSize: 2 }, "manual"), isBad("confirm.1", "w2"));
+  assert.deepEqual(held.story, ["-w1", "-w2", "w1", "w2", "+w1"]);
+  assert.equal(held.last?.kind, "hold");
+});
+
+test("hosts that came back into traffic while a person decided leave it before they are taken back", () => {
+  const held = play(planWith({ batchSize: 2 }, "manual"), isBad("switch.1", "w2"));
+  const asked: EventBody = { kind: "rollback-started", scope: "release", step: "switch.1", reason: "asked", by: "p" };
+  const back = goOn(held.state, [asked]);
+  assert.deepEqual(back.story, ["-w1", "undo w1", "undo w2", "+w1", "+w2"]);
+  assert.equal(back.state.outcome, "rolled-back");
+});
+
+test("a balancer that cannot put the healthy ones back while a person decides keeps nobody waiting, and is tried with the rest", () => {
+  for (const outcome of ["failed", "unknown"] as const) {
+    const held = play(planWith({ batchSize: 2 }, "manual"), (step, host) =>
+      step.id === "back.1" ? outcome : isBad("switch.1", "w2")(step, host),
+    );
+    assert.equal(held.last?.kind, "hold");
+    assert.match(
+      held.last?.kind === "hold" ? held.last.reason : "",
+      /^switch\.1 failed on w2; .*out of traffic: w1, w2$/,
+    );
   }
 });
 

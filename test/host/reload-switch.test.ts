@@ -108,8 +108,8 @@ for (const shell of shellsOrOne("bash")) {
         await installHaproxy(host, "v2");
         await commit(host, "v1");
         const answers = await underLoad(host.port, async () => {
-          assert.equal((await switchTo(host, "v2", "2")).exitCode, 0);
-          await until("the way back", 8000, async () => (await host.trial()) === "reverted");
+          assert.equal((await switchTo(host, "v2", "5")).exitCode, 0);
+          await until("the way back", 12000, async () => (await host.trial()) === "reverted");
           await assertOneMaster(host, "v1");
         });
         assert.deepEqual(failures(answers), []);

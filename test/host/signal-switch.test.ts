@@ -88,8 +88,8 @@ for (const shell of shellsOrOne("dash")) {
         await installNginx(host, "hangs", { program: "#!/bin/sh\nexec sleep 600\n" });
         await commit(host, "v1");
         const answers = await underLoad(host.port, async () => {
-          assert.equal((await switchTo(host, "v2", "2")).exitCode, 0);
-          await until("the way back", 8000, async () => (await host.trial()) === "reverted");
+          assert.equal((await switchTo(host, "v2", "5")).exitCode, 0);
+          await until("the way back", 12000, async () => (await host.trial()) === "reverted");
           await assertOneMaster(host, "v1");
           const { child, result } = host.start("switch", "do", { version: "hangs", options: { deadline: "2" } });
           await until("the rename", 3000, async () => (await host.current()) === "hangs");
@@ -135,6 +135,14 @@ for (const shell of shellsOrOne("dash")) {
         await assertOneMaster(host, "v1");
         assert.notEqual(await host.pid(), old);
         assert.equal(await alive(old), false);
+      }));
+
+    test(`${name}: P7: a start that made a daemon of itself and ended between two looks has not failed`, () =>
+      withPartsHost(shell, async (host) => {
+        const looks = `process_main_pid() { [ -e "$STATE/looked" ] || { : >"$STATE/looked"; return 1; }; echo 42; }
+          process_record() { :; }
+          T_COMPONENT=web; process_condition`;
+        assert.equal((await host.word("call", "eval", looks)).stdout, "ready\n");
       }));
 
     test(`${name}: P7: a commit whose new master has died is refused, and nothing that serves is ended`, () =>

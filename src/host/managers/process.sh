@@ -103,6 +103,9 @@ process_condition() { # print ready, pending, or failed when what was started di
 		echo ready
 	elif kv_raw "$PROCESS_FILE" pid && process_is_ours "$RAW"; then
 		echo pending
+	elif ready_pid_=$(process_main_pid); then # what was started made a daemon of itself: it ended after our first look, and wrote the pid before
+		process_record "$ready_pid_" || :
+		echo ready
 	else
 		echo failed
 	fi

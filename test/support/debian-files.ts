@@ -19,7 +19,17 @@ export async function installOnHost(host: LabHost, packages: readonly string[]):
     await cp(join(unpacked, "usr"), host.pathOf("/usr"), { recursive: true, verbatimSymlinks: true });
 }
 
-async function newestPackages(names: readonly string[], which = 0): Promise<ReadonlyMap<string, string>> {
+/** Asked of apt once a process for each set of packages: every question makes apt read all its lists anew. */
+const packages = new Map<string, Promise<ReadonlyMap<string, string>>>();
+
+function newestPackages(names: readonly string[], which = 0): Promise<ReadonlyMap<string, string>> {
+  const key = [which, ...names].join(" ");
+  const asked = packages.get(key) ?? findPackages(names, which);
+  packages.set(key, asked);
+  return asked;
+}
+
+async function findPackages(names: readonly string[], which: number): Promise<ReadonlyMap<string, string>> {
   const known = await debianVersions(names);
   const found = new Map<string, string>();
   for (const name of names) {

@@ -16,7 +16,7 @@ import { type World, webPort, withWorld } from "../support/with-world.ts";
 const main = fileURLToPath(new URL("../support/killed-controller.ts", import.meta.url));
 const all = process.env.CUTOVER_TEST_FULL === "1";
 /** Without CUTOVER_TEST_FULL: this many boundaries, evenly spread. */
-const spread = 9;
+const spread = 6;
 
 interface Boundary {
   readonly write: number;

@@ -5,7 +5,7 @@ import { type TrafficKind, trafficKinds } from "./traffic.ts";
 
 export type MeasuredGrade = Grade | "none";
 
-const streamKinds: readonly TrafficKind[] = ["websocket", "sse", "tcp"];
+const streamKinds: readonly string[] = ["websocket", "sse", "tcp"];
 
 export interface Graded {
   readonly grade: MeasuredGrade;
@@ -17,9 +17,10 @@ export interface Graded {
 
 /**
  * listener-safe: every connection was accepted. request-safe: and every request was answered whole and right. stream-safe: and
- * no stream broke or ended. Without a kind of traffic that could have failed it, a grade is not given.
+ * no stream broke or ended. Without a kind of traffic that could have failed it, a grade is not given. Kinds that the meter does
+ * not know count as requests.
  */
-export function gradeOf(kinds: readonly KindReport[]): Graded {
+export function gradeOf(kinds: readonly KindReport<string>[]): Graded {
   const measured = kinds.filter(({ sent }) => sent > 0);
   const unmeasured = trafficKinds.filter((kind) => !measured.some((report) => report.kind === kind));
   const requests = measured.filter(({ kind }) => !streamKinds.includes(kind));
@@ -49,11 +50,11 @@ export function isAtLeast(measured: MeasuredGrade, promised: Grade): boolean {
   return measured !== "none" && grades.indexOf(measured) >= grades.indexOf(promised);
 }
 
-function count(report: KindReport, number: number, what: string): string[] {
+function count(report: KindReport<string>, number: number, what: string): string[] {
   return number === 0 ? [] : [`${report.kind}: ${number} ${what}`];
 }
 
-function reasons({ failedBy }: KindReport): string {
+function reasons({ failedBy }: KindReport<string>): string {
   const words = Object.entries(failedBy).map(([reason, number]) => `${number} ${reason}`);
   return words.length === 0 ? "" : ` (${words.join(", ")})`;
 }

@@ -3,8 +3,8 @@ import type { Failure, FailureReason } from "./failure.ts";
 import type { Traffic, TrafficKind } from "./traffic.ts";
 
 /** sent = ok + failed: the report is made when nothing is in flight any more. For sse, what is sent are the events that came. */
-export interface KindReport {
-  readonly kind: TrafficKind;
+export interface KindReport<Kind extends string = TrafficKind> {
+  readonly kind: Kind;
   readonly port: number;
   readonly path: string;
   readonly sent: number;
@@ -41,12 +41,12 @@ export interface NotSpoken {
   readonly why: string;
 }
 
-export interface MeterSummary {
+export interface MeterSummary<Kind extends string = TrafficKind> {
   readonly kind: "summary";
   readonly seconds: number;
   /** How far behind its clock the meter sent at worst: that much of a pause may be this machine's and not the service's. */
   readonly latenessMaxMs: number;
-  readonly kinds: readonly KindReport[];
+  readonly kinds: readonly KindReport<Kind>[];
   readonly notSpoken: readonly NotSpoken[];
 }
 

@@ -1,6 +1,7 @@
 // A row of the conformance matrix: a skeleton or a real server under a strategy, the traffic that goes through its switches, and
 // the grade that it promises. Files in rows/ export `rows: readonly Row[]`; nothing else has to be told of them.
 import type { Lab, LabHost } from "../../../src/lab/lab.ts";
+import type { MeterSummary } from "../../../src/lab/meter/meter-report.ts";
 import type { Traffic } from "../../../src/lab/meter/traffic.ts";
 import type { Grade } from "../../../src/model/grade.ts";
 import type { Contract } from "../../support/with-home.ts";
@@ -39,6 +40,14 @@ export interface RowBeside extends RowComponent {
   readonly host: string;
 }
 
+/** Measures what the meter cannot send, such as jobs of a queue; begun once the first version serves. */
+export interface RowMeter {
+  /** Resolves once something was answered. */
+  answered(withinMs: number): Promise<void>;
+  /** The same summary however often it is asked. */
+  stop(): Promise<MeterSummary<string>>;
+}
+
 export interface Row extends RowComponent {
   /** Of the file and the report: `shop-exec`. */
   readonly name: string;
@@ -53,6 +62,8 @@ export interface Row extends RowComponent {
   readonly grade: Grade;
   /** A group `version` in a body's pattern yields the version as it was published: after each switch that is looked at. */
   traffic(place: Place): readonly Traffic[];
+  /** In the place of the meter, `rate` times as much as usual; `traffic` is empty then. */
+  meter?(place: Place, rate: number): RowMeter;
   /** One host unless it says otherwise; on systemd hosts these names resolve. */
   readonly hosts?: readonly string[];
   /** Those that have the component, the first of `hosts` among them; that one alone unless it says otherwise. */
@@ -62,6 +73,8 @@ export interface Row extends RowComponent {
   readonly front?: string;
   /** More Debian packages in the base image of its hosts. It is kept, but costs a minute once: prefer files in the tree. */
   readonly packages?: readonly string[];
+  /** What there is beside its hosts as long as the row runs, such as a broker. */
+  around?<T>(place: Place, body: () => Promise<T>): Promise<T>;
   /** What an operator does on each host before the first release. */
   setUp?(host: LabHost, place: Place): Promise<void>;
 }

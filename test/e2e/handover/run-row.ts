@@ -10,19 +10,19 @@ import { makeBodyJudge } from "../../../src/lab/meter/judge-body.ts";
 import { usualRates } from "../../../src/lab/meter/kind.ts";
 import type { MeterSummary } from "../../../src/lab/meter/meter-report.ts";
 import { sendRequest } from "../../../src/lab/meter/send-request.ts";
-import { type Meter, spawnMeter } from "../../../src/lab/meter/spawn-meter.ts";
+import { spawnMeter } from "../../../src/lab/meter/spawn-meter.ts";
 import type { Traffic } from "../../../src/lab/meter/traffic.ts";
 import type { JournalEvent } from "../../../src/model/run-event.ts";
 import { assertOutcomes } from "../../support/assert-outcome.ts";
 import type { Contract } from "../../support/with-home.ts";
-import type { Row } from "./row.ts";
+import type { Row, RowMeter } from "./row.ts";
 import { type Stage, withStage } from "./with-stage.ts";
 
 export interface RowResult extends Graded {
   readonly row: Row;
   /** The ways back of those that were taken back are among them. */
   readonly switches: readonly SwitchSeen[];
-  readonly measured: MeterSummary;
+  readonly measured: MeterSummary<string>;
 }
 
 const versions = { A: "1.0.0", B: "2.0.0", sick: "2.0.1-sick" } as const;
@@ -42,11 +42,13 @@ export async function runRow(row: Row, { switches, rate = 1 }: RowTerms): Promis
     await stage.publish(versions.B, "B");
     if (switches >= 3) await stage.publish(versions.sick, "B", sickContract(stage.contract));
     await release(stage, versions.A, "done");
-    const meter = spawnMeter({
-      address: stage.front.address,
-      traffic: row.traffic(stage.place).map((traffic) => atRate(traffic, rate)),
-      ...{ timeoutMs: 10_000, maxSeconds: perSwitchSeconds * switches, maxRequests: 20_000_000 },
-    });
+    const meter =
+      row.meter?.(stage.place, rate) ??
+      spawnMeter({
+        address: stage.front.address,
+        traffic: row.traffic(stage.place).map((traffic) => atRate(traffic, rate)),
+        ...{ timeoutMs: 10_000, maxSeconds: perSwitchSeconds * switches, maxRequests: 20_000_000 },
+      });
     const seen: SwitchSeen[] = [];
     try {
       await meter.answered(30_000);
@@ -124,6 +126,6 @@ async function assertAnswers(row: Row, { place, front }: Stage, version: string)
 }
 
 /** The summary is asked for again by whoever wants it; a failure of the row itself must stay the one that is seen. */
-async function stopQuietly(meter: Meter): Promise<void> {
+async function stopQuietly(meter: RowMeter): Promise<void> {
   await meter.stop().catch(() => {});
 }

@@ -49,6 +49,12 @@ async function onLab<T>(row: Row, lab: Lab, body: (stage: Stage) => Promise<T>):
   const directory = join(lab.directory, "row");
   await mkdir(directory);
   const place: Place = { ports, directory };
+  const { around = (_place, work) => work() } = row;
+  return around(place, () => onStage(row, lab, place, body));
+}
+
+async function onStage<T>(row: Row, lab: Lab, place: Place, body: (stage: Stage) => Promise<T>): Promise<T> {
+  const { directory } = place;
   const host = hostOf(lab, lab.hosts[0]?.name);
   const parts: Part[] = [{ part: row, contract: await row.contract(place), on: row.on ?? [host.name] }];
   for (const part of row.beside ?? []) parts.push({ part, contract: await part.contract(place), on: [part.host] });

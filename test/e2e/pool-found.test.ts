@@ -108,6 +108,13 @@ test(
               "one UP, two DRAIN, three UP",
               "taken out again in the same run: as it is now",
             );
+            for (const [action, run] of [
+              ["do", "died"],
+              ["do", "r4"],
+              ["undo", "r4"],
+            ] as const)
+              await pool.task(action, run);
+            assert.equal(await statuses(), "one UP, two DRAIN, three UP", "what an earlier run left out is no hand's");
             await pool.task("undo", "by-hand");
             await until(
               "an undo by hand to put all of it back",
@@ -144,6 +151,13 @@ test("nginx: a server that was down before the release is down after it", option
         else assert.equal(text, servers(" down"));
         if (action === "undo") assert.match(said, new RegExp(`down before, and still: web.conf 127.0.1.1:${port}$`));
       }
+      for (const [action, run] of [
+        ["do", "died"],
+        ["do", "r2"],
+        ["undo", "r2"],
+      ] as const)
+        await pool.task(action, run);
+      assert.equal(await readFile(file, "utf8"), servers(" down"), "what an earlier run left out is no hand's");
       await pool.task("undo", "by-hand");
       assert.equal(await readFile(file, "utf8"), servers(""));
     });
@@ -185,6 +199,18 @@ test(
               assert.deepEqual([paused.get("app"), paused.get("billing")], [action === "do" ? "1" : "0", "1"], action);
               if (action === "undo") assert.match(said, /serves app again, .*; paused before, and still: billing$/);
             }
+            for (const [action, run] of [
+              ["do", "died"],
+              ["do", "r2"],
+              ["undo", "r2"],
+            ] as const)
+              await pool.task(action, run);
+            const left = await consoleSays(socket, "SHOW DATABASES");
+            assert.deepEqual(
+              [left.get("app"), left.get("billing")],
+              ["0", "1"],
+              "what an earlier run left held is no hand's",
+            );
             await pool.task("undo", "by-hand");
             assert.equal((await consoleSays(socket, "SHOW DATABASES")).get("billing"), "0");
           },

@@ -6,8 +6,7 @@ import { toText } from "../../../src/cli/text.ts";
 import { makeScenario } from "../../../src/simulate/make-scenario.ts";
 import { simulateSeeds } from "../../../src/simulate/simulate-seeds.ts";
 
-/** Always from the first one on: a push sees the same worlds as the one before it. Many more are what `cutover simulate` is for. */
-const seeds = process.env.CUTOVER_TEST_FULL === "1" ? 5_000 : 1_000;
+const seeds = 2_000;
 const plain = { color: false, width: undefined, overflow: "wrap" } as const;
 
 test(`in ${seeds} simulated worlds P1, P4 to P10, P12 and P16 hold at every event, and the world comes to rest (R5)`, async () => {

@@ -377,7 +377,7 @@ for (const [index, shell] of shells.entries()) {
           const component = `web-${at}`;
           const call = { component, version: "v1" };
           await host.install("v1", { component });
-          assert.equal((await host.task("switch", "do", { ...call, options: { deadline: "2" } })).exitCode, 0);
+          assert.equal((await host.task("switch", "do", { ...call, options: { deadline: "4" } })).exitCode, 0);
           await delay(Math.max(0, (await deadlineMs(host, component)) - (await uptimeMs()) + offset));
           const reply = await host.task("confirm", "do", { ...call, session: "session-2" });
           await until("a decision", 4000, async () => ["confirmed", "reverted"].includes(await host.trial(component)));

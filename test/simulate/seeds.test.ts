@@ -1,10 +1,11 @@
-// The simulator over many seeds: the promises hold in every one of these worlds, whatever goes wrong in them.
+// The simulator over many seeds: the promises hold in every one of these worlds, whatever goes wrong in them. In a folder of its own, because files
+// start in the order of their names: the longest of all began among the last, and ran on alone.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { renderFailure } from "../../../src/cli/render-simulation.ts";
-import { toText } from "../../../src/cli/text.ts";
-import { makeScenario } from "../../../src/simulate/make-scenario.ts";
-import { simulateSeeds } from "../../../src/simulate/simulate-seeds.ts";
+import { renderFailure } from "../../src/cli/render-simulation.ts";
+import { toText } from "../../src/cli/text.ts";
+import { makeScenario } from "../../src/simulate/make-scenario.ts";
+import { simulateSeeds } from "../../src/simulate/simulate-seeds.ts";
 
 const seeds = 2_000;
 const plain = { color: false, width: undefined, overflow: "wrap" } as const;

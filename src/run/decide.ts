@@ -58,6 +58,8 @@ function decideIn(state: RunState, planned: Step): Effect {
   if (failed.length > 0) return decideFailure(state, step, failed);
   // guard P7: an unknown host is not passed over either.
   if (unknown.length > 0) return decideSilence(state, step, { silent: unknown, all: outcomes.length });
+  // guard P9: the budget was spent by hosts that were confirmed early, and were not: those that did not begin wait for them.
+  if (named(undefined).length > 0) return decideConfirmed(state, step);
   return { kind: "end-step", step, soakSeconds: step.soakSeconds };
 }
 
@@ -96,11 +98,24 @@ export function mayBegin(state: RunState, step: Step, host: string): boolean {
   return state.submitted.has(placeOf(step.id, host)) || !isBudgetSpent(state, step, host);
 }
 
-/** So many hosts of this switch failed or fell silent, `but` this one, that no further one may begin. */
+/** The confirmation of those of a batch that did switch, as far as it goes, and what then follows from it. */
+function decideConfirmed(state: RunState, step: Step): Effect {
+  const confirm = confirmOf(state, step);
+  if (confirm === undefined) throw new Error(`${step.id} waits for a confirmation that its plan does not have`);
+  const work = confirm.work.filter(({ host }) => state.hosts.get(placeOf(step.id, host)) === "done");
+  return decideIn(state, { ...confirm, work });
+}
+
+/** So many hosts of this switch, or of its confirmation, failed or fell silent, `but` this one, that no further one may begin. */
 function isBudgetSpent(state: RunState, step: Step, but?: string): boolean {
   // guard P9: the budget counts while the plan moves hosts onward; the way back has none to wait for.
   if (step.kind !== "switch" || state.rollback !== undefined) return false;
-  const bad = state.notDone.get(step.id)?.count((host) => host !== but && !state.leftOut.has(host)) ?? 0;
+  const switched = state.notDone.get(step.id);
+  const isBad = (host: string) => host !== but && !state.leftOut.has(host);
+  // Those that were confirmed early, and were not.
+  const early = state.notDone.get(confirmOf(state, step)?.id ?? "");
+  const bad =
+    (switched?.count(isBad) ?? 0) + (early?.count((host) => isBad(host) && switched?.has(host) !== true) ?? 0);
   // guard P9: as many as the budget has may be bad, and not one more.
   return bad > (state.plan?.failureBudget ?? 0);
 }
@@ -236,7 +251,12 @@ function decideHold(state: RunState, step: Step, holding: Holding): Effect {
 export function confirmOf(state: RunState, step: Step): Step | undefined {
   if (step.kind !== "switch" || state.rollback !== undefined) return undefined;
   const steps = stepsOf(state);
-  return steps.find(({ kind, batch }) => kind === "confirm" && batch === step.batch);
+  // It comes soon after the step in force, which is asked about for every one of its hosts.
+  for (let at = state.position; at < steps.length; at++) {
+    const next = steps[at];
+    if (next?.kind === "confirm" && next.batch === step.batch) return next;
+  }
+  return undefined;
 }
 
 /** The end of a way back that failed on some hosts: the others of the batch are put back into traffic first. */

@@ -157,6 +157,13 @@ async function runHosts(
     hostOf: (name) => hostOf(input, name),
     lanes: input.concurrency / 2,
   });
+  const heard: HostStepContext = {
+    ...context,
+    record(...bodies) {
+      for (const body of bodies) early.hears(body);
+      return context.record(...bodies);
+    },
+  };
   const named = new Set(hosts);
   const work = step.work.filter(({ host }) => named.has(host));
   // guard P8: proof of contact over a new connection; a kept one would only show that the old session still lives.
@@ -165,15 +172,13 @@ async function runHosts(
   const runOne = async (mine: HostWork) => {
     // guard P9: asked for each host when its turn comes, for others may have failed meanwhile.
     if (kind !== "wait" && !stillToRun(step, mine.host)) return;
-    const outcome = await runHostStep(context, step, mine, hostOf(input, mine.host));
+    const outcome = await runHostStep(heard, step, mine, hostOf(input, mine.host));
     if (outcome === "done") early.switched(mine.host);
   };
   const { inTurn = (turn) => turn() } = input;
-  try {
-    await pMap(work, (mine) => inTurn(() => runOne(mine)), { concurrency: input.concurrency, signal: input.signal });
-  } finally {
-    await early.end();
-  }
+  // When this fails or is aborted, the whole driver stops, and with it what is confirmed early: nobody waits for that.
+  await pMap(work, (mine) => inTurn(() => runOne(mine)), { concurrency: input.concurrency, signal: input.signal });
+  await early.end();
 }
 
 /** On all of its hosts, also when only some are asked for: parts of different moments are no point. */

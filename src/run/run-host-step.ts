@@ -72,6 +72,7 @@ export async function takeTurn(
         },
         (error: unknown) => {
           if (isPassing(error)) context.silent.add(host.name);
+          else context.silent.delete(host.name);
           throw error;
         },
       ),

@@ -14,7 +14,7 @@ export interface RunHistory {
   readonly leftOut: Set<string>;
   /** By `step/host`, with the moment at which the journal had it. */
   readonly outcomes: Map<string, { readonly outcome: string; readonly at: number }>;
-  /** Of those, switches that are not done, by `step/host`. */
+  /** Of those, switches and their confirmations that are not done, by `step/host`. */
   readonly badSwitches: Map<string, { readonly host: string; readonly outcome: string; readonly at: number }>;
   /** Version that a change brings, by `host/component`. */
   readonly targets: ReadonlyMap<string, string>;
@@ -164,7 +164,7 @@ function rememberEvent(history: History, now: number, { disk, event }: Journaled
       const { step, host, outcome } = event;
       const place = `${step}/${host}`;
       run.outcomes.set(place, { outcome, at: now });
-      if (run.steps.get(step)?.kind !== "switch") return;
+      if (!["switch", "confirm"].includes(run.steps.get(step)?.kind ?? "")) return;
       if (outcome === "done") run.badSwitches.delete(place);
       else run.badSwitches.set(place, { host, outcome, at: now });
       return;

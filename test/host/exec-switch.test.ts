@@ -50,6 +50,18 @@ for (const shell of shells) {
         assert.deepEqual(Object.keys(answers), ["v1"]);
       }));
 
+    test(`${name}: why a version did not start is told in its own words, not in those of the one before`, () =>
+      withPartsHost(shell, async (host) => {
+        const contract = { "switch.strategy": "restart" };
+        await host.installService("v1", {}, contract);
+        await host.installService("bad", { crashBeforeReady: true }, contract);
+        await commit(host, "v1");
+        const switched = await switchTo(host, "bad");
+        assert.equal(switched.reason, "not-ready", switched.evidence);
+        assert.match(switched.evidence, /version bad crashes before it is ready/);
+        assert.doesNotMatch(switched.evidence, /version v1/);
+      }));
+
     test(`${name}: P8: the runner is killed in the middle of a hand-over; the deadline takes the host back without a dropped request`, () =>
       withPartsHost(shell, async (host) => {
         await host.installService("v1");

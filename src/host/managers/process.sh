@@ -60,6 +60,8 @@ process_spawn() { # [FILE]: run ROOT/current/<start> in a session of its own, wi
 	start_=$(kv_get "$CONTRACT" switch.start) || return 1
 	[ -x "$ROOT/current/$start_" ] || return 1
 	spawn_note_=${1-}
+	file_size "$PROCESS_LOG"
+	echo "$SIZE" >"$PROCESS_LOG.from" 2>/dev/null || : # only evidence reads it
 	mkdir -p "${TAKEOVER_SOCKET%/*}" || { WHY=cannot-write EVIDENCE="cannot create ${TAKEOVER_SOCKET%/*}"; return 1; }
 	set --
 	while read -r pair_; do
@@ -111,8 +113,12 @@ process_condition() { # print ready, pending, or failed when what was started di
 	fi
 }
 
-process_status_evidence() { # pids and the last lines that the service wrote
+process_status_evidence() { # pids and the last lines that were written since host.sh last started something: not those of the version before
 	process_files
 	echo "pid=$(process_main_pid || echo none) started=$(kv_get "$PROCESS_FILE" pid || echo none)"
-	tail -n 20 "$PROCESS_LOG" 2>/dev/null | tail -c 2000
+	evidence_from_=0
+	{ read -r evidence_from_ <"$PROCESS_LOG.from"; } 2>/dev/null || :
+	file_size "$PROCESS_LOG"
+	{ is_number "$evidence_from_" && [ "$evidence_from_" -le "$SIZE" ]; } || evidence_from_=0
+	tail -c "+$((evidence_from_ + 1))" "$PROCESS_LOG" 2>/dev/null | tail -n 20 | tail -c 2000
 }

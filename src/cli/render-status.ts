@@ -157,7 +157,7 @@ function restorePointLines({ restorePoint }: Status): Line[] {
 }
 
 /** The command for the first thing that is wrong, where nothing below says it. */
-function nextLines({ targets, run }: Status, { type, status, reason }: Condition): Line[] {
+function nextLines({ targets, run, quarantined }: Status, { type, status, reason }: Condition): Line[] {
   const commands: Readonly<Record<string, readonly [TargetStatus["outcome"], string]>> = {
     NotRunning: ["failed", "cutover host check"],
     Failed: ["failed", "cutover host check"],
@@ -172,6 +172,8 @@ function nextLines({ targets, run }: Status, { type, status, reason }: Condition
   if (command !== undefined) return [[styled("next:", "accent"), ` ${command}${host === undefined ? "" : ` ${host}`}`]];
   if (reason === "DecisionNeeded") return [[styled("next:", "accent"), ` cutover task list ${run ?? ""} --open`]];
   // These say it further down, each with its own evidence.
+  if (reason === "RolledBack" && quarantined.length > 0) return [];
+  if (reason === "RolledBack" && run !== null) return [[styled("next:", "accent"), ` cutover task list ${run}`]];
   if (["Quarantined", "Held", "backing-off", "RunOpen", "GateClosed"].includes(reason)) return [];
   // `plan` shows an error of the release whole, with its remedy.
   const pass = reason === "Pending" || reason === "Outdated";

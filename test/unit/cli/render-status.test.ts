@@ -207,3 +207,11 @@ test("R17: what the last run saved at one moment has a line: id, parts, how far 
   const lines = show(view({ releases: [status] }));
   assert.ok(lines.includes("  restore point r1.p2: 2 parts within 120 ms, 2026-11-21T03:15:00Z"), lines.join("\n"));
 });
+
+test("after a roll-back the next command is that of the quarantine below, or what shows the tasks that failed; never one that leads back here", () => {
+  const failed: Status = { ...statusOf([target("web1")], condition("Stalled", "True", "RolledBack")), run: "r7" };
+  const next = (status: Status) => show(view({ releases: [status] })).filter((line) => line.startsWith("next:"));
+  assert.deepEqual(next(failed), ["next: cutover task list r7"]);
+  const bad = { component: "shop", version: "2.0.0", tree: `sha256:${"0".repeat(64)}`, reason: "not-ready" };
+  assert.deepEqual(next({ ...failed, quarantined: [bad] as unknown as Status["quarantined"] }), []);
+});

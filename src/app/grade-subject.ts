@@ -2,6 +2,7 @@
 import { loadConfig } from "../config.ts";
 import { CutoverError, UsageError } from "../errors.ts";
 import type { Component } from "../model/component.ts";
+import type { PublishedRelease } from "../model/transfer.ts";
 import type { Trust } from "../model/trust.ts";
 import { parseReleaseMetadata } from "../package/release-metadata.ts";
 import type { Controller } from "./controller.ts";
@@ -11,6 +12,8 @@ import { loadVersion, type WantedVersion } from "./load-published.ts";
 export interface GradeSubject {
   /** Of the newer version. */
   readonly contract: Component;
+  /** What was published as the newer version. */
+  readonly release: PublishedRelease;
   /** Older first; they are switched to and fro. */
   readonly versions: readonly [string, string];
   readonly beside: readonly { readonly contract: Component; readonly version: string }[];
@@ -33,14 +36,22 @@ export async function loadGradeSubject(input: {
   const published = await controller.artifacts.versions(component);
   const chosen = input.versions.length > 0 ? input.versions : published.slice(0, 2).reverse();
   const [older, newer] = chosen;
+  const publishIt = `cutover publish DIR --component ${component}.yaml --version VERSION --release-key KEY --artifacts ARTIFACTS`;
+  if (published.length === 0)
+    throw new UsageError(
+      `No version of a component ${component} is published in the artifacts of ${configPath}`,
+      publishIt,
+    );
   if (older === undefined || newer === undefined || chosen.length !== 2 || older === newer)
     throw new UsageError(
-      `A switch needs two versions of ${component}; published: ${published.slice(0, 8).join(", ") || "none"}`,
-      `cutover publish DIR --component ${component}.yaml --version VERSION …, or --versions A,B`,
+      `A switch needs two versions of ${component}; published: ${published.slice(0, 8).join(", ")}`,
+      published.length === 1 ? publishIt : `cutover grade ${component} --versions ${published[1]},${published[0]}`,
     );
-  const load = async (wanted: WantedVersion): Promise<Component> =>
-    parseReleaseMetadata((await loadVersion(controller, { ...wanted, trust })).release.metadata).contract;
-  const [before, contract] = [await load({ component, version: older }), await load({ component, version: newer })];
+  const load = async (wanted: WantedVersion): Promise<PublishedRelease> =>
+    (await loadVersion(controller, { ...wanted, trust })).release;
+  const before = contractOf(await load({ component, version: older }));
+  const release = await load({ component, version: newer });
+  const contract = contractOf(release);
   if (before.switch.strategy !== contract.switch.strategy || before.root !== contract.root)
     throw new CutoverError({
       code: "contracts-differ",
@@ -50,10 +61,15 @@ export async function loadGradeSubject(input: {
     });
   const { artifacts } = await loadConfig(configPath);
   return {
-    ...{ contract, versions: [older, newer], trust: { releaseKeys: trust.releaseKeys, threshold: trust.threshold } },
+    ...{ contract, release, versions: [older, newer] },
+    ...{ trust: { releaseKeys: trust.releaseKeys, threshold: trust.threshold } },
     beside: await Promise.all(
-      input.beside.map(async (wanted) => ({ contract: await load(wanted), version: wanted.version })),
+      input.beside.map(async (wanted) => ({ contract: contractOf(await load(wanted)), version: wanted.version })),
     ),
     artifacts: artifacts.kind === "directory" ? artifacts.path : artifacts.url,
   };
+}
+
+function contractOf({ metadata }: PublishedRelease): Component {
+  return parseReleaseMetadata(metadata).contract;
 }

@@ -10,8 +10,13 @@ interface Address {
   readonly path: string;
 }
 
+export interface GradeTraffic extends Pick<GradeRequest, "traffic" | "ifSpoken"> {
+  /** `PORT/PATH` of the health check that requests go to because nobody said where. */
+  readonly usual: string | undefined;
+}
+
 /** Throws UsageError when nothing says where to send anything. */
-export function trafficOf(options: Options, contract: Contract): Pick<GradeRequest, "traffic" | "ifSpoken"> {
+export function trafficOf(options: Options, contract: Contract): GradeTraffic {
   const text = (name: string): string | undefined => optionalText(options, name);
   const checked = healthAddress(contract);
   const http = text("http") === undefined ? checked : addressOf("http", text("http") ?? "", checked?.port);
@@ -27,7 +32,8 @@ export function trafficOf(options: Options, contract: Contract): Pick<GradeReque
   ];
   const traffic: Traffic[] = [];
   const ifSpoken: Traffic[] = [];
-  if (http !== undefined && (text("tcp") === undefined || text("http") !== undefined)) {
+  const asks = http !== undefined && (text("tcp") === undefined || text("http") !== undefined);
+  if (asks) {
     traffic.push({ kind: "new", ...http, ...tls, ...body }, { kind: "keep-alive", ...http, ...tls, ...body });
     if (text("http2") === undefined) ifSpoken.push({ kind: "http2", ...http, ...tls, ...body });
   }
@@ -54,7 +60,8 @@ export function trafficOf(options: Options, contract: Contract): Pick<GradeReque
       `${contract.name} has no http health check that says where to send requests`,
       `cutover grade ${contract.name} --http PORT/PATH, or --tcp PORT`,
     );
-  return { traffic, ifSpoken };
+  const usual = asks && text("http") === undefined ? `${http.port}${http.path}` : undefined;
+  return { traffic, ifSpoken, usual };
 }
 
 function healthAddress({ health }: Contract): Address | undefined {

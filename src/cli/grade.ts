@@ -2,6 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
+import type { GradeSubject } from "../app/grade-subject.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 import { isAtLeast } from "../lab/meter/grade-of.ts";
 import { examples, type Options, optionalText, type Register, textList, textOption } from "./command.ts";
@@ -15,9 +16,14 @@ export function addGrade(program: Command, register: Register): void {
     .summary("Measure what clients lose while it is switched")
     .description(
       "Bring two published versions of a component up on a lab host, switch to and fro under load, and grade what clients saw:\n" +
-        "listener-safe, request-safe or stream-safe. Your hosts are not touched. Exit 4 when it is below the grade it declares.",
+        "listener-safe, request-safe or stream-safe. Every third switch is to a version that fails its health check and goes back.\n" +
+        "Your hosts are not touched. Exit 4 when it is below the grade it declares.",
     )
-    .option("--switches <number>", "how many, forward and back in turn", "6")
+    .option(
+      "--switches <number>",
+      "how many: forward, back, and every third to a version that has to be taken back",
+      "6",
+    )
     .option("--versions <a,b>", "the two versions (default: the two newest)")
     .option("--beside <name@version...>", "other components that it needs on its host")
     .option("--units <dir>", "manager systemd: unit files for the host")
@@ -49,17 +55,18 @@ export function addGrade(program: Command, register: Register): void {
       versions: (optionalText(options, "versions") ?? "").split(",").filter((version) => version !== ""),
       beside: textList(options, "beside").map(besideOf),
     }).finally(close);
+    const { traffic, ifSpoken, usual } = trafficOf(options, subject.contract);
+    if (usual !== undefined) output.print([[`asks ${usual}, its first http health check; --http names another path`]]);
     const report = await gradeComponent(
       {
         ...{ subject, signal, switches: numberOf(options, "switches", 10_000) },
-        ...trafficOf(options, subject.contract),
-        units: await unitsOf(optionalText(options, "units")),
+        ...{ traffic, ifSpoken, units: await unitsOf(optionalText(options, "units"), subject) },
         timeoutMs: numberOf(options, "timeout", 3_600) * 1_000,
         say: (line) => output.print([[line]]),
       },
       services,
     );
-    output.print(renderGrade(report));
+    output.print(renderGrade(report, { usual }));
     output.document(report);
     const kept = report.declared === undefined || isAtLeast(report.grade, report.declared);
     return kept ? ExitCode.done : ExitCode.stuck;
@@ -79,11 +86,29 @@ function numberOf(options: Options, name: string, most: number): number {
   return number;
 }
 
-async function unitsOf(directory: string | undefined): Promise<Record<string, string>> {
-  if (directory === undefined) return {};
-  const names = await readdir(directory).catch(() => {
+const unitFile = /^[A-Za-z0-9:_.@-]+\.(?:service|socket|timer|path|target|mount|slice)$/;
+
+/** Throws UsageError when a host could not run the components with these. */
+async function unitsOf(directory: string | undefined, subject: GradeSubject): Promise<Record<string, string>> {
+  const needed = [subject, ...subject.beside].flatMap(({ contract }) => contract.units);
+  if (directory === undefined) {
+    if (needed.length === 0) return {};
+    throw new UsageError(
+      `The lab host has no unit ${needed.join(", ")}: manager systemd needs the unit files`,
+      `cutover grade ${subject.contract.name} --units DIR`,
+    );
+  }
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => {
     throw new UsageError(`${directory} is no directory of unit files`, "cutover help grade");
   });
+  const names = entries.filter((entry) => !entry.isDirectory() && unitFile.test(entry.name)).map(({ name }) => name);
+  // An instance `web@a.service` is that of the file `web@.service`.
+  const missing = needed.filter((unit) => !names.includes(unit) && !names.includes(unit.replace(/@[^.]+\./, "@.")));
+  if (missing.length > 0)
+    throw new UsageError(
+      `${directory} has no ${missing.join(", ")}, which the contract names; it has ${names.join(", ") || "no unit files"}`,
+      `cutover grade ${subject.contract.name} --units DIR`,
+    );
   return Object.fromEntries(
     await Promise.all(names.map(async (name) => [name, await readFile(join(directory, name), "utf8")] as const)),
   );

@@ -10,8 +10,10 @@ const mostEvidence = 8;
 /** From here on what failed or waited may be the fault of the machine that measured. */
 const lateMs = 1_000;
 
-export function renderGrade(report: GradeReport): Line[] {
-  const { component, strategy, declared, grade, because, unmeasured, measured, switches } = report;
+/** `usual`: the path of the health check that was asked because nobody named another. */
+export function renderGrade(report: GradeReport, { usual }: { readonly usual: string | undefined }): Line[] {
+  const { component, strategy, declared, grade, because, unmeasured, measured, switches, takenBack } = report;
+  const turns = switches.length - takenBack;
   const rows = measured.kinds.map((kind): Cell[] => [
     { text: kind.kind, style: "strong" },
     { text: String(kind.port) },
@@ -57,10 +59,21 @@ export function renderGrade(report: GradeReport): Line[] {
             ` the meter itself was late by ${formatCount(measured.latenessMaxMs)} ms; measure again on a quieter one before you trust pauses and hang-ups`,
           ],
         ]),
+    ...(takenBack > 0
+      ? []
+      : [[styled("not measured:", "warn"), " the way back from a version that is not well; --switches 3 has one"]]),
+    ...(usual === undefined || !measured.kinds.some(({ failedBy }) => failedBy["non-2xx"] !== undefined)
+      ? []
+      : [
+          [
+            styled("which path:", "warn"),
+            ` ${usual} is a health check, and may say "not ready" while it drains; ask what clients ask: cutover grade ${component} --http ${usual.replace(/\/.*/, "/PATH")}`,
+          ],
+        ]),
     ...because.map((line): Line => [styled("next grade:", "accent"), ` ${line}`]),
     [
       styled(`${component}:`, "strong"),
-      ` ${formatCount(switches.length)} ${switches.length === 1 ? "switch" : "switches"} by ${strategy}, `,
+      ` ${formatCount(turns)} ${turns === 1 ? "switch" : "switches"} by ${strategy}${takenBack === 0 ? "" : ` (${formatCount(takenBack)} taken back)`}, `,
       styled(grade === "none" ? "no grade: not even its listener is safe" : grade, kept ? "good" : "bad"),
       declared === undefined ? "; its contract declares none" : `; its contract declares ${declared}`,
     ],

@@ -53,6 +53,8 @@ export interface LabRequest {
   readonly directory: string;
   /** How many (`host-1` …), or their names. */
   readonly hosts: number | readonly string[];
+  /** Loopback hosts only: the third part of their first address (default 1), to stay clear of another lab's ports. */
+  readonly subnet?: number;
 }
 
 /** Names of the requested hosts. */

@@ -24,10 +24,11 @@ export async function startLoopbackLab(request: LabRequest): Promise<Lab> {
   try {
     const sshd = await findSshd();
     const names = labHostNames(request.hosts);
-    const port = await freePort(names.map((_, index) => addressOf(index)));
+    const addresses = names.map((_, index) => addressOf(index, request.subnet ?? 1));
+    const port = await freePort(addresses);
     const hosts: LoopbackHost[] = await Promise.all(
       names.map((name, index) =>
-        makeLoopbackHost({ name, address: addressOf(index), port, directory: join(directory, name), sshd }),
+        makeLoopbackHost({ name, address: addresses[index] ?? "", port, directory: join(directory, name), sshd }),
       ),
     );
     await Promise.all(hosts.map((host) => host.boot()));
@@ -39,8 +40,8 @@ export async function startLoopbackLab(request: LabRequest): Promise<Lab> {
 }
 
 /** 127.0.1.1, 127.0.1.2 … */
-function addressOf(index: number): string {
-  return `127.0.${1 + Math.floor(index / ADDRESSES)}.${1 + (index % ADDRESSES)}`;
+function addressOf(index: number, subnet: number): string {
+  return `127.0.${subnet + Math.floor(index / ADDRESSES)}.${1 + (index % ADDRESSES)}`;
 }
 
 /** Absolute path, as sshd insists on; as root it also wants its privilege separation directory. */

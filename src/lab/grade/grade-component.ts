@@ -1,24 +1,23 @@
 // `cutover grade`: a published component on a lab host of its own, switched to and fro under the meter. Leaves nothing behind.
+import { randomInt } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GradeSubject } from "../../app/grade-subject.ts";
-import type { PassResult } from "../../app/pass-result.ts";
 import { CutoverError } from "../../errors.ts";
 import type { Grade } from "../../model/grade.ts";
 import type { Lab, LabHost } from "../lab.ts";
 import { startLoopbackLab } from "../loopback-lab.ts";
-import { type Graded, gradeOf } from "../meter/grade-of.ts";
+import type { Graded } from "../meter/grade-of.ts";
 import type { MeterSummary } from "../meter/meter-report.ts";
-import { spawnMeter } from "../meter/spawn-meter.ts";
 import type { Traffic } from "../meter/traffic.ts";
 import { startSystemdLab } from "../systemd-lab.ts";
-import { type GradeHome, type GradeServices, makeGradeHome } from "./grade-home.ts";
-import { notSwitched, type SwitchSeen, switchesIn } from "./switch-seen.ts";
+import { type GradeServices, makeGradeHome } from "./grade-home.ts";
+import type { SwitchSeen } from "./switch-seen.ts";
+import { switchUnderLoad } from "./switch-under-load.ts";
 
-const ANSWERS_WITHIN_MS = 30_000;
-const PER_SWITCH_SECONDS = 600;
-const MOST_REQUESTS = 20_000_000;
+/** Third parts of loopback addresses that no other lab of this machine begins with. */
+const subnets = { from: 100, to: 250 };
 
 export interface GradeRequest {
   readonly subject: GradeSubject;
@@ -37,7 +36,10 @@ export interface GradeReport extends Graded {
   readonly versions: readonly [string, string];
   readonly strategy: string;
   readonly declared: Grade | undefined;
+  /** Ways back are among them, with the action `undo`. */
   readonly switches: readonly SwitchSeen[];
+  /** How many of them were to a version that failed its health check and was taken back. 0: the grade says nothing about that. */
+  readonly takenBack: number;
   readonly measured: MeterSummary;
 }
 
@@ -67,7 +69,9 @@ function startLab({ subject, say }: GradeRequest, directory: string): Promise<La
   const whole = [subject, ...subject.beside].some(({ contract }) => contract.manager === "systemd");
   say(whole ? "boots a Debian host with systemd" : "starts a host on a loopback address");
   const request = { directory, hosts: ["graded"] };
-  return whole ? startSystemdLab({ ...request, say }) : startLoopbackLab(request);
+  return whole
+    ? startSystemdLab({ ...request, say })
+    : startLoopbackLab({ ...request, subnet: randomInt(subnets.from, subnets.to) });
 }
 
 async function layUnits(host: LabHost, units: GradeRequest["units"]): Promise<void> {
@@ -85,70 +89,4 @@ async function layUnits(host: LabHost, units: GradeRequest["units"]): Promise<vo
       message: "systemd does not take these units",
       evidence: stderr,
     });
-}
-
-async function switchUnderLoad(
-  request: GradeRequest,
-  { home, host }: { readonly home: GradeHome; readonly host: LabHost },
-): Promise<GradeReport> {
-  const { subject, switches, traffic, ifSpoken, timeoutMs, signal, say } = request;
-  const { contract, versions } = subject;
-  const [older, newer] = versions;
-  say(`installs ${contract.name} ${older}`);
-  assertDone(await home.release(older, signal), older);
-  const meter = spawnMeter({
-    ...{ address: host.address, traffic, ifSpoken, timeoutMs },
-    ...{ maxSeconds: PER_SWITCH_SECONDS * switches, maxRequests: MOST_REQUESTS },
-  });
-  const seen: SwitchSeen[] = [];
-  try {
-    await meter.answered(ANSWERS_WITHIN_MS);
-    for (let turn = 1; turn <= switches; turn += 1) {
-      const to = turn % 2 === 1 ? newer : older;
-      const released = await home.release(to, signal);
-      assertDone(released, to);
-      const [one] = switchesIn(released.events, { host: host.name, component: contract.name });
-      const problem = one === undefined ? "no switch is in the journal" : notSwitched(one, switchTerms(contract));
-      if (one === undefined || problem !== undefined) throw failed(`switch ${turn} to ${to}`, problem ?? "");
-      seen.push(one);
-      say(
-        `switch ${turn} of ${switches}: ${one.from} (pid ${one.oldPid}) → ${one.to} (pid ${one.newPid}), ${one.ms} ms`,
-      );
-    }
-  } finally {
-    await meter.stop().catch(() => {}); // asked for again below; a failure of the switches must stay the one that is seen
-  }
-  const measured = await meter.stop();
-  return {
-    ...{ component: contract.name, versions, strategy: contract.switch.strategy, declared: contract.grade },
-    ...{ switches: seen, measured },
-    ...gradeOf(measured.kinds),
-  };
-}
-
-/** Under reload the main process may stay, and it is the host that must see new code run. */
-function switchTerms({ switch: { strategy } }: GradeSubject["contract"]): { readonly sameProcess: boolean } {
-  return { sameProcess: (strategy as string) === "reload" };
-}
-
-function assertDone({ pass }: { readonly pass: PassResult }, version: string): void {
-  const [result] = pass.results;
-  if (result?.outcome === "done") return;
-  const state = result?.run?.state;
-  const words = [...(state?.tasks ?? [])].flatMap(([id, task]) =>
-    task.state === "done" ? [] : [`${id} ${task.state}: ${task.reason}: ${task.evidence}`],
-  );
-  const held = result?.plan.held.map(({ host, reason, evidence }) => `${host} held: ${reason}: ${evidence}`) ?? [];
-  const more = [state?.reason, result?.trouble?.message, result?.error?.message, ...words, ...held];
-  const evidence = more.filter((line) => line !== undefined && line !== "").join("\n");
-  throw failed(`the release of ${version} ended ${result?.outcome ?? "without a result"}`, evidence);
-}
-
-function failed(what: string, evidence: string): CutoverError {
-  return new CutoverError({
-    code: "not-switched",
-    message: `There is nothing to grade: ${what}`,
-    evidence,
-    impact: "The lab host is gone; your own hosts were not touched",
-  });
 }

@@ -257,6 +257,7 @@ function nothingToGoBackTo({ release, held }: Plan, run: RunId): CutoverError {
   return new CutoverError({
     code: "nothing-to-roll-back",
     message: `No host still runs what run ${run} of ${release} installed, or there was nothing before it`,
-    remedy: "cutover status",
+    impact: "Nothing was changed; only the last run can be taken back",
+    remedy: "cutover status; further back: name the earlier version in git (git revert), and push",
   });
 }

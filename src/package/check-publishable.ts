@@ -46,5 +46,6 @@ function notMet(contract: Component, problem: string): CutoverError {
     code: "contract-not-met",
     message: `Component ${contract.name}: ${problem}`,
     impact: "Nothing was published",
+    remedy: "mend the component file or the directory, then publish again",
   });
 }

@@ -5,6 +5,7 @@ import type { Plan, PlannedChange } from "../model/plan.ts";
 import type { EventBody, RunId } from "../model/run-event.ts";
 import type { Lease } from "../ports.ts";
 import { makeAppender } from "../run/append.ts";
+import { leaveOutHeld } from "../run/decide.ts";
 import { reduce } from "../run/machine.ts";
 import { replayRun, runStream } from "../run/replay.ts";
 import { initialRunState, type RunState } from "../run/run-state.ts";
@@ -17,7 +18,7 @@ import { planWayBack } from "./plan-way-back.ts";
 import { previousRelease } from "./previous-release.ts";
 import { runSources, type Snapshot, takeSnapshot } from "./release-context.ts";
 import type { OperatorAct } from "./run-control.ts";
-import { type DrivenRun, openRunPool, type RunPool } from "./run-pool.ts";
+import { type DrivenRun, type OpenRun, openRunPool, type RunPool } from "./run-pool.ts";
 import { publishRunStatus } from "./run-status.ts";
 import { refuseOtherVersion } from "./version-changed.ts";
 
@@ -96,10 +97,8 @@ async function goBack(input: RollBackInput & { readonly pool: RunPool }): Promis
       await pool.stop(one.run, "an operator asked for a rollback");
       // It may have ended just now: then it is taken back like any other, by the next request.
       if (!pool.open().some((each) => each.run === one.run)) continue;
-      if (!one.isWayBack) {
-        await remember(controller, ...quarantineAll(movesOf(one.plan), input));
-        await markRollback(input, one.run);
-      }
+      if (!one.isWayBack) await remember(controller, ...quarantineAll(movesOf(one.plan), input));
+      await markRollback(input, one);
       back.push(pool.resume(one.run, sources));
     }
     if (back.length > 0) return back;
@@ -209,11 +208,29 @@ function sameTrees(bad: readonly PlannedChange[], earlier: readonly PlannedChang
   return [...found.values()];
 }
 
-async function markRollback({ controller, watcher, by, reason }: RollBackInput, run: RunId): Promise<void> {
-  const { last } = await replayRun(controller.journal, run);
-  const appender = makeAppender({ journal: controller.journal, clock: controller.clock, stream: runStream(run), last });
-  for (const event of await appender.append({ kind: "rollback-started", scope: "release", by, reason }))
+/** A run turns round. One that is a way back itself goes on, in traffic without the balancers that it waits for. */
+async function markRollback(
+  { controller, watcher, by, reason, inTraffic }: RollBackInput,
+  { run, isWayBack }: OpenRun,
+): Promise<void> {
+  const { journal, clock } = controller;
+  const { last, state } = await replayRun(journal, run);
+  const without = new Map(balancerHosts(state).map((host) => [host, `in traffic, by ${by}: ${reason}`]));
+  const turn: EventBody = { kind: "rollback-started", scope: "release", by, reason };
+  const events = !isWayBack
+    ? [{ ...turn, ...(inTraffic ? { inTraffic } : {}) }]
+    : inTraffic
+      ? leaveOutHeld(state, without)
+      : [];
+  for (const event of await makeAppender({ journal, clock, stream: runStream(run), last }).append(...events))
     watcher.onEvent(event);
+}
+
+/** Those that only take others out of traffic in this run. */
+function balancerHosts({ plan }: RunState): string[] {
+  const moving = new Set(plan?.changes.map(({ host }) => host));
+  const asked = plan?.steps.flatMap(({ traffic, work }) => (traffic === undefined ? [] : work.map(({ host }) => host)));
+  return [...new Set(asked)].filter((host) => !moving.has(host));
 }
 
 function quarantineAll(changes: readonly PlannedChange[], { by, reason }: OperatorAct): EventBody[] {

@@ -75,6 +75,8 @@ export type EventBody =
       readonly step?: string;
       readonly reason: string;
       readonly by: string;
+      /** Nobody is taken out of traffic first, and who is out comes back when all have gone back. */
+      readonly inTraffic?: true;
     }
   /** An operator's own step in this run, such as the undo of a single task; everything else stands. */
   | { readonly kind: "step-added"; readonly step: Step; readonly by: string; readonly reason: string }

@@ -10,10 +10,18 @@ export interface RollbackInput {
   readonly stateOf: (task: Task) => TaskState;
   readonly reason: "failed" | "operator";
   readonly run: string;
+  /** A balancer may be what is down: hosts go back first, in traffic or not, and only then those that are out come back to it. */
+  readonly inTraffic: boolean;
 }
 
 /** Undo steps, last one first. Unknown counts as done: undoing what was not done is harmless (P6). */
-export function makeRollback({ steps, stateOf, reason, run }: RollbackInput): Step[] {
+export function makeRollback({ inTraffic, steps, ...input }: RollbackInput): Step[] {
+  if (!inTraffic) return undoSteps({ ...input, steps });
+  const back = undoSteps({ ...input, steps: steps.filter(({ traffic }) => traffic !== "back") });
+  return [...back.filter(({ traffic }) => traffic === undefined), ...back.filter(({ traffic }) => traffic === "back")];
+}
+
+function undoSteps({ steps, stateOf, reason, run }: Omit<RollbackInput, "inTraffic">): Step[] {
   const undoable = steps.filter(({ kind }) => kind === "switch" || kind === "task");
   const awayAgain = new Set<string>();
   return undoable.reverse().flatMap((step): Step[] => {
@@ -41,7 +49,7 @@ function awayWork({ work }: Step, stateOf: RollbackInput["stateOf"]): HostWork[]
   }));
 }
 
-function undoWork(work: HostWork, { stateOf, reason, run }: Omit<RollbackInput, "steps">): HostWork {
+function undoWork(work: HostWork, { stateOf, reason, run }: Omit<RollbackInput, "steps" | "inTraffic">): HostWork {
   // guard P6: what never ran needs no undo, and what may have run needs one.
   const wasStarted = (task: Task) => !["pending", "skipped", "undone"].includes(stateOf(task));
   const tasks = work.groups.flat();

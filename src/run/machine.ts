@@ -172,12 +172,15 @@ function rollbackSteps(state: RunState, event: EventOf<"rollback-started">, run:
     steps,
     run,
     reason: event.by === "cutover" ? "failed" : "operator",
+    inTraffic: event.inTraffic === true,
     stateOf: (task: Task) => state.tasks.get(task.id)?.state ?? startedState(state, places.get(taskKey(task)) ?? ""),
   });
   // A batch that goes back puts its own back; the others stay on their new versions, and keep what those wrote.
   const point = event.scope === "release" ? state.restorePoint?.taken : undefined;
   const putBack = putBackStep(state.plan?.steps ?? [], { point, run });
-  return putBack === undefined ? back : [...back, putBack];
+  if (putBack === undefined) return back;
+  const last = event.inTraffic === true ? back.filter(({ traffic }) => traffic !== undefined) : [];
+  return [...back.filter((step) => !last.includes(step)), putBack, ...last];
 }
 
 /** The batch that failed, with what ran once for its components while none of their batches stands; or everything. */

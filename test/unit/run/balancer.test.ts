@@ -235,3 +235,15 @@ test("a balancer that cannot take hosts out ends the batch before anything switc
   assert.deepEqual(story, ["-w1", "-w2", "+w1", "+w2"]);
   assert.deepEqual([state.outcome, [...state.quarantined]], ["rolled-back", []]);
 });
+
+test("where the balancer is down, an operator's way back goes in traffic: who is out comes back last, and nobody is taken out", () => {
+  const held = play(planWith({ batchSize: 2 }, "manual"), isBad("switch.2", "w4"));
+  assert.deepEqual(held.story.slice(6), ["-w3", "-w4", "w3", "w4", "+w3"]);
+  const turn = { kind: "rollback-started", scope: "release", by: "anna", reason: "it burns", inTraffic: true } as const;
+  const back = goOn(held.state, [turn], (_, host) => (host === "lb" ? "unknown" : "done"));
+  assert.deepEqual(back.story, ["undo w3", "undo w4", "undo w1", "undo w2"]);
+  const { last } = back;
+  assert.deepEqual(last?.kind === "wait" ? [last.step.traffic, last.hosts] : last, ["back", ["lb"]]);
+  const answered = goOn(held.state, [turn]);
+  assert.deepEqual([answered.story.slice(4), answered.state.outcome], [["+w4"], "rolled-back"]);
+});

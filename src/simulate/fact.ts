@@ -39,8 +39,8 @@ export type Fact =
       readonly events: readonly JournalEvent[];
     }
   | { readonly kind: "happened"; readonly what: string }
-  /** Nothing is left to do, or too much time has passed. */
-  | { readonly kind: "rested"; readonly why: "in-sync" | "given-up" };
+  /** Nothing is left to do, or too much time has passed. `disk` is that of the controller that has the lease then, where there is one. */
+  | { readonly kind: "rested"; readonly why: "in-sync" | "given-up"; readonly disk: string | undefined };
 
 /** One line of the event log: the same seed gives the same lines. */
 export function factLine(at: number, fact: Fact): string {

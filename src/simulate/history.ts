@@ -52,8 +52,8 @@ export interface History {
   readonly damageTold: Set<string>;
   /** By `run host`: the run ended stuck because its way back failed on that host, and said so; a person may ask for it again. */
   readonly stuckWaysBack: Set<string>;
-  /** By release, the newest plan: what it left alone, and what it means to do later. */
-  readonly newest: Map<string, Pick<Plan, "held" | "waiting">>;
+  /** By disk and release, the newest plan: what it left alone, and what it means to do later. */
+  readonly newest: Map<string, Map<string, Pick<Plan, "held" | "waiting">>>;
   /** By `disk host component`: the run that was handed something over there last. */
   readonly writers: Map<string, string>;
   /** Plans, as text, that were made again from the same inputs in another order. */
@@ -119,9 +119,11 @@ export function remember(history: History, now: number, fact: Fact): void {
         history.commits.set(`${host.name} ${component.name}`, component.committed.version);
       return;
     }
-    case "planned":
-      history.newest.set(fact.plan.release, fact.plan);
+    case "planned": {
+      const plans = history.newest.get(fact.disk) ?? new Map();
+      history.newest.set(fact.disk, plans.set(fact.plan.release, fact.plan));
       return;
+    }
     case "submitted": {
       const { host, step } = fact;
       const disk = diskOf(history, step.run);

@@ -31,7 +31,7 @@ export async function runScenario(scenario: Scenario, onLine?: (line: string) =>
   controllers.start("a");
   for (let events = 0; world.violation === undefined && !controllers.isAtRest() && events < longestEvents; events++) {
     if (world.queue.now() > longestMs || !(await world.queue.next())) {
-      world.tell({ kind: "rested", why: "given-up" });
+      world.tell({ kind: "rested", why: "given-up", disk: controllers.holder() });
       break;
     }
     controllers.throwFault();
@@ -52,6 +52,8 @@ export interface Controllers {
   /** The one that holds the lease stands still, and another machine takes over. */
   takeOver(silentMs: number): void;
   isAtRest(): boolean;
+  /** The disk of the one that holds the lease. */
+  holder(): string | undefined;
   /** A fault of the simulator or of the engine that no port raised on purpose. */
   throwFault(): void;
 }
@@ -139,7 +141,7 @@ function makeControllers(world: World): Controllers {
           const waitMs = Math.max(...scenario.components.map((one) => one.deadlineSeconds)) * 1_000 + 120_000;
           queue.after(why === "in-sync" ? waitMs : 0, () => {
             isAtRest = true;
-            world.tell({ kind: "rested", why });
+            world.tell({ kind: "rested", why, disk });
           });
         },
         (error: unknown) => {
@@ -161,6 +163,7 @@ function makeControllers(world: World): Controllers {
       controllers.start(disk);
     },
     isAtRest: () => isAtRest,
+    holder: () => holder?.disk,
     throwFault() {
       if (broken !== undefined) throw broken.error;
     },

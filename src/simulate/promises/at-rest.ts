@@ -10,15 +10,16 @@ export const atRest: PromiseCheck = {
   check: ({ fact, history, hosts }) => {
     if (fact.kind !== "rested") return undefined;
     if (fact.why === "given-up") return isBeyondRepair(history, hosts) ? undefined : "passes go on and on";
-    const held = heldOf(history);
+    const plans = plansOf(history, fact.disk);
+    const held = plans.flatMap((plan) => plan.held);
     const unseen = held.find(({ host, reason }) => reason === "unreachable" && hosts.get(host)?.isUp);
     if (unseen !== undefined) return `${unseen.host} answers, and counts as unreachable`;
     for (const { name, components } of hosts.values())
       for (const component of components.values()) {
         const open = openOf(component);
-        if (open !== undefined && !isTold(history, name, component.name))
+        if (open !== undefined && !isTold(plans, name, component.name))
           return `${name}/${component.name} ${open}, and the plan does not say why`;
-        if (isCalledDrift(history, name, component.name) && !history.tampered.has(`${name} ${component.name}`))
+        if (isCalledDrift(held, name, component.name) && !history.tampered.has(`${name} ${component.name}`))
           return `${name}/${component.name} is called drifted, and no hand was there`;
         // A way back whose old version does not start either, or is not there any more, is tried on by the host for a day, and shown
         // as on trial meanwhile. One that could go has at least pointed `current` back.
@@ -30,7 +31,7 @@ export const atRest: PromiseCheck = {
         // Of a way back that a host refused, with its disk full say, the run ended stuck and named the host: a person's matter.
         if (
           component.isDrained &&
-          !isToldDrained(history, name, component) &&
+          !isToldDrained(plans, name, component) &&
           !history.stuckWaysBack.has(`${component.drained?.run} ${name}`)
         )
           return `${name}/${component.name} rests out of service`;
@@ -62,25 +63,31 @@ function openOf({ trial, current, committed }: ComponentTruth): string | undefin
   return `rests on ${current}, not on ${committed?.version ?? "nothing"}`;
 }
 
-function heldOf({ newest }: History): Plan["held"] {
-  return [...newest.values()].flatMap(({ held }) => held);
+type RestingPlan = Pick<Plan, "held" | "waiting">;
+
+/** As the controller that has the lease plans the releases: one that lost it knows less. */
+function plansOf({ newest }: History, disk: string | undefined): readonly RestingPlan[] {
+  const all = [...newest].filter(([of]) => disk === undefined || of === disk);
+  return all.flatMap(([, plans]) => [...plans.values()]);
 }
 
-function isTold(history: History, host: string, component: string): boolean {
+function isTold(plans: readonly RestingPlan[], host: string, component: string): boolean {
   const isOf = (one: { readonly host: string; readonly component: string | undefined }) =>
     one.host === host && (one.component === undefined || one.component === component);
-  return heldOf(history).some(isOf) || [...history.newest.values()].some(({ waiting }) => waiting.some(isOf));
+  return plans.some(({ held, waiting }) => held.some(isOf) || waiting.some(isOf));
 }
 
 /** A release that is stalled brings nothing back: what keeps it also says what it left out of service. */
-function isToldDrained(history: History, host: string, { name }: ComponentTruth): boolean {
+function isToldDrained(plans: readonly RestingPlan[], host: string, { name }: ComponentTruth): boolean {
   const isOf = (one: { readonly host: string; readonly component: string }) =>
     one.host === host && one.component === name;
-  const waits = [...history.newest.values()].flatMap(({ waiting }) => waiting.filter(isOf));
-  if (waits.some(({ drainedBy }) => drainedBy !== undefined)) return true;
-  return heldOf(history).some((one) => one.host === host && one.evidence.includes(`took ${name} out of service`));
+  return plans.some(
+    ({ held, waiting }) =>
+      waiting.some((one) => isOf(one) && one.drainedBy !== undefined) ||
+      held.some((one) => one.host === host && one.evidence.includes(`took ${name} out of service`)),
+  );
 }
 
-function isCalledDrift(history: History, host: string, component: string): boolean {
-  return heldOf(history).some((one) => one.reason === "drifted" && one.host === host && one.component === component);
+function isCalledDrift(held: Plan["held"], host: string, component: string): boolean {
+  return held.some((one) => one.reason === "drifted" && one.host === host && one.component === component);
 }

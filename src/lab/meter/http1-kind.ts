@@ -2,7 +2,7 @@
 import { Agent } from "node:http";
 import { Agent as TlsAgent } from "node:https";
 import { makeBodyJudge } from "./judge-body.ts";
-import { type Kind, type KindInput, usualRates } from "./kind.ts";
+import { type Kind, type KindInput, rateOf } from "./kind.ts";
 import { sendRequest } from "./send-request.ts";
 import type { LongTraffic, RequestTraffic } from "./traffic.ts";
 
@@ -21,7 +21,7 @@ export function makeHttp1Kind(input: KindInput<RequestTraffic | LongTraffic>): K
   const judge = makeBodyJudge(traffic.body);
   const timeoutMs = input.timeoutMs + workMs;
   return {
-    ratePerSecond: traffic.ratePerSecond ?? usualRates[traffic.kind],
+    ratePerSecond: rateOf(traffic),
     async turn(_index, dueMs) {
       tally.sent();
       const { answer, failure } = await sendRequest({

@@ -3,7 +3,7 @@
 import { type ClientHttp2Session, constants, connect as openSession } from "node:http2";
 import { type Failure, failureOf } from "./failure.ts";
 import { makeBodyJudge } from "./judge-body.ts";
-import { type Kind, type KindInput, usualRates } from "./kind.ts";
+import { type Kind, type KindInput, rateOf } from "./kind.ts";
 import type { Tally } from "./meter-report.ts";
 import type { RequestTraffic } from "./traffic.ts";
 
@@ -48,7 +48,7 @@ export function makeHttp2Kind({ address, traffic, tally, timeoutMs }: KindInput<
   }
 
   return {
-    ratePerSecond: traffic.ratePerSecond ?? usualRates.http2,
+    ratePerSecond: rateOf(traffic),
     async turn(index, dueMs) {
       tally.sent();
       let result = await sendStream({ session: sessionFor(index), path, timeoutMs });

@@ -3,7 +3,7 @@ import { Agent, type IncomingMessage, request as overTcp } from "node:http";
 import { request as overTls, Agent as TlsAgent } from "node:https";
 import { failureOf } from "./failure.ts";
 import { makeStreamKind, type StreamConnection, type StreamListener } from "./kept-streams.ts";
-import { type Kind, type KindInput, usualRates } from "./kind.ts";
+import { type Kind, type KindInput, rateOf } from "./kind.ts";
 import type { EventTraffic } from "./traffic.ts";
 
 const CONNECTIONS = 4;
@@ -14,7 +14,7 @@ const PATIENCE = 20;
 export function makeSseKind({ address, traffic, tally, timeoutMs }: KindInput<EventTraffic>): Kind {
   return makeStreamKind({
     connections: traffic.connections ?? CONNECTIONS,
-    ratePerSecond: usualRates.sse,
+    ratePerSecond: rateOf(traffic),
     tally,
     timeoutMs,
     open: (listener) => openEvents({ address, traffic, listener, timeoutMs }),

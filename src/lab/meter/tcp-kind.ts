@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { failureOf } from "./failure.ts";
 import { makeStreamKind, type StreamConnection, type StreamListener } from "./kept-streams.ts";
-import { type Kind, type KindInput, usualRates } from "./kind.ts";
+import { type Kind, type KindInput, rateOf } from "./kind.ts";
 import type { TcpTraffic } from "./traffic.ts";
 
 const CONNECTIONS = 4;
@@ -12,7 +12,7 @@ const LONGEST_LINE = 4096;
 export function makeTcpKind({ address, traffic, tally, timeoutMs }: KindInput<TcpTraffic>): Kind {
   return makeStreamKind({
     connections: traffic.connections ?? CONNECTIONS,
-    ratePerSecond: traffic.ratePerSecond ?? usualRates.tcp,
+    ratePerSecond: rateOf(traffic),
     tally,
     timeoutMs,
     open: (listener) => openCounting(openSocket({ address, ...traffic }), listener),

@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { makeStreamKind, type StreamConnection, type StreamListener } from "./kept-streams.ts";
-import { type Kind, type KindInput, usualRates } from "./kind.ts";
+import { type Kind, type KindInput, rateOf } from "./kind.ts";
 import { openSocket, watchEnd } from "./tcp-kind.ts";
 import type { WebSocketTraffic } from "./traffic.ts";
 import { type Frame, maskedFrame, opcodes, readFrames } from "./websocket-frame.ts";
@@ -15,7 +15,7 @@ const HANDSHAKE = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 export function makeWebSocketKind({ address, traffic, tally, timeoutMs }: KindInput<WebSocketTraffic>): Kind {
   return makeStreamKind({
     connections: traffic.connections ?? CONNECTIONS,
-    ratePerSecond: traffic.ratePerSecond ?? usualRates.websocket,
+    ratePerSecond: rateOf(traffic),
     tally,
     timeoutMs,
     open: (listener) => openWebSocket({ address, traffic, listener }),

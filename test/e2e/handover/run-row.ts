@@ -7,7 +7,7 @@ import { retryVersion } from "../../../src/app/run-control.ts";
 import { notSwitched, type SwitchSeen, switchesIn } from "../../../src/lab/grade/switch-seen.ts";
 import { type Graded, gradeOf } from "../../../src/lab/meter/grade-of.ts";
 import { makeBodyJudge } from "../../../src/lab/meter/judge-body.ts";
-import { usualRates } from "../../../src/lab/meter/kind.ts";
+import { rateOf } from "../../../src/lab/meter/kind.ts";
 import type { MeterSummary } from "../../../src/lab/meter/meter-report.ts";
 import { sendRequest } from "../../../src/lab/meter/send-request.ts";
 import { spawnMeter } from "../../../src/lab/meter/spawn-meter.ts";
@@ -63,7 +63,7 @@ export async function runRow(row: Row, { switches, rate = 1 }: RowTerms): Promis
 
 function atRate(traffic: Traffic, rate: number): Traffic {
   if (traffic.kind === "sse") return traffic;
-  return { ...traffic, ratePerSecond: (traffic.ratePerSecond ?? usualRates[traffic.kind]) * rate };
+  return { ...traffic, ratePerSecond: rateOf(traffic) * rate };
 }
 
 /** One of N. Fails unless the journal shows just the switches that were wanted, and the service answers as the version that is current. */

@@ -21,8 +21,7 @@ const shared = {
 } as const;
 const http1 = ({ ports: [port, tlsPort] }: Place): readonly Traffic[] => [
   { kind: "new", port, body },
-  // Handshakes are the meter's own work as much as the service's: at 50 a second it fell behind by itself on a busy machine.
-  { kind: "new", port: tlsPort, tls: true, ratePerSecond: 10, body },
+  { kind: "new", port: tlsPort, tls: true, body },
   { kind: "keep-alive", port, body },
   { kind: "long", port, path: "/work?ms=400", workMs: 400, body },
 ];

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Graded, gradeOf } from "../../../src/lab/meter/grade-of.ts";
@@ -11,6 +12,7 @@ import type { KindReport, MeterSummary } from "../../../src/lab/meter/meter-repo
 import { spawnMeter } from "../../../src/lab/meter/spawn-meter.ts";
 import type { TrafficKind } from "../../../src/lab/meter/traffic.ts";
 import { listen, type MeasuredServer, rightBody, withMeasuredServer } from "../../support/measured-server.ts";
+import { until } from "../../support/until.ts";
 
 interface Measured extends Graded {
   readonly summary: MeterSummary;
@@ -65,7 +67,8 @@ test("a listener that is closed for a moment costs every grade", () =>
 
 test("requests that are cut in the middle leave listener-safe", () =>
   withMeasuredServer(async (server) => {
-    const { grade, of, because } = await measured(server, () => {
+    const { grade, of, because } = await measured(server, async () => {
+      await until("a long request", 20_000, async () => server.working.size > 0);
       // Only where a request was read: a connection that is closed before that is reset, and may count as not accepted.
       for (const { socket } of server.working) socket?.destroy();
     });
@@ -202,8 +205,7 @@ test("a connection that waits in the queue of a listener that goes away was not 
   const program = `const server = require("node:net").createServer();
 server.listen(0, "127.0.0.1", () => {
   require("node:fs").writeSync(1, server.address().port + "\\n");
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500);
-  process.exit();
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
 });`;
   const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
   const [port] = (await once(child.stdout, "data")) as [Buffer];
@@ -211,8 +213,18 @@ server.listen(0, "127.0.0.1", () => {
     ...{ address: "127.0.0.1", traffic: [{ kind: "new", port: Number(port) }], timeoutMs: 5_000 },
     ...{ maxSeconds: 60, maxRequests: 100_000 },
   });
+  await until("a request in its queue", 20_000, () => isAsked(Number(port)));
+  child.kill("SIGKILL");
   await once(child, "exit");
   const [report] = (await meter.stop()).kinds;
   assert.ok((report?.failedBy.reset ?? 0) > 0, JSON.stringify(report));
   assert.equal(report?.unaccepted, report?.failed);
 });
+
+/** Whether a request waits at the port of 127.0.0.1 for somebody who accepts its connection, as the kernel tells in hex. */
+async function isAsked(port: number): Promise<boolean> {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const lines = (await readFile("/proc/net/tcp", "utf8")).split("\n").map((line) => line.trim().split(/\s+/));
+  const established = lines.filter(([, address, , state]) => address === local && state === "01");
+  return established.some(([, , , , queues = ""]) => Number.parseInt(queues.split(":")[1] ?? "0", 16) > 0);
+}

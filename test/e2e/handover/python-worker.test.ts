@@ -59,7 +59,8 @@ async function throughSwitches(broker: RabbitMq): Promise<void> {
       }
       await release(home, "1.0.0", "done");
 
-      const first = publishJobs(broker, { prefix: "a", burst: 200, perSecond: 40, ms: 60 });
+      // Four threads do at most 40 a second: some always wait in the queue, and some are given back at every switch.
+      const first = publishJobs(broker, { prefix: "a", burst: 200, perSecond: 40, ms: 100 });
       await first.burst;
       for (const [version, outcome] of [
         ["2.0.0", "done"],

@@ -85,11 +85,14 @@ exec_swap() { # VERSION: the main process hands over to a new one that runs VERS
 		swap_old_=$(kv_get "$swap_file_" pid)
 		swap_born_=$(kv_get "$swap_file_" born)
 		swap_tick_=$(kv_get "$swap_file_" tick)
+		swap_coming_= # asked before we were killed, and on its way
+		if same_process "$swap_old_" "$swap_born_" && [ -n "$(exec_strays)" ]; then swap_coming_=yes; fi
+		# Looked at last: what gets ready between the two looks would be in neither, and be taken for the old one.
 		if swap_now_=$(manager_main_pid) && exec_runs "$swap_now_" "$1" "$swap_tick_"; then
 			exec_end_old "$swap_file_"
 			return
 		fi
-		if same_process "$swap_old_" "$swap_born_" && [ -n "$(exec_strays)" ]; then # asked before we were killed, and on its way
+		if [ -n "$swap_coming_" ]; then
 			exec_settle "$1"
 			return
 		fi

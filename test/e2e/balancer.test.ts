@@ -94,6 +94,21 @@ test(
     }),
 );
 
+test("in the middle of a run whose balancer is gone, an operator goes back in traffic", options, () =>
+  withBalancer(async (world) => {
+    await install(world, ["1.0.0", "2.0.0"]);
+    await world.pushWeb("2.0.0");
+    await assert.rejects(world.reconcile({ wrapJournal: dieWhen(isInTraffic) }), controllerGone);
+    await world.balancer.stopSshd();
+    const waits = await rollBack(world, { patienceMs: 1_000 });
+    assert.deepEqual([waits.state.outcome, await versions(world)], [undefined, ["2.0.0", "1.0.0"]]);
+    const back = await rollBack(world, { inTraffic: true });
+    assert.deepEqual([back.state.outcome, await versions(world)], ["rolled-back", ["1.0.0", "1.0.0"]]);
+    await world.balancer.startSshd();
+    assert.deepEqual(await world.servers(), bothUp);
+  }),
+);
+
 test("a person takes a host out of traffic and puts it back by hand; the last one is refused", options, () =>
   withBalancer(async (world) => {
     await install(world, ["1.0.0"]);
@@ -219,6 +234,13 @@ function isSwitched(event: JournalEvent | { readonly kind: string }): boolean {
   );
 }
 
+/** The first host of the run is back at the balancer, on its new version. */
+function isInTraffic(event: JournalEvent | { readonly kind: string }): boolean {
+  if (!("event" in event) || event.kind !== "task") return false;
+  const { task, action, state } = event.event;
+  return task.endsWith("/pool.host-1") && action === "undo" && state === "done";
+}
+
 function dieWhen(isMeant: (event: JournalEvent) => boolean) {
   return afterWrite((event) => {
     if (isMeant(event as JournalEvent)) throw controllerGone;
@@ -255,13 +277,18 @@ function byHand(world: BalancedWorld, target: string, action: "do" | "undo") {
   );
 }
 
-function rollBack(world: BalancedWorld, how: { readonly inTraffic?: boolean } = {}): Promise<RollBackResult> {
-  return world.withController((controller) =>
-    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(120_000) }, (lease, signal) =>
-      rollBackRelease({
-        ...{ controller, lease, signal, by: "anna", reason: "it looks wrong", ...how },
-        watcher: { onEvent: () => {}, onBytes: () => {} },
-      }),
-    ),
+function rollBack(
+  world: BalancedWorld,
+  { inTraffic, ...how }: { readonly inTraffic?: boolean; readonly patienceMs?: number } = {},
+): Promise<RollBackResult> {
+  return world.withController(
+    (controller) =>
+      withLease(controller, { takeOver: false, signal: AbortSignal.timeout(120_000) }, (lease, signal) =>
+        rollBackRelease({
+          ...{ controller, lease, signal, by: "anna", reason: "it looks wrong", inTraffic },
+          watcher: { onEvent: () => {}, onBytes: () => {} },
+        }),
+      ),
+    how,
   );
 }

@@ -91,6 +91,7 @@ task_hook_do() { # run task NAME's do
 	hook_trusted
 	hook_seconds_=$(contract_number "task.$hook_name_.seconds" 300)
 	hook_alone "$hook_name_" "$hook_seconds_"
+	still_wanted
 	hook_task "$hook_name_" "do" "$hook_seconds_"
 }
 

@@ -38,7 +38,7 @@ store_step() {
 	_step=$STATE/runs/$1/$2
 	if [ -d "$_step" ]; then
 		cmp -s "$_step/groups" "$SUBMITTED/groups" || fail 65 step-differs "step $2 of run $1 was submitted with other groups"
-		overtake "$1" "$2"
+		[ -e "$_step/result" ] || overtake "$1" "$2"
 		printf 'already\n' >"$SESSION_DIR/stored"
 		return 0
 	fi
@@ -76,6 +76,13 @@ overtake() {
 		' "$STATE/runs/$1/$2/groups" "$_other/groups" || continue
 		write_file "$_other/overtaken" "$2"
 	done
+}
+
+# still_wanted: ends the task when a later step takes back what this one does. For what is not safe beside its own undo, and had waited meanwhile.
+still_wanted() {
+	[ -n "${JOB-}" ] && [ -f "$JOB/overtaken" ] || return 0
+	read -r _by <"$JOB/overtaken"
+	fail 66 taken-back "step $_by takes back what this one does"
 }
 
 # count_paths PATH…: sets COUNT; of a pattern that matched nothing, 0.

@@ -59,6 +59,44 @@ for (const shell of shells) {
       },
     ));
 
+  test(`${name}: P10: a task that waited while its undo was done does nothing any more`, () =>
+    withHost(
+      shell,
+      {
+        extra:
+          'hook_trusted() { until [ -e "$STATE/enough" ]; do nap; done; }\nhook_task() { echo "$2" >>"$STATE/begun"; }',
+      },
+      async (host) => {
+        const entries = [{ path: "tasks-do", content: "#!/bin/sh\n", mode: 0o755 }];
+        const session = await host.session({});
+        const contract = { "task.convert.do": "tasks-do", "task.convert.undo": "tasks-do", "drain.task": "convert", "drain.seconds": "20" }; // biome-ignore format: one line
+        const offer = makeOffer(host, { bundle: entries, release: contract });
+        await host.offer(session, offer);
+        await host.put(session, offer.payload);
+        if (offer.bundlePayload !== undefined) await host.put(session, offer.bundlePayload);
+        await host.run(session, "build", [[host.task("build", "v1")]]);
+        const hook = (action: "do" | "undo") => host.task("hook", "v1", { id: "h1/web/convert", action, options: { name: "convert" } }); // biome-ignore format: one line
+        const drain = (action: "do" | "undo") => host.task("drain", "v1", { id: "h1/web/drain", action });
+        const working = host.run(session, "switch.1", [[hook("do"), drain("do")]]);
+        await until("the tasks", 20_000, async () => existsSync(join(host.state, "runs/run-1/switch.1/started")));
+        const other = await host.session({});
+        const back = await host.run(other, "rollback.1", [[hook("undo")], [drain("undo")]]);
+        assert.deepEqual(
+          back.map(({ event }) => event.state).filter((state) => state !== "running"),
+          ["done", "done"],
+        );
+        await writeFile(join(host.state, "enough"), "");
+        const ended = (await working).map(({ event }) => event).filter(({ state }) => state !== "running");
+        assert.deepEqual(
+          ended.map(({ reason }) => reason),
+          ["taken-back", "taken-back"],
+        );
+        assert.equal(await readFile(join(host.state, "begun"), "utf8"), "undo\nundo\n", "of the hook and of the drain");
+        assert.ok(!existsSync(join(host.state, "components/web/drained")));
+        for (const each of [session, other]) await each.end();
+      },
+    ));
+
   test(`${name}: an undo waits for the do of its task that is still at work`, () =>
     withPartsHost(shell.argv, async (host) => {
       const said = join(host.base, "said");

@@ -93,6 +93,15 @@ function inUse({ component }: TaskContext, version: string): boolean {
   return [current, committed?.version, trial?.from, to].includes(version);
 }
 
+/** The version counts as built no more, unless it is in use, or a switch that looked before may bring it into use. */
+function* disown(context: TaskContext): Work<void> {
+  const { room, component, version } = context;
+  if (!(yield* takeLock(context, 2))) return;
+  if (!inUse(context, version)) component.built.delete(version);
+  leaveLock(context);
+  room.changed(component, `${version} is not what was signed`);
+}
+
 function* check(context: TaskContext): Work {
   const { room, component, version } = context;
   loadContract(context, version);
@@ -100,8 +109,7 @@ function* check(context: TaskContext): Work {
   needDisk(room, 73, "cannot-create");
   // guard P3: bytes that are not what was signed are no version.
   if (!component.built.has(version) || component.damaged.has(version)) {
-    if (!inUse(context, version)) component.built.delete(version);
-    room.changed(component, `${version} is not what was signed`);
+    yield* disown(context);
     throw new TaskFailure(65, "verify-failed", "a file differs");
   }
   const failure = room.failure(component.name, version, "check");

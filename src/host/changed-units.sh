@@ -1,7 +1,8 @@
 # What keeps the service running is another between two versions: a unit is renamed, becomes a template or stops being one, comes or goes,
 # or the manager is another one. No socket and no process can be handed over from one unit to another, so only strategies that stop the
 # old version first bring that, and the others refuse it. Boots start what is enabled: with the confirmation that goes from the
-# units that are named no more to those that are named now, and on the way back the other way.
+# units that are named no more to those that take their place, and on the way back the other way. components/<c>/boots names the
+# units that we turned off so, also after the commit: a version that names them again has them started at boots again.
 
 units_only() { # CONTRACT OTHER: print the units and sockets that only the first one names, a template as its two instances
 	[ "$(kv_get "$1" manager || echo none)" = systemd ] || return 0
@@ -57,40 +58,100 @@ units_stop() { # VERSION: what keeps that version running and the contract does 
 		return "$stop_said_"
 	fi
 	# shellcheck disable=SC2046 # unit names have no blanks
-	set -- $(units_only "$UNITS_CONTRACT" "$CONTRACT")
-	[ $# -eq 0 ] || systemd_call stop "$@"
+	systemd_end "$(kv_get "$UNITS_CONTRACT" switch.stop-seconds || echo 30)" $(units_only "$UNITS_CONTRACT" "$CONTRACT")
 }
 
-units_follow() { # COMING GOING: where boots start units that only the second contract names, they start those of the first one from now on; 1 with WHY and EVIDENCE
+units_heirs() { # COMING GOING: print `OLD NEW` for what takes the place of units that only GOING names: each its own when as many come as go, else the first one of the first one
+	{
+		units_only "$2" "$1" | sed 's/^/- /'
+		units_only "$1" "$2" | sed 's/^/+ /'
+	} | awk -v was="$(kv_list "$2" unit | head -n 1)" -v is="$(kv_list "$1" unit | head -n 1)" '
+		function named(name) { sub(/@a\.service$/, "@.service", name); return name }
+		function kind(name) { sub(/.*\./, "", name); return name }
+		$1 == "-" { old[++go] = $0 }
+		$1 == "+" { new[++come] = $2 }
+		END {
+			for (at = 1; at <= go; at++) {
+				words = split(old[at], unit, " ")
+				if (go != come && (at > 1 || named(unit[2]) != was || named(new[1]) != is)) break
+				if (kind(unit[2]) != kind(new[at])) continue
+				for (word = 2; word <= words; word++) print unit[word], new[at]
+			}
+		}'
+}
+
+units_follow() { # COMING GOING [heirs]: boots start no more what only GOING names, and again what only COMING names and we had turned off; with `heirs` also what takes the place of a unit that they started. T_DIR/boots names what we turned off, TRIAL/followed what we turned on as an heir. Again: done; 1 with WHY and EVIDENCE
 	[ "$MODE" = system ] || return 0
-	follow_on_=
+	follow_off_=" $(tr '\n' ' ' 2>/dev/null <"$T_DIR/boots" || :)"
+	follow_heirs_=" $(tr '\n' ' ' 2>/dev/null <"$TRIAL/followed" || :)"
+	follow_end_=
 	for follow_unit_ in $(units_only "$2" "$1"); do
-		[ "$(systemd_ask is-enabled "$follow_unit_" || :)" != enabled ] || follow_on_="$follow_on_ $follow_unit_"
+		[ "$(systemd_ask is-enabled "$follow_unit_" || :)" = enabled ] || continue
+		follow_end_="$follow_end_ $follow_unit_"
+		# What this trial had turned on as an heir was off before.
+		case $follow_heirs_$follow_off_ in *" $follow_unit_ "*) ;; *) follow_off_="$follow_off_$follow_unit_ " ;; esac
 	done
-	[ -n "$follow_on_" ] || return 0
+	follow_on_=
 	for follow_unit_ in $(units_only "$1" "$2"); do
-		# Of two instances the first one is for boots.
-		case $follow_unit_ in *@b.service) ! kv_list "$1" unit | grep -qxF "${follow_unit_%b.service}.service" || continue ;; esac
-		[ "$(systemd_ask is-enabled "$follow_unit_" || :)" != disabled ] || systemd_call enable "$follow_unit_" || return 1
+		case $follow_off_ in *" $follow_unit_ "*) follow_on_="$follow_on_ $follow_unit_" ;; esac
+	done
+	if [ -n "${3-}" ]; then
+		while read -r follow_old_ follow_unit_; do
+			case $follow_off_ in *" ${follow_old_:-/} "*) ;; *) continue ;; esac
+			case " $follow_on_ $follow_heirs_" in *" $follow_unit_ "*) continue ;; esac
+			[ "$(systemd_ask is-enabled "$follow_unit_" || :)" != disabled ] || follow_heirs_="$follow_heirs_$follow_unit_ "
+		done <<-END
+			$(units_heirs "$1" "$2")
+		END
+		units_note "$TRIAL/followed" "$follow_heirs_" || return 1
+		follow_on_="$follow_on_ $follow_heirs_"
+	fi
+	# Known before anything is touched, and as long as not all is done: who is killed here goes on from that.
+	units_note "$T_DIR/boots" "$follow_off_" || return 1
+	for follow_unit_ in $follow_on_; do
+		case $(systemd_ask is-enabled "$follow_unit_" || :) in disabled | '') systemd_call enable "$follow_unit_" || return 1 ;; esac
 	done
 	# shellcheck disable=SC2086
-	systemd_call disable $follow_on_
+	[ -z "$follow_end_" ] || systemd_call disable $follow_end_ || return 1
+	follow_left_=
+	for follow_unit_ in $follow_off_; do
+		case " $follow_on_ " in *" $follow_unit_ "*) ;; *) follow_left_="$follow_left_$follow_unit_ " ;; esac
+	done
+	units_note "$T_DIR/boots" "$follow_left_"
+}
+
+units_note() { # FILE UNITS: the file names them, one a line; 1 with WHY and EVIDENCE
+	WHY=cannot-write EVIDENCE="cannot write $1"
+	printf '%s' "$2" | tr -s ' ' '\n' | sed '/^$/d' | atomic_write "$1"
 }
 
 units_confirmed() { # the trial of T_COMPONENT is confirmed: boots start its units. Again: done; 1 with WHY and EVIDENCE
 	units_contract "$(trial_get "$T_COMPONENT" from || :)" || return 0
-	[ -n "$(units_only "$UNITS_CONTRACT" "$CONTRACT")" ] || return 0
-	WHY=cannot-write EVIDENCE="cannot write the trial of $T_COMPONENT"
-	echo "units of $T_VERSION" | atomic_write "$(trial_dir "$T_COMPONENT")/confirmed/followed" || return 1
-	units_follow "$CONTRACT" "$UNITS_CONTRACT"
+	[ -n "$(units_only "$UNITS_CONTRACT" "$CONTRACT" && units_only "$CONTRACT" "$UNITS_CONTRACT")" ] || return 0
+	# A way back that begins now goes on from what is done here.
+	component_lock "$T_COMPONENT" 10 || fail 75 component-busy "somebody else works on $T_COMPONENT"
+	[ "$(trial_state "$T_COMPONENT")" = confirmed ] || confirm_lost
+	TRIAL=$(trial_dir "$T_COMPONENT")/confirmed
+	units_follow "$CONTRACT" "$UNITS_CONTRACT" heirs
 }
 
-units_back() { # the way back, with the contract that it leads to: what only TO names ends, and boots start what they started before; 1 with WHY and EVIDENCE
-	if [ -z "${GUARD-}" ] || ! has_systemd; then units_stop "$TO" || return 1; fi
-	units_contract "$TO" && [ -f "$TRIAL/followed" ] || return 0
-	units_follow "$CONTRACT" "$UNITS_CONTRACT" || return 1
-	[ -n "${GUARD-}" ] || return 0
+units_back() { # the way back, with the contract that it leads to: what only TO names ends, and boots start what they started before; 1 with WHY and EVIDENCE, and UNITS_LIVE when nothing may start beside what runs
+	back_units_=0
+	if [ -z "${GUARD-}" ] || ! has_systemd; then
+		units_stop "$TO" || {
+			UNITS_LIVE=yes
+			return 1
+		}
+	fi
+	units_contract "$TO" && [ -f "$TRIAL/followed" ] || return "$back_units_"
+	units_follow "$CONTRACT" "$UNITS_CONTRACT" || back_units_=1
+	[ -n "${GUARD-}" ] && has_systemd || return "$back_units_"
 	# This boot was planned with what was enabled till now.
 	# shellcheck disable=SC2046
-	systemd_call stop --no-block $(units_only "$UNITS_CONTRACT" "$CONTRACT") && systemd_call start --no-block $(systemd_units)
+	set -- $(units_only "$UNITS_CONTRACT" "$CONTRACT")
+	[ $# -eq 0 ] || systemd_call stop --no-block "$@" || back_units_=1
+	# shellcheck disable=SC2046
+	set -- $(systemd_units)
+	[ $# -eq 0 ] || systemd_call start --no-block "$@" || back_units_=1
+	return "$back_units_"
 }

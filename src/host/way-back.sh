@@ -16,6 +16,8 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 	back_dir_=$STATE/components/$1/trial/reverting
 	[ -d "$back_dir_" ] || return 0
 	back_old_=none
+	back_why_=
+	UNITS_LIVE=
 	worker_mark "$back_dir_" revert
 	TRIAL=$back_dir_
 	back_since_=$(end_since back)
@@ -40,11 +42,15 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 				[ -n "${GUARD-}" ] && has_systemd || manager_stop || :
 				load_contract "$1" "$FROM"
 			fi
-			units_back || return 1
+			units_back || back_why_=$WHY back_evidence_=$EVIDENCE
 		fi
+		# Whatever else fails: a boot starts the old version (P8).
 		[ "$(current_version "$ROOT")" = "$FROM" ] || point_current "$ROOT" "$FROM" || return 1
+		if [ -n "$UNITS_LIVE" ]; then
+			WHY=$back_why_ EVIDENCE=$back_evidence_
+			return 1
+		fi
 		# Data that cannot be put back does not keep the old version from serving; it keeps the way back from being called complete.
-		back_why_=
 		trial_restore "$1" || back_why_=$WHY back_evidence_=$EVIDENCE
 		# At boot systemd starts what current names after this; waiting for a unit here would wait for ourselves.
 		if [ -z "${GUARD-}" ] || ! has_systemd; then

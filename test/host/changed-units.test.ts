@@ -52,9 +52,16 @@ const states = async (host: LabHost, ...units: string[]): Promise<string[]> => {
   return units.map((_, index) => said.slice(index * 2, index * 2 + 2).map(({ stdout }) => stdout.trim()).join(" ")); // biome-ignore format: one line
 };
 const renamed = { "unit.0": "shop.service" };
-const goes = async (host: LabHost, kind: string, action: "do" | "undo", version: string, run: string) => {
+const goes = async (
+  host: LabHost,
+  kind: string,
+  action: "do" | "undo",
+  version: string,
+  run: string,
+  component = "web",
+) => {
   const session = kind === "switch" ? "a" : "b";
-  const { exitCode, said } = await task(host, kind, action, "web", version, { run, session });
+  const { exitCode, said } = await task(host, kind, action, component, version, { run, session });
   assert.equal(exitCode, 0, said);
   return said;
 };
@@ -108,4 +115,78 @@ test("systemd: strategy restart ends both instances of a template that is none a
     const units = ["api@a.service", "api@b.service", "api.service"];
     assert.deepEqual(await states(host, ...units), ["inactive disabled", "inactive disabled", "active enabled"]);
   }),
+);
+
+/** A host on which v1 of `web` is committed; what boots start of its units is up to the test. */
+const withUnits = (names: Readonly<Record<string, string>>, body: (host: LabHost) => Promise<void>) =>
+  withSystemdLab(1, async ({ hosts: [host] }) => {
+    assert.ok(host);
+    await enrol(host);
+    for (const [name, text] of Object.entries(names))
+      await write(host, `/etc/systemd/system/${name}.service`, text, 0o644);
+    await must(host, "systemctl", "daemon-reload");
+    await body(host);
+  });
+const named = (...units: string[]) =>
+  Object.fromEntries(units.map((each, index) => [`unit.${index}`, `${each}.service`]));
+
+test("systemd: what boots no longer start because a version dropped it, they start again after its way back, after a release back to it, and at the boot that takes it back; what a hand had turned off stays off", {
+  skip: systemdSkip,
+  timeout: 180_000,
+}, () => {
+  const never = unit("web").replace(/\[Install\][^]*/, "");
+  const units = { web: unit("web"), side: unit("web"), idle: unit("web"), calm: never, rest: unit("web") };
+  return withUnits(units, async (host) => {
+    const names = Object.keys(units).map((name) => `${name}.service`);
+    await must(host, "systemctl", "enable", "web.service", "side.service");
+    await install(host, "web", "v1", lasting, named("web", "side", "idle"));
+    await install(host, "web", "v2", lasting, named("calm", "rest"));
+    await install(host, "web", "v3", lasting, named("web"));
+    await commit(host, "web", "v1");
+    const before = ["active enabled", "active enabled", "active disabled", "inactive static", "inactive disabled"];
+    const after = ["inactive disabled", "inactive disabled", "inactive disabled", "active static", "active disabled"];
+    assert.deepEqual(await states(host, ...names), before);
+    await goes(host, "switch", "do", "v2", "r2");
+    await goes(host, "confirm", "do", "v2", "r2");
+    assert.deepEqual(await states(host, ...names), after);
+    await goes(host, "switch", "undo", "v2", "r2");
+    assert.deepEqual(await states(host, ...names), before, "undone");
+    await commit(host, "web", "v2");
+    assert.deepEqual(await states(host, ...names), after);
+    await commit(host, "web", "v1");
+    assert.deepEqual(await states(host, ...names), before, "released again");
+
+    await goes(host, "switch", "do", "v3", "r4");
+    await goes(host, "confirm", "do", "v3", "r4");
+    assert.deepEqual(await states(host, "web.service", "side.service"), ["active enabled", "inactive disabled"]);
+    const directory = "/var/lib/cutover/components/web/trial";
+    await must(host, "mv", `${directory}/confirmed`, `${directory}/reverting`);
+    await host.reboot();
+    assert.equal(await trial(host, "web"), "reverted");
+    assert.equal(await current(host, "web"), "versions/v1");
+    assert.doesNotMatch(
+      await must(host, "journalctl", "-b", "-q", "--no-pager", "-u", "cutover-guard.service"),
+      /way back of web, try/,
+    );
+    await must(host, "systemctl", "is-active", "--quiet", "web.service", "side.service");
+    assert.deepEqual(await states(host, "web.service", "side.service"), ["active enabled", "active enabled"]);
+  });
+});
+
+test(
+  "systemd: a renamed unit that does not end in switch.stop-seconds is killed and told, on the way there and on the way back",
+  { skip: systemdSkip, timeout: 180_000 },
+  () =>
+    withUnits({ slow: unit("slow"), late: unit("slow") }, async (host) => {
+      const stays = "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n";
+      await install(host, "slow", "v1", stays, { "switch.stop-seconds": "1" });
+      await install(host, "slow", "v2", stays, { ...named("late"), "switch.stop-seconds": "1" });
+      await commit(host, "slow", "v1");
+      const there = await goes(host, "switch", "do", "v2", "r2", "slow");
+      assert.match(there, / to=v2 .*killed=slow\.service after 1 s/);
+      const back = await goes(host, "switch", "undo", "v2", "r2", "slow");
+      assert.match(back, / to=v1 .*killed=late\.service after 1 s/);
+      assert.equal(await current(host, "slow"), "versions/v1");
+      assert.deepEqual(await states(host, "slow.service"), ["active disabled"]);
+    }),
 );

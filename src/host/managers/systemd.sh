@@ -75,6 +75,39 @@ systemd_stop() { # stop all units and wait
 	systemd_call stop $(systemd_units) $(systemd_instances)
 }
 
+systemd_live() { # UNITS…: print those that have not ended, or of which systemd does not say so
+	for live_unit_ in "$@"; do
+		case $(systemd_ask show -p ActiveState --value "$live_unit_" || :) in inactive | failed) ;; *) echo "$live_unit_" ;; esac
+	done
+}
+
+systemd_end() { # SECONDS UNITS…: stop these units and wait, by force after SECONDS and some more for systemd's own; 1 with WHY and EVIDENCE when they stay even so
+	halt_seconds_=$1
+	shift
+	# shellcheck disable=SC2046 # unit names have no blanks
+	set -- $(systemd_live "$@")
+	[ $# -gt 0 ] || return 0
+	systemd_call stop --no-block "$@" || return 1
+	uptime_cs
+	halt_by_=$((UPTIME_CS + halt_seconds_ * 100 + 300))
+	halt_forced_=
+	while :; do
+		# shellcheck disable=SC2046
+		set -- $(systemd_live "$@")
+		[ $# -gt 0 ] || return 0
+		uptime_cs
+		if [ "$UPTIME_CS" -ge "$halt_by_" ]; then
+			WHY=does-not-end EVIDENCE="$* does not end, also when killed"
+			[ -z "$halt_forced_" ] || return 1
+			halt_forced_=yes
+			for halt_unit_ in "$@"; do end_note_killed "$halt_unit_" "$halt_seconds_"; done
+			systemd_call kill --signal=KILL "$@" || :
+			halt_by_=$((UPTIME_CS + 1000))
+		fi
+		nap
+	done
+}
+
 systemd_main_pid() { # print MainPID of the first unit
 	main_unit_=$(systemd_units service | head -n 1)
 	[ -n "$main_unit_" ] || return 1

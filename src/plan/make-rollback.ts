@@ -2,6 +2,7 @@
 // them out of it again. Pure.
 import type { HostWork, Step, TaskGroup } from "../model/plan.ts";
 import type { Task, TaskState } from "../model/task.ts";
+import { targetOf } from "./balancer-steps.ts";
 
 export interface RollbackInput {
   /** Steps to undo, in the order in which they ran; only those that switch or run tasks have something to undo. */
@@ -12,6 +13,16 @@ export interface RollbackInput {
   readonly run: string;
   /** A balancer may be what is down: hosts go back first, in traffic or not, and only then those that are out come back to it. */
   readonly inTraffic: boolean;
+  /** Counts the ways back of the run, from 1. */
+  readonly nth: number;
+}
+
+/**
+ * What the ids of its steps begin with. Hosts look for `rollback.`, and know a step by its id: another way back with the ids of
+ * the one before, and fewer tasks, would be refused.
+ */
+export function idsOfWayBack(nth: number): string {
+  return nth === 1 ? "rollback." : `rollback.again${nth}.`;
 }
 
 /** Undo steps, last one first. Unknown counts as done: undoing what was not done is harmless (P6). */
@@ -21,26 +32,36 @@ export function makeRollback({ inTraffic, steps, ...input }: RollbackInput): Ste
   return [...back.filter(({ traffic }) => traffic === undefined), ...back.filter(({ traffic }) => traffic === "back")];
 }
 
-function undoSteps({ steps, stateOf, reason, run }: Omit<RollbackInput, "inTraffic">): Step[] {
+function undoSteps({ steps, stateOf, reason, run, nth }: Omit<RollbackInput, "inTraffic">): Step[] {
   const undoable = steps.filter(({ kind }) => kind === "switch" || kind === "task");
   const awayAgain = new Set<string>();
   return undoable.reverse().flatMap((step): Step[] => {
-    const back = step.traffic === "back" ? awayWork(step, stateOf) : undefined;
+    const back = step.traffic === "back" ? awayWork(step, { stateOf, steps: undoable }) : undefined;
     for (const { groups } of back ?? []) for (const { id } of groups.flat()) awayAgain.add(id);
     const reached = (task: Task): TaskState => (awayAgain.has(task.id) ? "unknown" : stateOf(task));
     const work = (back ?? step.work.map((work) => undoWork(work, { stateOf: reached, reason, run }))).filter(
       ({ groups }) => groups.length > 0,
     );
-    const id = step.kind === "switch" ? `rollback.${step.batch}` : `rollback.${step.id}`;
+    const id = `${idsOfWayBack(nth)}${step.kind === "switch" ? step.batch : step.id}`;
     const traffic = step.traffic === "back" ? "away" : "back";
     const turned = step.traffic === undefined ? {} : { traffic };
     return work.length === 0 ? [] : [{ ...step, ...turned, id, work, soakSeconds: 0 } as Step];
   });
 }
 
-/** Those that are in traffic again, or may be, leave it before they go back; the others never came back to it. */
-function awayWork({ work }: Step, stateOf: RollbackInput["stateOf"]): HostWork[] {
-  const isAway = (task: Task) => stateOf(task) === "done";
+/**
+ * Those that are in traffic again, or may be, leave it before they go back; the others never came back to it, or an earlier way
+ * back has brought them where they were.
+ */
+function awayWork({ work, batch }: Step, { stateOf, steps }: Pick<RollbackInput, "stateOf" | "steps">): HostWork[] {
+  const moving = new Set(
+    steps
+      .filter((step) => step.kind === "switch" && step.batch === batch)
+      .flatMap((step) => step.work.flatMap(({ groups }) => groups.flat()))
+      .filter((task) => isUndoable(task) && wasStarted(stateOf(task)))
+      .map(({ host }) => host),
+  );
+  const isAway = (task: Task) => stateOf(task) === "done" || !moving.has(targetOf(task) ?? "");
   return work.map(({ host, groups }) => ({
     host,
     groups: groups
@@ -49,17 +70,24 @@ function awayWork({ work }: Step, stateOf: RollbackInput["stateOf"]): HostWork[]
   }));
 }
 
-function undoWork(work: HostWork, { stateOf, reason, run }: Omit<RollbackInput, "steps" | "inTraffic">): HostWork {
-  // guard P6: what never ran needs no undo, and what may have run needs one.
-  const wasStarted = (task: Task) => !["pending", "skipped", "undone"].includes(stateOf(task));
+function undoWork(
+  work: HostWork,
+  { stateOf, reason, run }: Omit<RollbackInput, "steps" | "inTraffic" | "nth">,
+): HostWork {
+  const mayHaveRun = (task: Task) => wasStarted(stateOf(task));
   const tasks = work.groups.flat();
   const groups: TaskGroup[] = [];
   for (const group of [...work.groups].reverse()) {
-    const undo = group.filter((task) => isUndoable(task) && wasStarted(task));
+    const undo = group.filter((task) => isUndoable(task) && mayHaveRun(task));
     if (undo.length > 0)
       groups.push(undo.map((task) => ({ ...task, action: "undo" as const, options: undoOptions(task, reason, run) })));
   }
-  return { host: work.host, groups: [...beforeDrain(groups, restores(tasks, { wasStarted, run }))] };
+  return { host: work.host, groups: [...beforeDrain(groups, restores(tasks, { mayHaveRun, run }))] };
+}
+
+function wasStarted(state: TaskState): boolean {
+  // guard P6: what never ran needs no undo, and what may have run needs one.
+  return !["pending", "skipped", "undone"].includes(state);
 }
 
 function isUndoable(task: Task): boolean {
@@ -73,14 +101,14 @@ function undoOptions(task: Task, reason: string, run: string): Task["options"] {
 /** The way back of a trial puts what was saved back by itself; where tasks ran and no trial began, somebody has to. */
 function restores(
   tasks: readonly Task[],
-  { wasStarted, run }: { readonly wasStarted: (task: Task) => boolean; readonly run: string },
+  { mayHaveRun, run }: { readonly mayHaveRun: (task: Task) => boolean; readonly run: string },
 ): Task[] {
   const ofSame = ({ component }: Task, kind: Task["kind"]) =>
     tasks.some(
-      (task) => task.component === component && task.kind === kind && task.action === "do" && wasStarted(task),
+      (task) => task.component === component && task.kind === kind && task.action === "do" && mayHaveRun(task),
     );
   return tasks
-    .filter((task) => task.kind === "backup" && wasStarted(task) && ofSame(task, "hook") && !ofSame(task, "switch"))
+    .filter((task) => task.kind === "backup" && mayHaveRun(task) && ofSame(task, "hook") && !ofSame(task, "switch"))
     .map((task) => ({ ...task, action: "undo", options: { "trial-run": run } }));
 }
 

@@ -4,10 +4,11 @@ import { CutoverError, ExitCode } from "../errors.ts";
 import type { DesiredRelease } from "../model/desired.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Held, PlannedChange, Step } from "../model/plan.ts";
-import type { RestorePoint } from "../model/restore-point.ts";
+import type { RestorePointPart } from "../model/restore-point.ts";
 import type { Task } from "../model/task.ts";
 import { byHostThenComponent, compareText, type DifferenceInput, publishedVersion } from "./difference.ts";
 import { makeTask } from "./host-tasks.ts";
+import { idsOfWayBack } from "./make-rollback.ts";
 
 export interface RestorePointInput {
   readonly release: DesiredRelease;
@@ -80,11 +81,25 @@ function nothingToSave(release: string, parts: readonly Part[]): CutoverError {
 
 /**
  * Every part that was taken is put back where nothing has done so: the way back of a trial does it for what it takes back, and the host
- * knows. Undefined when no point was taken.
+ * knows; what an earlier way back of the run put back has been written to since. Undefined when no point was taken, or nothing is left.
  */
 export function putBackStep(
   steps: readonly Step[],
-  { point, run }: { readonly point: Pick<RestorePoint, "id" | "parts"> | undefined; readonly run: string },
+  {
+    point,
+    run,
+    nth,
+    isPutBack,
+  }: {
+    readonly point:
+      | { readonly id: string; readonly parts: readonly Pick<RestorePointPart, "host" | "component">[] }
+      | undefined;
+    readonly run: string;
+    /** Counts the ways back of the run, from 1. */
+    readonly nth: number;
+    /** Whether a host has done that step. */
+    readonly isPutBack: (step: string, host: string) => boolean;
+  },
 ): Step | undefined {
   const step = steps.find(({ kind }) => kind === "restore-point");
   if (step === undefined || point === undefined) return undefined;
@@ -93,8 +108,11 @@ export function putBackStep(
   };
   const taken = new Set(point.parts.map(({ host, component }) => `${host}/${component}`));
   const isPart = ({ host, component }: Task) => taken.has(`${host}/${component}`);
+  const idOf = (way: number) => `${idsOfWayBack(way)}${step.id}`;
+  const earlier = Array.from({ length: nth - 1 }, (_, index) => idOf(index + 1));
   const work = step.work
+    .filter(({ host }) => !earlier.some((id) => isPutBack(id, host)))
     .map(({ host, groups }) => ({ host, groups: groups.map((group) => group.filter(isPart).map(undo)) }))
     .filter(({ groups }) => groups.flat().length > 0);
-  return { ...step, id: `rollback.${step.id}`, kind: "task", work };
+  return nth > 1 && work.length === 0 ? undefined : { ...step, id: idOf(nth), kind: "task", work };
 }

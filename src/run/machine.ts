@@ -54,8 +54,10 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
     case "amended":
       return withAmendment(state, event);
     case "rollback-started": {
-      const rollback = { steps: rollbackSteps(state, event, run), reason: event.reason, by: event.by };
-      return advanced({ ...state, rollback, position: 0 });
+      const before = withDoubt(state);
+      const nth = (state.rollback?.nth ?? 0) + 1;
+      const steps = rollbackSteps(before, { event, run, nth });
+      return advanced({ ...before, rollback: { steps, reason: event.reason, by: event.by, nth }, position: 0 });
     }
     case "quarantined":
       return { ...state, quarantined: state.quarantined.add(`${event.component}@${event.tree}`) };
@@ -165,19 +167,46 @@ function advanced(state: RunState): RunState {
   return { ...state, position };
 }
 
-function rollbackSteps(state: RunState, event: EventOf<"rollback-started">, run: string): Step[] {
+/**
+ * What an earlier way back may have handed over, and nobody read back as done, may have run in part: nobody knows how its tasks are
+ * now, whatever was last read back of them (P7). A host taken out of traffic for its way back would be left there.
+ */
+function withDoubt(state: RunState): RunState {
+  const begun = state.rollback?.steps.filter(({ id }) => state.startedSteps.has(id)) ?? [];
+  const doubtful = begun.flatMap(({ id, work }) =>
+    work.filter(({ host }) => {
+      const place = placeOf(id, host);
+      return state.hosts.get(place) !== "done" && startedState(state, place) === "unknown";
+    }),
+  );
+  const tasks = doubtful.flatMap(({ groups }) => groups.flat());
+  const unknown = { state: "unknown", reason: "another way back began", evidence: "", durationMs: 0 } as const;
+  return { ...state, tasks: state.tasks.merge(tasks.map(({ id }) => [id, unknown])) };
+}
+
+interface WayBackInput {
+  readonly event: EventOf<"rollback-started">;
+  readonly run: string;
+  readonly nth: number;
+}
+
+function rollbackSteps(state: RunState, { event, run, nth }: WayBackInput): Step[] {
   const steps = stepsToUndo(state, event);
   const places = placesOf(steps);
   const back = makeRollback({
     steps,
     run,
+    nth,
     reason: event.by === "cutover" ? "failed" : "operator",
     inTraffic: event.inTraffic === true,
     stateOf: (task: Task) => state.tasks.get(task.id)?.state ?? startedState(state, places.get(taskKey(task)) ?? ""),
   });
   // A batch that goes back puts its own back; the others stay on their new versions, and keep what those wrote.
   const point = event.scope === "release" ? state.restorePoint?.taken : undefined;
-  const putBack = putBackStep(state.plan?.steps ?? [], { point, run });
+  const putBack = putBackStep(state.plan?.steps ?? [], {
+    ...{ point, run, nth },
+    isPutBack: (step, host) => state.hosts.get(placeOf(step, host)) === "done",
+  });
   if (putBack === undefined) return back;
   const last = event.inTraffic === true ? back.filter(({ traffic }) => traffic !== undefined) : [];
   return [...back.filter((step) => !last.includes(step)), putBack, ...last];

@@ -44,6 +44,14 @@ export interface RestorePointState {
   readonly problems: readonly RestorePointProblem[];
 }
 
+export interface WayBack {
+  readonly steps: readonly Step[];
+  readonly reason: string;
+  readonly by: string;
+  /** Counts the ways back of the run, from 1: each time that one is asked for, it is planned anew. */
+  readonly nth: number;
+}
+
 export interface RunState {
   readonly plan: Plan | undefined;
   readonly commit: string;
@@ -70,7 +78,7 @@ export interface RunState {
   readonly position: number;
   /** An operator's own steps, in the order in which they were asked for. */
   readonly added: readonly Step[];
-  readonly rollback: { readonly steps: readonly Step[]; readonly reason: string; readonly by: string } | undefined;
+  readonly rollback: WayBack | undefined;
   /** Undefined while none was begun. */
   readonly restorePoint: RestorePointState | undefined;
   readonly quarantined: KeptSet<string>;

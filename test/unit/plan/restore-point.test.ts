@@ -7,6 +7,7 @@ import { checkRestorePoint, type TakenPart } from "../../../src/plan/check-resto
 import { type ClockSample, clockOf, type HostClock, movedMs, uptimeAt } from "../../../src/plan/compare-clocks.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { parseSlice } from "../../../src/plan/parse-slice.ts";
+import { putBackStep } from "../../../src/plan/restore-point.ts";
 import { slicePlan } from "../../../src/plan/slice-plan.ts";
 import { planInput, treeOf, type World } from "../../support/plan-input.ts";
 
@@ -170,4 +171,20 @@ test("R17: a clock that moved, a host that was started anew, another point, and 
   });
   assert.deepEqual(settled.kind === "torn" && settled.problems[0]?.text, "h2/cache runs 1.0.0, and the plan starts from 2.0.0"); // biome-ignore format: one line
   assert.deepEqual(checkRestorePoint({ id, terms: { components: [], withinMs: 1 }, plan, parts: [] }).kind, "torn");
+});
+
+test("R17: a second way back of a run leaves alone what the first has put back: it was written to since", () => {
+  const { steps } = makePlan(planInput(world));
+  const parts = [
+    { host: "h2", component: "cache" },
+    { host: "h3", component: "database" },
+  ];
+  const point = { id: "p1", parts };
+  const again = (...done: readonly string[]) =>
+    putBackStep(steps, { point, run: "r1", nth: 2, isPutBack: (step, host) => done.includes(`${step}/${host}`) });
+  assert.deepEqual(
+    [again("rollback.restore-point/h2")].map((step) => [step?.id, step?.work.map(({ host }) => host)]),
+    [["rollback.again2.restore-point", ["h3"]]],
+  );
+  assert.equal(again("rollback.restore-point/h2", "rollback.restore-point/h3"), undefined);
 });

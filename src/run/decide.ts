@@ -3,7 +3,7 @@ import type { Step } from "../model/plan.ts";
 import type { EventBody, RunOutcome } from "../model/run-event.ts";
 import { type BadVersion, badVersions } from "./bad-versions.ts";
 import type { Effect } from "./effect.ts";
-import { backForHealthy, inTraffic, isBackOf, reopenBack } from "./in-traffic.ts";
+import { backForHealthy, inTraffic, isBackOf, pinBack } from "./in-traffic.ts";
 import { outOfTraffic } from "./out-of-traffic.ts";
 import { afterOwed } from "./owed-bundles.ts";
 import { placeOf, type RunState, stepsOf } from "./run-state.ts";
@@ -41,7 +41,7 @@ function end(outcome: RunOutcome, reason: string, bad: readonly BadVersion[] = [
 function decideIn(state: RunState, planned: Step): Effect {
   const step = inTraffic(state, planned);
   if (!state.startedSteps.has(step.id)) return { kind: "start-step", step };
-  const again = reopenBack(state, step);
+  const again = pinBack(state, planned);
   if (again !== undefined) return again;
   if (step.kind === "gate") return { kind: "hold", step, hosts: [], reason: `gate ${step.gate?.name} is closed: ${step.gate?.reason}` }; // biome-ignore format: one line
   const outcomes = step.work

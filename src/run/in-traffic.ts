@@ -54,26 +54,55 @@ export function backForHealthy(state: RunState, step: Step): Effect | undefined 
   const planned = backAfter(state, step);
   if (planned === undefined) return undefined;
   const back = inTraffic(state, planned);
-  const again = reopenBack(state, back);
   const open = back.work
-    .filter(({ host, groups }) => groups.length > 0 && !state.hosts.has(placeOf(back.id, host)))
+    .filter(({ host, groups }) => groups.length > 0 && !state.leftOut.has(host))
+    .filter(({ host }) => !state.hosts.has(placeOf(back.id, host)))
     .map(({ host }) => host);
+  // What is unknown is read back as it was handed over, once the run comes there.
+  const again = pinBack(state, planned, (host) => state.hosts.get(placeOf(back.id, host)) !== "unknown");
   if (again === undefined && open.length === 0) return undefined;
   if (!state.startedSteps.has(back.id)) return { kind: "start-step", step: back };
   return again ?? { kind: "run-step", step: back, hosts: open };
 }
 
-/** Balancers that put a part of the batch back while the rest was not well go on with those that are well since. */
-export function reopenBack(state: RunState, step: Step): Effect | undefined {
-  if (step.traffic !== "back" || state.rollback !== undefined) return undefined;
-  const turns = step.work.flatMap(({ host, groups }): Extract<EventBody, { kind: "host-reopened" }>[] => {
-    const place = placeOf(step.id, host);
-    if (state.hosts.get(place) !== "done") return [];
-    const isOut = ({ id }: Task) => state.tasks.get(id)?.state === "done";
-    const tasks = groups.flat().filter(isOut).map(taskKey);
+/**
+ * Balancers that put a part of a batch back get it in a turn of its own, which the journal keeps: the name of the step stands for all
+ * of its tasks, and a host that was given others under a name refuses. What was begun is finished as it was handed over, while
+ * all of it is still well; then those that are well since have their turn.
+ */
+export function pinBack(
+  state: RunState,
+  planned: Step,
+  isAsked: (host: string) => boolean = () => true,
+): Effect | undefined {
+  if (planned.traffic !== "back" || state.rollback !== undefined) return undefined;
+  const turns = inTraffic(state, planned).work.flatMap(({ host, groups }): HostReopened[] => {
+    const whole =
+      planned.work
+        .find((work) => work.host === host)
+        ?.groups.flat()
+        .map(taskKey) ?? [];
+    const place = placeOf(planned.id, host);
+    const tasks =
+      isAsked(host) && !state.leftOut.has(host) ? tasksToPin(state, { place, well: groups.flat(), whole }) : [];
     const turn = (state.turns.get(place)?.number ?? 0) + 1;
-    const reason = "well since the others came back into traffic";
-    return tasks.length === 0 ? [] : [{ kind: "host-reopened", step: step.id, host, turn, tasks, rest: [], by: "cutover", reason }]; // biome-ignore format: one line
+    const reason = state.hosts.get(place) === "done" ? "well since the others came back into traffic" : "the others are not well"; // biome-ignore format: one line
+    return tasks.length === 0 ? [] : [{ kind: "host-reopened", step: planned.id, host, turn, tasks, rest: [], by: "cutover", reason }]; // biome-ignore format: one line
   });
   return turns.length === 0 ? undefined : { kind: "reopen", turns };
+}
+
+type HostReopened = Extract<EventBody, { kind: "host-reopened" }>;
+
+/** What a balancer is to do next and has no name yet; nothing when it goes on with what it was given, or failed. */
+function tasksToPin(
+  state: RunState,
+  { place, well, whole }: { readonly place: string; readonly well: readonly Task[]; readonly whole: readonly string[] },
+): string[] {
+  const outcome = state.hosts.get(place);
+  if (outcome === "done") return well.filter(({ id }) => state.tasks.get(id)?.state === "done").map(taskKey);
+  const named = state.turns.get(place)?.tasks ?? whole;
+  const keys = new Set(well.map(taskKey));
+  // guard P9: what it was given may hold a host that is not well any more.
+  return outcome === "failed" || named.every((key) => keys.has(key)) ? [] : [...keys];
 }

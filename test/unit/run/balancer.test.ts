@@ -1,107 +1,8 @@
 // A run that takes hosts out of traffic: whoever is not well, or not known to be, gets none, whichever way the run goes.
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { Plan, Step } from "../../../src/model/plan.ts";
 import type { EventBody } from "../../../src/model/run-event.ts";
-import type { Task } from "../../../src/model/task.ts";
-import { targetOf } from "../../../src/plan/balancer-steps.ts";
-import { makePlan } from "../../../src/plan/make-plan.ts";
-import { decide, isStillToRun } from "../../../src/run/decide.ts";
-import type { Effect } from "../../../src/run/effect.ts";
-import { reduce } from "../../../src/run/machine.ts";
-import { initialRunState, type RunState, taskKey } from "../../../src/run/run-state.ts";
-import { planInput } from "../../support/plan-input.ts";
-
-const run = "r1";
-
-function planWith(
-  policy: { batchSize: number; failureBudget?: number },
-  rollbackPolicy: Plan["rollbackPolicy"] = "auto",
-): Plan {
-  const out = { name: "out", scope: "host", hasUndo: true, canDryRun: false } as const;
-  const world = {
-    components: {
-      web: { hosts: ["w1", "w2", "w3", "w4"], balancer: "pool/out" },
-      pool: { hosts: ["lb"], version: "1.0.0", tasks: [out] },
-    },
-    ...{ policy: { canaries: 0, ...policy }, rollbackPolicy },
-  };
-  const fleet = ["w1", "w2", "w3", "w4", "lb"].map((name) => ({ name, address: name, components: name === "lb" ? ["pool"] : ["web"] })); // biome-ignore format: one line
-  return makePlan({ ...planInput(world), fleet });
-}
-
-type Report = "done" | "failed" | "unknown";
-
-interface Told {
-  /** `-w1` and `+w1` where it left traffic and came back, `w1` and `undo w1` where it switched. */
-  readonly story: readonly string[];
-  readonly last: Effect | undefined;
-  readonly state: RunState;
-}
-
-/** Plays the run; hosts report as told, all tasks before the failing one are done. Ends with a wait or a hold. */
-function play(plan: Plan, report: (step: Step, host: string) => Report = () => "done"): Told {
-  return goOn(initialRunState, [{ kind: "run-planned", commit: "c", generation: "g", plan, epoch: 1, fleet: [] }], report); // biome-ignore format: one line
-}
-
-/** The same from where a run stands, once these things have happened. */
-function goOn(
-  from: RunState,
-  events: readonly EventBody[],
-  report: (step: Step, host: string) => Report = () => "done",
-): Told {
-  const story: string[] = [];
-  let state = from;
-  const happen = (event: EventBody) => {
-    state = reduce(state, event, run);
-  };
-  for (const event of events) happen(event);
-  for (let turn = 0, effect = decide(state); effect !== undefined && turn < 500; effect = decide(state), turn += 1) {
-    if (effect.kind === "start-step") happen({ kind: "step-started", step: effect.step.id });
-    else if (effect.kind === "end-step") happen({ kind: "step-ended", step: effect.step.id });
-    else if (effect.kind === "end") happen({ kind: "run-ended", outcome: effect.outcome, reason: effect.reason });
-    else if (effect.kind === "roll-back")
-      happen({
-        kind: "rollback-started",
-        scope: effect.scope,
-        step: effect.step,
-        reason: effect.reason,
-        by: "cutover",
-      });
-    else if (effect.kind === "leave-out")
-      for (const host of effect.hosts)
-        happen({ kind: "host-left-out", step: effect.step.id, host, reason: effect.reason });
-    else if (effect.kind === "reopen") for (const event of effect.turns) happen(event);
-    else if (effect.kind === "run-step")
-      for (const host of effect.hosts) {
-        if (effect.step.traffic !== undefined)
-          assert.ok(
-            isStillToRun(state, effect.step, host),
-            `${effect.step.id} on ${host}: the driver would not run it`,
-          );
-        const said = report(effect.step, host);
-        const turn = state.turns.get(`${effect.step.id}/${host}`);
-        const all = effect.step.work.find((work) => work.host === host)?.groups.flat() ?? [];
-        const tasks = all.filter((task) => turn === undefined || turn.tasks.includes(taskKey(task)));
-        if (said !== "unknown")
-          for (const task of tasks) {
-            story.push(...wordOf(task));
-            const event = { task: task.id, action: task.action, state: said, durationMs: 1, exitCode: 0, reason: "", evidence: "" }; // biome-ignore format: one line
-            happen({ kind: "task", step: effect.step.id, host, event });
-          }
-        happen({ kind: "submitted", step: effect.step.id, host });
-        happen({ kind: "host-ended", step: effect.step.id, host, outcome: said, evidence: "" });
-      }
-    else return { story, last: effect, state };
-  }
-  return { story, last: undefined, state };
-}
-
-function wordOf(task: Task): string[] {
-  const target = targetOf(task);
-  if (target !== undefined) return [`${task.action === "do" ? "-" : "+"}${target}`];
-  return task.kind === "switch" ? [`${task.action === "do" ? "" : "undo "}${task.host}`] : [];
-}
+import { again, goOn, isBad, planWith, play } from "../../support/play-balanced-run.ts";
 
 test("hosts leave traffic before they switch and come back after it, batch by batch", () => {
   const { story, state } = play(planWith({ batchSize: 2 }));
@@ -175,12 +76,6 @@ test("a run that waits for a person says who has no traffic meanwhile", () => {
     assert.deepEqual([last?.kind, last?.kind === "hold" ? last.reason : undefined], ["hold", reason]);
   }
 });
-
-const isBad =
-  (id: string, ...bad: readonly string[]) =>
-  (step: Step, host: string): Report =>
-    step.id === id && bad.includes(host) ? "failed" : "done";
-const again = (step: string, host: string): EventBody => ({ kind: "host-reopened", step, host, turn: 1, tasks: [`${host}/web/switch do`, `${host}/web/health do`], rest: [], by: "p", reason: "mended" }); // biome-ignore format: one line
 
 test("while a person decides about a host, those of its batch that are confirmed have traffic, and it gets its own once it is well", () => {
   const held = play(planWith({ batchSize: 3, failureBudget: 2 }, "manual"), isBad("switch.1", "w2", "w3"));

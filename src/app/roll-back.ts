@@ -5,7 +5,6 @@ import type { Plan, PlannedChange } from "../model/plan.ts";
 import type { EventBody, RunId } from "../model/run-event.ts";
 import type { Lease } from "../ports.ts";
 import { makeAppender } from "../run/append.ts";
-import { leaveOutHeld } from "../run/decide.ts";
 import { reduce } from "../run/machine.ts";
 import { replayRun, runStream } from "../run/replay.ts";
 import { initialRunState, type RunState } from "../run/run-state.ts";
@@ -13,6 +12,7 @@ import { type Blocked, blockedBy, blockedText } from "./beside-open-runs.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
 import type { RunResult, RunWatcher } from "./execute-run.ts";
+import { leaveBalancersOut, refuseBeforeItWaits } from "./leave-balancers-out.ts";
 import { allOf } from "./pass.ts";
 import { planWayBack } from "./plan-way-back.ts";
 import { previousRelease } from "./previous-release.ts";
@@ -93,6 +93,9 @@ async function goBack(input: RollBackInput & { readonly pool: RunPool }): Promis
   if (open.length > 0) {
     const sources = runSources({ controller, trust });
     const back: DrivenRun[] = [];
+    // Before any of them is stopped.
+    for (const { run: wayBack } of input.inTraffic ? open.filter(({ isWayBack }) => isWayBack) : [])
+      refuseBeforeItWaits({ run: wayBack, state: (await replayRun(controller.journal, wayBack)).state }, input);
     for (const one of open.reverse()) {
       await pool.stop(one.run, "an operator asked for a rollback");
       // It may have ended just now: then it is taken back like any other, by the next request.
@@ -215,22 +218,14 @@ async function markRollback(
 ): Promise<void> {
   const { journal, clock } = controller;
   const { last, state } = await replayRun(journal, run);
-  const without = new Map(balancerHosts(state).map((host) => [host, `in traffic, by ${by}: ${reason}`]));
   const turn: EventBody = { kind: "rollback-started", scope: "release", by, reason };
   const events = !isWayBack
     ? [{ ...turn, ...(inTraffic ? { inTraffic } : {}) }]
     : inTraffic
-      ? leaveOutHeld(state, without)
+      ? leaveBalancersOut(state, { by, reason })
       : [];
   for (const event of await makeAppender({ journal, clock, stream: runStream(run), last }).append(...events))
     watcher.onEvent(event);
-}
-
-/** Those that only take others out of traffic in this run. */
-function balancerHosts({ plan }: RunState): string[] {
-  const moving = new Set(plan?.changes.map(({ host }) => host));
-  const asked = plan?.steps.flatMap(({ traffic, work }) => (traffic === undefined ? [] : work.map(({ host }) => host)));
-  return [...new Set(asked)].filter((host) => !moving.has(host));
 }
 
 function quarantineAll(changes: readonly PlannedChange[], { by, reason }: OperatorAct): EventBody[] {

@@ -15,7 +15,9 @@ export function decide(state: RunState): Effect | undefined {
   if (added !== undefined) return decideAdded(state, added);
   const step = stepsOf(state)[state.position];
   if (step !== undefined) return afterOwed(state, decideIn(state, step));
-  return state.rollback ? end("rolled-back", state.rollback.reason) : afterOwed(state, decideEnd(state));
+  return state.rollback
+    ? end("rolled-back", `${state.rollback.reason}${outOfTraffic(state)}`)
+    : afterOwed(state, decideEnd(state));
 }
 
 /** An operator's own step ends however it went: who asked for it reads the result and decides. */

@@ -168,15 +168,17 @@ function advanced(state: RunState): RunState {
 }
 
 /**
- * What an earlier way back may have handed over, and nobody read back as done, may have run in part: nobody knows how its tasks are
- * now, whatever was last read back of them (P7). A host taken out of traffic for its way back would be left there.
+ * What an earlier way back has handed over, and nobody read back as done, may have run in part: nobody knows how its tasks are
+ * now, whatever was last read back of them (P7). A host taken out of traffic for its way back would be left there. A balancer that
+ * was down all the while was handed nothing, and is not waited for.
  */
 function withDoubt(state: RunState): RunState {
   const begun = state.rollback?.steps.filter(({ id }) => state.startedSteps.has(id)) ?? [];
   const doubtful = begun.flatMap(({ id, work }) =>
     work.filter(({ host }) => {
-      const place = placeOf(id, host);
-      return state.hosts.get(place) !== "done" && startedState(state, place) === "unknown";
+      const [place, outcome] = [placeOf(id, host), state.hosts.get(placeOf(id, host))];
+      // A controller may have died between handing it over and noting that.
+      return outcome !== "done" && (outcome === undefined || state.submitted.has(place));
     }),
   );
   const tasks = doubtful.flatMap(({ groups }) => groups.flat());

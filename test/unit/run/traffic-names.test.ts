@@ -64,6 +64,21 @@ test("a host that may have left traffic for its way back comes back to it, thoug
   assert.deepEqual([third.story, third.state.outcome], [["undo w1", "+w1"], "rolled-back"]);
 });
 
+test("a balancer that was down all the while was handed nothing: going on in traffic needs it no more", () => {
+  const lost = play(planWith({ batchSize: 1 }, "release"), isSilent("rollback.back.1", "lb", isBad("switch.2", "w2")));
+  const isHanded = (event: EventBody) => event.kind === "submitted" && event.step === "rollback.back.1";
+  const down = lost.events.filter((event) => !isHanded(event)).reduce((state, event) => reduce(state, event, "r1"), initialRunState); // biome-ignore format: one line
+  const turned = goOn(down, [backInTraffic], undefined, lost.given);
+  assert.deepEqual([turned.story, turned.state.outcome], [["undo w1"], "rolled-back"]);
+});
+
+test("a way back that ends without its balancer says who may be out of traffic", () => {
+  const lost = play(planWith({ batchSize: 2 }), isSilent("rollback.away.1", "lb", isBad("switch.1", "w2")));
+  const without: EventBody = { kind: "host-left-out", step: "rollback.away.1", host: "lb", reason: "it burnt down" };
+  const { state } = goOn(lost.state, [without], undefined, lost.given);
+  assert.deepEqual([state.outcome, state.reason], ["rolled-back", "switch.1 failed on w2; out of traffic: w1, w2"]);
+});
+
 test("a way back that is asked for again has names of its own, and does only what is left", () => {
   const held = play(planWith({ batchSize: 2 }, "manual"), isBad("switch.2", "w4"));
   const first = goOn(held.state, [back], isSilent("rollback.1", "w1"), held.given);

@@ -103,6 +103,6 @@ function tasksToPin(
   if (outcome === "done") return well.filter(({ id }) => state.tasks.get(id)?.state === "done").map(taskKey);
   const named = state.turns.get(place)?.tasks ?? whole;
   const keys = new Set(well.map(taskKey));
-  // guard P9: what it was given may hold a host that is not well any more.
+  // What it was given may hold a host that is not well any more (P9). No guard of the simulator: its worlds have no balancers.
   return outcome === "failed" || named.every((key) => keys.has(key)) ? [] : [...keys];
 }

@@ -19,10 +19,8 @@ task_drain_do() { # take the component out of service, wait, and say what is in 
 	DRAIN_SECONDS=$(contract_number drain.seconds 60)
 	drain_begin
 	# An undo that came before this found nothing to bring back.
-	(still_wanted) || {
-		rm -f "$T_DIR/drained"
-		still_wanted
-	}
+	! overtaken || rm -f "$T_DIR/drained"
+	still_wanted
 	drain_readiness_off
 	if drain_name_=$(kv_get "$CONTRACT" drain.task); then hook_task "$drain_name_" "do" "$DRAIN_SECONDS"; fi
 	drain_wait

@@ -65,26 +65,6 @@ store_step() {
 	printf 'started\n' >"$SESSION_DIR/stored"
 }
 
-# overtake RUN STEP: whoever lost this host for a while takes back what its step may still be at: that one begins no further group (run_group).
-overtake() {
-	for _other in "$STATE/runs/$1"/*; do
-		[ "$_other" != "$STATE/runs/$1/$2" ] && [ -f "$_other/groups" ] && [ ! -e "$_other/result" ] || continue
-		awk -F '\t' '
-			NR == FNR { if ($3 == "undo") undone[$2] = 1; next }
-			$3 == "do" && $2 in undone { found = 1; exit }
-			END { exit !found }
-		' "$STATE/runs/$1/$2/groups" "$_other/groups" || continue
-		write_file "$_other/overtaken" "$2"
-	done
-}
-
-# still_wanted: ends the task when a later step takes back what this one does. For what is not safe beside its own undo, and had waited meanwhile.
-still_wanted() {
-	[ -n "${JOB-}" ] && [ -f "$JOB/overtaken" ] || return 0
-	read -r _by <"$JOB/overtaken"
-	fail 66 taken-back "step $_by takes back what this one does"
-}
-
 # count_paths PATH…: sets COUNT; of a pattern that matched nothing, 0.
 count_paths() {
 	COUNT=0
@@ -210,10 +190,9 @@ run_group() {
 		if [ "$EPOCH" -gt "$T_EPOCH" ] && [ "$HOLDER" != "$FENCE_HOLDER" ] && ! is_epoch_run "$T_RUN"; then
 			STOPPED=stale-epoch
 			STOPPED_WHY="epoch $EPOCH belongs to $HOLDER, this step to epoch $T_EPOCH"
-		elif [ -f "$JOB/overtaken" ]; then
+		elif overtaken; then
 			STOPPED=taken-back
-			read -r STOPPED_WHY <"$JOB/overtaken"
-			STOPPED_WHY="step $STOPPED_WHY takes back what this one does"
+			STOPPED_WHY=$OVERTAKEN_WHY
 		fi
 	fi
 	_index=0

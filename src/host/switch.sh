@@ -203,8 +203,11 @@ task_switch_undo() { # the way back, now: the run's trial, armed or confirmed, e
 	fi
 	if [ "$undo_state_" != reverted ]; then
 		trial_revert "$T_COMPONENT" "$undo_reason_" "$undo_state_" || undo_later
-		# The switch that had just armed it saw the way back, and dropped it: what is there now is of an earlier run, or nothing.
-		if [ "$(trial_state "$T_COMPONENT")" = none ] || [ "$(trial_get "$T_COMPONENT" run || :)" != "$undo_run_" ]; then
+		# The switch that had just armed it saw the way back, and dropped it: what is there now is of an earlier run, or nothing. A
+		# confirmed one that is gone was committed.
+		if [ "$undo_state_" = armed ] && {
+			[ "$(trial_state "$T_COMPONENT")" = none ] || [ "$(trial_get "$T_COMPONENT" run || :)" != "$undo_run_" ]
+		}; then
 			echo "nothing-to-undo"
 			return 0
 		fi

@@ -54,9 +54,14 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
     case "amended":
       return withAmendment(state, event);
     case "rollback-started": {
-      const before = withDoubt(state);
-      const nth = (state.rollback?.nth ?? 0) + 1;
-      const steps = rollbackSteps(before, { event, run, nth });
+      // Asked for again it goes on: hosts know its steps and tell how they ended, instead of doing them twice (a backup would be put
+      // back over what the old version wrote since). In traffic it is another way back.
+      const isAnother = event.inTraffic === true && state.rollback !== undefined;
+      const before = isAnother ? withDoubt(state) : state;
+      const nth = (state.rollback?.nth ?? 1) + (isAnother ? 1 : 0);
+      const known = isAnother ? [] : (state.rollback?.steps ?? []);
+      const planned = rollbackSteps(before, { event, run, nth });
+      const steps = [...known, ...planned.filter(({ id }) => !known.some((step) => step.id === id))];
       return advanced({ ...before, rollback: { steps, reason: event.reason, by: event.by, nth }, position: 0 });
     }
     case "quarantined":

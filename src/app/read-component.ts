@@ -1,6 +1,6 @@
 // The component file that `publish` is given: one Component document, checked like any document of a release repository.
 import { readFile, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { type ParsedDocument, parseDocuments } from "../desired/parse-documents.ts";
 import { rangeProblem } from "../desired/ranges.ts";
 import { maxYamlBytes } from "../desired/screen-yaml.ts";
@@ -18,9 +18,10 @@ export interface ComponentFile {
 /** Throws UsageError when there is no such file, `document-invalid` with every finding when it is not exactly one sound Component. */
 export async function readComponent(path: string): Promise<ComponentFile> {
   const entry = await stat(path).catch(() => undefined);
-  if (!entry?.isFile() || entry.size > maxYamlBytes) {
-    throw new UsageError(`${path} is not a component file`, "cutover help publish");
-  }
+  if (entry === undefined) throw new UsageError(`There is no file ${resolve(path)}`, "cutover help publish");
+  if (!entry.isFile()) throw new UsageError(`${path} is no file, so no component file`, "cutover help publish");
+  if (entry.size > maxYamlBytes)
+    throw new UsageError(`${path} has ${entry.size} bytes; a component file has ${maxYamlBytes} at most`, "cutover help publish"); // biome-ignore format: one line
   const { documents, diagnostics } = parseDocuments([{ path, text: await readFile(path, "utf8") }]);
   const components = documents.flatMap(({ document }) => (document.kind === "Component" ? [document] : []));
   const [component] = components;

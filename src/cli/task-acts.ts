@@ -84,7 +84,10 @@ function addSkip(task: Command, register: Register): void {
     .description("Go on without a task. Whoever skips signs for it: the run keeps who, why, and the signature")
     .addHelpText(
       "after",
-      examples(["cutover task skip db1/orders/convert --key ~/.ssh/id_ed25519 --reason 'no data there'", ""]),
+      examples([
+        "cutover task skip db1/orders/convert --key ~/.ssh/id_ed25519 --reason 'no data there'",
+        "the run goes on as if it were done; the reason is signed with this key",
+      ]),
     );
   register(command, async (context, { args, options }) => {
     const [{ skipTask }, { parseTaskId }] = await Promise.all([

@@ -19,8 +19,8 @@ export function addTaskRun(task: Command, register: Register): void {
     .addHelpText(
       "after",
       examples(
-        ["cutover task run db1/orders/convert --dry-run --reason 'what would it do?'", ""],
-        ["cutover task run db1/orders/convert --version 2.0.0 --reason 'try the mended one'", ""],
+        ["cutover task run db1/orders/convert --dry-run --reason 'a look'", "what it would do; changes nothing"],
+        ["cutover task run db1/orders/convert --version 2.0.0 --reason 'try it'", "the script of another version"],
         ["cutover task run lb1/haproxy-pool/pool.web1 --undo --reason 'it is well again'", "web1 gets traffic again"],
       ),
     );

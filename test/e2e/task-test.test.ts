@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { copyTaskSdk } from "../../src/app/copy-task-sdk.ts";
+import { readComponent } from "../../src/app/read-component.ts";
 import { readSdk } from "../../src/host/read-sdk.ts";
 import { withScratch } from "../../src/lab/task-test/scratch.ts";
 import { taskEnvironment } from "../../src/lab/task-test/task-environment.ts";
@@ -42,6 +43,21 @@ test("R35: every task of the example has do, undo and a test that passes alone, 
     assert.equal(checks.find(({ check }) => check === "dry-run")?.outcome, "passed");
   }
 });
+
+test("a path that is not there is named whole, with what is looked for: the reader stands elsewhere than he thinks", () =>
+  withTemporaryDirectory(async (directory) => {
+    const run = (path: string) => testTasks({ directory: path, tasks: [], shell: undefined, signal });
+    const next = "cutover task test DIR: the directory that holds the component's component.yaml, tasks/ and tests/";
+    const refused = (message: string) => ({ code: "usage", message, remedy: next });
+    await assert.rejects(run(join(directory, "orders")), refused(`There is no directory ${join(directory, "orders")}`));
+    await assert.rejects(run(directory), refused(`The directory ${directory} holds no component.yaml`));
+    layFiles(directory, { "component.yaml": "" });
+    const file = join(directory, "component.yaml");
+    await assert.rejects(run(file), refused(`${file} is no directory`));
+    await assert.rejects(readComponent(join(directory, "gone.yaml")), {
+      message: `There is no file ${join(directory, "gone.yaml")}`,
+    });
+  }));
 
 const head = `#!/bin/sh\nset -eu\n. "\${0%/*}/cutover.sh"\n`;
 const file = '"$(cutover_path /etc/app.conf)"';

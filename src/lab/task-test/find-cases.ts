@@ -1,6 +1,6 @@
 // The tests of a component's tasks: `tests/TASK/before` and `after`, or the same one directory deeper for several cases of one task.
 import { readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { readComponent } from "../../app/read-component.ts";
 import { UsageError } from "../../errors.ts";
 import type { Component, ContractTask } from "../../model/component.ts";
@@ -31,6 +31,7 @@ export interface TestedComponent {
 
 /** Throws UsageError when there is no such component, task, or half a case. */
 export async function findCases(directory: string, only: readonly string[] = []): Promise<TestedComponent> {
+  await refuseMissing(directory);
   const { component, bundleDirectory } = await readComponent(join(directory, "component.yaml"));
   if (bundleDirectory === undefined)
     throw new UsageError(`${directory} has no tasks: no directory tasks/, or none in its component.yaml`);
@@ -45,6 +46,17 @@ export async function findCases(directory: string, only: readonly string[] = [])
   const programs = await existing(join(directory, "tests/bin"));
   const untested = tasks.filter((task) => !cases.some((each) => each.task === task)).map(({ name }) => name);
   return { component, bundleDirectory, programs, cases, untested };
+}
+
+/** What was typed is taken from where the reader stands, which is often not where the component is. */
+async function refuseMissing(directory: string): Promise<void> {
+  const place = resolve(directory);
+  const next = "cutover task test DIR: the directory that holds the component's component.yaml, tasks/ and tests/";
+  const entry = await stat(place).catch(() => undefined);
+  if (entry === undefined) throw new UsageError(`There is no directory ${place}`, next);
+  if (!entry.isDirectory()) throw new UsageError(`${place} is no directory`, next);
+  const file = await stat(join(place, "component.yaml")).catch(() => undefined);
+  if (file === undefined) throw new UsageError(`The directory ${place} holds no component.yaml`, next);
 }
 
 /** A directory that is named after no task is a test that nobody runs. */

@@ -64,6 +64,11 @@ const commands = [
   ["retry"],
   ["hold"],
   ["resume"],
+  ["task", "list"],
+  ["task", "run"],
+  ["task", "undo"],
+  ["task", "retry"],
+  ["task", "skip"],
   ["task", "test"],
   ["task", "replay"],
   ["task", "sdk"],
@@ -81,6 +86,7 @@ test("every command has help with examples, and takes --json, --config and --no-
     assert.equal(err, "", name);
     for (const part of [`Usage: cutover ${name} `, "\nExamples:\n", "--json", "--config", "--no-color"])
       assert.ok(out.includes(part), `${name} lacks ${part}`);
+    assert.doesNotMatch(out, / +$/m, `${name} has an example without a word, or trailing blanks`);
   }
 });
 

@@ -3,11 +3,12 @@ import { randomBytes } from "node:crypto";
 import type { Host } from "../model/fleet.ts";
 import type { Plan } from "../model/plan.ts";
 import type { EventBody, JournalEvent, RunId } from "../model/run-event.ts";
+import type { TaskId } from "../model/task.ts";
 import type { Lease } from "../ports.ts";
 import { makeAppender } from "../run/append.ts";
 import { leaveOutHeld } from "../run/decide.ts";
 import type { BytesSent } from "../run/deliver-task.ts";
-import { driveRun } from "../run/drive-run.ts";
+import { driveRun, type Pace } from "../run/drive-run.ts";
 import { reduce } from "../run/machine.ts";
 import { replayRun, runStream } from "../run/replay.ts";
 import { initialRunState, type RunState } from "../run/run-state.ts";
@@ -33,8 +34,10 @@ export interface RunContext {
   readonly signal: AbortSignal;
   /** Lets work on a host begin when its turn comes: runs that go on side by side share one bound. */
   readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
-  /** `one-task`: hands over the next task of a host, and leaves the run open. */
-  readonly pace?: "run" | "one-task";
+  /** How far the run goes; to its end, unless said otherwise. */
+  readonly pace?: Pace;
+  /** With `one-task`: until this one has ended. */
+  readonly upTo?: TaskId;
 }
 
 export interface RunResult {
@@ -59,7 +62,8 @@ export async function startRun(
 ): Promise<RunResult> {
   const { epoch } = context.lease;
   const back = wayBackOf === undefined ? {} : { wayBackOf };
-  const planned: EventBody = { kind: "run-planned", commit, generation, plan, epoch, fleet, ...back };
+  const kept = keptPace(context, initialRunState);
+  const planned: EventBody = { kind: "run-planned", commit, generation, plan, epoch, fleet, ...back, ...kept };
   return drive(context, { run, state: initialRunState, last: 0, first: planned });
 }
 
@@ -75,8 +79,13 @@ export async function resumeRun(context: RunContext, run: RunId): Promise<RunRes
   const events = await makeAppender({ journal, clock, stream: runStream(run), last }).append(...said);
   for (const event of events) context.watcher.onEvent(event);
   const onward = said.reduce((before, event) => reduce(before, event, run), state);
-  const first: EventBody = { kind: "run-resumed", epoch: context.lease.epoch };
+  const first: EventBody = { kind: "run-resumed", epoch: context.lease.epoch, ...keptPace(context, onward) };
   return drive(context, { run, state: onward, last: last + said.length, first });
+}
+
+/** What is done by hand in a run leaves it at the pace at which it stood. */
+function keptPace({ pace }: RunContext, state: RunState): { readonly pace?: "one-task" } {
+  return (pace === "by-hand" ? state.pace : pace) === "one-task" ? { pace: "one-task" } : {};
 }
 
 async function drive(
@@ -108,6 +117,7 @@ async function drive(
     concurrency: controller.settings.concurrency,
     ...(context.inTurn === undefined ? {} : { inTurn: context.inTurn }),
     pace: context.pace ?? "run",
+    ...(context.upTo === undefined ? {} : { upTo: context.upTo }),
     patienceMs: controller.settings.patienceMs,
     onEvent: watcher.onEvent,
     onBytes: (progress) => watcher.onBytes(progress, run),

@@ -82,10 +82,11 @@ export async function actOnRun(
       act({ controller, lease, watcher: display, signal: running }),
     );
     display.close();
-    const { describeRun, standingOf } = await import("../app/tasks/describe-run.ts");
+    const { describeRun, nextOf, standingOf } = await import("../app/tasks/describe-run.ts");
     const { outcome, reason } = describeRun(acted.state);
     const exitCode = exitCodeOf(acted, standingExitCode(standingOf(acted.state)));
-    output.print(outcomeLines({ run: acted.run, outcome, reason, notPublished: acted.notPublished }));
+    const next = nextOf(acted);
+    output.print(outcomeLines({ run: acted.run, outcome, reason, next, notPublished: acted.notPublished }));
     const unpublished = acted.notPublished === undefined ? {} : { notPublished: acted.notPublished };
     output.jsonLine({ kind, run: acted.run, outcome, reason, exitCode, ...unpublished });
     return exitCode;
@@ -105,15 +106,16 @@ interface Said {
   readonly run: string;
   readonly outcome: string;
   readonly reason: string;
+  readonly next: string | undefined;
   readonly notPublished: string | undefined;
 }
 
-function outcomeLines({ run, outcome, reason, notPublished }: Said): Line[] {
+function outcomeLines({ run, outcome, reason, next, notPublished }: Said): Line[] {
   const good = outcome === "done";
   const late = notPublished === undefined ? [] : [[styled("status not in git yet:", "warn"), ` ${notPublished}; the next pass writes it`]]; // biome-ignore format: one line
   return [
     ...late,
     [styled(`${outcome}:`, good ? "good" : "warn"), ` run ${run}${reason === "" ? "" : `: ${reason}`}`],
-    ...(good ? [] : [[styled("next:", "accent"), ` cutover task list ${run} --open`]]),
+    ...(good ? [] : [[styled("next:", "accent"), ` ${next ?? `cutover task list ${run} --open`}`]]),
   ];
 }

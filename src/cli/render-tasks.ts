@@ -87,7 +87,7 @@ export function decisionLines(events: readonly EventBody[]): Line[] {
         );
       case "host-reopened":
         return [
-          [`  ${event.step} on ${event.host}: ${event.tasks.join(", ") || "nothing more"}, then what comes after it`],
+          [`  ${event.step} on ${event.host}: ${event.tasks.join(", ") || "nothing more"}, ${event.rest.length === 0 ? "then what comes after it" : "and no more: cutover step goes on"}`], // biome-ignore format: one line
         ];
       case "task-skipped":
         return [[`  go on without ${event.task}, signed by ${event.by}`]];

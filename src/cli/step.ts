@@ -16,16 +16,15 @@ export function addStep(program: Command, register: Register): void {
     .option("--take-over", "take the lease from another controller that still holds it")
     .summary("Go one task further, and stop")
     .description(
-      "Begin what a pass would begin, or go on with what is open, one task of one host further. A switched host still goes back at its deadline when nobody steps on to its confirmation. cutover reconcile --once goes on at full pace",
+      "Begin what a pass would begin, or go on with what is open, one task of one host further. A switched host still goes back at its deadline when nobody steps on to its confirmation. Verbs for one task (task run, undo, retry, skip) do that task and leave the run to the next step. cutover reconcile --once goes on at full pace",
     )
     .addHelpText("after", examples(["cutover step", "the next task, what it said, and what would come then"]));
   register(command, async (context, { options }) => {
     const { output, services, configPath, signal } = context;
-    const [{ reconcile }, { withLease }, { describeRun, standingOf }, { personTrouble }] = await Promise.all([
+    const [{ reconcile }, { withLease }, { describeRun, nextOf, standingOf }] = await Promise.all([
       import("../app/reconcile.ts"),
       import("../app/controller.ts"),
       import("../app/tasks/describe-run.ts"),
-      import("../app/person-trouble.ts"),
     ]);
     const { controller, close } = await services.openController(configPath);
     const display = watchRun(output, await openRunHistory(controller.journal));
@@ -52,7 +51,7 @@ export function addStep(program: Command, register: Register): void {
           ? renderPass(result)
           : open.flatMap(({ run, state }): Line[] => [
               [styled(`${run}:`, "strong"), ` ${describeRun(state).reason}`],
-              [styled("next:", "accent"), ` ${personTrouble({ run, state })?.next ?? "cutover step, or cutover reconcile --once for the rest"}`], // biome-ignore format: one line
+              [styled("next:", "accent"), ` ${nextOf({ run, state })}`],
             ]),
       );
       output.jsonLine({ kind: "step", exitCode, ...passDocument(result) });

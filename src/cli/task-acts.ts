@@ -49,7 +49,7 @@ function addRetry(task: Command, register: Register): void {
     .option(...takeOverOption)
     .summary("Try a failed task again, and go on with the run")
     .description(
-      "Try a task that failed or was taken back again, then what is left of its step, then the rest of the run",
+      "Try a task that failed or was taken back again, then what is left of its step, then the rest of the run; in a run that somebody steps through, that task and no more",
     )
     .addHelpText(
       "after",

@@ -14,7 +14,7 @@ export function addTaskRun(task: Command, register: Register): void {
     .option(...takeOverOption)
     .summary("Run one task on one host, without its neighbours")
     .description(
-      "Run one task on one host, without its neighbours: a check, health or drain, or an executable of the task bundle as it was published last",
+      "Run one task on one host, without its neighbours: a check, health or drain, or an executable of the task bundle as it was published last. An open run stays where it stands",
     )
     .addHelpText(
       "after",

@@ -21,8 +21,10 @@ export type EventBody =
       readonly fleet: readonly Host[];
       /** Set when an operator took that run back: this one is no try to bring what git asks for. */
       readonly wayBackOf?: RunId;
+      /** Somebody steps through it (`cutover step`), until it is taken up without this. */
+      readonly pace?: "one-task";
     }
-  | { readonly kind: "run-resumed"; readonly epoch: number }
+  | { readonly kind: "run-resumed"; readonly epoch: number; readonly pace?: "one-task" }
   | { readonly kind: "step-started"; readonly step: string }
   | {
       readonly kind: "delivered";

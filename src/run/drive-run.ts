@@ -3,7 +3,7 @@ import pMap from "p-map";
 import type { Host } from "../model/fleet.ts";
 import type { HostWork, Step } from "../model/plan.ts";
 import type { EventBody, JournalEvent } from "../model/run-event.ts";
-import type { Task } from "../model/task.ts";
+import type { Task, TaskId } from "../model/task.ts";
 import type { Appender } from "./append.ts";
 import type { BadVersion } from "./bad-versions.ts";
 import { earlyConfirms } from "./confirm-early.ts";
@@ -24,9 +24,17 @@ export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf" |
   /** Lets work on a host begin when its turn comes: runs that go on side by side share one bound. */
   readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
   readonly onEvent: (event: JournalEvent) => void;
-  /** `one-task`: hands over the next task of the first host that has one, and resolves. */
-  readonly pace?: "run" | "one-task";
+  /** How far it drives: to the run's end, unless said otherwise. */
+  readonly pace?: Pace;
+  /** With `one-task`: goes on, task by task of its host, until this one has ended, well or not. */
+  readonly upTo?: TaskId;
 }
+
+/**
+ * `one-task`: hands over the next task of the first host that has one, and resolves. `by-hand`: does what operators asked for by
+ * hand, and leaves the run where it stands.
+ */
+export type Pace = "run" | "one-task" | "by-hand";
 
 /**
  * Drives the run until it ends, until only unknown hosts are left and the patience is over, or until a person has to decide:
@@ -38,10 +46,13 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
   const run = input.fence.run;
   const stop = new AbortController();
   const signal = AbortSignal.any([input.signal, stop.signal]);
+  const upTo = input.upTo?.split("/")[0];
+  let isTold = input.upTo === undefined;
   const record = async (...bodies: readonly EventBody[]): Promise<void> => {
     signal.throwIfAborted();
     for (const event of await input.appender.append(...bodies)) {
       state = reduce(state, event, run);
+      isTold ||= isEndOf(event, input.upTo);
       input.onEvent(event);
     }
   };
@@ -62,9 +73,14 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
     for (let effect = decide(state), waited = false; effect !== undefined; effect = decide(state)) {
       input.signal.throwIfAborted();
       if (effect.kind === "hold") return state;
+      if (input.pace === "by-hand" && state.added.every(({ id }) => state.endedSteps.has(id))) return state;
       if (input.pace === "one-task" && (effect.kind === "run-step" || effect.kind === "wait")) {
-        await runNextTask(driving, effect, state);
-        return state;
+        const before = state;
+        if (upTo !== undefined && !effect.hosts.includes(upTo)) return state;
+        await runNextTask(driving, effect, { state, host: upTo ?? effect.hosts[0] });
+        // Every further one brings the run on; one that nobody heard of would be asked again for ever.
+        if (isTold || effect.kind === "wait" || state === before) return state;
+        continue;
       }
       if (effect.kind === "wait") {
         if (waited) return state;
@@ -80,6 +96,11 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
     stop.abort();
     await input.appender.append().catch(() => undefined);
   }
+}
+
+function isEndOf(event: JournalEvent, task: TaskId | undefined): boolean {
+  if (event.kind !== "task" || event.event.task !== task) return false;
+  return event.event.action === "do" && event.event.state !== "running";
 }
 
 interface Driving {
@@ -133,12 +154,12 @@ function quarantines(bad: readonly BadVersion[]): EventBody[] {
 
 async function runNextTask(
   driving: Driving,
-  { step, hosts }: Extract<Effect, { kind: "run-step" | "wait" }>,
-  state: RunState,
+  { step }: Extract<Effect, { kind: "run-step" | "wait" }>,
+  { state, host: name }: { readonly state: RunState; readonly host: string | undefined },
 ): Promise<void> {
   if (step.kind === "restore-point") return runRestorePoint(driving, step);
   const { input, context } = driving;
-  const work = step.work.find(({ host }) => host === hosts[0]);
+  const work = step.work.find(({ host }) => host === name);
   if (work === undefined) return;
   const host = hostOf(input, work.host);
   if (step.kind === "confirm") await input.executor.close(host, input.fence.run);

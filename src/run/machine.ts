@@ -21,7 +21,10 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
         commit: event.commit,
         generation: event.generation,
         fleet: event.fleet,
+        pace: event.pace ?? "run",
       };
+    case "run-resumed":
+      return { ...state, pace: event.pace ?? "run" };
     case "step-started":
       return { ...state, startedSteps: state.startedSteps.add(event.step) };
     case "submitted":

@@ -36,14 +36,20 @@ function nextTurn({
   if (turn !== undefined && (turn.rest.length === 0 || !turn.tasks.every((key) => isDone(state, key))))
     return undefined;
   const left = turn?.rest ?? work.groups.flat().map(taskKey);
+  if (left.length === 0) return undefined;
+  return { turn: (turn?.number ?? 0) + 1, ...firstOf(left) };
+}
+
+/** What of a turn is handed over at once where somebody steps through the run, and what is left for the next step. */
+export function firstOf(left: readonly string[]): { tasks: string[]; rest: string[] } {
   const [first] = left;
-  if (first === undefined) return undefined;
+  if (first === undefined) return { tasks: [], rest: [] };
   // A host that refuses a patch gets the full artifact in the same turn: bytes and build are not told apart.
   const tasks = [
     first,
     ...left.filter((key) => key === first.replace(/\/distribute do$/, "/build do") && key !== first),
   ];
-  return { turn: (turn?.number ?? 0) + 1, tasks, rest: left.filter((key) => !tasks.includes(key)) };
+  return { tasks, rest: left.filter((key) => !tasks.includes(key)) };
 }
 
 function isDone(state: RunState, key: string): boolean {

@@ -57,6 +57,8 @@ export interface RunState {
   readonly commit: string;
   readonly generation: string;
   readonly fleet: readonly Host[];
+  /** `one-task`: whoever took it up last steps through it; what is asked for by hand meanwhile does not drive it further. */
+  readonly pace: "run" | "one-task";
   readonly tasks: KeptMap<string, TaskRecord>;
   /** Keyed by `step/host`. */
   readonly hosts: KeptMap<string, HostOutcome>;
@@ -91,6 +93,7 @@ export const initialRunState: RunState = {
   commit: "",
   generation: "",
   fleet: [],
+  pace: "run",
   tasks: KeptMap(),
   hosts: KeptMap(),
   notDone: KeptMap(),

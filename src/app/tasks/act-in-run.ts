@@ -1,16 +1,18 @@
 // An operator's word in an open run: journaled first, then the run goes on with it, under the lease.
 import { CutoverError } from "../../errors.ts";
-import type { TaskGroup } from "../../model/plan.ts";
+import type { Step, TaskGroup } from "../../model/plan.ts";
 import type { EventBody, JournalEvent } from "../../model/run-event.ts";
-import type { Task } from "../../model/task.ts";
+import type { Task, TaskId } from "../../model/task.ts";
 import { makeTask } from "../../plan/host-tasks.ts";
 import type { Lease } from "../../ports.ts";
 import { makeAppender } from "../../run/append.ts";
 import { decide } from "../../run/decide.ts";
-import { runStream } from "../../run/replay.ts";
+import type { Pace } from "../../run/drive-run.ts";
+import { replayRun, runStream } from "../../run/replay.ts";
+import { firstOf } from "../../run/run-one-task.ts";
 import type { Controller } from "../controller.ts";
 import { recall } from "../controller-memory.ts";
-import { type RunResult, type RunWatcher, resumeRun } from "../execute-run.ts";
+import { type RunResult, type RunWatcher, resultOf, resumeRun } from "../execute-run.ts";
 import { runSources } from "../release-context.ts";
 import type { OperatorAct } from "../run-control.ts";
 import { publishRunStatus } from "../run-status.ts";
@@ -26,6 +28,10 @@ export interface TaskDecision {
   readonly events: readonly EventBody[];
   /** `step/host` of the one step that was asked for, where the run is to do no more. */
   readonly asked?: string;
+  /** How far the run goes with it; `none`: nothing is driven. To its end, or until it waits, unless said otherwise. */
+  readonly pace?: Pace | "none";
+  /** With `one-task`: until this one has ended. */
+  readonly upTo?: TaskId;
 }
 
 export interface Going {
@@ -41,13 +47,11 @@ export type ActedRun = RunResult &
     readonly notPublished?: string;
   };
 
-/** Appends what was decided and drives the run until it ends or waits again. */
+/** Appends what was decided and drives the run as far as that goes: until it ends or waits again, if nothing else is said. */
 export async function goOn(going: Going, decision: TaskDecision): Promise<ActedRun> {
   const { controller, lease, watcher } = going;
-  const { run } = decision.found;
   for (const event of await say(controller, decision)) watcher.onEvent(event);
-  const { trust } = await recall(controller);
-  const result = await resumeRun({ ...going, sources: runSources({ controller, trust }) }, run);
+  const result = await driveOn(going, decision);
   const notPublished = await publishRunStatus({ controller, lease, run: result });
   const { asked } = decision;
   return {
@@ -55,6 +59,19 @@ export async function goOn(going: Going, decision: TaskDecision): Promise<ActedR
     ...(asked === undefined ? {} : { asked }),
     ...(notPublished === undefined ? {} : { notPublished }),
   };
+}
+
+async function driveOn(going: Going, { found: { run }, pace = "run", upTo }: TaskDecision): Promise<RunResult> {
+  const { controller } = going;
+  if (pace === "none") return resultOf(run, (await replayRun(controller.journal, run)).state);
+  const { trust } = await recall(controller);
+  const sources = runSources({ controller, trust });
+  return resumeRun({ ...going, sources, pace, ...(upTo === undefined ? {} : { upTo }) }, run);
+}
+
+/** Somebody goes through the run with `cutover step`: each word said in it does what it says, and leaves the rest to the next step. */
+export function isStepped({ state }: Pick<LoadedRun, "state">): boolean {
+  return state.pace === "one-task";
 }
 
 /**
@@ -86,6 +103,15 @@ export async function sayBeside(controller: Controller, decision: TaskDecision):
 async function say(controller: Controller, { found, events }: TaskDecision): Promise<readonly JournalEvent[]> {
   const last = found.events.at(-1)?.sequence ?? 0;
   return makeAppender({ ...controller, stream: runStream(found.run), last }).append(...events);
+}
+
+/** What a host is given of what is left of its step; one task of it where somebody steps through the run. */
+export function turnOfLeft(
+  found: Pick<LoadedRun, "state">,
+  { step, left }: { readonly step: Pick<Step, "kind">; readonly left: readonly string[] },
+): { readonly tasks: readonly string[]; readonly rest: readonly string[] } {
+  // A restore point is taken whole: parts of different moments are none.
+  return isStepped(found) && step.kind !== "restore-point" ? firstOf(left) : { tasks: left, rest: [] };
 }
 
 /** What was published last, also where the host has the version already: it is the script of that which is meant. */

@@ -1,7 +1,8 @@
 // How a run stands, in one word and one sentence. Pure.
-import type { RunOutcome } from "../../model/run-event.ts";
+import type { RunId, RunOutcome } from "../../model/run-event.ts";
 import { decide } from "../../run/decide.ts";
 import { type RunState, stepsOf } from "../../run/run-state.ts";
+import { personTrouble } from "../person-trouble.ts";
 
 export interface RunDescription {
   readonly outcome: RunOutcome | "open";
@@ -26,4 +27,14 @@ export function describeRun(state: RunState): RunDescription {
     return { outcome: "open", reason: `it waits for ${effect.hosts.join(", ")}, silent since ${effect.step.id}` };
   const step = stepsOf(state)[state.position];
   return { outcome: "open", reason: step === undefined ? "it is about to end" : `the next step is ${step.id}` };
+}
+
+/** The next command for a run that is open; undefined when it has ended. */
+export function nextOf({ run, state }: { readonly run: RunId; readonly state: RunState }): string | undefined {
+  if (state.outcome !== undefined) return undefined;
+  const waits = personTrouble({ run, state });
+  if (waits !== undefined) return waits.next;
+  return state.pace === "one-task"
+    ? "cutover step, or cutover reconcile --once for the rest"
+    : "cutover reconcile --once goes on with it";
 }

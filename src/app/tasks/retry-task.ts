@@ -7,7 +7,7 @@ import type { EventBody } from "../../model/run-event.ts";
 import type { Task } from "../../model/task.ts";
 import { leftOfStep, skippedTasks } from "../../run/left-of-step.ts";
 import { placeOf, taskKey } from "../../run/run-state.ts";
-import { nextByHand, type TaskAct, type TaskDecision } from "./act-in-run.ts";
+import { isStepped, nextByHand, type TaskAct, type TaskDecision, turnOfLeft } from "./act-in-run.ts";
 import { amendment } from "./amend-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseAtWork, refuseEnded } from "./find-task.ts";
 
@@ -30,7 +30,8 @@ export async function retryTask(act: RetryAct, asked: AskedTask): Promise<TaskDe
     amended.flatMap((event) => (event.kind === "host-reopened" ? [`${event.step} ${event.host}`] : [])),
   );
   const reopened = turns(act, found, again).filter((event) => !brought.has(`${event.step} ${event.host}`));
-  return { found, events: [...takingBack(act, found, undo), ...amended, ...reopened] };
+  const events = [...takingBack(act, found, undo), ...amended, ...reopened];
+  return isStepped(found) ? { found, events, pace: "one-task", upTo: found.task.id } : { found, events };
 }
 
 function refuseDone({ run, step, task, state }: FoundTask, left: readonly string[]): void {
@@ -142,6 +143,16 @@ function turns(
     if (tasks.length === 0 && each !== step) return [];
     if (each.kind === "confirm" && each !== step && !isLater) return [];
     const turn = (state.turns.get(placeOf(each.id, host))?.number ?? 0) + 1;
-    return [{ kind: "host-reopened", step: each.id, host, turn, tasks, rest: [], by, reason }];
+    return [
+      {
+        kind: "host-reopened",
+        step: each.id,
+        host,
+        turn,
+        ...turnOfLeft(found, { step: each, left: tasks }),
+        by,
+        reason,
+      },
+    ];
   });
 }

@@ -1,5 +1,5 @@
 // `cutover task run`: one task on one host, without its neighbours (R32): for trying a script, and for what is done by hand.
-// Beside an open run that holds the component it is a step of that run; else it is a run of its own.
+// Beside an open run that holds the component it is a step of that run, which stays where it stands; else it is a run of its own.
 import { nearest } from "../../desired/nearest.ts";
 import { CutoverError, UsageError } from "../../errors.ts";
 import { canonicalJson, digestOf } from "../../model/digest.ts";
@@ -7,7 +7,7 @@ import type { Host } from "../../model/fleet.ts";
 import type { Observation } from "../../model/observation.ts";
 import type { Plan, Step, TaskGroup } from "../../model/plan.ts";
 import type { PublishedTask, PublishedVersion } from "../../model/published-version.ts";
-import type { Task, TaskAction, TaskKind } from "../../model/task.ts";
+import { type Task, type TaskAction, type TaskKind, taskId } from "../../model/task.ts";
 import { targetedTask } from "../../plan/balancer-steps.ts";
 import { hookTask, makeTask } from "../../plan/host-tasks.ts";
 import { isOwed } from "../../run/owed-bundles.ts";
@@ -19,7 +19,7 @@ import { readNewest } from "../read-newest.ts";
 import { runSources } from "../release-context.ts";
 import { plannedVersions, refuseOtherVersion } from "../version-changed.ts";
 import { type ActedRun, bringing, type Going, goOn, nextByHand, type TaskAct } from "./act-in-run.ts";
-import { type AskedTask, findOpenRunOf } from "./find-task.ts";
+import { type AskedTask, findOpenRunOf, type LoadedRun } from "./find-task.ts";
 import { undoByHand } from "./undo-by-hand.ts";
 
 export type RunTaskAct = TaskAct &
@@ -51,12 +51,13 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
   const asked = taskOf(act, { published, host, name, fleet: loaded.desired.hosts });
   const task = await takingBack(act, { task: asked, published, open: open?.run });
   if (open !== undefined) {
-    const ahead = isOwed(open.state, { host: host.name, component }) ? bringing(task) : [];
+    const ahead = needsBytes(open, { task, meant }) ? bringing(task) : [];
     const step = byHandStep(nextByHand(open), host.name, [...ahead, [task]]);
     return goOn(act, {
       found: open,
       events: [{ kind: "step-added", step, by, reason }],
       asked: placeOf(step.id, host.name),
+      pace: "by-hand",
     });
   }
   const plan = planOf(component, [byHandStep("by-hand.0", host.name, [...bringing(task), [task]])], published);
@@ -65,6 +66,16 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
   const run = makeRunId(controller.clock.now());
   const started = await startRun({ ...act, sources }, { run, plan, commit, generation, fleet: [host] });
   return started;
+}
+
+/** A mended bundle that is still to come, or all of the version: the run may not have come to this host yet. */
+function needsBytes(
+  { state }: LoadedRun,
+  { task, meant }: { readonly task: Task; readonly meant: string | undefined },
+): boolean {
+  const { host, component, version } = task;
+  const built = state.tasks.get(taskId(host, component, "build"))?.state === "done";
+  return isOwed(state, task) || (version === meant && !built);
 }
 
 /** An undo needs the run whose do it takes back. */

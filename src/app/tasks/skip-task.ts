@@ -6,7 +6,7 @@ import type { TaskId, TaskKind } from "../../model/task.ts";
 import { leftOfStep } from "../../run/left-of-step.ts";
 import { placeOf } from "../../run/run-state.ts";
 import { recall } from "../controller-memory.ts";
-import type { TaskAct, TaskDecision } from "./act-in-run.ts";
+import { isStepped, type TaskAct, type TaskDecision, turnOfLeft } from "./act-in-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseAtWork, refuseEnded } from "./find-task.ts";
 
 export const actNamespace = "cutover-act";
@@ -31,7 +31,7 @@ export async function skipTask(act: SkipAct, asked: AskedTask): Promise<TaskDeci
   const signature = await controller.signer.sign({ keyPath, namespace: actNamespace, data: statement });
   const by = await signerOf(act, { statement, signature });
   const skipped = { kind: "task-skipped", task: task.id, by, reason, signature } as const;
-  const tasks = leftOfStep({ events: [...events, skipped], step: step.id, work });
+  const left = leftOfStep({ events: [...events, skipped], step: step.id, work });
   const place = placeOf(step.id, work.host);
   const turn = (state.turns.get(place)?.number ?? 0) + 1;
   // A step that has not reached this host yet is handed over without the task; its turn is opened all the same.
@@ -40,12 +40,11 @@ export async function skipTask(act: SkipAct, asked: AskedTask): Promise<TaskDeci
     step: step.id,
     host: work.host,
     turn,
-    tasks,
-    rest: [],
+    ...turnOfLeft(found, { step, left }),
     by,
     reason,
   } as const;
-  return { found, events: [skipped, reopened] };
+  return { found, events: [skipped, reopened], pace: isStepped(found) ? "none" : "run" };
 }
 
 /** What is signed, word for word. */

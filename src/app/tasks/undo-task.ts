@@ -5,7 +5,7 @@ import type { RunId } from "../../model/run-event.ts";
 import type { Task, TaskKind } from "../../model/task.ts";
 import { isOwed } from "../../run/owed-bundles.ts";
 import { placeOf } from "../../run/run-state.ts";
-import { bringing, nextByHand, type TaskAct, type TaskDecision } from "./act-in-run.ts";
+import { bringing, isStepped, nextByHand, type TaskAct, type TaskDecision } from "./act-in-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseAtWork, refuseEnded } from "./find-task.ts";
 
 const undoableKinds: readonly TaskKind[] = ["backup", "drain", "hook", "switch"];
@@ -18,7 +18,8 @@ export async function undoTask(act: TaskAct, asked: AskedTask): Promise<TaskDeci
   refuseUndo(found);
   const { by, reason } = act;
   const step = undoStep(found);
-  return { found, events: [{ kind: "step-added", step, by, reason }], asked: placeOf(step.id, found.task.host) };
+  const pace = isStepped(found) ? "by-hand" : "run";
+  return { found, events: [{ kind: "step-added", step, by, reason }], asked: placeOf(step.id, found.task.host), pace };
 }
 
 function refuseUndo({ run, state, task }: FoundTask): void {

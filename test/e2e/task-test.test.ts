@@ -13,8 +13,8 @@ import { testTasks } from "../../src/lab/task-test/test-tasks.ts";
 import { runTraced, traceable } from "../../src/lab/task-test/trace.ts";
 import { readTree, type TreeState } from "../../src/lab/task-test/tree-state.ts";
 import { Component } from "../../src/model/component.ts";
-import { alive } from "../support/host-parts.ts";
 import { layFiles } from "../support/lay-files.ts";
+import { alive } from "../support/live-processes.ts";
 import { withTemporaryDirectory } from "../support/temporary-directory.ts";
 import { until } from "../support/until.ts";
 

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
-import { alive, shells, withPartsHost } from "../support/host-parts.ts";
+import { shells, withPartsHost } from "../support/host-parts.ts";
+import { alive } from "../support/live-processes.ts";
 import { commit, switchTo } from "../support/parts-steps.ts";
 import { until } from "../support/until.ts";
 

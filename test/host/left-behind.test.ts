@@ -4,7 +4,8 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { alive, type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { alive } from "../support/live-processes.ts";
 import { until } from "../support/until.ts";
 
 /** v1 committed, v2 built. */

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { takeFromDebian } from "../support/debian-files.ts";
-import { alive, shellsOrOne, withPartsHost } from "../support/host-parts.ts";
+import { shellsOrOne, withPartsHost } from "../support/host-parts.ts";
 import { type KillPoint, killedAt } from "../support/killed-at.ts";
+import { alive } from "../support/live-processes.ts";
 import {
   assertOneMaster,
   crashAndStartAnew,

@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { get } from "node:http";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { alive, type PartsHost, serviceProcesses, shellsOrOne, withPartsHost } from "../support/host-parts.ts";
+import { type PartsHost, shellsOrOne, withPartsHost } from "../support/host-parts.ts";
+import { alive, serviceProcesses } from "../support/live-processes.ts";
 import { until } from "../support/until.ts";
 
 const contract = { "switch.strategy": "reuseport" };

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
-import { alive, shellsOrOne, withPartsHost } from "../support/host-parts.ts";
+import { shellsOrOne, withPartsHost } from "../support/host-parts.ts";
+import { alive } from "../support/live-processes.ts";
 import {
   assertOneMaster,
   installGunicorn,

@@ -5,8 +5,9 @@ import { chmod, readdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { alive, withPartsHost } from "../support/host-parts.ts";
+import { withPartsHost } from "../support/host-parts.ts";
 import { underStreams } from "../support/line-streams.ts";
+import { alive } from "../support/live-processes.ts";
 import { takeoverOn } from "../support/takeover-host.ts";
 import { until } from "../support/until.ts";
 

@@ -1,14 +1,16 @@
 // The switching half of host.sh by itself: one task at a time, on a state directory that was laid out as a verified build leaves it.
 // Sessions, signatures and uploads are tested elsewhere; here only what happens after them counts.
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readHostScript } from "../../src/host/join-host-script.ts";
+import { busyBoxOnly } from "./busybox-only.ts";
+import { endProcesses } from "./live-processes.ts";
 
 const service = fileURLToPath(new URL("fixtures/upgrading-service.mjs", import.meta.url));
 /** The whole host.sh with two more words: `task KIND ACTION` runs one task, `call FUNCTION …` one function. */
@@ -92,48 +94,10 @@ export async function withPartsHost(shell: readonly string[], body: (host: Parts
   try {
     await body(await makeHost(directory, shell));
   } finally {
-    for (let round = 0; round < 20 && (await endProcesses(directory)) > 0; round++)
+    for (let round = 0; round < 20 && endProcesses(directory) > 0; round++)
       await new Promise((done) => setTimeout(done, 20));
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-/** Whether a process runs, zombies aside. */
-export async function alive(pid: number): Promise<boolean> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  return stat !== "" && !/\) [ZX] /.test(stat);
-}
-
-/** Live processes of any version of the host's component `web`, by the directories and programs that they show. */
-export async function serviceProcesses(host: PartsHost): Promise<number[]> {
-  const found: number[] = [];
-  for (const entry of await readdir("/proc")) {
-    if (!/^\d+$/.test(entry) || !(await alive(Number(entry)))) continue;
-    const places = await Promise.all([
-      readlink(`/proc/${entry}/exe`).catch(() => ""),
-      readFile(`/proc/${entry}/cmdline`, "latin1").catch(() => ""),
-    ]);
-    if (places.some((place) => place.includes(`${host.base}/web/`))) found.push(Number(entry));
-  }
-  return found;
-}
-
-async function endProcesses(directory: string): Promise<number> {
-  let ended = 0;
-  for (const entry of await readdir("/proc")) {
-    if (!/^\d+$/.test(entry) || Number(entry) === process.pid || !(await alive(Number(entry)))) continue;
-    const seen = await Promise.all(
-      ["cmdline", "environ"].map((file) => readFile(`/proc/${entry}/${file}`, "latin1").catch(() => "")),
-    );
-    // Programs with a title of their own (nginx) show neither arguments nor environment.
-    seen.push(await readlink(`/proc/${entry}/exe`).catch(() => ""));
-    if (!seen.some((text) => text.includes(directory))) continue;
-    ended += 1;
-    try {
-      process.kill(Number(entry), "SIGKILL");
-    } catch {} // it ended by itself meanwhile
-  }
-  return ended;
 }
 
 async function makeHost(directory: string, shell: readonly string[]): Promise<PartsHost> {
@@ -148,10 +112,7 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
   );
   await writeFile(script, hostScriptWithTasks());
   const port = await freePort();
-  const path =
-    shell[0] === "busybox"
-      ? await busyBoxOnly(join(directory, "bin"))
-      : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  const path = shell[0] === "busybox" ? busyBoxOnly() : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   let runs = 0;
   const run = (
     words: readonly string[],
@@ -276,17 +237,6 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
     },
   };
   return host;
-}
-
-/** A PATH on which everything but flock, which BusyBox may be built without, is a BusyBox applet. */
-export async function busyBoxOnly(folder: string): Promise<string> {
-  await mkdir(folder);
-  const applets = execFileSync("busybox", ["--list"], { encoding: "utf8" })
-    .split("\n")
-    .filter((applet) => applet !== "" && applet !== "flock");
-  for (const applet of applets) await symlink("/usr/bin/busybox", join(folder, applet));
-  await symlink("/usr/bin/flock", join(folder, "flock"));
-  return folder;
 }
 
 async function writeTree(directory: string, files: Readonly<Record<string, string>>): Promise<void> {

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { ask } from "./asking-clients.ts";
 import { type DebianFiles, takeFromDebian } from "./debian-files.ts";
 import { haproxyFiles } from "./fleet-trees.ts";
-import { alive, type PartsHost } from "./host-parts.ts";
+import type { PartsHost } from "./host-parts.ts";
+import { alive } from "./live-processes.ts";
 import { skipReason } from "./skip-reason.ts";
 import { until } from "./until.ts";
 

@@ -4,7 +4,8 @@ import { access, copyFile, writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { join } from "node:path";
 import { buildTakeover } from "./build-skeleton.ts";
-import { freePort, type PartsHost, serviceProcesses } from "./host-parts.ts";
+import { freePort, type PartsHost } from "./host-parts.ts";
+import { serviceProcesses } from "./live-processes.ts";
 
 export interface TakeoverHost {
   readonly streamPort: number;

@@ -5,7 +5,8 @@ import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { readSdk } from "../../src/host/read-sdk.ts";
 import { readTree, type TreeState } from "../../src/lab/task-test/tree-state.ts";
-import { busyBoxOnly, shells } from "./host-parts.ts";
+import { busyBoxOnly } from "./busybox-only.ts";
+import { shells } from "./host-parts.ts";
 import { withTemporaryDirectory } from "./temporary-directory.ts";
 
 /** A name without `cutover_`, then arguments. `write_file` takes FILE, MODE or "", and the content. */
@@ -48,7 +49,7 @@ export async function withSdk(language: SdkLanguage, body: (bench: SdkBench) => 
     for (const path of [root, state, bundle]) mkdirSync(path, { mode: 0o755 });
     for (const name of ["cutover.sh", "cutover.py"] as const) writeFileSync(join(bundle, name), readSdk(name));
     const system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    const path = language.shell?.[0] === "busybox" ? await busyBoxOnly(join(directory, "bin")) : system;
+    const path = language.shell?.[0] === "busybox" ? busyBoxOnly() : system;
     const at = (file: string): string => join(root, file);
     await body({
       root,

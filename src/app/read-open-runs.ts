@@ -1,7 +1,9 @@
 // The runs that have not ended, from the journal alone: what each of them holds, and since when.
 import type { RunId } from "../model/run-event.ts";
 import type { JournalPort } from "../ports.ts";
-import { openRuns, runStream } from "../run/replay.ts";
+import { openRuns, replayRun, runStream } from "../run/replay.ts";
+import { type OpenTrouble, openTrouble } from "./open-trouble.ts";
+import { type Standing, standingOf } from "./tasks/describe-run.ts";
 
 export interface OpenRunReport {
   readonly run: RunId;
@@ -11,6 +13,9 @@ export interface OpenRunReport {
   readonly at: number;
   /** What it brings where: nothing else of these moves until it has ended. */
   readonly claims: readonly { readonly component: string; readonly to: string; readonly hosts: readonly string[] }[];
+  readonly standing: Standing;
+  /** Why it has not ended. */
+  readonly trouble: OpenTrouble;
 }
 
 /** Oldest first. */
@@ -28,7 +33,11 @@ export async function readOpenRuns(journal: JournalPort): Promise<OpenRunReport[
         : [{ component: first.component, to: first.to, hosts: group.map(({ host }) => host) }];
     });
     const at = (await journal.newest(runStream(run)))?.at ?? planned.at;
-    found.push({ run, release, startedAt: planned.at, at, claims });
+    const { state } = await replayRun(journal, run);
+    const trouble = openTrouble({ run, state });
+    // It may have ended since.
+    if (trouble === undefined) continue;
+    found.push({ run, release, startedAt: planned.at, at, claims, standing: standingOf(state), trouble });
   }
   return found;
 }

@@ -7,8 +7,8 @@ import type { RunState } from "../run/run-state.ts";
 import type { BackOff } from "./back-off.ts";
 import { type Blocked, blockedText, runsOf } from "./beside-open-runs.ts";
 import { resultOf } from "./execute-run.ts";
+import { openTrouble } from "./open-trouble.ts";
 import type { ReleaseResult } from "./pass-result.ts";
-import { personTrouble } from "./person-trouble.ts";
 import type { OpenRun } from "./run-pool.ts";
 
 /** An error of this release alone; a lost lease or a journal that cannot be written end the whole pass. */
@@ -51,10 +51,13 @@ export function underWayResult(open: OpenRun): ReleaseResult {
   return { ...base, run: undefined, outcome: "under-way", trouble: runOpenTrouble([run]) };
 }
 
-/** What a run that has not ended waits for, where that is a person; hosts that do not answer are told of anyway. */
+/** What a run that has not ended waits for; with the next command where only a person can give it. */
 export function waitingFor(run: RunId, state: RunState): Pick<ReleaseResult, "trouble"> {
-  const waits = personTrouble({ run, state });
-  return waits === undefined ? {} : { trouble: { ...waits, message: `${waits.message} (${waits.next})` } };
+  const trouble = openTrouble({ run, state });
+  if (trouble === undefined) return {};
+  const { reason, message, next } = trouble;
+  const forPerson = reason === "GateClosed" || reason === "DecisionNeeded";
+  return { trouble: { ...trouble, message: forPerson ? `${message} (${next})` : message } };
 }
 
 export function runOpenTrouble(runs: readonly string[]): { reason: string; message: string } {

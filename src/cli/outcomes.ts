@@ -18,14 +18,34 @@ export function planExitCode(
   return plans.some(({ held }) => held.length > 0) ? ExitCode.stuck : ExitCode.done;
 }
 
+/**
+ * Of what would be done now, beside the runs that are open: whoever waits for one of them changes nothing before it has gone on, so
+ * its own code counts, not that of what the plan of its release has left.
+ */
+export function livePlanExitCode(
+  plans: readonly (PlanSize & { readonly release: string })[],
+  {
+    failed,
+    openRuns,
+  }: {
+    readonly failed: readonly { readonly exitCode: ExitCode }[];
+    readonly openRuns: readonly { readonly release: string; readonly standing: Standing }[];
+  },
+): ExitCode {
+  const ofRuns = openRuns.map(({ standing }) => standingExitCode(standing));
+  const free = plans.filter(({ release }) => !openRuns.some((open) => open.release === release));
+  return [planExitCode(free, failed), ...ofRuns].reduce((worst, code) => (code > worst ? code : worst));
+}
+
 interface ReleaseOutcome {
   readonly outcome: "done" | "rolled-back" | "stuck" | "in-sync" | "stalled" | "waiting" | "under-way";
   readonly plan: PlanSize;
   /** Set when the release could not even be planned. */
   readonly error?: { readonly exitCode: ExitCode };
+  /** What keeps it waiting. */
+  readonly trouble?: { readonly reason: string };
   /** What its status says first, once the hosts were read back. */
   readonly state?: Pick<Condition, "type" | "status" | "reason">;
-  readonly run?: RunEnd | undefined;
 }
 interface RunEnd {
   /** Set while it waits for a person. At a gate nothing is wrong, and it is not done. */
@@ -42,16 +62,22 @@ export function passExitCode(results: readonly ReleaseOutcome[], resumed: readon
 /** Reasons that time or an operator's word may end: the rest of the release is as asked. */
 const openReasons: ReadonlySet<string> = new Set(["Held", "Unreachable", "Pending", "RunOpen"]);
 
+/** Reasons for which a run or a release waits and does not go on by itself: a person decides, or nobody knows how a host is. */
+const stuckReasons: ReadonlySet<string> = new Set(["DecisionNeeded", "HostUnknown", "BudgetSpent"]);
+
 /** A run that is done but left hosts out is not the whole release yet: 2. One that is read back as broken is not done: 4 (P7). */
-function releaseExitCode({ outcome, plan, error, state, run }: ReleaseOutcome): ExitCode {
+function releaseExitCode({ outcome, plan, error, state, trouble }: ReleaseOutcome): ExitCode {
   if (error !== undefined) return error.exitCode;
-  if (outcome === "waiting" && run?.waits?.reason === "GateClosed") return ExitCode.changesPending;
+  if (outcome === "waiting" && trouble !== undefined)
+    return stuckReasons.has(trouble.reason) ? ExitCode.stuck : ExitCode.changesPending;
   if (outcome === "rolled-back") return ExitCode.rolledBack;
   if (outcome === "under-way") return ExitCode.changesPending;
   if (outcome !== "done" && outcome !== "in-sync") return ExitCode.stuck;
-  if (plan.held.length > 0) return ExitCode.changesPending;
-  if (state === undefined || (state.type === "Ready" && state.status === "True")) return ExitCode.done;
-  return openReasons.has(state.reason) ? ExitCode.changesPending : ExitCode.stuck;
+  const isLeft = plan.held.length > 0;
+  if (state === undefined || (state.type === "Ready" && state.status === "True"))
+    return isLeft ? ExitCode.changesPending : ExitCode.done;
+  const isOpen = openReasons.has(state.reason) || (isLeft && state.reason === "Drifted");
+  return isOpen ? ExitCode.changesPending : ExitCode.stuck;
 }
 
 function endedRunExitCode({ waits, state }: RunEnd): ExitCode {
@@ -64,22 +90,35 @@ export function runExitCode(outcome: "done" | "rolled-back" | "stuck" | undefine
   return outcome === "rolled-back" ? ExitCode.rolledBack : ExitCode.stuck;
 }
 
+type Standing = "done" | "rolled-back" | "stuck" | "going" | "gate" | "decision" | "silent";
+
 /** Of one run, also while it is open: on its way or at a gate 2; waiting for a decision, or for hosts whose state nobody knows, 4. */
-export function standingExitCode(
-  standing: "done" | "rolled-back" | "stuck" | "going" | "gate" | "decision" | "silent",
-): ExitCode {
+export function standingExitCode(standing: Standing): ExitCode {
   if (standing === "going" || standing === "gate") return ExitCode.changesPending;
   return standing === "decision" || standing === "silent" ? ExitCode.stuck : runExitCode(standing);
 }
 
+interface StatusFacts {
+  /** The newest commit was. */
+  readonly refused?: boolean;
+  readonly openRuns?: readonly { readonly standing: Standing }[];
+}
+
 /**
- * By the state of each release. Ready everywhere 0, under way, at a gate or never tried 2, anything else 4: unknown is never good
- * (P7), nor is a newest commit that was refused, nor a run that waits for a person's decision, whatever else it does meanwhile.
+ * By the state of each release, and by the runs that are open. Ready everywhere 0, under way, at a gate or never tried 2, anything
+ * else 4: unknown is never good (P7), nor is a newest commit that was refused, nor a run that waits for a person's decision, whatever
+ * else goes on meanwhile.
  */
-export function statusExitCode(states: readonly Condition[], refused = false): ExitCode {
+export function statusExitCode(
+  states: readonly Condition[],
+  { refused = false, openRuns = [] }: StatusFacts = {},
+): ExitCode {
   if (refused) return ExitCode.stuck;
+  const ofRuns = openRuns.map(({ standing }) => standingExitCode(standing));
+  if (ofRuns.includes(ExitCode.stuck)) return ExitCode.stuck;
   if (states.some(({ type, status }) => status !== "True" || type === "Stalled")) return ExitCode.stuck;
-  if (states.some(({ reason }) => reason === "DecisionNeeded")) return ExitCode.stuck;
-  if (states.length === 0 || states.some(({ type }) => type === "Reconciling")) return ExitCode.changesPending;
+  if (states.some(({ reason }) => stuckReasons.has(reason))) return ExitCode.stuck;
+  if (states.length === 0 || ofRuns.length > 0) return ExitCode.changesPending;
+  if (states.some(({ type }) => type === "Reconciling")) return ExitCode.changesPending;
   return ExitCode.done;
 }

@@ -5,13 +5,14 @@ import type { Review } from "../model/review.ts";
 import { planBook } from "../status/plan-book.ts";
 import { renderReviewMarkdown } from "../status/review-markdown.ts";
 import { type CommandContext, examples, type Options, optionalText, type Register, textList } from "./command.ts";
-import { planExitCode } from "./outcomes.ts";
+import { livePlanExitCode, planExitCode } from "./outcomes.ts";
 import { makeOutput } from "./output.ts";
 import { showPlanOfRun } from "./plan-of-run.ts";
 import { addPostOptions, openForPost, type PostRequest, post, postRequestOf } from "./post-review.ts";
 import { backOffLines } from "./render-back-off.ts";
 import { bookLines } from "./render-book.ts";
 import { renderError, reportError } from "./render-error.ts";
+import { openRunLines } from "./render-open-run.ts";
 import { warningLine } from "./render-pass.ts";
 import { renderPlan } from "./render-plan.ts";
 import { approvalLines, renderReview } from "./render-review.ts";
@@ -116,7 +117,10 @@ async function showLivePlan(
   { output, services, configPath }: CommandContext,
   { slices, book }: { readonly slices: readonly string[]; readonly book: boolean },
 ): Promise<ExitCode> {
-  const { planReleases } = await import("../app/plan-releases.ts");
+  const [{ planReleases }, { readOpenRuns }] = await Promise.all([
+    import("../app/plan-releases.ts"),
+    import("../app/read-open-runs.ts"),
+  ]);
   const opened = await services.openController(configPath);
   try {
     const { commit, plans, missing, observations, backOffs, approvals, failed, warnings } = await planReleases({
@@ -146,16 +150,17 @@ async function showLivePlan(
     // A plan that waits for its next try changes nothing now, like one whose hosts are all left alone.
     const unapproved = plans.filter(({ release }) => approvals.get(release)?.kind === "stalled");
     const waits = new Set([...backOffs.map(({ planHash }) => planHash), ...unapproved.map(({ hash }) => hash)]);
-    const sizes = plans.map((plan) => (waits.has(plan.hash) ? { changes: [], held: plan.changes } : plan));
-    const exitCode = planExitCode(
-      sizes,
-      failed.map(({ error }) => error),
-    );
+    const sizes = plans.map((plan) => (waits.has(plan.hash) ? { ...plan, changes: [], held: plan.changes } : plan));
+    const openRuns = await readOpenRuns(opened.controller.journal);
+    output.print(openRuns.flatMap(openRunLines));
+    const exitCode = livePlanExitCode(sizes, { failed: failed.map(({ error }) => error), openRuns });
     const again = slices.map((text) => ` --slice '${text}'`).join("");
     const canRun = plans.every(({ release }) => (missing.get(release) ?? []).length === 0);
-    if (exitCode === 2 && canRun) output.print([[styled("next:", "accent"), ` cutover reconcile --once${again}`]]);
+    const isFree = openRuns.length === 0;
+    if (exitCode === 2 && canRun && isFree)
+      output.print([[styled("next:", "accent"), ` cutover reconcile --once${again}`]]);
     // A plan that waits for approval, and a release that cannot be planned, have said above what comes next.
-    if (exitCode === 4 && unapproved.length + failed.length === 0)
+    if (exitCode === 4 && isFree && unapproved.length + failed.length === 0)
       output.print([[styled("next:", "accent"), " cutover status"]]);
     output.document({
       commit,
@@ -165,6 +170,7 @@ async function showLivePlan(
       approvals: Object.fromEntries(approvals),
       failed: failed.map(({ release, error }) => ({ release, error: reportError(error) })),
       warnings,
+      ...(isFree ? {} : { openRuns }),
       observations: [...observations.values()],
     });
     return exitCode;

@@ -90,7 +90,8 @@ function releaseLines({ release, plan, outcome, run, trouble, backOff, error, st
   if (backOff !== undefined)
     return [head(run === undefined ? "stalled (backing-off)" : text, style), ...held, ...backOffLines(backOff)];
   if (run?.waits !== undefined) return [head("waiting for a person", "warn"), ...held, ...waitLines(run.waits)];
-  if ((run === undefined || outcome === "waiting") && trouble !== undefined)
+  // Silent hosts are told of below.
+  if ((run === undefined || outcome === "waiting") && trouble !== undefined && trouble.reason !== "HostUnknown")
     return [
       head(`${outcome === "under-way" ? text : outcome} (${trouble.reason})`, style),
       [`  ${trouble.message}`],
@@ -102,6 +103,14 @@ function releaseLines({ release, plan, outcome, run, trouble, backOff, error, st
       [`  ${state.message}`],
       ...held,
       nextLine("cutover status"),
+    ];
+  // Such as the rest of a plan of which a slice was asked for.
+  if ((outcome === "done" || outcome === "in-sync") && state?.type === "Reconciling")
+    return [
+      head(`${text}, and more is to come (${state.reason})`, "accent"),
+      [`  ${state.message}`],
+      ...held,
+      nextLine(state.reason === "Pending" ? "cutover reconcile --once" : "cutover status"),
     ];
   const silent = run === undefined ? [] : unknownLines(run);
   const why = outcome === "rolled-back" || outcome === "stuck" ? [[`  ${run?.state.reason ?? ""}`]] : [];

@@ -1,7 +1,8 @@
 // Where everything stands, for people: each release with its state and reason, each component with hosts folded. Pure.
-import { type Condition, type Status, stateOf, type TargetStatus } from "../model/status.ts";
+import type { Status, TargetStatus } from "../model/status.ts";
 import { cutText } from "../status/cut-text.ts";
 import { foldHosts, foldHostsInText } from "../status/fold-hosts.ts";
+import { type CurrentState, currentState, type OpenRunView } from "./current-state.ts";
 import { type BackOffView, backOffLines } from "./render-back-off.ts";
 import { evidenceLines } from "./render-error.ts";
 import { type GateView, gateLines } from "./render-gate.ts";
@@ -33,15 +34,6 @@ export interface LastRunView {
   readonly startedAt: number;
   readonly at: number;
   readonly refusedPatches?: readonly RefusedPatchView[];
-}
-
-export interface OpenRunView {
-  readonly run: string;
-  readonly release: string;
-  readonly startedAt: number;
-  readonly at: number;
-  /** What it brings where. */
-  readonly claims: readonly { readonly component: string; readonly to: string; readonly hosts: readonly string[] }[];
 }
 
 export interface RefusedPatchView {
@@ -98,24 +90,6 @@ export function renderStatus(view: StatusView): Line[] {
   ];
 }
 
-/** The published state, unless a run has begun or ended since it was written: what that changed nobody has read back yet (P7). */
-export function currentState(
-  status: Status,
-  { lastRun, openRuns = [] }: Pick<StatusView, "lastRun" | "openRuns">,
-): Condition {
-  const open = openRuns.filter(({ release, at }) => release === status.release && at > status.at);
-  if (open.length > 0) return runOpen(open.map(({ run }) => run));
-  if (lastRun === undefined || lastRun.release !== status.release || lastRun.at <= status.at) return stateOf(status);
-  if (lastRun.outcome === undefined) return runOpen([lastRun.run]);
-  const message = `run ${lastRun.run} ended after this was written; the next pass reads the hosts back`;
-  return { type: "Ready", status: "Unknown", reason: "Outdated", message };
-}
-
-function runOpen(runs: readonly string[]): Condition {
-  const message = runs.length === 1 ? `run ${runs[0]} has not ended` : `runs ${runs.join(", ")} have not ended`;
-  return { type: "Reconciling", status: "True", reason: "RunOpen", message };
-}
-
 /** The newest commit is not what runs, and why: whoever pushed it looks here. */
 function refusedLines({ commit, code, message, evidence, at, inForce }: RefusedView): Line[] {
   const stays = inForce === undefined ? "no commit is in force" : `commit ${inForce.slice(0, 12)} stays in force`;
@@ -132,7 +106,8 @@ function refusedLines({ commit, code, message, evidence, at, inForce }: RefusedV
   ];
 }
 
-function releaseLines(status: Status, { type, status: holds, reason, message }: Condition): Line[] {
+function releaseLines(status: Status, current: CurrentState): Line[] {
+  const { type, status: holds, reason, message } = current;
   const state = holds === "True" ? type : holds === "Unknown" ? "Unknown" : `not ${type}`;
   const style: Style = state === "Ready" ? "good" : state === "Reconciling" ? "accent" : "bad";
   return [
@@ -144,7 +119,7 @@ function releaseLines(status: Status, { type, status: holds, reason, message }: 
     ],
     ...targetLines(status.targets),
     ...restorePointLines(status),
-    ...nextLines(status, { type, status: holds, reason, message }),
+    ...nextLines(status, current),
     [styled(`  commit ${status.commit.slice(0, 12)}, as of ${formatClock(status.at)}`, "faint")],
   ];
 }
@@ -157,7 +132,7 @@ function restorePointLines({ restorePoint }: Status): Line[] {
 }
 
 /** The command for the first thing that is wrong, where nothing below says it. */
-function nextLines({ targets, run, quarantined }: Status, { type, status, reason }: Condition): Line[] {
+function nextLines({ targets, run, quarantined }: Status, { type, status, reason, next }: CurrentState): Line[] {
   const commands: Readonly<Record<string, readonly [TargetStatus["outcome"], string]>> = {
     NotRunning: ["failed", "cutover host check"],
     Failed: ["failed", "cutover host check"],
@@ -167,6 +142,9 @@ function nextLines({ targets, run, quarantined }: Status, { type, status, reason
     Drifted: ["drifted", "cutover host check"],
   };
   if (type === "Ready" && status === "True") return [];
+  // Whether somebody drives it on just now the journal does not say; gates stand further down.
+  if (next !== undefined && reason !== "RunOpen" && reason !== "GateClosed")
+    return [[styled("next:", "accent"), ` ${next}`]];
   const [outcome, command] = commands[reason] ?? [];
   const host = targets.find((target) => target.outcome === outcome)?.host;
   if (command !== undefined) return [[styled("next:", "accent"), ` ${command}${host === undefined ? "" : ` ${host}`}`]];

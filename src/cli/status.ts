@@ -31,10 +31,10 @@ export function addStatus(program: Command, register: Register): void {
     try {
       if (options.watch === true) return await watch(context, opened);
       const { view, lines, states } = await readView(opened);
-      const refused = view.refused !== undefined;
+      const { openRuns, refused } = view;
       context.output.print(lines);
       context.output.document(view);
-      return statusExitCode(states, refused);
+      return statusExitCode(states, { refused: refused !== undefined, openRuns });
     } finally {
       await opened.close();
     }
@@ -43,8 +43,9 @@ export function addStatus(program: Command, register: Register): void {
 
 /** Loaded here, since the status model is of no use to any other command. */
 async function readView({ journal, settings }: OpenedJournal) {
-  const [{ readStatus }, { currentState, renderStatus }] = await Promise.all([
+  const [{ readStatus }, { currentState }, { renderStatus }] = await Promise.all([
     import("../app/read-status.ts"),
+    import("./current-state.ts"),
     import("./render-status.ts"),
   ]);
   const view = await readStatus(journal, settings);

@@ -122,10 +122,16 @@ function conditionsOf(input: StatusInput, targets: readonly TargetStatus[]): Con
   const hosts = new Set(targets.map(({ host }) => host));
   const message = cutText(foldHostsInText(said, hosts));
   const waiting = input.outcome === "waiting";
+  const goesOn = waiting || (reason === "Pending" && wentWell(input));
   return [
     { type: "Ready", status: waiting ? "Unknown" : "False", reason, message: count },
-    { type: waiting ? "Reconciling" : "Stalled", status: "True", reason, message },
+    { type: goesOn ? "Reconciling" : "Stalled", status: "True", reason, message },
   ];
+}
+
+/** What was meant this time is done. What is pending then, such as the rest of a plan of which a slice was run, the next pass does. */
+function wentWell({ outcome, trouble }: StatusInput): boolean {
+  return trouble === undefined && (outcome === "done" || outcome === "in-sync");
 }
 
 /** The first thing that keeps the release from being Ready: a stable word and a sentence. */
@@ -133,18 +139,28 @@ function troubleOf(input: StatusInput, targets: readonly TargetStatus[]): [strin
   if (input.trouble) return [input.trouble.reason, input.trouble.message];
   if (input.outcome === "rolled-back") return ["RolledBack", input.reason];
   if (input.outcome === "stuck") return ["Stuck", input.reason];
-  if (input.outcome === "waiting")
-    return ["HostUnknown", "a host does not answer; nothing more switches until it does"];
+  if (input.outcome === "waiting") return ["RunOpen", "a run has not ended"];
+  const isPending = wentWell(input) && targets.some(({ outcome }) => outcome === "pending");
   for (const [outcome, word] of Object.entries(words)) {
+    if (isPending && leftAlone.has(outcome)) continue;
     const found = targets.filter((target) => target.outcome === outcome);
     const [first] = found;
     if (!first) continue;
     const others = found.length > 1 ? ` and ${found.length - 1} more` : "";
     const reason = first.outcome === "failed" && first.detail === "not running" ? "NotRunning" : word;
-    return [reason, `${first.host} ${first.component}${others}: ${first.detail ?? outcome}`.slice(0, 500)];
+    const text = `${first.host} ${first.component}${others}: ${first.detail ?? outcome}`.slice(0, 500);
+    const { slice } = input.plan;
+    const isRest = reason === "Pending" && isPending && slice !== undefined && input.run !== undefined;
+    return [
+      reason,
+      isRest ? `the slice ${slice.terms.join(" or ")} is done, the rest is still to come: ${text}` : text,
+    ];
   }
   return [undefined, undefined];
 }
+
+/** While something else can be done, it is not these that the release waits for. */
+const leftAlone: ReadonlySet<string> = new Set(["drifted", "held", "unreachable"]);
 
 /** Worst first. */
 const words = {

@@ -35,12 +35,19 @@ test(
           assert.match(shown, /next: cutover reconcile --once --slice 'task=check'/);
           await cutover(world, 2, "reconcile", "--once", "--slice", "task=check");
           assert.deepEqual(await currents(world), ["1.0.0", "1.0.0", "1.0.0"], "the switch is not part of it (R9)");
+          const rest = /web: Reconciling \(Pending\): the slice task=check is done, the rest is still to come/;
+          assert.match(await cutover(world, 2, "status"), rest);
+          await cutover(world, 2, "plan");
           await cutover(world, 64, "plan", "--slice", "plase=check");
 
           const waits = await cutover(world, 2, "reconcile", "--once");
           assert.match(waits, /waits at gate look: someone looks at the graphs/);
           assert.deepEqual(await currents(world), ["2.0.0", "1.0.0", "1.0.0"]);
           assert.match(await cutover(world, 2, "status"), /gate look: run r\S+ of web waits since/);
+          assert.match(
+            await cutover(world, 2, "plan"),
+            /web has an open run \(GateClosed\): run \S+ waits at gate look/,
+          );
 
           await listenElsewhere(world.config);
           const serve = spawnServe(world.config);

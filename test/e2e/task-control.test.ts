@@ -44,6 +44,7 @@ test(
       assert.match(open.text, /host-2\/orders\/switch +pending +waits for host-2\/orders\/convert/);
       assert.match(open.text, /host-3\/orders\/switch +pending +waits for (switch\.2|host-3\/orders\/convert)/);
       assert.match((await cutover(4, "status", "--json")).stdout, /waits for a person: switch\.2 failed on host-2/);
+      await cutover(4, "plan");
       assert.equal(
         (await cutover(4, "reconcile", "--once")).text.includes("host-3/orders"),
         false,
@@ -185,6 +186,11 @@ test(
       assert.deepEqual(seen, [...hosts.map(({ name }) => `${name}/orders/distribute`), `${one}/orders/check`]);
       const events = await world.runEvents();
       assert.equal(events.filter(({ kind }) => kind === "run-planned").length, 1);
+      assert.match(
+        (await cutover(2, "status")).text,
+        /orders: Reconciling \(RunOpen\): run \S+ has not ended; it is at check/,
+      );
+      await cutover(2, "plan");
       await cutover(0, "reconcile", "--once");
       assert.deepEqual(await Promise.all(hosts.map(versionOf)), ["1.0.0", "1.0.0", "1.0.0"]);
       assert.equal((await world.runEvents()).filter(({ kind }) => kind === "run-planned").length, 1, "the same run");

@@ -51,6 +51,7 @@ test("R33: every open run shows what it holds since when; a release with two of 
   const open = (run: string, components: string[]) => ({
     ...{ run, release: "shop", startedAt: at, at: at + 2 },
     claims: components.map((component) => ({ component, to: "2.0.0", hosts: ["web1", "web2", "web3"] })),
+    trouble: { reason: "RunOpen", message: `run ${run} has not ended; it is at switch.1`, next: "cutover step" },
   });
   const openRuns = [open("r1", ["a", "b"]), open("r2", ["c"])];
   const lines = show(view({ releases: [statusOf([target("web1")], condition("Ready", "True", "Done"))], openRuns }));
@@ -107,8 +108,11 @@ test("a quarantine shows its evidence and the next command; a hold shows why and
 
 test("a status that a later run has overtaken is not shown as ready (P7)", () => {
   const releases = [statusOf([target("web1")], condition("Ready", "True", "Done"))];
-  const lastRun = { run: "r2", release: "shop", outcome: undefined, reason: "", startedAt: at + 1, at: at + 2 };
-  assert.equal(show(view({ releases, lastRun }))[0], "shop: Reconciling (RunOpen): run r2 has not ended");
+  const begun = { run: "r2", release: "shop", startedAt: at + 1, at: at + 2 };
+  const lastRun = { ...begun, outcome: undefined, reason: "" };
+  const trouble = { reason: "RunOpen", message: "run r2 has not ended; it is at switch.1", next: "cutover step" };
+  const openRuns = [{ ...begun, claims: [], trouble }];
+  assert.equal(show(view({ releases, lastRun, openRuns }))[0], `shop: Reconciling (RunOpen): ${trouble.message}`);
   assert.match(
     show(view({ releases, lastRun: { ...lastRun, outcome: "done" } }))[0] ?? "",
     /^shop: Unknown \(Outdated\): run r2/,
@@ -134,7 +138,7 @@ test("the newest commit that was refused comes first: why, what stays in force, 
     "  | releases/release.yaml:3:1: unknown key",
     "next: cutover validate, then commit and push the correction",
   ]);
-  assert.equal(statusExitCode([condition("Ready", "True", "Done")], true), 4);
+  assert.equal(statusExitCode([condition("Ready", "True", "Done")], { refused: true }), 4);
 });
 
 test("a plan that waits for its next try says why, when, and how not to wait", () => {

@@ -1,0 +1,38 @@
+// Why a run has not ended, in the words of a status: a gate, a decision, silent hosts, or nobody drives it on just now. One place
+// says it for the published status, `status`, `plan`, `step` and what a pass came to.
+import type { RunId } from "../model/run-event.ts";
+import { decide } from "../run/decide.ts";
+import { type RunState, stepsOf } from "../run/run-state.ts";
+import { type PersonTrouble, personTrouble } from "./person-trouble.ts";
+import { nextOf } from "./tasks/describe-run.ts";
+
+export interface OpenTrouble {
+  /** `HostUnknown`: nobody knows what became of a host. `RunOpen`: it goes on by itself, or with the next step that is asked for. */
+  readonly reason: PersonTrouble["reason"] | "HostUnknown" | "RunOpen";
+  readonly message: string;
+  /** The next command. */
+  readonly next: string;
+}
+
+/** Undefined for a run that has ended. */
+export function openTrouble({
+  run,
+  state,
+}: {
+  readonly run: RunId;
+  readonly state: RunState;
+}): OpenTrouble | undefined {
+  if (state.outcome !== undefined) return undefined;
+  const waits = personTrouble({ run, state });
+  if (waits !== undefined) return waits;
+  const effect = decide(state);
+  if (effect?.kind === "wait") {
+    const hosts = effect.hosts.join(", ");
+    const message = `run ${run} waits for ${hosts}, silent since ${effect.step.id}; nothing more that it holds switches until there is word`;
+    return { reason: "HostUnknown", message, next: `cutover host check ${effect.hosts[0] ?? ""}` };
+  }
+  const next = nextOf({ run, state }) ?? "";
+  const step = stepsOf(state)[state.position]?.id;
+  const where = step === undefined ? "all its steps have" : `it is at ${step}`;
+  return { reason: "RunOpen", message: `run ${run} has not ended; ${where}`, next };
+}

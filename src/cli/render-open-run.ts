@@ -1,0 +1,20 @@
+// A run that has not ended, beside a plan: why, and what makes it go on. Pure.
+import { foldHostsInText } from "../status/fold-hosts.ts";
+import { type Line, styled } from "./text.ts";
+
+export interface WaitingRunView {
+  readonly release: string;
+  readonly claims: readonly { readonly hosts: readonly string[] }[];
+  readonly trouble: { readonly reason: string; readonly message: string; readonly next: string };
+}
+
+/** What is planned above is done by that run, or after it. */
+export function openRunLines({ release, claims, trouble }: WaitingRunView): Line[] {
+  const hosts = new Set(claims.flatMap((claim) => claim.hosts));
+  const style = trouble.reason === "DecisionNeeded" || trouble.reason === "HostUnknown" ? "bad" : "accent";
+  const byItself = trouble.reason === "RunOpen" ? "; where cutover serve runs, it goes on by itself" : "";
+  return [
+    [styled(`${release} has an open run`, style), ` (${trouble.reason}): ${foldHostsInText(trouble.message, hosts)}`],
+    [styled("next:", "accent"), ` ${trouble.next}${byItself}`],
+  ];
+}

@@ -19,6 +19,8 @@ export interface StepProgress {
   readonly id: string;
   readonly kind: Step["kind"] | "rollback";
   readonly batch: number;
+  /** Which way back of the run it belongs to, from 1; 0 for what was planned or asked for by hand. */
+  readonly way: number;
   /** Grows for a way back, whose hosts are known once they are told to go back. */
   readonly hosts: Set<string>;
   readonly outcomes: Map<string, HostOutcome>;
@@ -88,7 +90,10 @@ export interface RunProgress {
   readonly explained: Set<string>;
   /** The newest thing that a task showed. */
   lastEvidence: { readonly task: string; readonly text: string } | undefined;
-  rollback: { readonly scope: "batch" | "release"; readonly reason: string; readonly by: string } | undefined;
+  /** The way back in force. */
+  rollback:
+    | { readonly scope: "batch" | "release"; readonly reason: string; readonly by: string; readonly way: number }
+    | undefined;
   outcome: RunOutcome | undefined;
   reason: string;
 }
@@ -175,7 +180,7 @@ export function applyEvent(progress: RunProgress, event: JournalEvent): void {
       applyHostEnded(progress, event);
       break;
     case "rollback-started":
-      progress.rollback = { scope: event.scope, reason: event.reason, by: event.by };
+      progress.rollback = { scope: event.scope, reason: event.reason, by: event.by, way: wayOf(progress, event) };
       break;
     case "run-ended":
       progress.outcome = event.outcome;
@@ -184,6 +189,11 @@ export function applyEvent(progress: RunProgress, event: JournalEvent): void {
     default:
       break;
   }
+}
+
+/** Asked for again it goes on, in traffic it is another one, as run/machine.ts has it. */
+function wayOf({ rollback }: RunProgress, { inTraffic }: Extract<JournalEvent, { kind: "rollback-started" }>): number {
+  return (rollback?.way ?? 1) + (inTraffic === true && rollback !== undefined ? 1 : 0);
 }
 
 function beginLater(step: StepProgress, ms: number): void {
@@ -209,22 +219,6 @@ export function sentBytes({ transfers }: RunProgress): number {
   return transfers.sent;
 }
 
-/** Hosts of the plan, and how many of them the last step that touched them has read back as done (P10). */
-export function readBack({ plan, steps, rollback }: RunProgress): { readonly done: number; readonly of: number } {
-  if (rollback) {
-    const back = [...steps.values()].filter(({ kind }) => kind === "rollback");
-    const hosts = new Set(back.flatMap((step) => [...step.hosts]));
-    const done = [...hosts].filter((host) =>
-      back.every((step) => !step.hosts.has(host) || step.outcomes.get(host) === "done"),
-    );
-    return { done: done.length, of: hosts.size };
-  }
-  const hosts = new Set(plan?.changes.map(({ host }) => host));
-  const commit = [...steps.values()].find(({ kind }) => kind === "commit");
-  const done = [...hosts].filter((host) => commit?.outcomes.get(host) === "done");
-  return { done: done.length, of: hosts.size };
-}
-
 export function stepOf(progress: RunProgress, id: string): StepProgress {
   const known = progress.steps.get(id);
   if (known) return known;
@@ -233,6 +227,7 @@ export function stepOf(progress: RunProgress, id: string): StepProgress {
     id,
     kind: "rollback",
     batch,
+    way: progress.rollback?.way ?? 0,
     hosts: new Set(),
     outcomes: new Map(),
     startedAt: undefined,
@@ -244,7 +239,7 @@ export function stepOf(progress: RunProgress, id: string): StepProgress {
 
 function plannedStep({ id, kind, batch, work }: Step): StepProgress {
   const hosts = new Set(work.map(({ host }) => host));
-  return { id, kind, batch, hosts, outcomes: new Map(), startedAt: undefined, endedAt: undefined };
+  return { id, kind, batch, way: 0, hosts, outcomes: new Map(), startedAt: undefined, endedAt: undefined };
 }
 
 function applyTask(progress: RunProgress, { step, host, event, at }: Extract<JournalEvent, { kind: "task" }>): void {

@@ -41,6 +41,8 @@ interface RunView {
     readonly plan: Pick<Plan, "release"> | undefined;
     /** Keyed by `step/host`. */
     readonly hosts: Iterable<readonly [string, string]>;
+    /** The way back in force. */
+    readonly rollback?: { readonly steps: readonly { readonly id: string }[] } | undefined;
   };
 }
 
@@ -148,7 +150,11 @@ function resumedLines(run: RunView, results: readonly ReleaseView[]): Line[] {
 
 function unknownLines({ state }: RunView): Line[] {
   if (state.outcome !== undefined) return [];
-  const unknown = [...state.hosts].filter(([, outcome]) => outcome === "unknown").map(([place]) => place);
+  const back = state.rollback && new Set(state.rollback.steps.map(({ id }) => id));
+  const isInForce = (place: string) => back?.has(place.slice(0, place.indexOf("/"))) !== false;
+  const unknown = [...state.hosts].flatMap(([place, outcome]) =>
+    outcome === "unknown" && isInForce(place) ? [place] : [],
+  );
   const hosts = [...new Set(unknown.map((place) => place.slice(place.indexOf("/") + 1)))];
   const [first] = hosts;
   if (first === undefined) return [nextLine("cutover status")];

@@ -45,7 +45,8 @@ function headLine(progress: RunProgress, now: number): Line {
 
 /** A switch and its confirm are one row: a batch. */
 function rowsOf(progress: RunProgress): Row[] {
-  const steps = [...progress.steps.values()];
+  // A way back that another one took the place of ends no more.
+  const steps = [...progress.steps.values()].filter(({ way }) => way === 0 || way === progress.rollback?.way);
   return steps.flatMap((step): Row[] => {
     if (step.kind === "confirm") return [];
     const confirm = steps.filter(({ kind, batch }) => kind === "confirm" && batch === step.batch);

@@ -3,7 +3,8 @@ import type { Plan, Step } from "../model/plan.ts";
 import type { JournalEvent } from "../model/run-event.ts";
 import type { TaskEvent } from "../model/task.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
-import { type Failure, type RunProgress, readBack, type StepProgress, sentBytes, stepOf } from "./progress.ts";
+import { type Failure, type RunProgress, type StepProgress, sentBytes, stepOf } from "./progress.ts";
+import { readBack, stepsInForce } from "./read-back.ts";
 import { evidenceLines } from "./render-error.ts";
 import { planSummary } from "./render-plan.ts";
 import { asked } from "./render-tasks.ts";
@@ -194,7 +195,7 @@ function refusedText({ refusedPatches }: RunProgress): Span {
 }
 
 function unknownReason(progress: RunProgress): string {
-  const unknown = [...progress.steps.values()].flatMap((step) =>
+  const unknown = stepsInForce(progress).flatMap((step) =>
     [...step.outcomes].flatMap(([host, outcome]) => (outcome === "unknown" ? [host] : [])),
   );
   return unknown.length === 0 ? "it was interrupted" : `nobody knows how it ended on ${foldHosts(unknown, shortList)}`;

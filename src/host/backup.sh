@@ -1,5 +1,6 @@
 # Backup: the contract's backup paths, and what its backup task copies, saved before the switch and put back by undo and by every way back of a trial (R17). A path that was
-# missing is recorded as missing, and undo removes what appeared there. backups/RUN holds N, N.path and N.missing of each path, `task/` of the task, and `part`: what this is.
+# missing is recorded as missing, and undo removes what appeared there. backups/RUN holds N, N.path and N.missing of each path, `task/` of the task, `part`: what this is, and
+# once all of it was put back `restored`: it is put back once, since what is written later is nobody's to take away. The next backup of the run takes its place.
 # Restore points are backups of several components at one moment, told apart by the option `point` (restore-point.sh).
 
 copy_exact() { # FROM TO: cp -a, then compare names, kinds, modes and link targets (some cp exit 0 with a wrong tree); 1 when it is not exact
@@ -15,8 +16,14 @@ copy_facts() { # PATH: print what a copy must have, independent of where it lies
 	fi
 }
 
-backup_is_over() { # what this run saved was put back when its trial was taken back: what the old version wrote since has to be saved before the next trial
-	[ -z "$backup_point_" ] && [ "$(trial_state "$T_COMPONENT")" = reverted ] && [ "$(trial_get "$T_COMPONENT" run || :)" = "$T_RUN" ]
+backup_on_trial() { # RUN: 0 with BACKUP_TRIAL, its state, while that run's trial may still go back to what was saved before it
+	BACKUP_TRIAL=$(trial_state "$T_COMPONENT")
+	case $BACKUP_TRIAL in none | reverted) return 1 ;; esac
+	[ "$(trial_get "$T_COMPONENT" run || :)" = "$1" ]
+}
+
+backup_is_over() { # what this run saved was put back, by an undo or by the way back of its trial: what the old version wrote since has to be saved before the next trial
+	[ -z "$backup_point_" ] && [ -f "$backup_dir_/restored" ] && ! backup_on_trial "$T_RUN"
 }
 
 task_backup_do() { # save to backups/RUN; done before, done now. For another restore point of the run it is taken anew, as long as nothing of it has switched
@@ -98,6 +105,8 @@ backup_describe() { # write `part`: which contract puts it back, and of a restor
 		point_describe
 	else
 		kv_add contract "$T_VERSION"
+		# Of the backup in whose place this comes, which was put back.
+		kv_add gone-point "$(kv_get "$backup_dir_/part" point || kv_get "$backup_dir_/part" gone-point || :)"
 		kv_add run "$T_RUN"
 		kv_add task "$backup_task_"
 	fi
@@ -112,21 +121,39 @@ backup_keep() { # the complete copy becomes backups/RUN, in place of one of an e
 	remove_tree "$backup_gone_" || :
 }
 
-task_backup_undo() { # put back what that run's backup holds; without one there is nothing to do
+task_backup_undo() { # put back what that run's backup holds, once; without one there is nothing to do. One that was killed begins again, until `restored` says that all of it is back
 	load_contract "$T_COMPONENT" "$T_VERSION"
-	backup_dir_=$T_DIR/backups/$(trial_run_option)
+	backup_run_=$(trial_run_option)
+	backup_dir_=$T_DIR/backups/$backup_run_
 	if [ ! -d "$backup_dir_" ]; then
 		echo "nothing-to-undo"
 		return 0
 	fi
-	if backup_point_=$(task_option point); then
-		point_put_back
+	backup_point_=$(task_option point '')
+	if [ -n "$backup_point_" ] && [ "$(kv_get "$backup_dir_/part" gone-point || :)" = "$backup_point_" ]; then
+		echo "restored already" # and the run saved anew since
 		return 0
 	fi
-	backup_put_back "$backup_dir_" || backup_not_back
-	# Whoever puts the whole point back later must not take from the component what it wrote since.
-	! kv_raw "$backup_dir_/part" point || (write_file "$backup_dir_/restored" "by $T_RUN") || fail 74 cannot-write "cannot write $backup_dir_/restored"
-	echo "restored=$BACKUP_PATHS"
+	[ -z "$backup_point_" ] || [ "$(kv_get "$backup_dir_/part" point || :)" = "$backup_point_" ] ||
+		fail 65 point-differs "the backup is of $(kv_get "$backup_dir_/part" point || echo no point), not of $backup_point_"
+	component_lock "$T_COMPONENT" 30 || fail 75 component-busy "somebody else works on $T_COMPONENT"
+	! backup_on_trial "$backup_run_" || fail 75 trial-open "the trial of run $backup_run_ is $BACKUP_TRIAL: take the switch back first"
+	if [ -f "$backup_dir_/restored" ]; then
+		if kv_raw "$backup_dir_/restored" trial; then echo "restored by the way back"; else echo "restored already"; fi
+		return 0
+	fi
+	if [ -n "$backup_point_" ]; then
+		point_put_back
+	else
+		backup_put_back "$backup_dir_" || backup_not_back
+		backup_mark by "$T_RUN" || fail 74 "$WHY" "$EVIDENCE"
+		echo "restored=$BACKUP_PATHS"
+	fi
+}
+
+backup_mark() { # by RUN | trial ID: what backup_dir_ holds is back, all of it and durably, by whom; 1 with WHY and EVIDENCE when that cannot be written
+	WHY=cannot-write EVIDENCE="cannot write $backup_dir_/restored"
+	(write_file "$backup_dir_/restored" "$1 $2") 2>/dev/null
 }
 
 backup_not_back() { # end the task with what kept a backup from being put back

@@ -77,23 +77,7 @@ point_contents() { # PATH: print facts and sums of all below it; what cannot be 
 	fi
 }
 
-point_put_back() { # what backup_dir_ holds of the point backup_point_, once: by us, or by the way back of the run's trial, which did it before. A service that runs is stopped or started anew for it
-	[ "$(kv_get "$backup_dir_/part" point || :)" = "$backup_point_" ] ||
-		fail 65 point-differs "the backup is of $(kv_get "$backup_dir_/part" point || echo no point), not of $backup_point_"
-	component_lock "$T_COMPONENT" 30 || fail 75 component-busy "somebody else works on $T_COMPONENT"
-	point_run_=$(trial_run_option)
-	point_state_=$(trial_state "$T_COMPONENT")
-	if [ "$point_state_" != none ] && [ "$(trial_get "$T_COMPONENT" run || :)" = "$point_run_" ]; then
-		[ "$point_state_" = reverted ] || fail 75 trial-open "the trial of run $point_run_ is $point_state_: take the switch back first"
-		if [ -f "$(trial_dir "$T_COMPONENT")/reverted/restored" ]; then
-			echo "restored by the way back"
-			return 0
-		fi
-	fi
-	if [ -f "$backup_dir_/restored" ]; then
-		echo "restored already"
-		return 0
-	fi
+point_put_back() { # what backup_dir_ holds. A service that runs is stopped or started anew for it
 	# By the contract of what runs, whichever version that is.
 	! read_current "$ROOT" || load_contract "$T_COMPONENT" "$CURRENT"
 	point_active_=no
@@ -103,7 +87,7 @@ point_put_back() { # what backup_dir_ holds of the point backup_point_, once: by
 	[ "$point_kind_" != yes:restart ] || manager_stop || fail 71 "$WHY" "$EVIDENCE"
 	point_why_=
 	backup_put_back "$backup_dir_" || point_why_=$WHY point_evidence_=$EVIDENCE
-	[ -n "$point_why_" ] || (write_file "$backup_dir_/restored" "by $T_RUN") || fail 74 cannot-write "cannot write $backup_dir_/restored"
+	[ -n "$point_why_" ] || backup_mark by "$T_RUN" || point_why_=$WHY point_evidence_=$EVIDENCE
 	# shellcheck disable=SC2034 # wait_ready looks whether it is still there
 	TRIAL=$T_DIR
 	case $point_kind_ in

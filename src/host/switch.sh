@@ -192,27 +192,25 @@ switch_go() { # the part after arming; every step of it can be done again
 	echo "$switch_evidence_"
 }
 
-task_switch_undo() { # the way back, now: the run's trial, armed or confirmed, ends in reverted; continues one that was interrupted
+task_switch_undo() { # the way back, now: the run's trial, armed or confirmed, ends in reverted; continues one that was interrupted. What the run has committed is not taken back
 	undo_run_=$(trial_run_option)
 	undo_reason_=$(task_option reason operator)
 	case $undo_reason_ in failed | operator) ;; *) fail 64 bad-request "reason is failed or operator" ;; esac
-	undo_state_=$(trial_state "$T_COMPONENT")
-	if [ "$undo_state_" = none ] || [ "$(trial_get "$T_COMPONENT" run || :)" != "$undo_run_" ]; then
-		echo "nothing-to-undo"
+	if ! undo_found; then
+		undo_without
 		return 0
 	fi
 	if [ "$undo_state_" != reverted ]; then
 		trial_revert "$T_COMPONENT" "$undo_reason_" "$undo_state_" || undo_later
-		# The switch that had just armed it saw the way back, and dropped it: what is there now is of an earlier run, or nothing. A
-		# confirmed one that is gone was committed.
-		if [ "$undo_state_" = armed ] && {
-			[ "$(trial_state "$T_COMPONENT")" = none ] || [ "$(trial_get "$T_COMPONENT" run || :)" != "$undo_run_" ]
-		}; then
-			echo "nothing-to-undo"
+		# Confirmed by a race between our two looks: the undo stands above the confirm.
+		if undo_found && [ "$undo_state_" = confirmed ]; then
+			trial_revert "$T_COMPONENT" "$undo_reason_" confirmed || undo_later
+		fi
+		# Gone meanwhile: the switch that had just armed it saw the way back and dropped it, or a commit was faster than we.
+		if ! undo_found; then
+			undo_without
 			return 0
 		fi
-		# Confirmed by a race between our two looks: the undo stands above the confirm.
-		[ "$(trial_state "$T_COMPONENT")" != confirmed ] || trial_revert "$T_COMPONENT" "$undo_reason_" confirmed || undo_later
 	fi
 	undo_dir_=$(trial_dir "$T_COMPONENT")/reverted
 	[ -d "$undo_dir_" ] || fail 75 component-busy "the trial is $(trial_state "$T_COMPONENT")"
@@ -220,6 +218,20 @@ task_switch_undo() { # the way back, now: the run's trial, armed or confirmed, e
 	cat "$undo_dir_/restored" 2>/dev/null || :
 	echo "current=$(kv_get "$undo_dir_/trial" from || echo none) was=$(kv_get "$undo_dir_/trial" to) reason=$(kv_get "$undo_dir_/outcome" reason || echo unknown)"
 	cat "$undo_dir_/switched-back" 2>/dev/null || : # last: of long evidence only the end is kept
+}
+
+undo_found() { # 0 when the trial of this component is undo_run_'s; sets undo_state_
+	undo_state_=$(trial_state "$T_COMPONENT")
+	[ "$undo_state_" != none ] && [ "$(trial_get "$T_COMPONENT" run || :)" = "$undo_run_" ]
+}
+
+undo_without() { # undo_run_ has no trial here: its switch has not begun, or was dropped before anything moved; another run's is not ours. Or it was committed, and nobody may take that for undone
+	undo_committing_=$(trial_dir "$T_COMPONENT")/.committing/trial
+	for undo_record_ in "$T_DIR/committed" "$undo_committing_"; do
+		[ "$(kv_get "$undo_record_" run || :)" != "$undo_run_" ] ||
+			fail 66 committed "run $undo_run_ has committed $(kv_get "$undo_record_" version || kv_get "$undo_record_" to): a release of the version before leads back"
+	done
+	echo "nothing-to-undo"
 }
 
 undo_later() { # end the task: the way back cannot be gone now. It is decided, so the host goes on trying by itself (P8); a confirmed trial has no deadline left that would

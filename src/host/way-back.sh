@@ -86,13 +86,16 @@ trial_serve_again() { # what current names now serves, 1 with WHY and EVIDENCE w
 }
 
 trial_restore() { # COMPONENT: what the trial's run saved before its switch is put back, once (R17): the old version must not lose what it writes later. 1 with WHY and EVIDENCE
-	restore_from_=$STATE/components/$1/backups/$(kv_get "$back_dir_/trial" run || echo none)
-	[ -d "$restore_from_" ] && [ ! -f "$back_dir_/restored" ] || return 0
+	backup_dir_=$STATE/components/$1/backups/$(kv_get "$back_dir_/trial" run || echo none)
+	restore_id_=$(kv_get "$back_dir_/trial" id)
+	# What an undo had put back before this trial is put back again: the new version has come since.
+	[ -d "$backup_dir_" ] && [ ! -f "$back_dir_/restored" ] || return 0
+	[ "$(kv_get "$backup_dir_/restored" trial || :)" != "$restore_id_" ] || return 0
 	# With restart nobody serves in between; the others go on serving, and the version that spoilt its data ends right after.
 	if strategy_stops && { [ -z "${GUARD-}" ] || ! has_systemd; }; then manager_stop || return 1; fi
-	backup_put_back "$restore_from_" || return 1
-	WHY=cannot-write EVIDENCE="cannot write $back_dir_/restored"
-	echo "restored=$BACKUP_PATHS" | atomic_write "$back_dir_/restored"
+	backup_put_back "$backup_dir_" || return 1
+	backup_mark trial "$restore_id_" || return 1
+	echo "restored=$BACKUP_PATHS" >"$back_dir_/restored" || :
 }
 
 worker_end() { # COMPONENT: take the lock from a switch that lost the decision: it notices by itself or is ended. Another way back is let finish.

@@ -30,7 +30,16 @@ export function makeVersions({ components, faults }: Scenario): Versions {
     for (const [index, version] of all.entries()) {
       const sequence = index + 1;
       const key = `${name}@${version}`;
-      contracts.set(key, { sequence, floor: 0, deadlineSeconds, hasDrain, hasBackup, hasHealth, hooks });
+      contracts.set(key, {
+        sequence,
+        floor: 0,
+        deadlineSeconds,
+        hasDrain,
+        hasBackup,
+        hasHealth,
+        convertsData: true,
+        hooks,
+      });
       published.set(key, {
         component: name,
         version,

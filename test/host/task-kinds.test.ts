@@ -56,20 +56,18 @@ for (const shell of shells) {
         await rm(data("tree"), { recursive: true });
         await writeFile(data("tree"), "a file now");
         await mkdir(data("not-yet/more"), { recursive: true });
-        for (const _ of [1, 2]) {
-          const restored = await host.task("backup", "undo", { version: "v1" });
-          assert.match(restored.evidence, /restored=3/, restored.reason);
-          assert.deepEqual(await readFile(data("one file")), oddBytes);
-          assert.equal((await stat(data("one file"))).mode & 0o777, 0o640);
-          assert.equal(await readFile(data("tree/deep dir/x"), "utf8"), "x");
-          assert.equal(await readlink(data("tree/link")), "deep dir/x");
-          assert.ok(await missing(data("not-yet")));
-          assert.deepEqual(
-            (await readdir(join(host.base, "data"))).sort(),
-            ["one file", "tree"],
-            "nothing is left beside them",
-          );
-        }
+        const restored = await host.task("backup", "undo", { version: "v1" });
+        assert.match(restored.evidence, /restored=3/, restored.reason);
+        assert.deepEqual(await readFile(data("one file")), oddBytes);
+        assert.equal((await stat(data("one file"))).mode & 0o777, 0o640);
+        assert.equal(await readFile(data("tree/deep dir/x"), "utf8"), "x");
+        assert.equal(await readlink(data("tree/link")), "deep dir/x");
+        assert.ok(await missing(data("not-yet")));
+        assert.deepEqual(
+          (await readdir(join(host.base, "data"))).sort(),
+          ["one file", "tree"],
+          "nothing is left beside them",
+        );
         assert.match((await host.task("backup", "undo", { version: "v1", run: "other" })).evidence, /nothing-to-undo/);
       }));
 

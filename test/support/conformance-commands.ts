@@ -17,6 +17,8 @@ export type Command =
   | { readonly kind: "break"; readonly executable: string; readonly isBroken: boolean }
   | { readonly kind: "damage"; readonly version: string }
   | { readonly kind: "drift"; readonly version: string }
+  /** What runs writes to its data. */
+  | { readonly kind: "write"; readonly text: string }
   /** Time passes the deadline, and the guard looks. */
   | { readonly kind: "expire" }
   /** Power was lost and came back; sessions are gone. */
@@ -25,7 +27,7 @@ export type Command =
 export function makeCommands(seed: number, count: number): Command[] {
   const random = makeRandom(seed, "conformance");
   const commands: Command[] = [connect(random, { run: "run-1", epoch: 1 })];
-  const story = { step: 0, version: 0, place: 0, run: 1, steps: [] as Command[] };
+  const story = { step: 0, version: 0, place: 0, run: 1, written: 0, steps: [] as Command[] };
   while (commands.length < count) commands.push(...next(random, story));
   return commands;
 }
@@ -36,12 +38,13 @@ interface Story {
   version: number;
   place: number;
   run: number;
+  written: number;
   steps: Command[];
 }
 
 function next(random: Random, story: Story): Command[] {
   if (random.below(10) < 6) return onward(random, story);
-  switch (random.below(11)) {
+  switch (random.below(13)) {
     case 0:
       return [connect(random, { run: `run-${story.run}`, epoch: random.pick([1, 1, 2, 3]) })];
     case 1:
@@ -58,9 +61,28 @@ function next(random: Random, story: Story): Command[] {
       const again = story.steps[random.below(Math.max(1, story.steps.length))];
       return again === undefined ? [] : [again];
     }
+    case 7:
+      return [write(story)];
+    case 8:
+      return wayBack(random, story);
     default:
       return [submit(random, story, randomGroups(random, story))];
   }
+}
+
+function write(story: Story): Command {
+  story.written += 1;
+  return { kind: "write", text: `written ${story.written}` };
+}
+
+/** What was saved is asked for again and again, by an undo or by the way back of a trial, and something is written in between. */
+function wayBack(random: Random, story: Story): Command[] {
+  const version = versions[story.version % versions.length] ?? "v1";
+  const one = (kind: TaskKind, action: TaskAction) =>
+    submit(random, story, [[makeTask(random, { kind, action, version })]]);
+  const undo = () => one(random.pick(["backup", "backup", "switch"]), "undo");
+  const again = random.chance(2) ? [one("backup", "do"), write(story)] : [];
+  return [one("backup", "do"), write(story), ...again, undo(), write(story), undo()];
 }
 
 /** The next thing that a release does, in its order. */
@@ -86,7 +108,7 @@ function onward(random: Random, story: Story): Command[] {
     case 5:
       return [step(random.chance(4) ? ["switch", "undo"] : ["confirm", "do"])];
     case 6:
-      return [step(["commit", "do"])];
+      return [step(["commit", "do"]), ...(random.chance(3) ? [step(["switch", "undo"])] : [])];
     default:
       story.place = 0;
       story.version += 1;

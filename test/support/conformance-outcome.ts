@@ -13,6 +13,8 @@ export interface Outcome {
 export interface Facts {
   readonly component: Partial<ObservedComponent>;
   readonly isOutOfService: boolean;
+  /** What the component keeps outside its versions, which backups save and put back. */
+  readonly data: string;
 }
 export interface ConformanceHost {
   act(command: Command): Promise<Outcome>;

@@ -69,6 +69,9 @@ export function scriptHost(host: TestHost, shell: Shell): ConformanceHost {
           await chmod(version(command.version, "bin/app"), 0o755);
           await writeFile(version(command.version, "bin/app"), "#!/bin/sh\necho damaged\n");
           return quiet;
+        case "write":
+          await writeFile(join(host.base, "data"), command.text);
+          return quiet;
         case "drift":
           if (!isBuilt(command.version)) return quiet;
           await rm(join(host.root, "current"), { force: true });
@@ -91,10 +94,11 @@ export function scriptHost(host: TestHost, shell: Shell): ConformanceHost {
     },
     async facts() {
       const session = sessions[0] ?? (await host.session());
-      const { data } = await session.request("probe");
+      const probe = await session.request("probe");
       if (sessions.length === 0) await session.end();
-      const seen = parseProbe(data).components.find(({ component }) => component === "web");
-      return { component: factsOf(seen), isOutOfService: existsSync(join(host.base, "out-of-service")) };
+      const seen = parseProbe(probe.data).components.find(({ component }) => component === "web");
+      const data = await readFile(join(host.base, "data"), "utf8").catch(() => "");
+      return { component: factsOf(seen), isOutOfService: existsSync(join(host.base, "out-of-service")), data };
     },
   };
 }
@@ -161,14 +165,15 @@ function word(host: TestHost, shell: Shell, name: string): Promise<void> {
   return new Promise((resolve) => child.once("exit", () => resolve()));
 }
 
-/** What waits for a deadline does not survive a reboot. */
+/** What waits for a deadline, or tries again what failed then, does not survive a reboot. */
 async function endSleepers(host: TestHost): Promise<void> {
-  const directory = join(host.state, "components/web/trial");
-  for (const name of await readdir(directory).catch(() => [])) {
-    if (!name.startsWith("watch-")) continue;
-    const pid = Number((await readFile(join(directory, name), "utf8")).split(" ")[1]);
+  for (const name of await readdir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const words = (await readFile(`/proc/${name}/cmdline`, "latin1").catch(() => "")).split("\0");
+    const word = words[words.indexOf(host.state) + 1] ?? "";
+    if (!words.includes(host.state) || !["revert", "probation", "undrain"].includes(word)) continue;
     try {
-      process.kill(-pid, "SIGKILL");
-    } catch {} // it ended by itself
+      process.kill(-Number(name), "SIGKILL");
+    } catch {} // it ended by itself, or is a part of another
   }
 }

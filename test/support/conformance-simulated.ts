@@ -33,6 +33,8 @@ export function simulatedHost(): ConformanceHost {
       hasDrain: true,
       hasBackup: true,
       hasHealth: true,
+      // The real bundle's service does not run there: data changes by command alone.
+      convertsData: false,
       hooks: new Map(executables.map((name) => [name, { hasUndo: name === "convert" || name === "out" }])),
     }),
     failure: (_component, _version, task) => simulatedFailure(broken, task),
@@ -77,6 +79,9 @@ export function simulatedHost(): ConformanceHost {
         case "damage":
           if (component.built.has(command.version)) component.damaged.add(command.version);
           return quiet;
+        case "write":
+          component.data = command.text;
+          return quiet;
         case "drift":
           if (component.built.has(command.version)) component.current = command.version;
           return quiet;
@@ -99,7 +104,11 @@ export function simulatedHost(): ConformanceHost {
       component.undrainer?.end();
       host.probe(0);
       await pass(queue, 3_000);
-      return { component: factsOf(observe(component, () => "")), isOutOfService: component.isDrained };
+      return {
+        component: factsOf(observe(component, () => "")),
+        isOutOfService: component.isDrained,
+        data: component.data,
+      };
     },
   };
 }

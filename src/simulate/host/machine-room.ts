@@ -25,6 +25,8 @@ export interface SimulatedContract {
   readonly hasDrain: boolean;
   readonly hasBackup: boolean;
   readonly hasHealth: boolean;
+  /** What it keeps outside its versions becomes another when it starts. */
+  readonly convertsData: boolean;
   /** Tasks of its bundle besides drain and checks, each with `do`; those with `undo` too. */
   readonly hooks: ReadonlyMap<string, { readonly hasUndo: boolean }>;
 }

@@ -1,9 +1,8 @@
-// A host's part of a restore point: what it says of it, and how it is put back. As host/restore-point.sh has it.
+// A host's part of a restore point: when it is taken, and what it says of it. As host/restore-point.sh has it.
 import { digestOf } from "../../model/digest.ts";
 import type { ClockReading } from "../../model/restore-point.ts";
 import { type TaskContext, TaskFailure, type Work } from "./machine-room.ts";
-import { trialRun } from "./trial.ts";
-import type { HostTruth } from "./truth.ts";
+import type { BackupTruth, HostTruth } from "./truth.ts";
 
 const mostWaitMs = 60_000;
 
@@ -14,11 +13,13 @@ export function* pointWait({ room, options }: TaskContext): Work<void> {
   if (left > 0) yield left;
 }
 
-/** Keeps and says what was taken since `fromMs`. */
-export function pointReport({ room, component, run, options }: TaskContext, fromMs: number): string {
+/** What is said of what was taken since `fromMs`. */
+export function describePart({ room, component, options }: TaskContext, fromMs: number): BackupTruth["part"] {
+  const { point } = options;
+  if (point === undefined) return undefined;
   const { current } = component;
   const words = {
-    point: options.point ?? "",
+    point,
     version: current ?? "-",
     tree: current === undefined ? "-" : room.treeOf(component.name, current),
     state: digestOf(component.data),
@@ -28,26 +29,7 @@ export function pointReport({ room, component, run, options }: TaskContext, from
     "boot-id": bootUuid(room.truth),
   };
   const said = Object.entries(words).map(([key, value]) => `${key}=${value}`);
-  const line = `part ${said.join(" ")}`;
-  component.parts.set(run, { point: words.point, line, restored: false });
-  return line;
-}
-
-/** Once, by us or by the way back of the run's trial. */
-export function* pointPutBack(context: TaskContext, saved: string): Work {
-  const { room, component, options } = context;
-  const run = trialRun(context);
-  const part = component.parts.get(run);
-  if (part?.point !== options.point) throw new TaskFailure(65, "point-differs", `the backup is of ${part?.point}`);
-  const { trial } = component;
-  if (trial?.run === run && trial.state !== "reverted")
-    throw new TaskFailure(75, "trial-open", "take the switch back first");
-  if (trial?.run === run && trial.restored) return "restored by the way back";
-  if (part?.restored) return "restored already";
-  yield room.duration(60);
-  component.data = saved;
-  if (part !== undefined) component.parts.set(run, { ...part, restored: true });
-  return "restored";
+  return { point, line: `part ${said.join(" ")}` };
 }
 
 export function readClock(truth: HostTruth, uptimeMs: number): ClockReading {

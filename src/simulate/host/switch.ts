@@ -73,6 +73,7 @@ function* resumeSwitch(context: TaskContext, trial: TrialTruth): Work {
 
 function* handOver(context: TaskContext, trial: TrialTruth): Work {
   const { room, component, version } = context;
+  const { convertsData } = loadContract(context, version);
   const decided = () => component.trial !== trial || trial.state !== "armed";
   if (decided()) throw new TaskFailure(66, "reverted", "the trial was taken back meanwhile");
   if (component.current !== version) {
@@ -86,7 +87,7 @@ function* handOver(context: TaskContext, trial: TrialTruth): Work {
     component.current = version;
     room.changed(component, `current is ${version}`);
   }
-  component.data = version;
+  if (convertsData) component.data = version;
   for (let polls = 0; polls < 3; polls++) {
     yield room.duration(60);
     if (decided()) throw new TaskFailure(71, "reverted", "the trial was taken back meanwhile");
@@ -105,12 +106,14 @@ function* handOver(context: TaskContext, trial: TrialTruth): Work {
 export function* switchUndoTask(context: TaskContext): Work {
   const { room, component, self, options } = context;
   const run = trialRun(context);
-  const { trial } = component;
-  if (trial === undefined || trial.run !== run) return "nothing-to-undo";
+  const ours = () => (component.trial?.run === run ? component.trial : undefined);
+  const begun = ours()?.state;
+  if (begun === undefined) return withoutTrial(component, run);
   const reason = options.reason ?? "operator";
-  if (trial.state !== "reverted") {
-    for (const from of [trial.state, "confirmed"] as const) {
-      if (component.trial?.state === "reverted") break;
+  if (begun !== "reverted") {
+    // Confirmed by a race between two looks: the undo stands above the confirm.
+    for (const from of [begun, "confirmed"] as const) {
+      if (ours() === undefined || ours()?.state === "reverted") break;
       const hindrance = yield* revertTrial(room, component, { reason, from, self, isGuard: false });
       if (hindrance === undefined) continue;
       // It is decided, so the host goes on trying by itself (P8).
@@ -118,9 +121,16 @@ export function* switchUndoTask(context: TaskContext): Work {
       throw new TaskFailure(71, hindrance.reason, hindrance.evidence);
     }
   }
-  if (component.trial?.state !== "reverted")
-    throw new TaskFailure(75, "component-busy", `the trial is ${component.trial?.state}`);
+  const trial = ours();
+  if (trial === undefined) return withoutTrial(component, run);
+  if (trial.state !== "reverted") throw new TaskFailure(75, "component-busy", `the trial is ${trial.state}`);
   return `current=${trial.from ?? "none"} was=${trial.to} reason=${trial.reason ?? "unknown"}`;
+}
+
+/** It never began there, or was dropped before anything moved. Or it was committed, and nobody may take that for undone. */
+function withoutTrial({ committed }: ComponentTruth, run: string): string {
+  if (committed?.run === run) throw new TaskFailure(66, "committed", `run ${run} has committed ${committed.version}`);
+  return "nothing-to-undo";
 }
 
 export function* commitTask(context: TaskContext): Work {

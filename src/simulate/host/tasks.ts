@@ -1,5 +1,6 @@
 // Every kind of task that a simulated host knows, do and undo, as host.sh has them.
 import type { Task } from "../../model/task.ts";
+import { backup, backupUndo } from "./backup.ts";
 import { drainTask, undrainTask } from "./drain.ts";
 import {
   leaveLock,
@@ -10,7 +11,6 @@ import {
   takeLock,
   type Work,
 } from "./machine-room.ts";
-import { pointPutBack, pointReport, pointWait } from "./restore-point.ts";
 import { commitTask, switchTask, switchUndoTask } from "./switch.ts";
 import { confirmTask, trialRun } from "./trial.ts";
 
@@ -115,40 +115,6 @@ function* check(context: TaskContext): Work {
   const failure = room.failure(component.name, version, "check");
   if (failure !== undefined) throw new TaskFailure(failure.exitCode, failure.reason, "simulated");
   return "verified";
-}
-
-function* backup(context: TaskContext): Work {
-  const { room, component, version, run, options } = context;
-  loadContract(context, version);
-  yield room.duration(30);
-  const part = component.parts.get(run);
-  if (component.backups.has(run) && (options.point === undefined || options.point === part?.point))
-    return options.point === undefined ? "already" : `already\n${part?.line ?? ""}`;
-  // guard P4: what a run saved before its switch is what it goes back to.
-  if (options.point !== undefined && component.trial?.run === run)
-    throw new TaskFailure(75, "trial-open", "what was saved before the switch is kept");
-  yield* pointWait(context);
-  const from = room.uptime();
-  yield room.duration(20);
-  needDisk(room, 74, "backup-failed");
-  const failure = room.failure(component.name, version, "backup");
-  if (failure !== undefined) throw new TaskFailure(failure.exitCode, failure.reason, "simulated");
-  component.backups.set(run, component.data);
-  return options.point === undefined ? "saved" : `saved\n${pointReport(context, from)}`;
-}
-
-function* backupUndo(context: TaskContext): Work {
-  const { room, component, version, options } = context;
-  loadContract(context, version);
-  yield room.duration(30);
-  const saved = component.backups.get(trialRun(context));
-  if (saved === undefined) return "nothing-to-undo";
-  needDisk(room, 74, "restore-failed");
-  if (options.point !== undefined) return yield* pointPutBack(context, saved);
-  component.data = saved;
-  const part = component.parts.get(trialRun(context));
-  if (part !== undefined) component.parts.set(trialRun(context), { ...part, restored: true });
-  return "restored";
 }
 
 function* health(context: TaskContext): Work {

@@ -111,10 +111,10 @@ function* goBack(
     room.changed(component, `current is ${from} again`);
   }
   const saved = component.backups.get(trial.run);
-  if (saved !== undefined && !trial.restored) {
+  if (saved !== undefined && saved.restored !== trial.id) {
     if (room.truth.isDiskFull) return { reason: "restore-failed", evidence: "no space left on device" };
-    component.data = saved;
-    trial.restored = true;
+    component.data = saved.data;
+    component.backups.set(trial.run, { ...saved, restored: trial.id });
   }
   yield room.duration(60);
   if (from === undefined) {
@@ -213,7 +213,6 @@ export function armTrial(
     bootId: room.truth.bootId,
     switched: false,
     reason: undefined,
-    restored: false,
   };
   component.before = component.trial?.state === "confirmed" ? component.trial : undefined;
   component.trial = trial;

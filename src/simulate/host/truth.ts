@@ -18,7 +18,6 @@ export interface TrialTruth {
   /** The hand-over was complete. */
   switched: boolean;
   reason: string | undefined;
-  restored: boolean;
 }
 
 export interface ComponentTruth {
@@ -43,10 +42,8 @@ export interface ComponentTruth {
   /** `isWanted`: its way back was asked for and failed, so the host goes on trying. */
   drained: { readonly run: string; readonly version: string; readonly bootId: string; readonly isWanted?: true } | undefined; // biome-ignore format: one line
   undrained: string | undefined;
-  /** What runs saved before their switch. */
-  readonly backups: Map<string, string>;
-  /** By run: which restore point that is a part of, what was said of it, and whether it was put back as such. */
-  readonly parts: Map<string, { readonly point: string; readonly line: string; readonly restored: boolean }>;
+  /** By run: what it saved before its switch. */
+  readonly backups: Map<string, BackupTruth>;
   /** What the component keeps outside its versions: a version that starts converts it. */
   data: string;
   floor: number;
@@ -61,6 +58,16 @@ export interface ComponentTruth {
   undrainer: Worker | undefined;
   /** Waits for the deadline; lost with the boot unless systemd keeps it. */
   watcher: Worker | undefined;
+}
+
+export interface BackupTruth {
+  readonly data: string;
+  /** The restore point that it is a part of, and what was said of it. */
+  readonly part: { readonly point: string; readonly line: string } | undefined;
+  /** Of the backup in whose place it came, which had been put back. */
+  readonly gonePoint: string | undefined;
+  /** Who put it back: `undo`, or the trial that went back. */
+  readonly restored: string | undefined;
 }
 
 /** A process on the host; gone with the boot. */
@@ -119,7 +126,6 @@ export function makeComponentTruth(name: string): ComponentTruth {
     drained: undefined,
     undrained: undefined,
     backups: new Map(),
-    parts: new Map(),
     data: "",
     floor: 0,
     isDrained: false,

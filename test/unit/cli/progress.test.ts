@@ -139,6 +139,38 @@ test("a way back says why, and counts the hosts that went back", () => {
   assert.equal(lines.at(-1), "next: cutover status");
 });
 
+test("of two ways back the one in force is counted and named; what the first has read back stays read back (P10)", () => {
+  const world: World = { components: { shop: { hosts: names(4) } } };
+  const ended = (step: string, host: string, outcome: "done" | "unknown"): EventBody[] => [
+    { kind: "submitted", step, host },
+    { kind: "host-ended", step, host, outcome, evidence: "" },
+  ];
+  const back = { kind: "rollback-started", scope: "release", reason: "balancer is down", by: "ada" } as const;
+  const bodies: EventBody[] = [
+    ...story(world, (step, host) => (step === "switch.1" && host === "web1" ? "unknown" : "done")),
+    back,
+    { kind: "step-started", step: "rollback.2" },
+    ...ended("rollback.2", "web3", "done"),
+    ...ended("rollback.2", "web4", "unknown"),
+    // The same way back goes on.
+    back,
+    ...ended("rollback.away.1", "lb", "unknown"),
+    { ...back, inTraffic: true },
+    { kind: "step-started", step: "rollback.again2.2" },
+    ...ended("rollback.again2.2", "web4", "done"),
+  ];
+  const waiting = (more: readonly EventBody[]) => toText(summaryLines(tell([...bodies, ...more]).progress), plain);
+  assert.match(waiting([])[0] ?? "", /^waiting: 2 of 2 hosts read back/);
+  assert.equal(waiting([])[1], "  because it was interrupted");
+  const silent = waiting(ended("rollback.again2.1", "web1", "unknown"));
+  assert.match(silent[0] ?? "", /^waiting: 2 of 3 hosts read back/);
+  assert.equal(silent[1], "  because nobody knows how it ended on web1");
+  const size = { columns: 120, rows: 40 };
+  const picture = renderProgress(tell(bodies).progress, { now: 99_000, size });
+  const rows = toText(picture, plain).filter((row) => row.includes("way back"));
+  assert.deepEqual([rows.length, rows[0]?.includes("web4")], [1, true]);
+});
+
 test("the live picture keeps within rows and columns at every moment, for any size", () => {
   const world: World = { components: { shop: { hosts: names(40) } }, policy: { batchSize: 1 } };
   const progress = startProgress(run, 1_000);

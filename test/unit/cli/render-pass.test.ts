@@ -43,6 +43,21 @@ test("an open run whose release git does not have any more is told, with the sil
   ]);
 });
 
+test("a run on its way back names the hosts whose way back nobody knows, and not those of a way back before it (P7)", () => {
+  const hosts = new Map([
+    ["switch.1/web1", "unknown"],
+    ["rollback.1/web2", "unknown"],
+    ["rollback.again2.1/web3", "unknown"],
+    ["rollback.again2.1/web4", "done"],
+  ]);
+  const rollback = { steps: [{ id: "rollback.again2.1" }] };
+  const lines = show({ resumed: [{ run: "r1", state: { ...open.state, hosts, rollback } }] });
+  assert.deepEqual(lines.slice(1, 3), [
+    "  no word from web3; nothing that this run holds moves until there is",
+    "next: cutover host check web3",
+  ]);
+});
+
 test("a resumed run that got stuck says why", () => {
   const stuck = { run: "r1", state: { ...open.state, outcome: "stuck" as const, reason: "commit failed on web1" } };
   assert.ok(show({ resumed: [stuck] }).includes("  commit failed on web1"));

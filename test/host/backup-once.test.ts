@@ -1,0 +1,194 @@
+// What a run saved is put back once, however often its way back is asked for and wherever it is killed: what the old version writes
+// after that is nobody's to take away. Tried again, the run saves anew, and that is put back (R17, P6).
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { type KillPoint, killedAt } from "../support/killed-at.ts";
+import { until } from "../support/until.ts";
+
+/** Before these lines nothing says yet that all of it is back. */
+const halfWay: Readonly<Record<string, KillPoint>> = {
+  "before anything": ["backup_put_back", "\twhile [ -f"],
+  "with a copy beside the first path": ["backup_restore", "\tmv -T"],
+  "with the old one aside": ["backup_restore", '\tif [ -d "$2" ]'],
+  "between two paths": ["backup_put_back", "\t\tBACKUP_PATHS="],
+  "before the task's own": ["backup_put_back", "\tbackup_back_task_"],
+  "before it is marked": ["backup_mark", "\t(write_file"],
+};
+const afterwards: KillPoint = ["task_backup_undo", '\t\techo "restored=$BACKUP_PATHS"'];
+/** The line after which all is back, and said to be, but the trial is not taken back yet. */
+const wayBackMarked: KillPoint = ["trial_restore", '\techo "restored=$BACKUP_PATHS"'];
+
+async function twoPaths(host: PartsHost) {
+  const [orders, index, rows] = ["orders", "index", "rows"].map((name) => join(host.base, name)) as [string, string, string]; // biome-ignore format: one line
+  const tasks = {
+    dump: `#!/bin/sh\ncp ${rows} "$CUTOVER_BACKUP/rows"\n`,
+    load: `#!/bin/sh\ncp "$CUTOVER_BACKUP/rows" ${rows}\n`,
+  };
+  const contract = { "backup.0": orders, "backup.1": index, "backup.task": "save", "task.save.do": "dump", "task.save.undo": "load" }; // biome-ignore format: one line
+  const say = async (text: string) => {
+    for (const path of [orders, rows]) await writeFile(path, text);
+    await (text === "before" ? rm(index, { force: true }) : writeFile(index, text));
+  };
+  const said = async () => {
+    const [one, other] = [await readFile(orders, "utf8"), await readFile(rows, "utf8")];
+    assert.equal(one, other, "of one moment");
+    return existsSync(index) ? `${one}, ${await readFile(index, "utf8")}` : one;
+  };
+  for (const version of ["v1", "v2"]) await host.install(version, { contract, bundle: tasks });
+  const must = async (
+    kind: string,
+    action: "do" | "undo",
+    more: { version?: string; run?: string; options?: Record<string, string> } = {},
+  ) => {
+    // biome-ignore format: one line
+    const ended = await host.task(kind, action, { version: "v2", ...more });
+    assert.equal(ended.exitCode, 0, `${kind} ${action}: ${ended.reason} ${ended.evidence}`);
+    return ended.evidence;
+  };
+  await must("switch", "do", { version: "v1", run: "r0" });
+  assert.equal((await host.task("confirm", "do", { version: "v1", run: "r0", session: "b" })).exitCode, 0);
+  await must("commit", "do", { version: "v1", run: "r0" });
+  await say("before");
+  return { say, said, must, whole: await readFile(host.script, "utf8") };
+}
+
+for (const shell of shells) {
+  const name = shell.join(" ");
+  describe(name, { concurrency: 2 }, () => {
+    test(`${name}: R17: a backup is put back once: another way back leaves alone what was written since`, () =>
+      withPartsHost(shell, async (host) => {
+        const { say, said, must } = await twoPaths(host);
+        await must("backup", "do");
+        await say("converted");
+        assert.match(await must("backup", "undo"), /restored=2/);
+        assert.equal(await said(), "before");
+        await say("written since");
+        assert.match(await must("backup", "undo"), /restored already/);
+        assert.match(
+          await must("backup", "undo", { run: "by-hand", options: { "trial-run": "r1" } }),
+          /restored already/,
+        );
+        assert.equal(await said(), "written since, written since");
+        assert.match(await must("backup", "do"), /paths=2/, "the run is tried again, and saves what was written since");
+        assert.match(await must("backup", "do"), /already/);
+        await say("converted");
+        assert.match(await must("backup", "undo"), /restored=2/);
+        assert.equal(await said(), "written since, written since");
+      }));
+
+    test(`${name}: R17: what the way back of a trial put back is not put back by an undo; tried again it is saved, and put back, anew`, () =>
+      withPartsHost(shell, async (host) => {
+        const { say, said, must } = await twoPaths(host);
+        await must("backup", "do");
+        await must("switch", "do");
+        await say("converted");
+        const early = await host.task("backup", "undo", { version: "v2" });
+        assert.deepEqual([early.exitCode, early.reason], [75, "trial-open"]);
+        assert.equal(await said(), "converted, converted");
+        await must("switch", "undo");
+        assert.equal(await said(), "before");
+        await say("written since");
+        assert.match(await must("backup", "undo"), /restored by the way back/);
+        assert.equal(await said(), "written since, written since");
+
+        assert.match(await must("backup", "do"), /paths=2/);
+        await say("converted");
+        assert.match(await must("backup", "undo"), /restored=2/, "this one nothing has put back");
+        assert.equal(await said(), "written since, written since");
+        await say("more");
+        await must("backup", "do");
+        await must("switch", "do");
+        assert.match(await must("backup", "do"), /already/, "what a trial may go back to is kept");
+        await say("converted");
+        await must("switch", "undo");
+        assert.equal(await said(), "more, more");
+        await say("last");
+        await must("switch", "undo");
+        assert.match(await must("backup", "undo"), /restored by the way back/);
+        assert.equal(await said(), "last, last");
+      }));
+
+    test(`${name}: R17: a run whose backup an undo put back, and that switches without saving anew, goes back to what it had saved`, () =>
+      withPartsHost(shell, async (host) => {
+        const { say, said, must } = await twoPaths(host);
+        await must("backup", "do");
+        await must("backup", "undo");
+        await must("switch", "do");
+        assert.match(await must("backup", "do"), /already/);
+        await say("converted");
+        await must("switch", "undo");
+        assert.equal(await said(), "before");
+      }));
+
+    test(`${name}: R17, P6: an undo that was killed before all was back begins again, and saves nothing over the copy; one killed after that is not repeated`, () =>
+      withPartsHost(shell, async (host) => {
+        const { say, said, must, whole } = await twoPaths(host);
+        for (const [round, [point, where]] of Object.entries(halfWay).entries()) {
+          const more = { run: `half-${round}` };
+          await say("before");
+          await must("backup", "do", more);
+          await say("converted");
+          await writeFile(host.script, killedAt(whole, where));
+          assert.equal((await host.task("backup", "undo", { version: "v2", ...more })).exitCode, 137, `${point}: it was to be killed`); // biome-ignore format: one line
+          await writeFile(host.script, whole);
+          assert.match(await must("backup", "do", more), /already/, point);
+          assert.match(await must("backup", "undo", more), /restored=2/, point);
+          assert.equal(await said(), "before", point);
+        }
+        await must("backup", "do");
+        await say("converted");
+        await writeFile(host.script, killedAt(whole, afterwards));
+        assert.equal((await host.task("backup", "undo", { version: "v2" })).exitCode, 137);
+        await writeFile(host.script, whole);
+        assert.equal(await said(), "before");
+        await say("written since");
+        assert.match(await must("backup", "undo"), /restored already/);
+        assert.match(await must("backup", "do"), /paths=2/);
+        await say("converted");
+        await must("backup", "undo");
+        assert.equal(await said(), "written since, written since");
+      }));
+
+    test(`${name}: R17, P6: a way back that was killed once all was back does not put it back again when it goes on`, () =>
+      withPartsHost(shell, async (host) => {
+        const { say, said, must, whole } = await twoPaths(host);
+        await must("backup", "do");
+        await must("switch", "do");
+        await say("converted");
+        await writeFile(host.script, killedAt(whole, wayBackMarked));
+        assert.equal((await host.task("switch", "undo", { version: "v2" })).exitCode, 137);
+        await writeFile(host.script, whole);
+        assert.equal(await said(), "before");
+        await say("written since");
+        await must("switch", "undo");
+        assert.equal(await said(), "written since, written since");
+        assert.match(await must("backup", "undo"), /restored by the way back/);
+      }));
+
+    test(`${name}: an undo of a backup waits for who works on the component`, () =>
+      withPartsHost(shell, async (host) => {
+        const { said, say, must, whole } = await twoPaths(host);
+        await must("backup", "do");
+        await say("converted");
+        const [held, waits, enough] = ["held", "waits", "enough"].map((file) => join(host.base, file)) as [string, string, string]; // biome-ignore format: one line
+        const busy = whole.replace("\ntask_switch_do() {", (head) => `${head} component_lock web 10; : >${held}; until [ -e ${enough} ]; do nap; done; fail 75 test-over\n`); // biome-ignore format: one line
+        await writeFile(
+          host.script,
+          busy.replace("\tuntil flock -n 6; do\n", (line) => `${line}\t\t: >${waits}\n`),
+        );
+        const other = host.start("switch", "do", { version: "v2", run: "r2" });
+        await until("the lock", 10_000, async () => existsSync(held));
+        const undoing = host.task("backup", "undo", { version: "v2" });
+        await until("the wait for it", 10_000, async () => existsSync(waits));
+        assert.equal(await said(), "converted, converted");
+        await writeFile(enough, "");
+        assert.equal((await other.result).reason, "test-over");
+        assert.match((await undoing).evidence, /restored=2/);
+        assert.equal(await said(), "before");
+      }));
+  });
+}

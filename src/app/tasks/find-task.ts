@@ -78,6 +78,34 @@ export async function findTask(journal: JournalPort, { run, id }: AskedTask): Pr
   throw new UsageError(`${where} task ${id}${did}`, `cutover task list ${newest.run}`);
 }
 
+/** Older ones are asked for by name. */
+const mostRuns = 50;
+
+/**
+ * The newest open run that has this task, its do or its undo, else the newest of the last runs: one that was asked for by hand holds
+ * nothing but its own. Throws UsageError that says where it was looked for.
+ */
+export async function findNewestRunWith(journal: JournalPort, id: TaskId): Promise<LoadedRun> {
+  const open = await findOpenRun(journal, (state) => tasksOf(state).some((task) => task.id === id));
+  if (open !== undefined) return open;
+  const runs = (await journal.streams("run/")).slice(-mostRuns).map((stream) => stream.slice("run/".length));
+  const known = new Set<TaskId>();
+  for (const run of runs.toReversed()) {
+    const [planned] = await journal.read(runStream(run), ["run-planned"]);
+    if (planned?.kind !== "run-planned") continue;
+    for (const task of tasksOf(planned)) known.add(task.id);
+    const loaded = known.has(id) ? await readRun(journal, run) : undefined;
+    if (loaded !== undefined) return loaded;
+  }
+  const [first, last] = [runs[0], runs.at(-1)];
+  if (first === undefined) throw new UsageError("Nothing has run yet", "cutover reconcile --once");
+  const close = nearest(id, [...known]);
+  const did = close === undefined ? "" : `; did you mean ${close}?`;
+  const where =
+    first === last ? `Run ${last} has no` : `None of the newest ${runs.length} runs, ${first} to ${last}, has a`;
+  throw new UsageError(`${where} task ${id}${did}`, `cutover task list ${last}`);
+}
+
 async function findOpenRun(
   journal: JournalPort,
   isMeant: (state: RunState) => boolean | undefined,
@@ -110,7 +138,7 @@ function placeOfTask({ plan }: RunState, id: TaskId): Pick<FoundTask, "step" | "
   return undefined;
 }
 
-function tasksOf({ plan }: RunState): Task[] {
+function tasksOf({ plan }: Pick<RunState, "plan">): Task[] {
   return (plan?.steps ?? []).flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()));
 }
 

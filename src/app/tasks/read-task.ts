@@ -3,8 +3,8 @@ import { UsageError } from "../../errors.ts";
 import type { EventBody, RunId } from "../../model/run-event.ts";
 import type { TaskId } from "../../model/task.ts";
 import type { JournalPort } from "../../ports.ts";
-import { findTask, type LoadedRun, loadRun, parseTaskId } from "./find-task.ts";
-import { type TaskRow, taskBook } from "./task-book.ts";
+import { findNewestRunWith, findTask, type LoadedRun, parseTaskId } from "./find-task.ts";
+import { nameOf, type TaskRow, taskBook } from "./task-book.ts";
 
 export interface TaskStory {
   readonly run: RunId;
@@ -15,18 +15,30 @@ export interface TaskStory {
   readonly dependents: readonly TaskId[];
 }
 
-/** Of the newest open run that has it, else of the newest run. Throws UsageError. */
+/** Of the newest open run that has it, else of the newest run that has. Throws UsageError. */
 export async function readTask(journal: JournalPort, text: string): Promise<TaskStory> {
   const asked = parseTaskId(text);
-  const newest = asked.run ?? (await loadRun(journal, undefined)).run;
-  const found = await findTask(journal, { ...asked, run: newest });
+  const found = await (asked.run === undefined ? findNewestRunWith(journal, asked.id) : findTask(journal, asked));
   const { tasks } = taskBook(found);
   const mine = tasks.filter(({ id }) => id === asked.id);
   const row = mine.find(({ action }) => action === "do") ?? mine[0];
   if (row === undefined)
     throw new UsageError(`Run ${found.run} went back before it came to ${asked.id}`, `cutover task list ${found.run}`);
-  const dependents = tasks.filter(({ waitsFor }) => waitsFor === row.id).map(({ id }) => id);
-  return { run: found.run, row, story: storyOf(found, row), dependents };
+  return { run: found.run, row, story: storyOf(found, row), dependents: dependentsOf(tasks, row) };
+}
+
+/** Those of its step that wait for it, and those that wait for these. */
+function dependentsOf(tasks: readonly TaskRow[], row: TaskRow): TaskId[] {
+  const reached = new Set([nameOf(row)]);
+  const found = new Set<TaskId>();
+  // They come in the order in which they run.
+  for (const each of tasks) {
+    if (each.step !== row.step || each.host !== row.host) continue;
+    if (each.waitsFor?.split(", ").some((name) => reached.has(name)) !== true) continue;
+    reached.add(nameOf(each));
+    if (each.id !== row.id) found.add(each.id);
+  }
+  return [...found];
 }
 
 function storyOf({ events }: LoadedRun, { id, step, host }: TaskRow): TaskStory["story"] {

@@ -23,7 +23,10 @@ export interface TaskRow {
   readonly durationMs: number;
   /** Neither done nor skipped; of what was asked for by hand, not ended. */
   readonly isOpen: boolean;
-  /** The task, or the step, that has to be done before this one; undefined when nothing keeps it. */
+  /**
+   * What comes right before it and is not done: tasks of its host, of one group, that run side by side (after commas), or the step before
+   * its own. Undefined when nothing keeps it.
+   */
   readonly waitsFor: string | undefined;
 }
 
@@ -107,10 +110,11 @@ function rowsOf(state: RunState, words: ReadonlyMap<string, Word>): TaskRow[] {
   const byHand = new Map(state.added.map(({ id }, index) => [id, index]));
   const current = stepsOf(state)[state.position]?.id;
   let isAfter = false;
+  let stepBefore: string | undefined;
   for (const step of [...state.added, ...stepsOf(state)]) {
     const ofPlan = !byHand.has(step.id);
     for (const { host, groups } of step.work) {
-      let before: TaskId | undefined;
+      let before = ofPlan && isAfter ? stepBefore : undefined;
       for (const group of groups) {
         const mine = group.map((task): TaskRow => {
           const word = wordOf(state, words, { step: step.id, task: task.id, key: taskKey(task) });
@@ -118,16 +122,24 @@ function rowsOf(state: RunState, words: ReadonlyMap<string, Word>): TaskRow[] {
           // Whoever asked for a task by hand has read how it went: nobody waits for it any more.
           const isOpen = !isOver(word, action) && (ofPlan || !state.endedSteps.has(step.id));
           const waits = word.state === "pending" && state.hosts.get(placeOf(step.id, host)) !== "done";
-          const waitsFor = waits ? (before ?? (ofPlan && isAfter ? current : undefined)) : undefined;
+          const waitsFor = waits ? before : undefined;
           return { id, step: step.id, phase: step.phase, host, component, version, kind, action, ...word, isOpen, waitsFor }; // biome-ignore format: one line
         });
         rows.push(...mine);
-        before ??= mine.find(({ isOpen }) => isOpen)?.id;
+        const open = mine.filter(({ isOpen }) => isOpen);
+        if (open.length > 0) before = open.map(nameOf).join(", ");
       }
     }
+    // All of a step ends before the next one begins.
     if (ofPlan && step.id === current) isAfter = true;
+    if (ofPlan) stepBefore = step.id;
   }
   return rows;
+}
+
+/** As `waitsFor` names a task: its do and its undo may be parts of one series. */
+export function nameOf({ id, action }: Pick<TaskRow, "id" | "action">): string {
+  return action === "undo" ? `undo ${id}` : id;
 }
 
 /** A `do` that is undone was taken back by hand: it is to be done again. */

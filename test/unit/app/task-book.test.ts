@@ -4,6 +4,8 @@ import { test } from "node:test";
 import { findTask } from "../../../src/app/tasks/find-task.ts";
 import { readTask } from "../../../src/app/tasks/read-task.ts";
 import { readTaskBook } from "../../../src/app/tasks/task-book.ts";
+import type { Step } from "../../../src/model/plan.ts";
+import type { Task } from "../../../src/model/task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { memoryJournal, run, runController } from "../../support/engine.ts";
 import { inProcessHosts } from "../../support/in-process-hosts.ts";
@@ -62,4 +64,82 @@ test("a task that only an ended run has is not taken for a misspelt one", async 
   await assert.rejects(findTask(journal, { run: undefined, id: "h1/app/swich" }), {
     message: `No open run has a task h1/app/swich; did you mean ${id}?`,
   });
+});
+
+/** One task of a component, asked for by hand: a run of its own, newer than all others. */
+async function ranByHand(
+  journal: ReturnType<typeof memoryJournal>,
+  name: string,
+  { id, action }: Pick<Task, "id" | "action">,
+) {
+  const [host = "", component = ""] = id.split("/");
+  const task: Task = { id, host, component, version: "1.0.0", kind: "hook", action, options: {} };
+  const step: Step = { id: "by-hand", kind: "task", phase: "by-hand", batch: 0, soakSeconds: 0, work: [{ host, groups: [[task]] }] }; // biome-ignore format: one line
+  const byHand = { ...plan, release: "by-hand", changes: [], steps: [step] };
+  const head = { stream: `run/${name}`, at: 5 };
+  await journal.append([
+    { ...head, sequence: 1, kind: "run-planned", commit: "c", generation: "g", plan: byHand, epoch: 1, fleet: [] },
+    { ...head, sequence: 2, kind: "run-ended", outcome: "done", reason: "" },
+  ]);
+}
+
+test("a task is shown from the newest run that has it: runs by hand hold only their own; its own newest undo counts", async () => {
+  const journal = await wentBack();
+  await ranByHand(journal, "r2", { id: "h1/app/tidy", action: "do" });
+  assert.equal((await readTask(journal, "h1/app/switch")).run, run);
+  assert.equal((await readTask(journal, "h1/app/tidy")).run, "r2");
+  await ranByHand(journal, "r3", { id: "h1/app/tidy", action: "undo" });
+  const { run: newest, row } = await readTask(journal, "h1/app/tidy");
+  assert.deepEqual([newest, row.action], ["r3", "undo"]);
+  await assert.rejects(readTask(journal, "h1/app/swich"), {
+    message: `None of the newest 3 runs, ${run} to r3, has a task h1/app/swich; did you mean h1/app/switch?`,
+  });
+  await assert.rejects(readTask(memoryJournal(), "h1/app/switch"), { message: "Nothing has run yet" });
+});
+
+test("a task waits for what comes right before it, all of it; a step for the one before; and whoever waits in turn is a dependent", async () => {
+  const both = { hosts: ["h1", "h2"], drain: true, backup: true, health: true };
+  const waiting = makePlan(
+    planInput({
+      components: { app: both, web: both },
+      policy: { canaries: 1, batchSize: 1 },
+      rollbackPolicy: "manual",
+    }),
+  );
+  const bookWhen = async (fails: (task: Task) => string | undefined) => {
+    const journal = memoryJournal();
+    await runController({ plan: waiting, journal, executor: inProcessHosts({ fails }).executor, epoch: 1 });
+    const { tasks } = await readTaskBook(journal, undefined);
+    const rows = tasks.filter(({ host, waitsFor }) => host === "h1" && waitsFor !== undefined);
+    const names = rows.map(({ id, action, waitsFor }) => `${action} ${id.slice(3)} < ${waitsFor}`);
+    return { journal, names };
+  };
+  const busy = await bookWhen(({ id }) => (id === "h1/app/drain" ? "busy" : undefined));
+  assert.deepEqual(busy.names, [
+    "do app/switch < h1/app/drain",
+    "do app/health < h1/app/switch",
+    "undo app/drain < h1/app/health",
+    "do web/backup < undo h1/app/drain",
+    "do web/drain < h1/web/backup",
+    "do web/switch < h1/web/drain",
+    "do web/health < h1/web/switch",
+    "undo web/drain < h1/web/health",
+    "do app/confirm < switch.1",
+    "do web/confirm < switch.1",
+    "do app/commit < confirm.2",
+    "do web/commit < confirm.2",
+  ]);
+  const { dependents } = await readTask(busy.journal, "h1/web/drain");
+  assert.deepEqual(dependents, ["h1/web/switch", "h1/web/health"]);
+  const begun = memoryJournal();
+  const head = { commit: "c", generation: "g", epoch: 1, fleet: [] };
+  await begun.append([{ stream: "run/r1", sequence: 1, at: 1, kind: "run-planned", plan: waiting, ...head }]);
+  const { tasks } = await readTaskBook(begun, undefined);
+  const builds = tasks.filter(({ host, kind }) => host === "h1" && kind === "build");
+  const side = "h1/app/distribute, h1/web/distribute";
+  assert.deepEqual(
+    builds.map(({ waitsFor }) => waitsFor),
+    [side, side],
+    "these two run side by side",
+  );
 });

@@ -82,7 +82,9 @@ export function renderStatus(view: StatusView): Line[] {
       ...releaseLines(status, currentState(status, view)),
       ...backOffs.filter(({ release }) => release === status.release).flatMap(backOffLines),
     ]),
-    ...quarantined.flatMap(quarantineLines),
+    ...quarantined.flatMap((entry) =>
+      isLeftBehind(entry, releases) ? [leftBehindLine(entry)] : quarantineLines(entry),
+    ),
     ...holdLines(holds),
     ...gates.flatMap(gateLines),
     ...openRuns.map(openRunLine),
@@ -158,10 +160,11 @@ function nextLines({ targets, run, quarantined }: Status, { type, status, reason
   return [[styled("next:", "accent"), pass ? " cutover reconcile --once" : " cutover plan"]];
 }
 
+const isSettled = ({ outcome }: TargetStatus): boolean => outcome === "in-sync" || outcome === "done";
+
 /** One row for all hosts that share component, versions and outcome. */
 function targetLines(targets: readonly TargetStatus[]): Line[] {
   if (targets.length === 0) return [];
-  const isSettled = ({ outcome }: TargetStatus) => outcome === "in-sync" || outcome === "done";
   const groups = groupBy(targets, (target) => {
     const { component, version, wanted, outcome, detail, cut } = target;
     return JSON.stringify([component, version, cutText(cut), ...(isSettled(target) ? [] : [wanted, outcome, detail])]);
@@ -185,6 +188,18 @@ function targetLines(targets: readonly TargetStatus[]): Line[] {
     ];
   });
   return tableLines(["component", "version", "state", "since", "hosts"], rows);
+}
+
+/** No release asks for it any more, so it is in nobody's way; what a quarantine says stays true, and so does the quarantine. */
+function isLeftBehind({ component, version }: QuarantineView, releases: readonly Status[]): boolean {
+  const targets = releases.flatMap((status) => status.targets.filter((target) => target.component === component));
+  const isAsked = (target: TargetStatus) => target.wanted === version && !isSettled(target);
+  return targets.length > 0 && !targets.some(isAsked);
+}
+
+function leftBehindLine({ component, version, reason, at }: QuarantineView): Line {
+  const text = `quarantined ${component} ${version} since ${formatClock(at)}: ${reason}; nothing asks for it any more`;
+  return [styled(text, "faint")];
 }
 
 function quarantineLines({ component, version, reason, evidence, at }: QuarantineView): Line[] {

@@ -106,6 +106,21 @@ test("a quarantine shows its evidence and the next command; a hold shows why and
   ]);
 });
 
+test("the quarantine of a version that no release asks for any more is one quiet line; where one still does, all of it stands there", () => {
+  const bad = { component: "shop", version: "3.0.0", reason: "unhealthy", evidence: "12 of 100 failed", at };
+  const linesWhen = (...targets: TargetStatus[]) =>
+    show(view({ releases: [statusOf(targets, condition("Ready", "True", "Converged"))], quarantined: [bad] })).filter((line) => /quarantined|100|next:/.test(line)); // biome-ignore format: one line
+  const quiet = "quarantined shop 3.0.0 since 2026-11-21T03:15:00Z: unhealthy; nothing asks for it any more";
+  assert.deepEqual(linesWhen(target("web1"), target("web2")), [quiet]);
+  // The same number, published anew with another tree.
+  assert.deepEqual(linesWhen(target("web1", { version: "3.0.0", wanted: "3.0.0" })), [quiet]);
+  const asked = target("web2", { version: "2.0.0", wanted: "3.0.0", outcome: "quarantined" });
+  for (const lines of [linesWhen(target("web1"), asked), linesWhen(target("web1", { component: "other" }))]) {
+    assert.ok(lines.includes("  | 12 of 100 failed"));
+    assert.ok(lines.some((line) => line.startsWith("next: release a version with another tree")));
+  }
+});
+
 test("a status that a later run has overtaken is not shown as ready (P7)", () => {
   const releases = [statusOf([target("web1")], condition("Ready", "True", "Done"))];
   const begun = { run: "r2", release: "shop", startedAt: at + 1, at: at + 2 };

@@ -5,7 +5,14 @@ import type { Desired, DesiredRelease } from "../model/desired.ts";
 import type { Host } from "../model/fleet.ts";
 import type { Plan } from "../model/plan.ts";
 import { taskKinds } from "../model/task.ts";
-import { matchesValue, parseSlice, type SliceCondition, type SliceTerm, sliceKeys } from "../plan/parse-slice.ts";
+import {
+  matchesValue,
+  parseSlice,
+  type SliceCondition,
+  type SliceTerm,
+  sliceKeys,
+  sliceText,
+} from "../plan/parse-slice.ts";
 import { type Slice, slicePlan } from "../plan/slice-plan.ts";
 import { labelsOf } from "./release-context.ts";
 
@@ -26,7 +33,7 @@ export function sliceTerms(texts: readonly string[], words: SliceWords): SliceTe
   return texts.map((text) => {
     const term = termOf(text, words.hosts);
     for (const condition of term)
-      if (condition.key !== "task") refuseUnknown(condition, valuesOf(condition.key, words));
+      if (condition.key !== "task") refuseUnknown({ term, condition }, valuesOf(condition.key, words));
     return term;
   });
 }
@@ -34,7 +41,8 @@ export function sliceTerms(texts: readonly string[], words: SliceWords): SliceTe
 /** Undefined when nothing of this plan is meant. Throws UsageError for a task that is misspelt. */
 export function cutSlice({ plan, terms, hosts }: SliceRequest): Slice | undefined {
   const slice = slicePlan({ plan, terms, labelsOf: labelsOf(hosts) });
-  if (slice === undefined) for (const condition of terms.flat()) refuseMisspeltTask(condition, plan);
+  if (slice === undefined)
+    for (const term of terms) for (const condition of term) refuseMisspeltTask({ term, condition }, plan);
   return slice;
 }
 
@@ -48,22 +56,41 @@ function valuesOf(key: string, { hosts, releases, procedure }: SliceWords): stri
 
 const shownValues = 12;
 
-function refuseUnknown({ key, value }: SliceCondition, known: readonly string[]): void {
+interface Typed {
+  readonly term: SliceTerm;
+  /** The one of it that is in question. */
+  readonly condition: SliceCondition;
+}
+
+function refuseUnknown({ term, condition }: Typed, known: readonly string[]): void {
+  const { key, value } = condition;
   if (known.some((word) => matchesValue(value, word))) return;
   const close = nearest(value, known);
   const others = known.length > shownValues ? ` and ${known.length - shownValues} more` : "";
   const hint =
     close === undefined ? `known: ${known.slice(0, shownValues).join(", ")}${others}` : `did you mean ${close}?`;
-  throw new UsageError(`--slice ${key}=${value}: there is no such ${key}; ${hint}`, "cutover plan --book");
+  const next = close === undefined ? shownBy(key) : withMeant({ term, condition }, { key, value: close });
+  throw new UsageError(`--slice ${key}=${value}: there is no such ${key}; ${hint}`, next);
+}
+
+/** The same with what was probably meant. */
+function withMeant({ term, condition }: Typed, meant: SliceCondition): string {
+  return `cutover plan --slice '${sliceText(term.map((each) => (each === condition ? meant : each)))}'`;
+}
+
+/** What shows all that may stand behind a key. */
+function shownBy(key: string): string {
+  return ["phase", "component", "task"].includes(key) ? "cutover plan --book" : "cutover host list";
 }
 
 /** One that is right may have nothing to do just now, so only a slip is told. */
-function refuseMisspeltTask({ key, value }: SliceCondition, { steps }: Plan): void {
+function refuseMisspeltTask(typed: Typed, { steps }: Plan): void {
+  const { key, value } = typed.condition;
   if (key !== "task") return;
   const tasks = steps.flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()));
   const known = [...new Set([...taskKinds, ...tasks.map(({ id }) => id.split("/")[2] ?? "")])];
   if (known.every((word) => !matchesValue(value, word)) && nearest(value, known) !== undefined)
-    refuseUnknown({ key, value }, known);
+    refuseUnknown(typed, known);
 }
 
 /** The slice as a plan to run. Throws `slice-incomplete` when something has to come before that is no part of it. */
@@ -81,14 +108,18 @@ export function sliceToRun(request: SliceRequest): Plan | undefined {
 
 function termOf(text: string, hosts: SliceRequest["hosts"]): SliceTerm {
   const term = parseSlice(text);
-  const example = "cutover plan --slice 'phase=control-plane,site=a'";
-  if (term === undefined) throw new UsageError(`--slice ${text} is no list of KEY=VALUE`, example);
-  const keys = [...sliceKeys, ...new Set(hosts.flatMap(({ labels }) => Object.keys(labels)))];
-  for (const { key } of term) {
+  if (term === undefined)
+    throw new UsageError(`--slice ${text} is no list of KEY=VALUE`, "cutover plan --slice component=NAME,host=NAME");
+  const labels = [...new Set(hosts.flatMap((host) => Object.keys(host.labels)))].sort();
+  const keys = [...sliceKeys, ...labels];
+  for (const condition of term) {
+    const { key, value } = condition;
     if (keys.includes(key)) continue;
     const close = nearest(key, keys);
+    const carried = labels.length === 0 ? "none carries any" : `they carry ${labels.join(", ")}`;
     const words = `--slice knows ${sliceKeys.join(", ")} and labels of hosts; no host carries a label ${key}`;
-    throw new UsageError(close === undefined ? words : `${words}, did you mean ${close}?`, example);
+    if (close === undefined) throw new UsageError(`${words}, ${carried}`, "cutover host list");
+    throw new UsageError(`${words}, did you mean ${close}?`, withMeant({ term, condition }, { key: close, value }));
   }
   return term;
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cutSlice, type SliceWords, sliceTerms } from "../../../src/app/cut-slice.ts";
+import { CutoverError } from "../../../src/errors.ts";
 import type { Host } from "../../../src/model/fleet.ts";
 import { plainProcedure } from "../../../src/model/procedure.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
@@ -26,6 +27,22 @@ test("a component, host, phase or label that nobody knows is a usage error with 
   assert.match(String(refused("component=app,host=db*")), /there is no such host; known: web1, web2$/);
   for (const right of ["component=app", "host=web*,site=south", "phase=commit", "task=anything"])
     assert.equal(refused(right), 1, right);
+});
+
+test("the next command is one that goes on: the same with what was meant, or what shows the names", () => {
+  const next = (text: string) => {
+    try {
+      return String(sliceTerms([text], words).length);
+    } catch (error) {
+      return error instanceof CutoverError ? error.remedy : String(error);
+    }
+  };
+  assert.equal(next("site=noth,task=check"), "cutover plan --slice 'site=north,task=check'");
+  assert.equal(next("sites=north,host=web1"), "cutover plan --slice 'site=north,host=web1'");
+  for (const text of ["site=moon", "colour=red", "host=db*"]) assert.equal(next(text), "cutover host list", text);
+  assert.equal(next("phase=everything"), "cutover plan --book");
+  assert.match(String(refused("colour=red")), /no host carries a label colour, they carry site$/);
+  assert.doesNotMatch(String(next("web1")), /site|web1/, "no example that may fail here as well");
 });
 
 test("a misspelt task is told when its plan is known; one that has nothing to do here is none", () => {

@@ -167,12 +167,14 @@ function refusedLines({ refusedPatches }: RunProgress): Line[] {
 /** Done means read back: hosts, seconds, bytes. Always the last lines of a run. */
 export function summaryLines(progress: RunProgress): Line[] {
   const { outcome, reason, startedAt, at } = progress;
-  const { done, of } = readBack(progress);
+  const isPart = outcome !== "rolled-back" && (progress.plan?.slice?.left.length ?? 0) > 0;
+  const { done, of } = isPart ? wentThrough(progress) : readBack(progress);
+  const went = isPart ? "went through this slice" : "read back";
   const cost = `${formatDuration(at - startedAt)}, ${formatBytes(sentBytes(progress))}`;
   const hosts = `${formatCount(done)} of ${counted(of, "host")}`;
   // A task that was run by itself changes no host of a plan.
   if (outcome === "done" && of === 0) return [[styled("done:", "good"), ` ${cost}`]];
-  if (outcome === "done") return [[styled("done:", "good"), ` ${hosts} read back, ${cost}`, refusedText(progress)]];
+  if (outcome === "done") return [[styled("done:", "good"), ` ${hosts} ${went}, ${cost}`, refusedText(progress)]];
   if (outcome === "rolled-back") {
     return [
       [styled("rolled back:", "warn"), ` ${hosts} went back and were read back, ${cost}`],
@@ -182,10 +184,18 @@ export function summaryLines(progress: RunProgress): Line[] {
   }
   const word = outcome === "stuck" ? "stuck:" : "waiting:";
   return [
-    [styled(word, "bad"), ` ${hosts} read back, ${cost}`],
+    [styled(word, "bad"), ` ${hosts} ${went}, ${cost}`],
     [`  because ${reason || unknownReason(progress)}`],
     [styled("next:", "accent"), " cutover status"],
   ];
+}
+
+/** Of a part of a plan that leaves the commit: hosts that have ended each of its steps well. */
+function wentThrough({ plan, steps }: RunProgress): { readonly done: number; readonly of: number } {
+  const hosts = [...new Set(plan?.changes.map(({ host }) => host))];
+  const all = plan?.steps.flatMap(({ id }) => steps.get(id) ?? []) ?? [];
+  const done = hosts.filter((host) => all.every((step) => !step.hosts.has(host) || step.outcomes.get(host) === "done"));
+  return { done: done.length, of: hosts.length };
 }
 
 function refusedText({ refusedPatches }: RunProgress): Span {

@@ -170,6 +170,8 @@ export interface PlanSlice {
   readonly brought: readonly SlicedWork[];
   /** What remains to be done where the slice begins something. */
   readonly left: readonly SlicedWork[];
+  /** Changes of which the slice begins nothing: on how many hosts, by component; absent in plans of older controllers. */
+  readonly untouched?: readonly { readonly component: string; readonly hosts: number }[];
 }
 
 export type RollbackPolicy = "auto" | "release" | "manual";

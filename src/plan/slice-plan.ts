@@ -35,12 +35,17 @@ export function slicePlan({ plan, terms, labelsOf }: SliceInput): Slice | undefi
   const chosen = completed(plan.steps, units, asked);
   const places = new Set([...chosen].map(placeOf));
   const changes = plan.changes.filter((change) => places.has(placeOf(change)));
+  const untouched = Map.groupBy(
+    plan.changes.filter((change) => !places.has(placeOf(change))),
+    ({ component }) => component,
+  );
   const steps = stepsWith(plan, chosen);
   const slice = {
     of: plan.hash,
     terms: terms.map(sliceText),
     brought: summary([...chosen].filter((unit) => !asked.has(unit))),
     left: summary(units.filter((unit) => places.has(placeOf(unit)) && !chosen.has(unit))),
+    untouched: [...untouched].map(([component, { length: hosts }]) => ({ component, hosts })),
   };
   const { transfers, paths, ...rest } = plan;
   const ownPaths = forHosts(paths ?? [], changes);

@@ -29,10 +29,12 @@ function decideAdded(state: RunState, step: Step): Effect {
 
 /** Done means every host (P10); the others may well be done, but the run is not. */
 function decideEnd(state: RunState): Effect {
-  const { leftOut } = state;
+  const { leftOut, plan } = state;
+  // What a part of a plan leaves unfinished on its hosts, such as the commit, nobody has read back.
+  const went = (plan?.slice?.left.length ?? 0) > 0 ? "went through this slice" : "read back";
   // guard P10: a run that went on without a host is not done.
-  if (leftOut.size === 0) return end("done", "every host read back");
-  return end("stuck", `left out: ${[...leftOut].sort().join(", ")}; every other host read back${outOfTraffic(state)}`);
+  if (leftOut.size === 0) return end("done", `every host ${went}`);
+  return end("stuck", `left out: ${[...leftOut].sort().join(", ")}; every other host ${went}${outOfTraffic(state)}`);
 }
 
 function end(outcome: RunOutcome, reason: string, bad: readonly BadVersion[] = []): Effect {

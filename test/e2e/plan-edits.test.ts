@@ -33,7 +33,10 @@ test(
           assert.match(shown, /slice task=check of plan sha256:/);
           assert.match(shown, /edited by hand/);
           assert.match(shown, /next: cutover reconcile --once --slice 'task=check'/);
-          await cutover(world, 2, "reconcile", "--once", "--slice", "task=check");
+          const checked = await cutover(world, 2, "reconcile", "--once", "--slice", "task=check");
+          assert.match(checked, /done: 2 of 2 hosts went through this slice/);
+          const part = /run (r\S+) for commit/.exec(checked)?.[1] ?? "";
+          assert.match(await cutover(world, 0, "plan", "--run", part), /: done \(every host went through this slice\)/);
           assert.deepEqual(await currents(world), ["1.0.0", "1.0.0", "1.0.0"], "the switch is not part of it (R9)");
           const rest = /web: Reconciling \(Pending\): the slice task=check is done, the rest is still to come/;
           assert.match(await cutover(world, 2, "status"), rest);

@@ -49,6 +49,7 @@ test("a phase alone is a plan with its own hash: it brings what its switches sta
     terms: ["phase=control-plane"],
     brought: ["distribute", "build", "check"].map((task) => ({ task, component: "database", hosts })),
     left: [{ task: "commit", component: "database", hosts }],
+    untouched: [{ component: "api", hosts: 3 }],
   });
   assert.deepEqual(slice?.missing, []);
   assert.deepEqual(

@@ -54,9 +54,12 @@ export async function openGate(
   const [found, ...others] = waiting.filter((each) => [each.run, each.release].includes(target) && each.gate === gate);
   if (found === undefined) {
     const known = waiting.map((each) => `${each.gate} of run ${each.run} (${each.release})`).join(", ");
+    const [meant, ...more] = waiting.filter((each) => each.gate === gate);
     throw new UsageError(
       `No run of ${target} waits at a gate ${gate}; waiting: ${known || "none"}`,
-      "cutover gate list",
+      meant === undefined || more.length > 0
+        ? "cutover gate list"
+        : `cutover gate open ${meant.release} ${gate} --reason …`,
     );
   }
   if (others.length > 0)

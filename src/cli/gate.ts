@@ -20,7 +20,9 @@ export function addGate(program: Command, register: Register): void {
     return ExitCode.done;
   });
   const open = addReason(gate.command("open <target> <name>"))
-    .description("Open a gate: the run goes on. TARGET is a run, or the release of the one that waits")
+    .description(
+      "Open a gate: the run goes on. TARGET is a run, or the release of the one that waits; a Release without a name is called release",
+    )
     .addHelpText(
       "after",
       examples([

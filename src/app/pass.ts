@@ -3,6 +3,7 @@
 import { CutoverError } from "../errors.ts";
 import type { Desired, DesiredRelease } from "../model/desired.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
+import type { RunId } from "../model/run-event.ts";
 import { stateOf } from "../model/status.ts";
 import type { Lease } from "../ports.ts";
 import { decide } from "../run/decide.ts";
@@ -13,7 +14,7 @@ import { keepQuarantines, type RunResult } from "./execute-run.ts";
 import type { PassResult, ReleaseResult } from "./pass-result.ts";
 import { publishStatus, type ReportedRelease } from "./publish-status.ts";
 import { runSources } from "./release-context.ts";
-import { runOpenTrouble, underWayResult } from "./release-trouble.ts";
+import { resumedResult, runOpenTrouble, underWayResult } from "./release-trouble.ts";
 import type { OpenRun, RunEnd } from "./run-pool.ts";
 import { publishRunStatus } from "./run-status.ts";
 
@@ -55,6 +56,20 @@ export async function takeUpRuns(context: PassContext, work: PassWork): Promise<
   }
 }
 
+/** The same with single runs, of the documents in force: what each comes to is the result of its release. */
+export async function goOnWith(
+  context: PassContext,
+  work: PassWork,
+  { desired, runs }: { readonly desired: Desired; readonly runs: readonly RunId[] },
+): Promise<void> {
+  const { controller, pool } = context;
+  const { trust } = await recall(controller);
+  for (const run of runs) {
+    const { ended } = pool.resume(run, runSources({ controller, trust }));
+    work.results.push(owned(ended.then((end) => finishDriven(context, desired, end, resumedResult))));
+  }
+}
+
 /** It waits for a person, and nobody has said anything since: taking it up again would only tell the journal so. */
 async function isUndecided({ controller }: PassContext, { run, stands, sequence }: OpenRun): Promise<boolean> {
   if (stands === undefined || decide(stands)?.kind !== "hold") return false;
@@ -83,16 +98,22 @@ export async function beginReleases(
     }
     const { driven, complete } = considered;
     isBlocked ||= context.pool.open().some(({ run, plan }) => plan.release === release.name && run !== driven.run);
-    const finish = async (end: RunEnd): Promise<Finished | undefined> => {
-      if (end.kind === "stopped") return undefined;
-      const finished = await publishResult(context, desired, await complete(end.result));
-      await context.controller.executor.close(undefined, driven.run);
-      if (end.result.state.outcome !== undefined) context.onFinished(finished.result);
-      return finished;
-    };
-    work.results.push(owned(driven.ended.then(finish)));
+    work.results.push(owned(driven.ended.then((end) => finishDriven(context, desired, end, complete))));
   }
   return isBlocked;
+}
+
+async function finishDriven(
+  context: PassContext,
+  desired: Desired,
+  end: RunEnd,
+  complete: (run: RunResult) => ReleaseResult | Promise<ReleaseResult>,
+): Promise<Finished | undefined> {
+  if (end.kind === "stopped") return undefined;
+  const finished = await publishResult(context, desired, await complete(end.result));
+  await context.controller.executor.close(undefined, end.result.run);
+  if (end.result.state.outcome !== undefined) context.onFinished(finished.result);
+  return finished;
 }
 
 /** Resolves when everything that was begun has ended and is published. */

@@ -11,6 +11,8 @@ import { cutSlice, sliceTerms } from "./cut-slice.ts";
 import { readNewest } from "./read-newest.ts";
 import { contextForRelease, planRelease } from "./release-context.ts";
 import { isReleaseFailure } from "./release-trouble.ts";
+import { isOfSlice, runsInTheWay } from "./slice-beside-runs.ts";
+import { carriesOut, type StandingRun, standingRuns } from "./standing-runs.ts";
 
 export interface PlannedReleases {
   readonly commit: string;
@@ -24,6 +26,10 @@ export interface PlannedReleases {
   readonly approvals: ReadonlyMap<string, Approval>;
   /** Releases that cannot be planned, and why; the others are. */
   readonly failed: readonly { readonly release: string; readonly error: CutoverError }[];
+  /** Runs that have not ended. One that carries out the newest documents has its own plan among `plans`. */
+  readonly open: readonly StandingRun[];
+  /** Of a slice: open runs beside which it would be refused. */
+  readonly inTheWay: readonly StandingRun[];
   readonly warnings: readonly Diagnostic[];
   /** Keyed by host; the snapshot that the plans were made from (R65). */
   readonly observations: ReadonlyMap<string, Observation>;
@@ -39,6 +45,8 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
   const { loaded } = await readNewest(controller);
   const { desired, warnings } = loaded;
   const terms = sliceTerms(slices, desired);
+  const open = await standingRuns(controller.journal);
+  const inTheWay = terms.length === 0 ? [] : runsInTheWay({ desired, terms, open });
   const plans: Plan[] = [];
   const missing = new Map<string, readonly string[]>();
   const backOffs: BackOff[] = [];
@@ -46,6 +54,15 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
   const failed: { release: string; error: CutoverError }[] = [];
   const observations = new Map<string, Observation>();
   for (const release of desired.releases) {
+    // What is planned anew has other batches than what is under way, under the same hash.
+    const asked = { release: release.name, generation: desired.generation };
+    const running = open.find(
+      (run) => carriesOut(run, asked) && (terms.length === 0 || isOfSlice(run, { desired, terms })),
+    );
+    if (running !== undefined) {
+      plans.push(running.plan);
+      continue;
+    }
     try {
       const context = await contextForRelease({
         controller,
@@ -78,5 +95,6 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
     }
   }
   await controller.executor.close();
-  return { commit: desired.commit, plans, missing, backOffs, approvals, failed, warnings, observations };
+  const found = { commit: desired.commit, plans, missing, backOffs, approvals, failed };
+  return { ...found, open, inTheWay, warnings, observations };
 }

@@ -1,6 +1,7 @@
 // One pass of the loop: fetch, verify, observe, plan, run, report. Safe to repeat at any time; a pass that finds nothing to do
 // writes nothing to any host (R5). Runs whose claims do not meet go on side by side; the pass ends with the last of them.
 import type { Desired, DesiredRelease } from "../model/desired.ts";
+import type { SliceTerm } from "../plan/parse-slice.ts";
 import type { Lease } from "../ports.ts";
 import { acceptCommit } from "./accept-commit.ts";
 import type { KnownTrailers } from "./approval.ts";
@@ -8,9 +9,11 @@ import type { FirstRetry } from "./back-off.ts";
 import type { Controller } from "./controller.ts";
 import { sliceTerms } from "./cut-slice.ts";
 import { keepNewestQuarantines, type RunWatcher } from "./execute-run.ts";
-import { beginReleases, finishPass, noWork, type PassContext, type PassWork, takeUpRuns } from "./pass.ts";
+import { beginReleases, finishPass, goOnWith, noWork, type PassContext, type PassWork, takeUpRuns } from "./pass.ts";
 import { isAtStone, type PassResult, type ReleaseResult } from "./pass-result.ts";
 import { openRunPool } from "./run-pool.ts";
+import { startSlice } from "./slice-beside-runs.ts";
+import { standingRuns } from "./standing-runs.ts";
 
 export interface PassInput {
   readonly controller: Controller;
@@ -23,7 +26,7 @@ export interface PassInput {
   readonly pace?: "run" | "one-task";
   /** What approvals were looked up before, by a process that makes many passes. */
   readonly knownTrailers?: KnownTrailers;
-  /** Only these parts of plans, as typed; runs that are open go on whole. */
+  /** Only these parts of plans, as typed: of the runs that are open only that of this very part goes on. */
   readonly slices?: readonly string[];
 }
 
@@ -41,25 +44,28 @@ export async function reconcile(input: PassInput): Promise<PassResult> {
   const newest = { desired: undefined };
   const context: PassContext = { ...input, firstRetry, knownTrailers, pool, newest, onFinished() {} };
   const work = noWork();
-  await takeUpRuns(context, work);
+  const slices = input.slices ?? [];
+  if (slices.length === 0) await takeUpRuns(context, work);
   try {
-    return await allRounds(context, work, input.slices ?? []);
+    return await allRounds(context, work, slices);
   } finally {
     await Promise.allSettled([...work.resumed, ...work.results]);
   }
 }
 
 /** What had to wait for a run comes up again when that run has ended. */
-async function allRounds(passing: PassContext, { resumed }: PassWork, slices: readonly string[]): Promise<PassResult> {
+async function allRounds(passing: PassContext, begun: PassWork, slices: readonly string[]): Promise<PassResult> {
   const { desired, warnings } = await acceptCommit(passing.controller);
-  const context: PassContext = { ...passing, terms: sliceTerms(slices, desired) };
+  const terms = sliceTerms(slices, desired);
+  const context: PassContext = { ...passing, terms };
   context.newest.desired = desired;
   const results = new Map<string, ReleaseResult>();
+  let due = terms.length === 0 ? desired.releases : await beginSlice(context, begun, { desired, terms });
+  const { resumed } = begun;
   // Every further round follows the end of a run that was open, or of one that a release of the round before has started.
   const mostRounds = desired.releases.length + resumed.length + 2 + mostStones;
-  let due = desired.releases;
   for (let round = 1; ; round += 1) {
-    const work: PassWork = { resumed, results: [] };
+    const work: PassWork = { resumed, results: round === 1 ? begun.results : [] };
     await beginReleases(context, work, { desired, due }).finally(() => Promise.allSettled(work.results));
     const pass = await finishPass(work, { desired, warnings });
     for (const result of pass.results) results.set(result.release, withBefore(results.get(result.release), result));
@@ -68,6 +74,18 @@ async function allRounds(passing: PassContext, { resumed }: PassWork, slices: re
     if (due.length === 0 || round === mostRounds)
       return { ...pass, results: desired.releases.flatMap(({ name }) => results.get(name) ?? []) };
   }
+}
+
+/** What a part of a plan goes on with, and the releases of which it is to be planned. Throws `run-open`. */
+async function beginSlice(
+  context: PassContext,
+  work: PassWork,
+  { desired, terms }: { readonly desired: Desired; readonly terms: readonly SliceTerm[] },
+): Promise<readonly DesiredRelease[]> {
+  const open = await standingRuns(context.controller.journal);
+  const { goOn, due } = startSlice({ desired, terms, open });
+  await goOnWith(context, work, { desired, runs: goOn.map(({ run }) => run) });
+  return due;
 }
 
 function releaseOf({ releases }: Desired, { release }: ReleaseResult): DesiredRelease[] {

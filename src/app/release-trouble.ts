@@ -6,7 +6,7 @@ import type { RunId } from "../model/run-event.ts";
 import type { RunState } from "../run/run-state.ts";
 import type { BackOff } from "./back-off.ts";
 import { type Blocked, blockedText, runsOf } from "./beside-open-runs.ts";
-import { resultOf } from "./execute-run.ts";
+import { type RunResult, resultOf } from "./execute-run.ts";
 import { openTrouble } from "./open-trouble.ts";
 import type { ReleaseResult } from "./pass-result.ts";
 import type { OpenRun } from "./run-pool.ts";
@@ -49,6 +49,14 @@ export function underWayResult(open: OpenRun): ReleaseResult {
   if (stands !== undefined)
     return { ...base, ...waitingFor(run, stands), run: resultOf(run, stands), outcome: "waiting" };
   return { ...base, run: undefined, outcome: "under-way", trouble: runOpenTrouble([run]) };
+}
+
+/** A run that went on instead of anything new of its release. */
+export function resumedResult(run: RunResult): ReleaseResult {
+  const { plan, outcome } = run.state;
+  if (plan === undefined) throw new Error(`run ${run.run} went on without a plan`);
+  const waiting = outcome === undefined ? waitingFor(run.run, run.state) : {};
+  return { release: plan.release, plan, observations: new Map(), run, outcome: outcome ?? "waiting", ...waiting };
 }
 
 /** What a run that has not ended waits for; with the next command where only a person can give it. */

@@ -2,21 +2,14 @@
 import type { Command } from "commander";
 import { ExitCode, UsageError } from "../errors.ts";
 import type { Review } from "../model/review.ts";
-import { planBook } from "../status/plan-book.ts";
 import { renderReviewMarkdown } from "../status/review-markdown.ts";
 import { type CommandContext, examples, type Options, optionalText, type Register, textList } from "./command.ts";
-import { livePlanExitCode, planExitCode } from "./outcomes.ts";
+import { showLivePlan } from "./live-plan.ts";
+import { planExitCode } from "./outcomes.ts";
 import { makeOutput } from "./output.ts";
 import { showPlanOfRun } from "./plan-of-run.ts";
 import { addPostOptions, openForPost, type PostRequest, post, postRequestOf } from "./post-review.ts";
-import { backOffLines } from "./render-back-off.ts";
-import { bookLines } from "./render-book.ts";
-import { renderError, reportError } from "./render-error.ts";
-import { openRunLines } from "./render-open-run.ts";
-import { warningLine } from "./render-pass.ts";
-import { renderPlan } from "./render-plan.ts";
-import { approvalLines, renderReview } from "./render-review.ts";
-import { styled } from "./text.ts";
+import { renderReview } from "./render-review.ts";
 
 const formats = ["text", "markdown", "json"] as const;
 type Format = (typeof formats)[number];
@@ -111,70 +104,4 @@ function reviewExitCode({ releases, failed, trustChange }: Review): ExitCode {
   if (failed.length > 0 || trustChange?.verdict === "refused") return ExitCode.refused;
   // A host that is left alone today is no fault of the change under review.
   return planExitCode(releases.map(({ plan }) => ({ changes: [...plan.changes, ...plan.waiting], held: [] })));
-}
-
-async function showLivePlan(
-  { output, services, configPath }: CommandContext,
-  { slices, book }: { readonly slices: readonly string[]; readonly book: boolean },
-): Promise<ExitCode> {
-  const [{ planReleases }, { readOpenRuns }] = await Promise.all([
-    import("../app/plan-releases.ts"),
-    import("../app/read-open-runs.ts"),
-  ]);
-  const opened = await services.openController(configPath);
-  try {
-    const { commit, plans, missing, observations, backOffs, approvals, failed, warnings } = await planReleases({
-      controller: opened.controller,
-      slices,
-    });
-    const totalHosts = plans.length === 1 ? observations.size : undefined;
-    output.print([
-      [styled(`commit ${commit}`, "faint")],
-      ...warnings.map(warningLine),
-      ...plans.flatMap((plan) => [
-        [],
-        ...renderPlan({ plan, totalHosts, missing: missing.get(plan.release) ?? [] }),
-        ...(book ? bookLines(planBook({ plan }), { withStates: false }) : []),
-        ...approvalLines(approvals.get(plan.release)),
-        ...backOffs.filter(({ release }) => release === plan.release).flatMap(backOffLines),
-      ]),
-      ...failed.flatMap(({ release, error }) => [
-        [],
-        [styled(`${release}:`, "strong"), " cannot be planned"],
-        ...renderError(reportError(error)),
-      ]),
-    ]);
-    const none =
-      slices.length === 0 ? "no release in the repository" : "nothing that is to be done is part of this slice";
-    if (plans.length + failed.length === 0) output.print([[none]]);
-    // A plan that waits for its next try changes nothing now, like one whose hosts are all left alone.
-    const unapproved = plans.filter(({ release }) => approvals.get(release)?.kind === "stalled");
-    const waits = new Set([...backOffs.map(({ planHash }) => planHash), ...unapproved.map(({ hash }) => hash)]);
-    const sizes = plans.map((plan) => (waits.has(plan.hash) ? { ...plan, changes: [], held: plan.changes } : plan));
-    const openRuns = await readOpenRuns(opened.controller.journal);
-    output.print(openRuns.flatMap(openRunLines));
-    const exitCode = livePlanExitCode(sizes, { failed: failed.map(({ error }) => error), openRuns });
-    const again = slices.map((text) => ` --slice '${text}'`).join("");
-    const canRun = plans.every(({ release }) => (missing.get(release) ?? []).length === 0);
-    const isFree = openRuns.length === 0;
-    if (exitCode === 2 && canRun && isFree)
-      output.print([[styled("next:", "accent"), ` cutover reconcile --once${again}`]]);
-    // A plan that waits for approval, and a release that cannot be planned, have said above what comes next.
-    if (exitCode === 4 && isFree && unapproved.length + failed.length === 0)
-      output.print([[styled("next:", "accent"), " cutover status"]]);
-    output.document({
-      commit,
-      plans,
-      ...(slices.length === 0 ? {} : { missing: Object.fromEntries(missing) }),
-      backOffs,
-      approvals: Object.fromEntries(approvals),
-      failed: failed.map(({ release, error }) => ({ release, error: reportError(error) })),
-      warnings,
-      ...(isFree ? {} : { openRuns }),
-      observations: [...observations.values()],
-    });
-    return exitCode;
-  } finally {
-    await opened.close();
-  }
 }

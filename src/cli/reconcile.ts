@@ -12,7 +12,10 @@ export function addReconcile(program: Command, register: Register): void {
   const command = program
     .command("reconcile")
     .option("--once", "one pass, then exit (serve does it after every push)")
-    .option("--slice <terms...>", "only this part of the plan, as cutover plan --slice shows it")
+    .option(
+      "--slice <terms...>",
+      "only this part of the plan, as cutover plan --slice shows it; refused beside an open run of its release",
+    )
     .option("--profile [dir]", "show where the time went, and write a CPU profile and a flame graph to the folder")
     .option("--take-over", "take the lease from another controller that still holds it; hosts then refuse that one")
     .summary("Make hosts as git asks, once")

@@ -8,6 +8,19 @@ export interface WaitingRunView {
   readonly trouble: { readonly reason: string; readonly message: string; readonly next: string };
 }
 
+/** Of a slice that is refused beside it. */
+export function inTheWayLines({ release, trouble }: WaitingRunView): Line[] {
+  return [
+    [styled("cannot be run now:", "bad"), ` ${release} has an open run (${trouble.reason}): ${trouble.message}`],
+    [styled("next:", "accent"), ` ${trouble.next}`],
+  ];
+}
+
+/** Under the plan of an open run. */
+export function carriedOutLine(run: string): Line {
+  return [styled(`as run ${run} carries it out; task by task: cutover plan --run ${run}`, "faint")];
+}
+
 /** What is planned above is done by that run, or after it. */
 export function openRunLines({ release, claims, trouble }: WaitingRunView): Line[] {
   const hosts = new Set(claims.flatMap((claim) => claim.hosts));

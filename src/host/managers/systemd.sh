@@ -166,10 +166,25 @@ systemd_note_killed() { # SINCE: units that systemd says ended by its own KILL, 
 	done
 }
 
-systemd_status_evidence() { # state of each unit and its last log lines
+systemd_status_evidence() { # state of each unit and its last log lines; in a trial those since its switch began: not those of the version before
+	evidence_since_=
+	for evidence_trial_ in armed confirmed reverting; do
+		{ read -r evidence_since_ <"$(trial_dir "$T_COMPONENT")/$evidence_trial_/since-switch"; } 2>/dev/null || continue
+		break
+	done
+	is_number "$evidence_since_" || evidence_since_=
 	for evidence_unit_ in $(systemd_units); do
 		systemd_ask show -p Id,ActiveState,SubState,Result,ExecMainStatus,NRestarts,MainPID "$evidence_unit_" | tr '\n' ' '
 		echo
-		timeout -k 1 5 journalctl --no-pager -q -o cat -n 15 -u "$evidence_unit_" </dev/null 2>/dev/null | tail -c 1500
+		evidence_lines_=$(systemd_log "$evidence_unit_" ${evidence_since_:+"--since=@$evidence_since_"})
+		# A clock that was set back since: rather too many lines than none.
+		[ -n "$evidence_lines_" ] || evidence_lines_=$(systemd_log "$evidence_unit_")
+		[ -z "$evidence_lines_" ] || printf '%s\n' "$evidence_lines_"
 	done
+}
+
+systemd_log() { # UNIT [OPTION…]: print its last log lines
+	log_unit_=$1
+	shift
+	timeout -k 1 5 journalctl --no-pager -q -o cat -n 15 "$@" -u "$log_unit_" </dev/null 2>/dev/null | tail -c 1500
 }

@@ -4,6 +4,7 @@ import type { EventBody, RunOutcome } from "../model/run-event.ts";
 import { type BadVersion, badVersions } from "./bad-versions.ts";
 import type { Effect } from "./effect.ts";
 import { backForHealthy, inTraffic, isBackOf, pinBack } from "./in-traffic.ts";
+import { notTakenBack } from "./not-taken-back.ts";
 import { outOfTraffic } from "./out-of-traffic.ts";
 import { afterOwed } from "./owed-bundles.ts";
 import { placeOf, type RunState, stepsOf } from "./run-state.ts";
@@ -15,9 +16,7 @@ export function decide(state: RunState): Effect | undefined {
   if (added !== undefined) return decideAdded(state, added);
   const step = stepsOf(state)[state.position];
   if (step !== undefined) return afterOwed(state, decideIn(state, step));
-  return state.rollback
-    ? end("rolled-back", `${state.rollback.reason}${outOfTraffic(state)}`)
-    : afterOwed(state, decideEnd(state));
+  return state.rollback ? decideBack(state, state.rollback.reason) : afterOwed(state, decideEnd(state));
 }
 
 /** An operator's own step ends however it went: who asked for it reads the result and decides. */
@@ -25,6 +24,13 @@ function decideAdded(state: RunState, step: Step): Effect {
   if (!state.startedSteps.has(step.id)) return { kind: "start-step", step };
   const open = step.work.map(({ host }) => host).filter((host) => !state.hosts.has(placeOf(step.id, host)));
   return open.length > 0 ? { kind: "run-step", step, hosts: open } : { kind: "end-step", step, soakSeconds: 0 };
+}
+
+/** Every undo went well; what has committed all the same did not go back. */
+function decideBack(state: RunState, reason: string): Effect {
+  const left = notTakenBack(state);
+  if (left.length === 0) return end("rolled-back", `${reason}${outOfTraffic(state)}`);
+  return end("stuck", `rollback: ${left.join(", ")} may have committed, which a release of the version before takes back${outOfTraffic(state)}`); // biome-ignore format: one line
 }
 
 /** Done means every host (P10); the others may well be done, but the run is not. */

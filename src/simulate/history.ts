@@ -27,6 +27,8 @@ export interface RunHistory {
   /** Steps of gates that somebody opened. */
   readonly opened: Set<string>;
   isRollingBack: boolean;
+  /** All of it, not only a batch. */
+  isTakenBack: boolean;
   hasEnded: boolean;
 }
 
@@ -188,7 +190,11 @@ function rememberEvent(history: History, now: number, { disk, event }: Journaled
       run.badSwitches.delete(`${event.step}/${event.host}`);
       return;
     case "rollback-started":
+      // In traffic it is another way back, with steps of its own: how the one before it went says nothing of that.
+      for (const place of event.inTraffic && run.isRollingBack ? [...run.outcomes.keys()] : [])
+        if (place.startsWith("rollback.")) run.outcomes.delete(place);
       run.isRollingBack = true;
+      run.isTakenBack ||= event.scope === "release";
       return;
     case "run-ended":
       run.hasEnded = true;
@@ -230,6 +236,7 @@ function makeRunHistory(plan: Plan): RunHistory {
     skipped: new Set(),
     opened: new Set(),
     isRollingBack: false,
+    isTakenBack: false,
     hasEnded: false,
   };
 }

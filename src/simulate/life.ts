@@ -19,7 +19,7 @@ import { reduce } from "../run/machine.ts";
 import { replayRun, runStream } from "../run/replay.ts";
 import { initialRunState, type RunState } from "../run/run-state.ts";
 import type { Fact } from "./fact.ts";
-import { type OperatorChoice, operatorDecides } from "./operator.ts";
+import { type BackAgain, type OperatorChoice, operatorAsksAgain, operatorDecides } from "./operator.ts";
 
 export interface LifeInput {
   readonly name: string;
@@ -43,6 +43,10 @@ export interface LifeInput {
   readonly isCalm: () => boolean;
   readonly usesPatch: (task: Task) => boolean;
   readonly operatorChoice: () => OperatorChoice;
+  /** What is asked of a way back that is taken up. */
+  readonly backAgain: () => BackAgain;
+  /** Asks in the middle of one that is driven. */
+  readonly stopsWayBack: { readonly afterMs: number; readonly again: BackAgain } | undefined;
 }
 
 export interface Life extends LifeInput {
@@ -73,12 +77,15 @@ export async function start(life: Life, plan: Plan, run = life.nextRun()): Promi
   return drive(life, { run, state: initialRunState, last: 0, first: planned });
 }
 
-export async function resume(life: Life, run: string): Promise<RunState> {
+export async function resume(life: Life, run: string, again = life.backAgain()): Promise<RunState> {
   const { journal, clock, turn, epoch } = life;
   const { state, last } = await replayRun(journal, run);
   const { holds } = await recall(journal);
   const events = await journal.read(runStream(run));
-  const decided = operatorDecides({ run, state, events, choice: life.operatorChoice() });
+  const decided = [
+    ...operatorDecides({ run, state, events, choice: life.operatorChoice() }),
+    ...operatorAsksAgain(state, again),
+  ];
   if (decided.some(({ kind }) => kind === "rollback-started"))
     await remember(life, (state.plan?.changes ?? []).filter(({ from, to }) => from !== to).map(takenBack));
   const added = [...leaveOutHeld(state, holds), ...decided];
@@ -91,10 +98,11 @@ async function drive(
   life: Life,
   { run, state, last, first }: { run: string; state: RunState; last: number; first: EventBody },
 ): Promise<RunState> {
-  const { journal, clock, turn, executor, fleet, epoch, name: holder, concurrency, patienceMs } = life;
+  const { journal, clock, turn, executor, fleet, epoch, name: holder, concurrency, patienceMs, stopsWayBack } = life;
   const appender = makeAppender({ journal, clock, turn, stream: runStream(run), last });
   await appender.append(first);
-  const ended = await driveRun({
+  const stop = new AbortController();
+  const driven = driveRun({
     state: reduce(state, first, run),
     appender,
     executor,
@@ -104,10 +112,19 @@ async function drive(
     concurrency,
     patienceMs,
     deliveryFor: async (task, _, { refused }) => deliveryOf(task, refused === undefined && life.usesPatch(task)),
-    onEvent: () => undefined,
+    onEvent({ kind }) {
+      if (kind !== "rollback-started" || stopsWayBack === undefined) return;
+      void clock.sleep(stopsWayBack.afterMs).then(() => stop.abort(stopsWayBack));
+    },
     onBytes: () => undefined,
-    signal: new AbortController().signal,
+    signal: stop.signal,
   });
+  const ended = await driven.catch((error: unknown) => {
+    if (error !== stopsWayBack || stopsWayBack === undefined) throw error;
+    return undefined;
+  });
+  // As the run pool does it: stopped, marked, taken up again.
+  if (ended === undefined) return resume(life, run, stopsWayBack?.again);
   const events = await journal.read(runStream(run));
   life.tell({ kind: "drove", disk: life.disk, run, state: ended, events });
   await keepQuarantines(life, run);

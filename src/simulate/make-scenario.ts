@@ -47,6 +47,7 @@ export function makeScenario({ seed, hosts: wanted, faults: kinds }: ScenarioOpt
     patienceMs: random.pick([5_000, 30_000, 120_000]),
     faults: makeFaults(random, { hosts: names, components, kinds }),
     ...restorePointOf(seed, components),
+    ...backAgainOf(seed),
     ...releasesOf(seed, components),
   };
 }
@@ -71,6 +72,18 @@ function restorePointOf(seed: number, components: readonly SimulatedComponent[])
   const names = components.flatMap(({ name, hasBackup }) => (hasBackup ? [name] : []));
   if (names.length === 0 || !random.chance(4)) return {};
   return { restorePoint: { components: names, withinMs: random.pick([500, 500, 5_000]) } };
+}
+
+/** In one world of three. From a stream of its own, so that all else of a seed's world is as it was. */
+function backAgainOf(seed: number): Pick<Scenario, "backAgain"> {
+  const random = makeRandom(seed, "asks-back-again");
+  if (!random.chance(3)) return {};
+  return {
+    backAgain: {
+      afterMs: random.pick([10, 100, 100, 500, 500, 2_000, 10_000]),
+      again: random.pick(["on", "in-traffic"]),
+    },
+  };
 }
 
 function hostCount(random: Random): number {

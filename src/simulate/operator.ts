@@ -7,6 +7,8 @@ import { leftOfStep } from "../run/left-of-step.ts";
 import { type RunState, turnOf } from "../run/run-state.ts";
 
 export type OperatorChoice = "retry" | "skip" | "undo" | "roll-back";
+/** What is asked of a run that is on its way back: to go on, or to go back in traffic, which is another way back. */
+export type BackAgain = "no" | "on" | "in-traffic";
 
 export interface HeldRun {
   readonly run: RunId;
@@ -18,6 +20,13 @@ export interface HeldRun {
 
 const by = "operator";
 const reason = "simulated";
+
+/** `cutover rollback`, once more, with a run that is taken up in the middle of its way back, whoever had it turn round. */
+export function operatorAsksAgain(state: RunState, again: BackAgain): EventBody[] {
+  if (state.rollback === undefined || state.outcome !== undefined || again === "no") return [];
+  const inTraffic = again === "in-traffic" ? { inTraffic: true as const } : {};
+  return [{ kind: "rollback-started", scope: "release", reason, by, ...inTraffic }];
+}
 
 /** Tries again what failed, skips its tasks, takes one task back, or the whole run. Nothing while the run waits for nobody. */
 export function operatorDecides(held: HeldRun): EventBody[] {

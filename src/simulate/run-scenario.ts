@@ -62,6 +62,8 @@ function makeControllers(world: World): Controllers {
   const { scenario, queue, versions } = world;
   const random = makeRandom(scenario.seed, "controllers");
   const operator = makeRandom(scenario.seed, "operator");
+  // Of its own: a world in which no way back is taken up is the same whatever is asked of those.
+  const again = makeRandom(scenario.seed, "back-again");
   const crashes = new Map(
     scenario.faults.flatMap((fault) => (fault.kind === "crash" ? [[fault.write, fault.moment] as const] : [])),
   );
@@ -133,6 +135,8 @@ function makeControllers(world: World): Controllers {
         tell: world.tell,
         isCalm: () => queue.now() >= calmAt(scenario),
         operatorChoice: () => operator.pick(["retry", "retry", "skip", "undo", "roll-back"]),
+        backAgain: () => again.pick(["no", "no", "no", "on", "in-traffic"]),
+        stopsWayBack: scenario.backAgain,
         usesPatch: ({ host, component }) => makeRandom(scenario.seed, "patch", host, component).chance(2),
       }).then(
         (why) => {

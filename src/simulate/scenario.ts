@@ -15,6 +15,8 @@ export interface Scenario {
   readonly rollbackPolicy: RollbackPolicy;
   /** Of its components those that have a backup. */
   readonly restorePoint?: RestorePointTerms;
+  /** An operator stops a way back so long after its beginning, and asks for it again. */
+  readonly backAgain?: { readonly afterMs: number; readonly again: "on" | "in-traffic" };
   /** Names of components, by release; all in one when absent. No order leads from one release to another; a component may be in two. */
   readonly releases?: readonly (readonly string[])[];
   /** Splits and gates of the plan. */

@@ -54,16 +54,17 @@ export const everyHost: PromiseCheck = {
 
 export const nothingLeftOn: PromiseCheck = {
   promise: "P10",
-  title: "a whole run that went back has no host left on trial or confirmed with what it brought",
+  title: "a whole run that went back has no host left on trial, confirmed or committed with what it brought",
   check: ({ fact, history, hosts }) => {
     if (fact.kind !== "journaled" || fact.event.kind !== "run-ended" || fact.event.outcome !== "rolled-back")
       return undefined;
     const id = runOf(fact.event);
     const run = history.runs.get(`${fact.disk} ${id}`);
-    if (run?.plan.rollbackPolicy !== "release") return undefined;
+    if (!run?.isTakenBack) return undefined;
     for (const { host, component } of run.plan.changes) {
       if (history.tampered.has(`${host} ${component}`) || run.leftOut.has(host)) continue;
-      const trial = hosts.get(host)?.components.get(component)?.trial;
+      const { trial, committed } = hosts.get(host)?.components.get(component) ?? {};
+      if (committed?.run === id) return `rolled back, though ${host}/${component} has committed ${committed.version}`;
       if (trial?.run === id && (trial.state === "armed" || trial.state === "confirmed"))
         return `rolled back, though ${trial.to} is ${trial.state} on ${host}/${component}`;
     }

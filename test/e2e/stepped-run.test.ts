@@ -1,10 +1,12 @@
 // A run that somebody steps through stays where they left it: a verb for one task does that task and no more, on real hosts.
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
+import { stringify } from "yaml";
 import type { JournalEvent } from "../../src/model/run-event.ts";
 import { loopbackSkip } from "../support/with-lab.ts";
-import { data, type OrdersWorld, versionOf, withOrders, words } from "../support/with-orders.ts";
+import { contract, data, type OrdersWorld, scripts, versionOf, withOrders, words } from "../support/with-orders.ts";
 
 /** What was done by the run's own steps, in order: by hand is not among it. */
 const doneOf = (events: readonly JournalEvent[]) =>
@@ -89,5 +91,36 @@ test(
       await cutover(0, "reconcile", "--once");
       assert.deepEqual(await Promise.all(hosts.map(versionOf)), ["1.0.0", "1.0.0", "1.0.0"]);
       assert.doesNotMatch(await readFile(words(third), "utf8"), /convert/);
+    }),
+);
+
+test(
+  "a mended bundle comes to the host that is tried again, and its task is done with it; the run stays stepped through (R31)",
+  { skip: loopbackSkip },
+  () =>
+    withOrders(async ({ cutover, hosts, directory, home, ...world }) => {
+      const [, second] = hosts;
+      assert.ok(second);
+      await world.publishOrders("1.0.0", false);
+      await world.pushOrders("1.0.0");
+      await stepUntil({ cutover }, /failed: host-2 orders\/convert/, 4);
+      const place = `${second.name}/orders/convert`;
+      await cutover(0, "task", "undo", place, "--reason", "odd rows");
+
+      await mkdir(join(directory, "mended", "tasks"), { recursive: true });
+      for (const [name, text] of Object.entries(scripts(true)))
+        await writeFile(join(directory, "mended", "tasks", name), text, { mode: 0o755 });
+      const component = join(directory, "mended", "component.yaml");
+      await writeFile(component, stringify(contract));
+      const publish = ["publish", join(directory, "trees", "1.0.0"), "--component", component, "--version", "1.0.0"];
+      await cutover(0, ...publish, "--amend", "--release-key", "keys/release", "--artifacts", "artifacts");
+      const before = doneOf(await world.runEvents());
+      await cutover(2, "task", "retry", place, "--amend", "--reason", "mended");
+      assert.equal(await readFile(data(second), "utf8"), "1;5\nodd;7\n");
+      const since = doneOf(await world.runEvents()).slice(before.length);
+      assert.deepEqual(since, ["distribute", "build", "convert"].map((task) => `${second.name}/orders/${task}`)); // biome-ignore format: one line
+
+      await cutover(0, "reconcile", "--once");
+      assert.deepEqual(await Promise.all(hosts.map(versionOf)), ["1.0.0", "1.0.0", "1.0.0"]);
     }),
 );

@@ -4,9 +4,11 @@ import { access, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LackingError } from "../errors.ts";
 import { packageCacheDirectory } from "./fetch-npm-package.ts";
+import { keptAnswer } from "./kept-answers.ts";
 import { mustRun, runProgram } from "./run-program.ts";
 
 const FETCH_WITHIN_MS = 120_000;
+const APT_LISTS = "/var/lib/apt/lists";
 const packageName = /^[a-z0-9][a-z0-9.+-]+$/;
 const packageVersion = /^[A-Za-z0-9][A-Za-z0-9.+:~-]*$/;
 
@@ -22,7 +24,11 @@ export interface DebianPackage {
 export async function debianVersions(names: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
   const odd = names.find((name) => !packageName.test(name));
   if (odd !== undefined) throw new TypeError(`not a package name: ${odd}`);
-  const text = await mustRun(["apt-cache", ...(await aptOptions()), "madison", "--", ...names]);
+  const about = [APT_LISTS, join(ownApt(), "lists"), "/etc/apt/sources.list", "/etc/apt/sources.list.d"];
+  const directory = join(ownApt(), "answers");
+  const text = await keptAnswer({ about, words: ["madison", ...names], directory }, async () =>
+    mustRun(["apt-cache", ...(await aptOptions()), "madison", "--", ...names]),
+  );
   return new Map(names.map((name) => [name, parseMadison(text, name)]));
 }
 
@@ -71,10 +77,10 @@ let options: Promise<readonly string[]> | undefined;
 /** Nothing where the machine has the lists of all its sources; fresh images have none or some, and then ours are fetched into the cache. */
 function aptOptions(): Promise<readonly string[]> {
   options ??= (async () => {
-    const lists: readonly string[] = await readdir("/var/lib/apt/lists").catch(() => []);
+    const lists: readonly string[] = await readdir(APT_LISTS).catch(() => []);
     const sources = releasesOf(await mustRun(["apt-get", "--print-uris", "update"]));
     if (sources.length > 0 && sources.every((file) => lists.includes(file))) return [];
-    const own = join(packageCacheDirectory(), "debian", "apt");
+    const own = ownApt();
     await mkdir(join(own, "lists", "partial"), { recursive: true });
     await mkdir(join(own, "archives", "partial"), { recursive: true });
     const places = { "Dir::State::lists": "lists", "Dir::Cache": ".", "Dir::Cache::archives": "archives" };
@@ -92,6 +98,11 @@ export function releasesOf(text: string): readonly string[] {
     const name = /^'[^']*' (\S+_(?:In)?Release)\b/.exec(line)?.[1];
     return name === undefined ? [] : [name];
   });
+}
+
+/** Below the cache: apt's own directories where the machine has no lists, and what apt answered. */
+function ownApt(): string {
+  return join(packageCacheDirectory(), "debian", "apt");
 }
 
 function exists(path: string): Promise<boolean> {

@@ -186,7 +186,8 @@ task_build_undo() {
 # trial_versions COMPONENT: the versions a trial may still go to, one a line. One that went back is over: nobody needs what it tried. One that
 # is confirmed only goes back: what it tried is needed as long as it is current, which a hand may have changed.
 trial_versions() {
-	_state=$(trial_state "$1")
+	find_trial_state "$1"
+	_state=$TRIAL_STATE
 	[ "$_state" != reverted ] || return 0
 	{ command -v trial_facts >/dev/null && trial_facts "$1"; } 2>/dev/null | while read -r _key _value; do
 		case $_state:$_key in

@@ -5,7 +5,7 @@
 # units that we turned off so, also after the commit: a version that names them again has them started at boots again.
 
 units_only() { # CONTRACT OTHER: print the units and sockets that only the first one names, a template as its two instances
-	[ "$(kv_get "$1" manager || echo none)" = systemd ] || return 0
+	kv_value "$1" manager && [ "$VALUE" = systemd ] || return 0
 	only_other_=
 	[ "$(kv_get "$2" manager || echo none)" != systemd ] || only_other_=" $(kv_list "$2" unit && kv_list "$2" switch.socket) "
 	only_other_=$(printf '%s' "$only_other_" | tr '\n' ' ')
@@ -26,16 +26,19 @@ units_contract() { # VERSION: set UNITS_CONTRACT to what that version of T_COMPO
 units_problem() { # FROM: print why the contract's strategy cannot bring its units in the place of those of that version; nothing when it can
 	units_contract "$1" || return 0
 	! strategy_stops || return 0
-	problem_was_=$(kv_get "$UNITS_CONTRACT" manager || echo none)
-	problem_gone_=$(units_only "$UNITS_CONTRACT" "$CONTRACT" | tr '\n' ' ')
-	problem_new_=$(units_only "$CONTRACT" "$UNITS_CONTRACT" | tr '\n' ' ')
+	kv_value "$UNITS_CONTRACT" manager || VALUE=none
+	problem_was_=$VALUE
+	problem_gone_=
+	problem_new_=
+	[ "$problem_was_" != systemd ] || problem_gone_=$(units_only "$UNITS_CONTRACT" "$CONTRACT" | tr '\n' ' ')
+	! manager_is systemd || problem_new_=$(units_only "$CONTRACT" "$UNITS_CONTRACT" | tr '\n' ' ')
 	# Behind sockets that stay, any service may be new.
-	[ "$(strategy_name)" != socket ] || problem_new_=
+	! strategy_is socket || problem_new_=
 	if [ "$problem_was_" != none ] && [ "$problem_was_" != "$(manager_name)" ]; then
 		set -- "$1" "manager $problem_was_ becomes $(manager_name)"
 	elif [ "$problem_was_" = systemd ] && [ -n "$problem_gone_$problem_new_" ]; then
 		set -- "$1" "its units are not those of $1 (only there: ${problem_gone_:-none }, only now: ${problem_new_:-none })"
-	elif [ "$(strategy_name)" != socket ] && [ "$(kv_list "$UNITS_CONTRACT" unit | head -n 1)" != "$(kv_list "$CONTRACT" unit | head -n 1)" ] && [ "$problem_was_" = systemd ]; then
+	elif ! strategy_is socket && [ "$(kv_list "$UNITS_CONTRACT" unit | head -n 1)" != "$(kv_list "$CONTRACT" unit | head -n 1)" ] && [ "$problem_was_" = systemd ]; then
 		set -- "$1" "its first unit is not that of $1"
 	else
 		return 0
@@ -49,8 +52,9 @@ units_main_pid() { # VERSION: print the main pid of what keeps that version runn
 
 units_stop() { # VERSION: what keeps that version running and the contract does not name ends; 1 with WHY and EVIDENCE. With the same units: nothing
 	units_contract "$1" || return 0
-	stop_was_=$(kv_get "$UNITS_CONTRACT" manager || echo none)
-	if [ "$stop_was_" = process ] && [ "$(manager_name)" != process ]; then
+	kv_value "$UNITS_CONTRACT" manager || VALUE=none
+	stop_was_=$VALUE
+	if [ "$stop_was_" = process ] && ! manager_is process; then
 		stop_contract_=$CONTRACT
 		CONTRACT=$UNITS_CONTRACT
 		manager_stop && stop_said_=0 || stop_said_=1
@@ -130,8 +134,8 @@ units_confirmed() { # the trial of T_COMPONENT is confirmed: boots start its uni
 	[ -n "$(units_only "$UNITS_CONTRACT" "$CONTRACT" && units_only "$CONTRACT" "$UNITS_CONTRACT")" ] || return 0
 	# A way back that begins now goes on from what is done here.
 	component_lock "$T_COMPONENT" 10 || fail 75 component-busy "somebody else works on $T_COMPONENT"
-	[ "$(trial_state "$T_COMPONENT")" = confirmed ] || confirm_lost
-	TRIAL=$(trial_dir "$T_COMPONENT")/confirmed
+	trial_is "$T_COMPONENT" confirmed || confirm_lost
+	TRIAL=$STATE/components/$T_COMPONENT/trial/confirmed
 	units_follow "$CONTRACT" "$UNITS_CONTRACT" heirs
 }
 

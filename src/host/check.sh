@@ -136,8 +136,10 @@ running_facts() {
 
 # check_strategy: units that systemd knows, an executable to start, programs that switch and checks call.
 check_strategy() {
-	_manager=$(kv_get "$CONTRACT" manager)
-	_strategy=$(kv_get "$CONTRACT" switch.strategy)
+	kv_value "$CONTRACT" manager
+	_manager=$VALUE
+	kv_value "$CONTRACT" switch.strategy
+	_strategy=$VALUE
 	if [ "$_manager" = systemd ]; then
 		if [ "$MODE" != system ]; then
 			lacks "manager systemd needs system mode"

@@ -11,11 +11,13 @@ task_commit_do() { # the confirmed trial is over, also one that an earlier run c
 	[ "$CURRENT" = "$T_VERSION" ] || fail 66 not-current "current is ${CURRENT:-none}, not $T_VERSION"
 	FROM=''
 	TO=$T_VERSION
-	TRIAL=$(trial_dir "$T_COMPONENT")/.committing
-	case $(trial_state "$T_COMPONENT") in
+	TRIAL=$STATE/components/$T_COMPONENT/trial/.committing
+	find_trial_state "$T_COMPONENT"
+	case $TRIAL_STATE in
 		confirmed)
 			[ "$(trial_get "$T_COMPONENT" to)" = "$T_VERSION" ] || fail 66 not-on-trial "the trial is of $(trial_get "$T_COMPONENT" to)"
-			commit_id_=$(trial_get "$T_COMPONENT" id)
+			trial_value "$T_COMPONENT" id
+			commit_id_=$VALUE
 			remove_tree "$TRIAL"
 			# From here no end of probation can take it back: this rename decides between the two.
 			trial_move "$T_COMPONENT" confirmed .committing || fail 66 reverted "the trial was taken back meanwhile"
@@ -27,12 +29,13 @@ task_commit_do() { # the confirmed trial is over, also one that an earlier run c
 	esac
 	commit_killed_=
 	if [ -d "$TRIAL" ]; then
-		FROM=$(kv_get "$TRIAL/trial" from || :)
+		kv_value "$TRIAL/trial" from || :
+		FROM=$VALUE
 		strategy_call finish || fail 71 "$WHY" "$EVIDENCE"
 		commit_killed_=$(end_killed)
 	fi
 	commit_write
-	rm -rf "$(trial_dir "$T_COMPONENT")"
+	rm -rf "$STATE/components/$T_COMPONENT/trial"
 	commit_gc
 	echo "committed=$T_VERSION removed=$GC_REMOVED$commit_killed_"
 }
@@ -42,12 +45,14 @@ task_commit_undo() { # a commit is not undone; a release that goes back is a new
 }
 
 commit_write() { # write `committed`, remember the version committed before it, raise the floor
-	commit_before_=$(kv_get "$T_DIR/committed" version || :)
+	kv_value "$T_DIR/committed" version || :
+	commit_before_=$VALUE
 	if [ -n "$commit_before_" ] && [ "$commit_before_" != "$T_VERSION" ]; then
 		(write_file "$T_DIR/previous" "version $commit_before_") || fail 74 cannot-write "cannot write $T_DIR/previous"
 	fi
 	if [ "$commit_floor_" = raise ]; then
-		commit_raise_=$(contract_number floor 0)
+		contract_value floor 0
+		commit_raise_=$VALUE
 		commit_floor_now_=0
 		if [ -f "$T_DIR/floor" ]; then read -r commit_floor_now_ <"$T_DIR/floor"; fi
 		[ "$commit_raise_" -le "$commit_floor_now_" ] || echo "$commit_raise_" | atomic_write "$T_DIR/floor" || fail 74 cannot-write "cannot write $T_DIR/floor"
@@ -77,8 +82,14 @@ commit_gc() { # remove what nothing can go back to any more; sets GC_REMOVED. Fa
 }
 
 gc_kept() { # VERSION: 0 when the component still needs it: current, committed, the one before, on trial, offered
-	case " $(current_version "$ROOT" || :) $(kv_get "$T_DIR/committed" version || :) $(kv_get "$T_DIR/previous" version || :) " in *" $1 "*) return 0 ;; esac
-	case " $(trial_get "$T_COMPONENT" from || :) $(trial_get "$T_COMPONENT" to || :) " in *" $1 "*) return 0 ;; esac
+	read_current "$ROOT" || :
+	[ "$CURRENT" != "$1" ] || return 0
+	for gc_file_ in committed previous; do
+		kv_value "$T_DIR/$gc_file_" version && [ "$VALUE" = "$1" ] && return 0
+	done
+	for gc_key_ in from to; do
+		trial_value "$T_COMPONENT" "$gc_key_" && [ "$VALUE" = "$1" ] && return 0
+	done
 	[ -d "$STATE/offers/$T_COMPONENT/$1" ]
 }
 

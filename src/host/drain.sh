@@ -16,7 +16,8 @@ task_drain_do() { # take the component out of service, wait, and say what is in 
 		echo "nothing-to-drain"
 		return 0
 	fi
-	DRAIN_SECONDS=$(contract_number drain.seconds 60)
+	contract_value drain.seconds 60
+	DRAIN_SECONDS=$VALUE
 	drain_begin
 	# An undo that came before this found nothing to bring back.
 	! overtaken || rm -f "$T_DIR/drained"
@@ -97,7 +98,8 @@ drain_moment() { # HH:MM[Z]: set MOMENT, seconds since 1970 when it is that time
 }
 
 drain_readiness_off() { # the service's readiness endpoint says no from now on
-	drain_file_=$(kv_get "$CONTRACT" drain.not-ready-file) || return 0
+	kv_value "$CONTRACT" drain.not-ready-file || return 0
+	drain_file_=$VALUE
 	drain_file_=$PREFIX$drain_file_
 	check_written_path "$ROOT" "$drain_file_" drain
 	# The service, which is another user, looks for it.
@@ -105,7 +107,8 @@ drain_readiness_off() { # the service's readiness endpoint says no from now on
 }
 
 drain_wait() { # until the policy says that it is over; prints in-flight, cut and waited-ms. Ends the task, in service again, when idle was asked for and is not reached
-	drain_settle_=$(contract_number drain.settle-seconds 0)
+	contract_value drain.settle-seconds 0
+	drain_settle_=$VALUE
 	DRAIN_DIR=$(mktemp -d "$T_DIR/.health.XXXXXX") || fail 73 cannot-create "cannot create a directory in $T_DIR"
 	while :; do
 		uptime_cs
@@ -165,7 +168,7 @@ drain_look() { # set INFLIGHT: a number, `unknown` with INFLIGHT_WHY, or `not-co
 
 drain_nothing_runs() { # no version is there yet, or its processes have ended
 	read_current "$ROOT" || return 0
-	[ "$(manager_name)" != none ] || return 1
+	! manager_is none || return 1
 	! manager_is_active && ! manager_main_pid >/dev/null
 }
 
@@ -199,7 +202,8 @@ drain_look_file() { # its first line; a service that writes it anew by a rename 
 drain_look_metric() { # the sum of all samples of that name on a page that came whole
 	HEALTH_DIR=$DRAIN_DIR HTTP_MAX_BYTES=$DRAIN_MAX_PAGE
 	look_url_=$(health_url "$(kv_get "$CONTRACT" drain.inflight.url)")
-	look_name_=$(kv_get "$CONTRACT" drain.inflight.metric)
+	kv_value "$CONTRACT" drain.inflight.metric
+	look_name_=$VALUE
 	if ! http_pick_client; then
 		drain_unknown "$EVIDENCE"
 		return 0
@@ -239,7 +243,8 @@ metric_sum() { # NAME FILE: print the sum of its samples in Prometheus's text fo
 }
 
 check_drain() { # what a drain needs of the host is there (check.sh)
-	check_url_=$(kv_get "$CONTRACT" drain.inflight.url) || return 0
+	kv_value "$CONTRACT" drain.inflight.url || return 0
+	check_url_=$VALUE
 	if has_tool curl || has_tool wget; then return 0; fi
 	case $check_url_ in
 		https:*) lacks "neither curl nor wget found, the in-flight metric needs one" ;;

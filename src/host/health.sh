@@ -10,7 +10,8 @@ task_health_do() { # every check of the contract; the first that fails ends it, 
 	health_said_=
 	for health_ in $(kv_indexes "$CONTRACT" health); do
 		HEALTH=health.$health_
-		health_kind_=$(kv_get "$CONTRACT" "$HEALTH.kind")
+		kv_value "$CONTRACT" "$HEALTH.kind"
+		health_kind_=$VALUE
 		uptime_cs
 		HEALTH_BY=$((UPTIME_CS + $(contract_number "$HEALTH.within-seconds" 60) * 100))
 		WHY=unhealthy EVIDENCE='' SAID=''
@@ -39,8 +40,8 @@ task_health_undo() { # nothing: looking changed nothing
 
 health_keep() { # EVIDENCE: leave it with the trial, so that the way back carries it
 	for health_state_ in armed confirmed; do
-		if [ -d "$(trial_dir "$T_COMPONENT")/$health_state_" ]; then
-			printf '%s\n' "$1" | tail -c 2000 >"$(trial_dir "$T_COMPONENT")/$health_state_/health" 2>/dev/null || :
+		if [ -d "$STATE/components/$T_COMPONENT/trial/$health_state_" ]; then
+			printf '%s\n' "$1" | tail -c 2000 >"$STATE/components/$T_COMPONENT/trial/$health_state_/health" 2>/dev/null || :
 		fi
 	done
 }
@@ -62,9 +63,12 @@ health_url() { # URL: print it, with the pinned address where it says `self`
 
 health_http() { # samples requests, at most max-failures of them bad; refused connections before the first answer are waited for
 	http_url_=$(health_url "$(kv_get "$CONTRACT" "$HEALTH.url")")
-	http_samples_=$(contract_number "$HEALTH.samples" 1)
-	http_allowed_=$(contract_number "$HEALTH.max-failures" 0)
-	http_pause_=$(contract_number "$HEALTH.interval-ms" 100)
+	contract_value "$HEALTH.samples" 1
+	http_samples_=$VALUE
+	contract_value "$HEALTH.max-failures" 0
+	http_allowed_=$VALUE
+	contract_value "$HEALTH.interval-ms" 100
+	http_pause_=$VALUE
 	http_taken_=0 http_failed_=0 http_bad_='' http_answered_=''
 	http_pick_client || return 1
 	while [ "$http_taken_" -lt "$http_samples_" ]; do
@@ -162,7 +166,8 @@ http_ask() { # URL SECONDS: print the status, with HTTP_CLIENT
 
 health_tcp() { # something accepts at the address and port within the time
 	tcp_address_=$(health_address "$(kv_get "$CONTRACT" "$HEALTH.address" || echo self)")
-	tcp_port_=$(kv_get "$CONTRACT" "$HEALTH.port")
+	kv_value "$CONTRACT" "$HEALTH.port"
+	tcp_port_=$VALUE
 	while ! tcp_connects "${tcp_address_#[}" "$tcp_port_"; do
 		[ "$WHY" != no-tcp-client ] || return 1
 		uptime_cs
@@ -194,7 +199,8 @@ tcp_connects() { # ADDRESS PORT: 0 when a connection is accepted
 }
 
 health_unit() { # the unit is active within the time
-	unit_name_=$(kv_get "$CONTRACT" "$HEALTH.unit")
+	kv_value "$CONTRACT" "$HEALTH.unit"
+	unit_name_=$VALUE
 	has_tool systemctl || { WHY=no-systemd EVIDENCE="systemctl is not on this host"; return 1; }
 	while :; do
 		unit_=$unit_name_
@@ -212,7 +218,8 @@ health_unit() { # the unit is active within the time
 }
 
 health_executable() { # the bundle's task says 0 within the time
-	executable_=$(kv_get "$CONTRACT" "$HEALTH.task")
+	kv_value "$CONTRACT" "$HEALTH.task"
+	executable_=$VALUE
 	hook_run "$executable_" "do" "$(contract_number "$HEALTH.within-seconds" 60)" "$HEALTH_DIR/task" && SAID="$executable_ passed" && return 0
 	case $WHY in task-*) WHY=unhealthy ;; esac
 	return 1

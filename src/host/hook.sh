@@ -4,7 +4,8 @@
 
 hook_run() { # NAME do|undo SECONDS LOG: run the bundle's executable for it; its status, 124 on timeout; 1 with WHY set when it cannot run
 	WHY=no-such-task EVIDENCE="the contract has no task $1"
-	hook_file_=$(kv_get "$CONTRACT" "task.$1.$2") || return 126
+	kv_value "$CONTRACT" "task.$1.$2" || return 126
+	hook_file_=$VALUE
 	WHY=bundle-missing EVIDENCE="the task bundle is not built on this host"
 	hook_dir_=$(bundle_dir "$CONTRACT") || return 126
 	WHY=not-executable EVIDENCE="$hook_file_ is not an executable of the bundle"
@@ -89,7 +90,8 @@ task_hook_do() { # run task NAME's do
 	is_task_name "$hook_name_" || fail 64 bad-request "not a task name"
 	hook_can_dry_run "$hook_name_"
 	hook_trusted
-	hook_seconds_=$(contract_number "task.$hook_name_.seconds" 300)
+	contract_value "task.$hook_name_.seconds" 300
+	hook_seconds_=$VALUE
 	hook_alone "$hook_name_" "$hook_seconds_"
 	still_wanted
 	hook_task "$hook_name_" "do" "$hook_seconds_"
@@ -104,7 +106,8 @@ task_hook_undo() { # run task NAME's undo; a task without one has nothing to und
 		return 0
 	fi
 	hook_can_dry_run "$hook_name_"
-	hook_seconds_=$(contract_number "task.$hook_name_.seconds" 300)
+	contract_value "task.$hook_name_.seconds" 300
+	hook_seconds_=$VALUE
 	hook_alone "$hook_name_" "$hook_seconds_"
 	hook_task "$hook_name_" undo "$hook_seconds_"
 }

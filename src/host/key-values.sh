@@ -117,9 +117,18 @@ is_abs_path() { case $1/ in [!/]* | *//* | */./* | */../* | *[[:cntrl:]\\]*) ret
 
 # kv_get FILE KEY: prints the decoded value; returns 1 when the key is absent.
 kv_get() {
-	kv_raw "$1" "$2" || return 1
-	unfield "$RAW" || return 65
+	kv_value "$1" "$2" || return "$?"
 	printf '%s\n' "$VALUE"
+}
+
+# kv_value FILE KEY: the same, into VALUE, which is empty when there is none. A plain value takes no process: prefer it to `$(kv_get …)`.
+kv_value() {
+	VALUE=
+	kv_raw "$1" "$2" || return 1
+	unfield "$RAW" || {
+		VALUE=
+		return 65
+	}
 }
 
 # kv_raw FILE KEY: sets RAW to the encoded value of the first such line, without forking; returns 1 when absent.
@@ -186,14 +195,19 @@ kv_list() {
 
 # kv_set FILE KEY: decoded values of a key that repeats, one a line.
 kv_set() {
+	kv_values "$1" "$2" || return "$?"
+	printf '%s' "$VALUES"
+}
+
+# kv_values FILE KEY: the same, into VALUES.
+kv_values() {
+	VALUES=
 	[ -r "$1" ] || return 0
-	_found=
 	while read -r _k _v; do
-		[ "$_k" != "$2" ] || _found=$_found$_v$NL
+		[ "$_k" != "$2" ] || VALUES=$VALUES$_v$NL
 	done <"$1"
-	case $_found in
-	*%*) printf '%s' "$_found" | decode ;;
-	*) printf '%s' "$_found" ;;
+	case $VALUES in
+	*%*) VALUES=$(printf '%s' "$VALUES" | decode)$NL ;;
 	esac
 }
 

@@ -32,7 +32,13 @@ TAB='	'
 # fail CODE REASON EVIDENCE: end the current verb, task or entry word with that result. Never call it where stdout or exit status is
 # swallowed (inside `$(…)` followed by `||`): it ends only the innermost subshell.
 fail() {
-	_evidence=$(printf '%s' "${3-}" | head -c "$EVIDENCE_BYTES" | encode)
+	_evidence=${3-}
+	if [ "${#_evidence}" -le 1024 ]; then
+		field "$_evidence"
+		_evidence=$FIELD
+	else
+		_evidence=$(printf '%s' "$_evidence" | head -c "$EVIDENCE_BYTES" | encode)
+	fi
 	if [ -n "${T_FAIL_FILE-}" ]; then
 		printf '%s %s %s\n' "$1" "$2" "${_evidence:--}" >"$T_FAIL_FILE"
 	elif [ -n "${REQUEST_ID-}" ]; then

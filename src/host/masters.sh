@@ -2,8 +2,9 @@
 # the file of the old master to NAME.oldbin, gunicorn writes that of the new one to NAME.2, as long as both live.
 
 signal_pid_file() { # set MASTER_FILE, where the masters write their pid
-	if [ "$(manager_name)" = systemd ]; then
-		MASTER_FILE=$(kv_get "$CONTRACT" switch.pid-file)
+	if manager_is systemd; then
+		kv_value "$CONTRACT" switch.pid-file
+		MASTER_FILE=$VALUE
 	else
 		process_files
 		MASTER_FILE=$PID_FILE
@@ -19,7 +20,7 @@ signal_read_pid() { # FILE: print the pid in it; nothing when there is none. The
 
 signal_is_ours() { # PID: it lives and belongs to the service: we never signal what only a file of the service names
 	process_born "$1" >/dev/null || return 1
-	if [ "$(manager_name)" = systemd ]; then systemd_owns "$1"; else process_is_ours "$1"; fi
+	if manager_is systemd; then systemd_owns "$1"; else process_is_ours "$1"; fi
 }
 
 signal_masters() { # print the pids of the living masters, the newest first
@@ -54,7 +55,8 @@ signal_serves() { # MASTER: 0 when a worker of it accepts
 # ---- ending them -------------------------------------------------------------
 
 signal_end_master() { # PID: it ends by the stop signal, by force after switch.stop-seconds, and with it its workers
-	end_master_born_=$(process_born "$1") || return 0
+	find_born "$1" || return 0
+	end_master_born_=$BORN
 	end_master_workers_=
 	for end_master_pid_ in $(signal_workers "$1"); do
 		end_master_workers_="$end_master_workers_$end_master_pid_ $(process_born "$end_master_pid_" || echo gone)$NL"
@@ -78,10 +80,12 @@ signal_end_others() { # MAIN: of the masters only this one stays; 1 with WHY and
 
 signal_end_orphans() { # [VERSION]: what runs a program of that version (of any) and belongs to no living master ends: workers whose master was killed
 	orphans_masters_=" $(signal_masters | tr '\n' ' ')"
-	orphans_signal_=$(kv_get "$CONTRACT" switch.stop-signal || echo QUIT)
+	kv_value "$CONTRACT" switch.stop-signal || VALUE=QUIT
+	orphans_signal_=$VALUE
 	orphans_=
 	for orphans_pid_ in $(signal_running "${1-}"); do
-		orphans_born_=$(process_born "$orphans_pid_") || continue
+		find_born "$orphans_pid_" || continue
+		orphans_born_=$BORN
 		orphans_parent_=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$orphans_pid_/status" 2>/dev/null) || continue
 		case $orphans_masters_ in *" $orphans_pid_ "* | *" $orphans_parent_ "*) continue ;; esac
 		kill -s "$orphans_signal_" "$orphans_pid_" 2>/dev/null || :
@@ -123,7 +127,7 @@ signal_settle() { # the masters put their pid files back by themselves; what nam
 }
 
 signal_keep_unit() { # MAIN: when its other master ends, systemd looks into the pid file for the one that stays, and stops the unit when it finds none
-	[ "$(manager_name)" = systemd ] || return 0
+	manager_is systemd || return 0
 	signal_pid_file
 	[ "$(systemd_main_pid || :)" != "$1" ] || return 0
 	keep_unit_=$(systemd_units service | head -n 1)

@@ -100,8 +100,10 @@ probe_manager() {
 
 # probe_overdue COMPONENT: a trial of an earlier boot that nobody watches is over; where no guard ran at boot, whoever looks first has it taken back.
 probe_overdue() {
-	case $(trial_state "$1") in armed | reverting) ;; *) return 0 ;; esac
-	_boot=$(trial_get "$1" boot-id) || return 0
+	find_trial_state "$1"
+	case $TRIAL_STATE in armed | reverting) ;; *) return 0 ;; esac
+	trial_value "$1" boot-id || return 0
+	_boot=$VALUE
 	boot_id
 	[ "$_boot" != "$BOOT_ID" ] || return 0
 	trial_watched "$1" revert || trial_watch "$1" revert 0 || :

@@ -9,24 +9,36 @@ trial_dir() { # COMPONENT: print its trial directory
 }
 
 trial_state() { # COMPONENT: print armed, confirmed, reverting, reverted or none; looks in the order in which a trial moves
-	for state_ in armed confirmed reverting reverted; do
-		if [ -d "$STATE/components/$1/trial/$state_" ]; then
-			echo "$state_"
-			return 0
-		fi
+	find_trial_state "$1"
+	echo "$TRIAL_STATE"
+}
+
+find_trial_state() { # COMPONENT: the same, into TRIAL_STATE
+	for TRIAL_STATE in armed confirmed reverting reverted; do
+		[ ! -d "$STATE/components/$1/trial/$TRIAL_STATE" ] || return 0
 	done
-	echo none
+	TRIAL_STATE=none
+}
+
+trial_is() { # COMPONENT STATE: 0 while its trial is in that state
+	find_trial_state "$1"
+	[ "$TRIAL_STATE" = "$2" ]
 }
 
 trial_get() { # COMPONENT KEY: print a value of its trial's record, whatever its state; 1 when there is none
-	for get_state_ in armed confirmed reverting reverted; do
-		kv_get "$STATE/components/$1/trial/$get_state_/trial" "$2" && return 0
+	trial_value "$1" "$2" && printf '%s\n' "$VALUE"
+}
+
+trial_value() { # COMPONENT KEY: the same, into VALUE
+	for value_state_ in armed confirmed reverting reverted; do
+		kv_value "$STATE/components/$1/trial/$value_state_/trial" "$2" && return 0
 	done
 	return 1
 }
 
 trial_facts() { # COMPONENT: print what a probe tells of its trial, as plain `key value` lines
-	facts_state_=$(trial_state "$1")
+	find_trial_state "$1"
+	facts_state_=$TRIAL_STATE
 	case $facts_state_ in
 		none)
 			if [ -f "$STATE/components/$1/committed" ]; then echo "state committed"; else echo "state none"; fi
@@ -37,9 +49,9 @@ trial_facts() { # COMPONENT: print what a probe tells of its trial, as plain `ke
 	esac
 	facts_dir_=$STATE/components/$1/trial/$facts_state_
 	for facts_key_ in from to run; do
-		if facts_value_=$(kv_get "$facts_dir_/trial" "$facts_key_"); then echo "trial-$facts_key_ $facts_value_"; fi
+		if kv_value "$facts_dir_/trial" "$facts_key_"; then echo "trial-$facts_key_ $VALUE"; fi
 	done
-	if facts_value_=$(kv_get "$facts_dir_/outcome" reason); then echo "trial-reason $facts_value_"; fi
+	if kv_value "$facts_dir_/outcome" reason; then echo "trial-reason $VALUE"; fi
 }
 
 trial_move() { # COMPONENT FROM TO: the decision; 0 for the one whose rename it was
@@ -76,7 +88,7 @@ has_systemd() { # system mode with systemd as the service manager
 # ---- arming ---------------------------------------------------------------
 
 trial_arm() { # FROM|- TO SECONDS: make the trial of T_COMPONENT and prove that its deadline is being watched; otherwise 1 with WHY and EVIDENCE, and no trial
-	arm_dir_=$(trial_dir "$T_COMPONENT")
+	arm_dir_=$STATE/components/$T_COMPONENT/trial
 	WHY=arming-failed
 	EVIDENCE="cannot write below $arm_dir_"
 	arm_from_=
@@ -84,7 +96,8 @@ trial_arm() { # FROM|- TO SECONDS: make the trial of T_COMPONENT and prove that 
 	uptime_cs
 	TRIAL_ID=t$UPTIME_CS-$$
 	trial_recover "$T_COMPONENT"
-	arm_before_=$(kv_get "$arm_dir_/confirmed/trial" id || :)
+	kv_value "$arm_dir_/confirmed/trial" id || :
+	arm_before_=$VALUE
 	for arm_old_ in "$arm_dir_/.arming" "$arm_dir_/.gone" "$arm_dir_/.before" "$arm_dir_"/host-*.sh; do
 		[ ! -e "$arm_old_" ] || [ "$arm_old_" = "$arm_dir_/host-$arm_before_.sh" ] || rm -rf "$arm_old_"
 	done
@@ -121,7 +134,7 @@ trial_record() { # FROM TO DEADLINE: the record of the trial TRIAL_ID, in TEXT; 
 }
 
 trial_drop() { # forget the armed trial of T_COMPONENT, before anything was switched; the confirmed one that it was to build upon goes on, its probation from the start
-	drop_dir_=$(trial_dir "$T_COMPONENT")
+	drop_dir_=$STATE/components/$T_COMPONENT/trial
 	trial_unwatch "$T_COMPONENT" "$TRIAL_ID"
 	trial_move "$T_COMPONENT" armed .gone && rm -rf "$drop_dir_/.gone"
 	trial_recover "$T_COMPONENT"
@@ -131,8 +144,8 @@ trial_drop() { # forget the armed trial of T_COMPONENT, before anything was swit
 }
 
 trial_recover() { # COMPONENT: arming was given up, or cut off between its two renames: the confirmed trial that was put aside is the trial again
-	recover_dir_=$(trial_dir "$1")
-	[ -d "$recover_dir_/.before" ] && [ "$(trial_state "$1")" = none ] || return 0
+	recover_dir_=$STATE/components/$1/trial
+	[ -d "$recover_dir_/.before" ] && trial_is "$1" none || return 0
 	mv -T "$recover_dir_/.before" "$recover_dir_/confirmed" && sync_dir "$recover_dir_" || :
 }
 
@@ -143,8 +156,9 @@ worker_mark() { # DIR switch|revert: remember who works on this trial, so that a
 }
 
 trial_watch() { # COMPONENT revert|probation SECONDS: start what calls that entry word when the time is over, and see it start; 1 with WHY otherwise
-	watch_dir_=$(trial_dir "$1")
-	watch_id_=$(trial_get "$1" id)
+	watch_dir_=$STATE/components/$1/trial
+	trial_value "$1" id
+	watch_id_=$VALUE
 	WHY=arming-failed
 	watch_copy_=$watch_dir_/host-$watch_id_.sh
 	if has_systemd; then
@@ -194,7 +208,7 @@ trial_unwatch() { # COMPONENT ID: stop the timers of a trial that is decided; on
 }
 
 trial_unwatch_word() { # COMPONENT ID WORD: end the sleeper that waits to call WORD for that trial, unless we are it
-	unwatch_file_=$(trial_dir "$1")/watch-$3
+	unwatch_file_=$STATE/components/$1/trial/watch-$3
 	{ read -r unwatch_id_ unwatch_pid_ unwatch_born_ <"$unwatch_file_"; } 2>/dev/null || return 0
 	[ "$unwatch_id_" = "$2" ] || return 0
 	if [ "$unwatch_pid_" != "${WATCH_PID-}" ] && same_process "$unwatch_pid_" "$unwatch_born_"; then
@@ -204,7 +218,8 @@ trial_unwatch_word() { # COMPONENT ID WORD: end the sleeper that waits to call W
 }
 
 trial_watched() { # COMPONENT revert|probation: 0 while something waits for the deadline
-	watched_id_=$(trial_get "$1" id) || return 1
+	trial_value "$1" id || return 1
+	watched_id_=$VALUE
 	if has_systemd; then
 		# Its service is `activating` as long as it waits or goes back.
 		for watched_ in $(systemd_ask show -p ActiveState --value "cutover-$2-$watched_id_.timer" "cutover-$2-$watched_id_.service"); do
@@ -212,7 +227,7 @@ trial_watched() { # COMPONENT revert|probation: 0 while something waits for the 
 		done
 		return 1
 	fi
-	{ read -r watched_is_ watched_pid_ watched_born_ <"$(trial_dir "$1")/watch-$2"; } 2>/dev/null || return 1
+	{ read -r watched_is_ watched_pid_ watched_born_ <"$STATE/components/$1/trial/watch-$2"; } 2>/dev/null || return 1
 	[ "$watched_is_" = "$watched_id_" ] && same_process "$watched_pid_" "$watched_born_"
 }
 

@@ -126,7 +126,7 @@ within_bases() {
 	_real=$REAL
 	REFUSED='a link leads into the state directory'
 	case $_real/ in "$STATE"/*) return 1 ;; esac
-	_bases=$(kv_set "$STATE/enrolment" base)
+	kv_values "$STATE/enrolment" base
 	REFUSED='no base holds it'
 	while read -r _base; do
 		[ -n "$_base" ] || continue
@@ -135,7 +135,7 @@ within_bases() {
 		real_path "$_base" || continue
 		case $_real/ in "$REAL"/*) return 0 ;; esac
 	done <<-END
-		$_bases
+		$VALUES
 	END
 	return 1
 }

@@ -8,7 +8,8 @@ drain_back() { # the contract loaded: the task is undone, then the service says 
 	if back_name_=$(kv_get "$CONTRACT" drain.task) && kv_raw "$CONTRACT" "task.$back_name_.undo"; then
 		hook_task "$back_name_" undo "$(contract_number drain.seconds 60)"
 	fi
-	back_file_=$(kv_get "$CONTRACT" drain.not-ready-file) || return 0
+	kv_value "$CONTRACT" drain.not-ready-file || return 0
+	back_file_=$VALUE
 	back_file_=$PREFIX$back_file_
 	rm -f "$back_file_" || fail 74 cannot-write "cannot remove $back_file_"
 	[ ! -d "${back_file_%/*}" ] || sync_dir "${back_file_%/*}"
@@ -22,7 +23,8 @@ task_drain_undo() { # put it back, unless this host did so when it took the tria
 		return 0
 	fi
 	# What its own version's task took out of service, that version's undo brings back, whoever asks for it.
-	drain_undo_version_=$(kv_get "$T_DIR/drained" version || :)
+	kv_value "$T_DIR/drained" version || :
+	drain_undo_version_=$VALUE
 	if [ -n "$drain_undo_version_" ] && [ -f "$T_DIR/releases/$drain_undo_version_/release" ]; then T_VERSION=$drain_undo_version_; fi
 	load_contract "$T_COMPONENT" "$T_VERSION"
 	(drain_back) || {
@@ -48,7 +50,8 @@ undrain_later() { # the run's trial is over, or there was none: nobody else woul
 
 undrain() { # COMPONENT: a run had taken it out of service, and this host took its trial back by itself, was started anew before there was one, or was asked in vain: bring it back, as the controller would. 1 with WHY and EVIDENCE
 	undrain_file_=$STATE/components/$1/drained
-	T_RUN=$(kv_get "$undrain_file_" run) || return 0
+	kv_value "$undrain_file_" run || return 0
+	T_RUN=$VALUE
 	case $(trial_state "$1"):$(trial_get "$1" run || :) in
 		reverted:"$T_RUN") ;;
 		*:"$T_RUN") return 0 ;;
@@ -58,7 +61,8 @@ undrain() { # COMPONENT: a run had taken it out of service, and this host took i
 			;;
 	esac
 	T_COMPONENT=$1
-	T_VERSION=$(kv_get "$undrain_file_" version)
+	kv_value "$undrain_file_" version
+	T_VERSION=$VALUE
 	[ -f "$STATE/components/$1/releases/$T_VERSION/release" ] || return 0
 	load_contract "$1" "$T_VERSION"
 	undrain_said_=$( (drain_back) 2>&1) || {

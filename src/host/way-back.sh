@@ -21,8 +21,10 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 	worker_mark "$back_dir_" revert
 	TRIAL=$back_dir_
 	back_since_=$(end_since back)
-	FROM=$(kv_get "$back_dir_/trial" from || :)
-	TO=$(kv_get "$back_dir_/trial" to)
+	kv_value "$back_dir_/trial" from || :
+	FROM=$VALUE
+	kv_value "$back_dir_/trial" to
+	TO=$VALUE
 	if [ -f "$STATE/components/$1/releases/$TO/release" ]; then
 		load_contract "$1" "$TO"
 		trial_evidence "$1"
@@ -35,9 +37,11 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 		fi
 		# The host.sh that enrolment brought has no contract of its own; that of its successor serves as well.
 		if [ "$1" != cutover-host ] || [ -f "$STATE/components/$1/releases/$FROM/release" ]; then
-			back_manager_=$(manager_name)/$(strategy_name)
+			find_names
+			back_names_=$MANAGER/$STRATEGY
 			load_contract "$1" "$FROM"
-			if [ "$back_manager_" != "$(manager_name)/$(strategy_name)" ]; then
+			find_names
+			if [ "$back_names_" != "$MANAGER/$STRATEGY" ]; then
 				load_contract "$1" "$TO"
 				[ -n "${GUARD-}" ] && has_systemd || manager_stop || :
 				load_contract "$1" "$FROM"
@@ -68,7 +72,8 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 	back_new_=none
 	[ -z "$FROM" ] || back_new_=$(manager_main_pid || echo none)
 	echo "old-pid=$back_old_ new-pid=$back_new_ from=$TO to=${FROM:-none}$(end_killed "$back_since_")" >"$back_dir_/switched-back" || :
-	back_id_=$(kv_get "$back_dir_/trial" id)
+	kv_value "$back_dir_/trial" id
+	back_id_=$VALUE
 	trial_move "$1" reverting reverted || :
 	trial_unwatch "$1" "$back_id_"
 }
@@ -121,12 +126,13 @@ trial_revert() { # COMPONENT REASON STATE: decide for the way back from STATE an
 	trial_move "$1" "$3" reverting || [ -d "$revert_dir_" ] || return 0
 	worker_end "$1"
 	[ -d "$revert_dir_" ] || return 0
-	[ -s "$revert_dir_/outcome" ] || kv_line reason "$2" | atomic_write "$revert_dir_/outcome"
+	[ -s "$revert_dir_/outcome" ] || (write_file "$revert_dir_/outcome" "reason $2")
 	trial_way_back "$1"
 }
 
 revert_with_retries() { # COMPONENT REASON STATE: nobody watches here, so a way back that fails is tried again, for a day, with pauses up to a minute: disks are emptied, services mended (P8). Till then it stays `reverting`, which a probe shows. The boot tries once
-	retry_id_=$(trial_get "$1" id || :)
+	trial_value "$1" id || :
+	retry_id_=$VALUE
 	try_=0
 	while [ "$try_" -lt 1500 ]; do
 		# Another trial since then is not ours to take back.
@@ -146,7 +152,8 @@ undrain_or_later() { # COMPONENT: what a run had taken out of service comes back
 		undrain "$1"
 		return
 	fi
-	later_run_=$(kv_get "$STATE/components/$1/drained" run) || return 0
+	kv_value "$STATE/components/$1/drained" run || return 0
+	later_run_=$VALUE
 	undrain_apart "$1" "$later_run_"
 }
 
@@ -193,18 +200,22 @@ watch_until() { # COMPONENT ID WORD FILE STATES…: wait until FILE's deadline (
 	shift 4
 	watch_mark "$until_component_" "$until_id_" "$until_word_"
 	while :; do
-		until_state_=$(trial_state "$until_component_")
+		find_trial_state "$until_component_"
+		until_state_=$TRIAL_STATE
 		case " $* " in *" $until_state_ "*) ;; *) return 1 ;; esac
-		until_path_=$(trial_dir "$until_component_")/$until_state_
+		until_path_=$STATE/components/$until_component_/trial/$until_state_
 		# Renamed away between two looks: the next round says what it is now.
-		if ! until_is_=$(kv_get "$until_path_/trial" id) || ! until_deadline_=$(kv_get "$until_path_/$until_file_" deadline); then
+		until_is_=
+		until_deadline_=
+		if ! { kv_value "$until_path_/trial" id && until_is_=$VALUE && kv_value "$until_path_/$until_file_" deadline && until_deadline_=$VALUE; }; then
 			[ ! -d "$until_path_" ] || return 1
 			continue
 		fi
 		[ "$until_is_" = "$until_id_" ] || return 1
 		if [ "$until_file_" = trial ]; then # its deadline is in the clock of the boot that armed it
 			boot_id
-			[ "$(kv_get "$until_path_/trial" boot-id || echo "$BOOT_ID")" = "$BOOT_ID" ] || return 0
+			kv_value "$until_path_/trial" boot-id || VALUE=$BOOT_ID
+			[ "$VALUE" = "$BOOT_ID" ] || return 0
 		fi
 		uptime_cs
 		until_left_=$((until_deadline_ - UPTIME_CS))
@@ -216,9 +227,10 @@ watch_until() { # COMPONENT ID WORD FILE STATES…: wait until FILE's deadline (
 
 word_revert() { # COMPONENT TRIALID: wait for the deadline of that trial and take it back, unless somebody decided before; at once when it is being taken back
 	is_component "$1" || fail 64 bad-request "not a component"
-	case $(trial_state "$1") in
+	find_trial_state "$1"
+	case $TRIAL_STATE in
 		armed)
-			watch_until "$1" "$2" revert trial armed || [ "$(trial_state "$1")" = reverting ] || return 0
+			watch_until "$1" "$2" revert trial armed || trial_is "$1" reverting || return 0
 			;;
 		reverting) watch_mark "$1" "$2" revert ;;
 		*) return 0 ;;
@@ -253,7 +265,8 @@ guard_later() { # COMPONENT: what the guard could not take back is tried again w
 guard_component() { # COMPONENT: what word_guard does for one
 	boot_id
 	trial_recover "$1"
-	guard_state_=$(trial_state "$1")
+	find_trial_state "$1"
+	guard_state_=$TRIAL_STATE
 	guard_reason_=boot
 	case $guard_state_ in
 		armed)
@@ -266,8 +279,8 @@ guard_component() { # COMPONENT: what word_guard does for one
 			;;
 		reverting) revert_with_retries "$1" boot armed || guard_later "$1" ;;
 		confirmed)
-			[ -f "$(trial_dir "$1")/confirmed/probation" ] || return 0
-			[ "$(kv_get "$(trial_dir "$1")/confirmed/trial" boot-id)" != "$BOOT_ID" ] || ! trial_watched "$1" probation || return 0
+			[ -f "$STATE/components/$1/trial/confirmed/probation" ] || return 0
+			[ "$(kv_get "$STATE/components/$1/trial/confirmed/trial" boot-id)" != "$BOOT_ID" ] || ! trial_watched "$1" probation || return 0
 			# How long the host was away is not known: the probation starts again. If it cannot be watched, it is over.
 			load_contract "$1" "$(trial_get "$1" to)"
 			probation_start "$1" confirmed || revert_with_retries "$1" boot confirmed

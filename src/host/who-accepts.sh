@@ -45,7 +45,8 @@ accepts() { # PID: 0 when it waits for connections on a socket on which it liste
 		done
 	done
 	# Without epoll only what it sleeps in tells, and one that is still starting may sleep there for a moment.
-	accepts_born_=$(process_born "$1") || return 1
+	find_born "$1" || return 1
+	accepts_born_=$BORN
 	[ $(($(clock_tick) - accepts_born_)) -ge "$(getconf CLK_TCK 2>/dev/null || echo 100)" ] || return 1
 	{ read -r accepts_state_ <"/proc/$1/stat"; } 2>/dev/null || return 1
 	case ${accepts_state_##*) } in S*) ;; *) return 1 ;; esac

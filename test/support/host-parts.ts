@@ -19,7 +19,7 @@ export function hostScriptWithTasks(): string {
 case \${2-} in
 	task | call)
 		load_enrolment "$1"
-		SELF=$(readlink -f "$0")
+		SELF=$0
 		_word=$2
 		shift 2
 		if [ "$_word" = task ]; then "task_$1_$2"; else "$@"; fi

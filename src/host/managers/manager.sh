@@ -6,10 +6,28 @@ manager_name() { # print none, process or systemd
 	kv_get "$CONTRACT" manager || echo none
 }
 
+find_names() { # set MANAGER and STRATEGY to what manager_name and strategy_name print
+	kv_value "$CONTRACT" manager || VALUE=none
+	MANAGER=$VALUE
+	kv_value "$CONTRACT" switch.strategy || VALUE=none
+	STRATEGY=$VALUE
+}
+
+manager_is() { # NAME
+	kv_value "$CONTRACT" manager || VALUE=none
+	[ "$VALUE" = "$1" ]
+}
+
+strategy_is() { # NAME
+	kv_value "$CONTRACT" switch.strategy || VALUE=none
+	[ "$VALUE" = "$1" ]
+}
+
 manager_call() { # FUNCTION [ARG…]: the contract's manager does it; anything that the contract cannot name is not run
 	manager_function_=$1
 	shift
-	case $(manager_name) in
+	kv_value "$CONTRACT" manager || VALUE=none
+	case $VALUE in
 		none) "none_$manager_function_" "$@" ;;
 		process) "process_$manager_function_" "$@" ;;
 		systemd) "systemd_$manager_function_" "$@" ;;
@@ -30,7 +48,7 @@ manager_restart() { # stop and start; returns before it is ready
 }
 
 manager_main_pid() { # print the pid of the live main process, 1 when there is none; of several masters the newest
-	if [ "$(strategy_name)" = signal ]; then signal_main_pid; else manager_call main_pid; fi
+	if strategy_is signal; then signal_main_pid; else manager_call main_pid; fi
 }
 
 manager_is_active() { # 0 when it runs and said that it is ready
@@ -100,7 +118,7 @@ end_told() { # print how many of TRIAL/killed the evidence of the switch tells a
 }
 
 end_killed() { # [SINCE]: print, with a blank before each, what was killed in this trial and no evidence tells yet: by us, or since that second of the clock by systemd. The notes stay: who is interrupted before its evidence is written tells them again
-	[ -z "${1-}" ] || [ "$(manager_name)" != systemd ] || systemd_note_killed "$1"
+	[ -z "${1-}" ] || ! manager_is systemd || systemd_note_killed "$1"
 	[ -f "$TRIAL/killed" ] || return 0
 	tail -n "+$(($(end_told) + 1))" "$TRIAL/killed" | while read -r killed_; do printf ' %s' "$killed_"; done
 }
@@ -112,7 +130,12 @@ manager_facts() { # COMPONENT VERSION: print `active yes|no` and `pid N`; runs a
 }
 
 contract_number() { # KEY DEFAULT: print a number of the contract
-	kv_get "$CONTRACT" "$1" || echo "$2"
+	contract_value "$1" "$2"
+	echo "$VALUE"
+}
+
+contract_value() { # KEY DEFAULT: the same, into VALUE
+	kv_value "$CONTRACT" "$1" || VALUE=$2
 }
 
 children_alone() { # use in a subshell that becomes a daemon: no lock, channel or session may stay open in it

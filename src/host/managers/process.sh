@@ -11,17 +11,15 @@ process_files() { # set PID_FILE, PROCESS_FILE, PROCESS_LOG and TAKEOVER_SOCKET
 process_record() { # PID: remember this process as the one that is ours
 	process_files
 	boot_id
-	record_born_=$(process_born "$1") || return 1
-	{
-		kv_line boot-id "$BOOT_ID"
-		kv_line born "$record_born_"
-		kv_line pid "$1"
-	} | atomic_write "$PROCESS_FILE"
+	find_born "$1" || return 1
+	record_born_=$BORN
+	(write_file "$PROCESS_FILE" "boot-id $BOOT_ID${NL}born $record_born_${NL}pid $1")
 }
 
 process_is_ours() { # PID: it lives and is what we started, or was handed our pid file by what we started
 	process_files
-	ours_born_=$(process_born "$1") || return 1
+	find_born "$1" || return 1
+	ours_born_=$BORN
 	if kv_raw "$PROCESS_FILE" pid && [ "$RAW" = "$1" ]; then
 		boot_id
 		kv_raw "$PROCESS_FILE" born && [ "$RAW" = "$ours_born_" ] && kv_raw "$PROCESS_FILE" boot-id && [ "$RAW" = "$BOOT_ID" ] && return 0
@@ -57,7 +55,8 @@ process_spawn() { # [FILE]: run ROOT/current/<start> in a session of its own, wi
 	process_files
 	WHY=start-missing
 	EVIDENCE="the contract names no switch.start, or it is not executable"
-	start_=$(kv_get "$CONTRACT" switch.start) || return 1
+	kv_value "$CONTRACT" switch.start || return 1
+	start_=$VALUE
 	[ -x "$ROOT/current/$start_" ] || return 1
 	spawn_note_=${1-}
 	file_size "$PROCESS_LOG"
@@ -86,12 +85,12 @@ process_stop() { # switch.stop-signal to the main process (or what was started a
 	process_files
 	stop_pid_=$(manager_main_pid || kv_get "$PROCESS_FILE" pid || :)
 	# An old master would bring its workers back when the new one ends.
-	[ "$(strategy_name)" != signal ] || signal_end_others "$stop_pid_"
+	! strategy_is signal || signal_end_others "$stop_pid_"
 	if process_is_ours "$stop_pid_" && stop_born_=$(process_born "$stop_pid_"); then
 		end_process "$stop_pid_" "$stop_born_" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" "$(contract_number switch.stop-seconds 30)"
 	fi
 	rm -f "$PID_FILE"
-	[ "$(strategy_name)" != signal ] || { signal_end_orphans && rm -f "$PID_FILE.2" "$PID_FILE.oldbin"; }
+	! strategy_is signal || { signal_end_orphans && rm -f "$PID_FILE.2" "$PID_FILE.oldbin"; }
 }
 
 process_restart() { # stop, then start

@@ -33,7 +33,7 @@ exec_finish() { # an old process that an interrupted hand-over left behind ends
 }
 
 exec_ask() { # VERSION: what runs is asked for its successor (reuseport: one is started beside it); 1 with WHY and EVIDENCE
-	if [ "$(strategy_name)" = reuseport ]; then
+	if strategy_is reuseport; then
 		reuseport_start_beside
 		return
 	fi
@@ -42,7 +42,7 @@ exec_ask() { # VERSION: what runs is asked for its successor (reuseport: one is 
 }
 
 exec_stop() { # PID BORN SECONDS: a process of ours finishes and ends, by force after that time
-	if [ "$(strategy_name)/$(manager_name)" = reuseport/systemd ]; then
+	if strategy_is reuseport && manager_is systemd; then
 		reuseport_stop_unit "$1"
 	else
 		end_process "$1" "$2" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" "$3"
@@ -50,7 +50,8 @@ exec_stop() { # PID BORN SECONDS: a process of ours finishes and ends, by force 
 }
 
 exec_runs() { # PID VERSION BORN-AFTER: it lives, was started after that tick, and shows no other version in its exe, directory or arguments
-	runs_born_=$(process_born "$1") || return 1
+	find_born "$1" || return 1
+	runs_born_=$BORN
 	[ "$runs_born_" -ge "$3" ] || return 1
 	runs_paths_=$(exec_paths "$1")
 	while IFS= read -r runs_path_; do
@@ -82,9 +83,12 @@ clock_tick() { # print the kernel's ticks since boot, the unit of process start 
 exec_swap() { # VERSION: the main process hands over to a new one that runs VERSION, then ends; continues one that was interrupted
 	swap_file_=$TRIAL/hand-over.$1
 	if [ -f "$swap_file_" ]; then
-		swap_old_=$(kv_get "$swap_file_" pid)
-		swap_born_=$(kv_get "$swap_file_" born)
-		swap_tick_=$(kv_get "$swap_file_" tick)
+		kv_value "$swap_file_" pid
+		swap_old_=$VALUE
+		kv_value "$swap_file_" born
+		swap_born_=$VALUE
+		kv_value "$swap_file_" tick
+		swap_tick_=$VALUE
 		swap_coming_= # asked before we were killed, and on its way
 		if same_process "$swap_old_" "$swap_born_" && [ -n "$(exec_strays)" ]; then swap_coming_=yes; fi
 		# Looked at last: what gets ready between the two looks would be in neither, and be taken for the old one.
@@ -128,7 +132,8 @@ exec_settle() { # VERSION: a successor was asked for: when it is ready the old o
 }
 
 exec_wait() { # VERSION: until the main pid is another process that runs VERSION; 1 with WHY and EVIDENCE when it died, hung, or the trial was decided
-	wait_seconds_=$(contract_number switch.ready-seconds 30)
+	contract_value switch.ready-seconds 30
+	wait_seconds_=$VALUE
 	uptime_cs
 	wait_by_=$((UPTIME_CS + wait_seconds_ * 100))
 	wait_seen_=
@@ -153,7 +158,8 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 }
 
 exec_strays() { # print pids of successors that are not the main process: children of a process that we asked to hand over, started since; with reuseport what we started beside it
-	case $(strategy_name)/$(manager_name) in
+	find_names
+	case $STRATEGY/$MANAGER in
 		reuseport/systemd)
 			reuseport_strays
 			return
@@ -163,9 +169,11 @@ exec_strays() { # print pids of successors that are not the main process: childr
 	for stray_file_ in "$TRIAL"/hand-over.*; do
 		case $stray_file_ in *.seen | *.stopping | *.known) continue ;; esac
 		[ -f "$stray_file_" ] || continue
-		stray_old_=$(kv_get "$stray_file_" pid)
-		stray_tick_=$(kv_get "$stray_file_" tick)
-		if [ "$(strategy_name)" = reuseport ]; then
+		kv_value "$stray_file_" pid
+		stray_old_=$VALUE
+		kv_value "$stray_file_" tick
+		stray_tick_=$VALUE
+		if strategy_is reuseport; then
 			stray_asked_= # each noted itself
 		elif same_process "$stray_old_" "$(kv_get "$stray_file_" born)"; then
 			stray_asked_=$(cat "/proc/$stray_old_"/task/*/children 2>/dev/null || :)
@@ -175,7 +183,8 @@ exec_strays() { # print pids of successors that are not the main process: childr
 			stray_asked_=
 		fi
 		for stray_pid_ in $stray_asked_; do
-			stray_born_=$(process_born "$stray_pid_") || continue
+			find_born "$stray_pid_" || continue
+			stray_born_=$BORN
 			[ "$stray_born_" -ge "$stray_tick_" ] || continue
 			# Most start scripts end in exec: from then on its pid alone tells, so who was seen once is remembered.
 			! grep -qxF "$stray_pid_ $stray_born_" "$stray_file_.seen" 2>/dev/null || continue
@@ -208,7 +217,7 @@ exec_name() { # PID: print what tells its arguments from others
 }
 
 exec_orphans() { # print pids of processes that carry our pid file in their environment (manager process: systemd ends such ones itself)
-	[ "$(manager_name)" = process ] || return 0
+	manager_is process || return 0
 	process_files
 	for orphan_ in /proc/[0-9]*; do
 		! { tr '\0' '\n' <"$orphan_/environ"; } 2>/dev/null | grep -qxF "CUTOVER_PID_FILE=$PID_FILE" || echo "${orphan_#/proc/}"
@@ -217,7 +226,8 @@ exec_orphans() { # print pids of processes that carry our pid file in their envi
 
 exec_serves_elsewhere() { # VERSION TICK: a process born since then works in that version's directory: a successor that forked, as daemons do
 	for elsewhere_ in /proc/[0-9]*; do
-		elsewhere_born_=$(process_born "${elsewhere_#/proc/}") || continue
+		find_born "${elsewhere_#/proc/}" || continue
+		elsewhere_born_=$BORN
 		[ "$elsewhere_born_" -ge "$2" ] || continue
 		for elsewhere_path_ in "$(readlink "$elsewhere_/exe" 2>/dev/null || :)" "$(readlink "$elsewhere_/cwd" 2>/dev/null || :)"; do
 			case $elsewhere_path_ in "$ROOT/versions/$1" | "$ROOT/versions/$1/"*) return 0 ;; esac
@@ -227,11 +237,12 @@ exec_serves_elsewhere() { # VERSION TICK: a process born since then works in tha
 }
 
 exec_end_strays() { # end successors that never got ready: one that comes late would serve beside the version we chose
-	[ "$(strategy_name)/$(manager_name)" != reuseport/systemd ] || reuseport_end_coming
+	! { strategy_is reuseport && manager_is systemd; } || reuseport_end_coming
 	for end_stray_ in $(exec_strays); do
-		end_stray_born_=$(process_born "$end_stray_") || continue
+		find_born "$end_stray_" || continue
+		end_stray_born_=$BORN
 		# It may get ready at this very moment and hold requests: it is asked first.
-		if [ "$(strategy_name)" = takeover ]; then
+		if strategy_is takeover; then
 			takeover_end_stray "$end_stray_" "$end_stray_born_"
 		elif [ "$end_stray_" != "$(manager_main_pid || :)" ]; then
 			exec_stop "$end_stray_" "$end_stray_born_" 1
@@ -242,10 +253,12 @@ exec_end_strays() { # end successors that never got ready: one that comes late w
 exec_end_old() { # [FILE]: the process that handed over stops accepting, finishes what it has and ends; KILL after switch.stop-seconds. 1 with WHY and EVIDENCE when it serves again (takeover)
 	end_file_=${1:-$TRIAL/hand-over.$TO}
 	[ -f "$end_file_" ] || return 0
-	end_old_=$(kv_get "$end_file_" pid)
-	end_born_=$(kv_get "$end_file_" born)
+	kv_value "$end_file_" pid
+	end_old_=$VALUE
+	kv_value "$end_file_" born
+	end_born_=$VALUE
 	[ "$end_old_" != "$(manager_main_pid || :)" ] || return 0
-	[ "$(strategy_name)" != takeover ] || takeover_wait_end "$end_old_" "$end_born_" || return 1
+	! strategy_is takeover || takeover_wait_end "$end_old_" "$end_born_" || return 1
 	echo stopping >"$end_file_.stopping" 2>/dev/null || :
 	exec_stop "$end_old_" "$end_born_" "$(contract_number switch.stop-seconds 30)"
 }
@@ -253,17 +266,20 @@ exec_end_old() { # [FILE]: the process that handed over stops accepting, finishe
 exec_keep_old() { # way back from a hand-over that stopped half way: the old process was never asked to stop, so it stays and the new one goes
 	keep_file_=$TRIAL/hand-over.$TO
 	[ -f "$keep_file_" ] && [ ! -f "$keep_file_.stopping" ] || return 1
-	keep_pid_=$(kv_get "$keep_file_" pid)
-	keep_born_=$(kv_get "$keep_file_" born)
+	kv_value "$keep_file_" pid
+	keep_pid_=$VALUE
+	kv_value "$keep_file_" born
+	keep_born_=$VALUE
 	same_process "$keep_pid_" "$keep_born_" || return 1
 	exec_end_strays
 	keep_new_=$(manager_main_pid || :)
-	case $(strategy_name)/$(manager_name) in
+	find_names
+	case $STRATEGY/$MANAGER in
 		*/process | reuseport/*) ;;
 		*) [ "$keep_new_" = "$keep_pid_" ] || return 1 ;;
 	esac
 	[ "$keep_new_" != "$keep_pid_" ] || return 0
-	[ "$(manager_name)" != process ] || exec_name_main "$keep_pid_" || return 1
+	! manager_is process || exec_name_main "$keep_pid_" || return 1
 	if [ -n "$keep_new_" ] && keep_new_born_=$(process_born "$keep_new_"); then
 		exec_stop "$keep_new_" "$keep_new_born_" "$(contract_number switch.stop-seconds 30)"
 	fi
@@ -275,6 +291,6 @@ exec_name_main() { # PID: the pid file names this process again (manager process
 }
 
 exec_put_back() { # PID BORN: a successor that wrote its pid and died gives the pid file back to the one that still serves
-	[ "$(manager_name)" = process ] && same_process "$1" "$2" || return 0
+	manager_is process && same_process "$1" "$2" || return 0
 	manager_main_pid >/dev/null || exec_name_main "$1" || :
 }

@@ -29,7 +29,8 @@ reload_finish() { # nothing is left over
 }
 
 reload_understands() { # PID: it handles the signal; 1 with WHY and EVIDENCE
-	understands_=$(kv_get "$CONTRACT" switch.reload-signal || echo HUP)
+	kv_value "$CONTRACT" switch.reload-signal || VALUE=HUP
+	understands_=$VALUE
 	WHY=cannot-hand-over EVIDENCE="the running pid $1 does not handle $understands_, which strategy reload sends it"
 	catches "$1" "$understands_"
 }
@@ -44,8 +45,10 @@ reload_to() { # VERSION: the main process is asked until it shows that it runs V
 	reload_understands "$reload_main_" || return 1
 	if [ "$(kv_get "$reload_file_" pid || :)" = "$reload_main_" ] && [ "$(kv_get "$reload_file_" born || :)" = "$reload_born_" ]; then
 		# Interrupted: perhaps all is done. What started before we asked is told from the rest by the first time.
-		reload_tick_=$(kv_get "$reload_file_" tick)
-		reload_workers_=$(kv_get "$reload_file_" workers)
+		kv_value "$reload_file_" tick
+		reload_tick_=$VALUE
+		kv_value "$reload_file_" workers
+		reload_workers_=$VALUE
 		if reload_shows "$1" && reload_quiet; then return 0; fi
 	else
 		reload_tick_=$(clock_tick)
@@ -68,7 +71,8 @@ reload_remember() { # PID BORN: that it is asked now
 }
 
 reload_wait() { # VERSION: until the new code shows; 1 with WHY and EVIDENCE when the main process ended, nothing changed in time, or the trial was decided
-	wait_seconds_=$(contract_number switch.ready-seconds 30)
+	contract_value switch.ready-seconds 30
+	wait_seconds_=$VALUE
 	uptime_cs
 	wait_by_=$((UPTIME_CS + wait_seconds_ * 100))
 	until reload_shows "$1"; do
@@ -106,7 +110,8 @@ reload_quiet() { # the workers from before accept no more; 1 with WHY and EVIDEN
 
 reload_old_workers() { # print the main process's children that were born before we asked
 	for old_pid_ in $(children_of "$reload_main_"); do
-		old_born_=$(process_born "$old_pid_") || continue
+		find_born "$old_pid_" || continue
+		old_born_=$BORN
 		[ "$old_born_" -ge "$reload_tick_" ] || echo "$old_pid_"
 	done
 }

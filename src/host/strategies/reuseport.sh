@@ -43,7 +43,7 @@ reuseport_finish() { # an old process that an interrupted hand-over left behind 
 
 reuseport_start_beside() { # start what current names beside the process that runs; 1 with WHY and EVIDENCE
 	rm -f "$swap_file_.seen"
-	if [ "$(manager_name)" = process ]; then
+	if manager_is process; then
 		process_spawn "$swap_file_.seen" || return 1
 		return 0
 	fi
@@ -99,7 +99,8 @@ reuseport_end_coming() { # stop the instance that starts beside the one that ser
 reuseport_stop_unit() { # PID: stop the instance whose main process that is: one that were only killed would be started again
 	for stop_unit_ in $(systemd_instances); do
 		[ "$(systemd_ask show -p MainPID --value "$stop_unit_")" = "$1" ] || continue
-		stop_seconds_=$(contract_number switch.stop-seconds 30)
+		contract_value switch.stop-seconds 30
+		stop_seconds_=$VALUE
 		if ! timeout -k 2 "$stop_seconds_" systemctl --no-ask-password stop "$stop_unit_" </dev/null >/dev/null 2>&1 3>&- 6>&- 7>&- 8>&- 9>&-; then
 			end_note_killed "$1" "$stop_seconds_"
 			systemd_call kill --signal=KILL "$stop_unit_" || :
@@ -108,7 +109,7 @@ reuseport_stop_unit() { # PID: stop the instance whose main process that is: one
 }
 
 reuseport_end_others() { # no second instance stays, also none that systemd started again while both ran
-	[ "$(manager_name)" = systemd ] || return 0
+	manager_is systemd || return 0
 	others_unit_=$(reuseport_other) || reuseport_unanswered || return 1
 	case $(reuseport_state "$others_unit_") in
 		inactive | failed) ;;

@@ -53,13 +53,17 @@ signal_finish() { # the old master ends; it must not be the one that serves
 signal_asked() { # VERSION: 0 when a master was asked to hand over to it; sets ASKED, ASKED_BORN and ASKED_TICK
 	ASKED_FILE=$TRIAL/hand-over.$1
 	[ -f "$ASKED_FILE" ] || return 1
-	ASKED=$(kv_get "$ASKED_FILE" pid)
-	ASKED_BORN=$(kv_get "$ASKED_FILE" born)
-	ASKED_TICK=$(kv_get "$ASKED_FILE" tick)
+	kv_value "$ASKED_FILE" pid
+	ASKED=$VALUE
+	kv_value "$ASKED_FILE" born
+	ASKED_BORN=$VALUE
+	kv_value "$ASKED_FILE" tick
+	ASKED_TICK=$VALUE
 }
 
 signal_understands() { # PID: it handles the signal that asks for a successor; 1 with WHY and EVIDENCE
-	understands_=$(kv_get "$CONTRACT" switch.upgrade-signal || echo USR2)
+	kv_value "$CONTRACT" switch.upgrade-signal || VALUE=USR2
+	understands_=$VALUE
 	WHY=cannot-hand-over EVIDENCE="the running pid $1 does not handle $understands_, which strategy signal sends it"
 	catches "$1" "$understands_"
 }
@@ -124,13 +128,15 @@ signal_successor() { # VERSION: 0 when the main process is a new master that run
 signal_booting() { # print children of the asked master that were born since and do not accept: its successor, before it says so in its pid file
 	same_process "$ASKED" "$ASKED_BORN" || return 0
 	for booting_pid_ in $(signal_workers "$ASKED"); do
-		booting_born_=$(process_born "$booting_pid_") || continue
+		find_born "$booting_pid_" || continue
+		booting_born_=$BORN
 		[ "$booting_born_" -lt "$ASKED_TICK" ] || accepts "$booting_pid_" || echo "$booting_pid_"
 	done
 }
 
 signal_wait() { # VERSION: until a new master runs it and its workers accept; 1 with WHY and EVIDENCE when it died, hung, or the trial was decided
-	wait_seconds_=$(contract_number switch.ready-seconds 30)
+	contract_value switch.ready-seconds 30
+	wait_seconds_=$VALUE
 	uptime_cs
 	wait_by_=$((UPTIME_CS + wait_seconds_ * 100))
 	wait_seen_=$UPTIME_CS

@@ -13,7 +13,7 @@ takeover_prepare() { # what runs was started with a socket that only its user ca
 }
 
 takeover_problem() { # print why connections cannot be handed over here; nothing when they can, or when nothing runs yet
-	if [ "$(manager_name)" = process ]; then
+	if manager_is process; then
 		process_files
 		takeover_path_problem "$TAKEOVER_SOCKET"
 	fi
@@ -55,7 +55,8 @@ takeover_way_back() { # what still serves stays; else the new one hands everythi
 	back_file_=$TRIAL/hand-over.$TO
 	exec_end_strays
 	if [ -f "$back_file_" ]; then
-		back_pid_=$(kv_get "$back_file_" pid)
+		kv_value "$back_file_" pid
+		back_pid_=$VALUE
 		if same_process "$back_pid_" "$(kv_get "$back_file_" born)" && [ "$(manager_main_pid || :)" = "$back_pid_" ]; then return 0; fi
 		# It let go, or it would be the main process; one that comes back to life in between is that again.
 		exec_end_old "$back_file_" || return 0

@@ -38,7 +38,7 @@ units_problem() { # FROM: print why the contract's strategy cannot bring its uni
 		set -- "$1" "manager $problem_was_ becomes $(manager_name)"
 	elif [ "$problem_was_" = systemd ] && [ -n "$problem_gone_$problem_new_" ]; then
 		set -- "$1" "its units are not those of $1 (only there: ${problem_gone_:-none }, only now: ${problem_new_:-none })"
-	elif ! strategy_is socket && [ "$(kv_list "$UNITS_CONTRACT" unit | head -n 1)" != "$(kv_list "$CONTRACT" unit | head -n 1)" ] && [ "$problem_was_" = systemd ]; then
+	elif [ "$problem_was_" = systemd ] && ! strategy_is socket && [ "$(kv_list "$UNITS_CONTRACT" unit | head -n 1)" != "$(kv_list "$CONTRACT" unit | head -n 1)" ]; then
 		set -- "$1" "its first unit is not that of $1"
 	else
 		return 0
@@ -61,6 +61,7 @@ units_stop() { # VERSION: what keeps that version running and the contract does 
 		CONTRACT=$stop_contract_
 		return "$stop_said_"
 	fi
+	[ "$stop_was_" = systemd ] || return 0
 	# shellcheck disable=SC2046 # unit names have no blanks
 	systemd_end "$(kv_get "$UNITS_CONTRACT" switch.stop-seconds || echo 30)" $(units_only "$UNITS_CONTRACT" "$CONTRACT")
 }

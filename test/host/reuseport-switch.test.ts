@@ -178,7 +178,7 @@ for (const shell of shellsOrOne("busybox ash")) {
     test(`${name}: P7: while systemd does not say which instance serves, none is stopped`, () =>
       withPartsHost(shell, async (host) => {
         const silent = `CONTRACT=/dev/null
-          manager_name() { echo systemd; }
+          manager_is() { [ "$1" = systemd ]; }
           kv_list() { echo web@.service; }
           systemd_ask() { return 124; }
           systemd_call() { echo "systemctl $*"; }

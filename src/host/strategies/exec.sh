@@ -38,14 +38,16 @@ exec_ask() { # VERSION: what runs is asked for its successor (reuseport: one is 
 		return
 	fi
 	for ask_child_ in $(cat "/proc/$swap_old_"/task/*/children 2>/dev/null || :); do exec_name "$ask_child_"; done >"$swap_file_.known" 2>/dev/null || :
-	kill -s "$(kv_get "$CONTRACT" switch.upgrade-signal || echo USR2)" "$swap_old_" 2>/dev/null || :
+	kv_value "$CONTRACT" switch.upgrade-signal || VALUE=USR2
+	kill -s "$VALUE" "$swap_old_" 2>/dev/null || :
 }
 
 exec_stop() { # PID BORN SECONDS: a process of ours finishes and ends, by force after that time
 	if strategy_is reuseport && manager_is systemd; then
 		reuseport_stop_unit "$1"
 	else
-		end_process "$1" "$2" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" "$3"
+		kv_value "$CONTRACT" switch.stop-signal || VALUE=TERM
+		end_process "$1" "$2" "$VALUE" "$3"
 	fi
 }
 
@@ -175,7 +177,7 @@ exec_strays() { # print pids of successors that are not the main process: childr
 		stray_tick_=$VALUE
 		if strategy_is reuseport; then
 			stray_asked_= # each noted itself
-		elif same_process "$stray_old_" "$(kv_get "$stray_file_" born)"; then
+		elif kv_value "$stray_file_" born && same_process "$stray_old_" "$VALUE"; then
 			stray_asked_=$(cat "/proc/$stray_old_"/task/*/children 2>/dev/null || :)
 		elif [ -z "$stray_main_" ]; then
 			stray_asked_=$(exec_orphans) # it died over it, and what it started is nobody's child now
@@ -200,8 +202,9 @@ exec_strays() { # print pids of successors that are not the main process: childr
 }
 
 exec_is_successor() { # PID: a child of the process that hands over (in stray_old_, stray_file_) is one: by its start path, by the version it runs, or because it calls itself what that process calls itself, which no child of it did when it was asked
-	! exec_arguments "$1" | grep -qF "$ROOT/current/$(kv_get "$CONTRACT" switch.start || echo .)" || return 0
-	same_process "$stray_old_" "$(kv_get "$stray_file_" born)" || return 0
+	kv_value "$CONTRACT" switch.start || VALUE=.
+	! exec_arguments "$1" | grep -qF "$ROOT/current/$VALUE" || return 0
+	kv_value "$stray_file_" born && same_process "$stray_old_" "$VALUE" || return 0
 	successor_paths_=$(exec_paths "$1")
 	while IFS= read -r successor_path_; do
 		case $successor_path_ in "$ROOT/versions/${stray_file_##*/hand-over.}" | "$ROOT/versions/${stray_file_##*/hand-over.}/"*) return 0 ;; esac
@@ -216,10 +219,11 @@ exec_name() { # PID: print what tells its arguments from others
 	exec_arguments "$1" | cksum
 }
 
-exec_orphans() { # print pids of processes that carry our pid file in their environment (manager process: systemd ends such ones itself)
+exec_orphans() { # print pids of processes born since stray_tick_ that carry our pid file in their environment (manager process: systemd ends such ones itself)
 	manager_is process || return 0
 	process_files
 	for orphan_ in /proc/[0-9]*; do
+		find_born "${orphan_#/proc/}" && [ "$BORN" -ge "$stray_tick_" ] || continue
 		! { tr '\0' '\n' <"$orphan_/environ"; } 2>/dev/null | grep -qxF "CUTOVER_PID_FILE=$PID_FILE" || echo "${orphan_#/proc/}"
 	done
 }
@@ -260,7 +264,8 @@ exec_end_old() { # [FILE]: the process that handed over stops accepting, finishe
 	[ "$end_old_" != "$(manager_main_pid || :)" ] || return 0
 	! strategy_is takeover || takeover_wait_end "$end_old_" "$end_born_" || return 1
 	echo stopping >"$end_file_.stopping" 2>/dev/null || :
-	exec_stop "$end_old_" "$end_born_" "$(contract_number switch.stop-seconds 30)"
+	contract_value switch.stop-seconds 30
+	exec_stop "$end_old_" "$end_born_" "$VALUE"
 }
 
 exec_keep_old() { # way back from a hand-over that stopped half way: the old process was never asked to stop, so it stays and the new one goes

@@ -14,6 +14,7 @@ import { claimsOf } from "../../../src/plan/claims.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { slicePlan } from "../../../src/plan/slice-plan.ts";
 import type { DriveInput } from "../../../src/run/drive-run.ts";
+import { replayRun } from "../../../src/run/replay.ts";
 import type { RunState } from "../../../src/run/run-state.ts";
 import { makeStatus } from "../../../src/status/make-status.ts";
 import { applyPlan } from "../../support/apply-plan.ts";
@@ -80,6 +81,38 @@ const claimed = () => {
   return blockedResult("shop", [{ by, conflict: { kind: "claimed", component: "app", hosts: ["h1"] } }]);
 };
 
+/** Its plan is not done now, whatever it holds. */
+const keptBack = (reason: string) => {
+  const came = planned(two, () => ({ outcome: "stalled", trouble: { reason, message: "" } }));
+  return { ...came, left: { ...came.left, changes: [], held: came.left.changes.map(({ host, component }) => ({ host, component, reason: "held" as const, evidence: "" })) } }; // biome-ignore format: one line
+};
+
+const silence: HostScript = {
+  loses: (host, moment, step) => host === "h1" && moment === "event" && step === "switch.1",
+};
+
+/** Another commit of a release of which an open run has spent the budget. */
+async function overBudget(): Promise<Came> {
+  const { journal, left, input } = await driven(two, { script: silence });
+  const by = { run, plan: left, claims: claimsOf(left), since: 0, unwell: new Set(["h1"]) };
+  const result = blockedResult("shop", [{ by, conflict: { kind: "budget", hosts: ["h1"], budget: 0 } }], input);
+  return { result: { ...result, plan: left }, left, input, ...(journal === undefined ? {} : { journal }) };
+}
+
+/** Its controller was stopped in the middle of the first switch. */
+async function interrupted(): Promise<Came> {
+  const input = planInput(two);
+  const plan = makePlan(input);
+  const journal = memoryJournal();
+  const stop = new AbortController();
+  const onEffect = (effect: string) => (effect.includes("switch") ? stop.abort(new Error("stopped")) : undefined);
+  const { executor } = inProcessHosts({ onEffect });
+  await assert.rejects(runController({ plan, journal, executor, epoch: 1, more: { signal: stop.signal } }), /stopped/);
+  const { state } = await replayRun(journal, run);
+  const found = { release: "shop", plan, observations: input.observations, run: { run, state } };
+  return { result: { ...found, outcome: "waiting", ...waitingFor(run, state) }, left: plan, state, journal, input };
+}
+
 interface Row {
   readonly why: string;
   readonly came: () => Came | Promise<Came>;
@@ -121,7 +154,7 @@ const rows: readonly Row[] = [
   },
   {
     why: "a host fell silent in its switch",
-    came: () => driven(two, { script: { loses: (host, moment, step) => host === "h1" && moment === "event" && step === "switch.1" } }), // biome-ignore format: one line
+    came: () => driven(two, { script: silence }),
     state: "Reconciling HostUnknown",
     code: 4,
   },
@@ -131,6 +164,25 @@ const rows: readonly Row[] = [
     state: "Reconciling Claimed",
     code: 2,
   },
+  {
+    why: "an open run of the release has spent its budget on a host that is silent",
+    came: overBudget,
+    state: "Reconciling BudgetSpent",
+    code: 4,
+  },
+  {
+    why: "the controller of a run was stopped in the middle of it",
+    came: interrupted,
+    state: "Reconciling RunOpen",
+    code: 2,
+  },
+  {
+    why: "nobody has approved its plan",
+    came: () => keptBack("ApprovalMissing"),
+    state: "Stalled ApprovalMissing",
+    code: 4,
+  },
+  { why: "this very plan failed, and waits for its next try", came: () => keptBack("backing-off"), state: "Stalled backing-off", code: 4 }, // biome-ignore format: one line
   {
     why: "all of its hosts are on hold",
     came: () => planned({ ...two, holds: { h1: "disk", h2: "disk" } }, () => ({ outcome: "stalled" })),

@@ -138,6 +138,7 @@ task_backup_undo() { # put back what that run's backup holds, once; without one 
 		fail 65 point-differs "the backup is of $(kv_get "$backup_dir_/part" point || echo no point), not of $backup_point_"
 	component_lock "$T_COMPONENT" 30 || fail 75 component-busy "somebody else works on $T_COMPONENT"
 	! backup_on_trial "$backup_run_" || fail 75 trial-open "the trial of run $backup_run_ is $BACKUP_TRIAL: take the switch back first"
+	not_committed "$backup_run_"
 	if [ -f "$backup_dir_/restored" ]; then
 		if kv_raw "$backup_dir_/restored" trial; then echo "restored by the way back"; else echo "restored already"; fi
 		return 0

@@ -44,6 +44,13 @@ task_commit_undo() { # a commit is not undone; a release that goes back is a new
 	echo "nothing to undo"
 }
 
+not_committed() { # RUN: end the task when that run has committed the component, or has decided to: no undo takes that back, nor puts old data under it
+	for by_record_ in "$T_DIR/committed" "$(trial_dir "$T_COMPONENT")/.committing/trial"; do
+		[ "$(kv_get "$by_record_" run || :)" != "$1" ] ||
+			fail 66 committed "run $1 has committed $(kv_get "$by_record_" version || kv_get "$by_record_" to): a release of the version before leads back"
+	done
+}
+
 commit_write() { # write `committed`, remember the version committed before it, raise the floor
 	kv_value "$T_DIR/committed" version || :
 	commit_before_=$VALUE

@@ -226,11 +226,7 @@ undo_found() { # 0 when the trial of this component is undo_run_'s; sets undo_st
 }
 
 undo_without() { # undo_run_ has no trial here: its switch has not begun, or was dropped before anything moved; another run's is not ours. Or it was committed, and nobody may take that for undone
-	undo_committing_=$(trial_dir "$T_COMPONENT")/.committing/trial
-	for undo_record_ in "$T_DIR/committed" "$undo_committing_"; do
-		[ "$(kv_get "$undo_record_" run || :)" != "$undo_run_" ] ||
-			fail 66 committed "run $undo_run_ has committed $(kv_get "$undo_record_" version || kv_get "$undo_record_" to): a release of the version before leads back"
-	done
+	not_committed "$undo_run_"
 	echo "nothing-to-undo"
 }
 

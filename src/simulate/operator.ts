@@ -70,10 +70,11 @@ function undoOne(
   { step, hosts }: { readonly step: Step; readonly hosts: readonly string[] },
 ): EventBody[] {
   const tasks = step.work.filter(({ host }) => hosts.includes(host)).flatMap(({ groups }) => groups.flat());
-  const task = tasks.findLast(
-    ({ id, kind, action }) =>
-      action === "do" && (kind === "hook" || kind === "backup") && state.tasks.get(id)?.state === "done",
-  );
+  const isDone = (id: string) => state.tasks.get(id)?.state === "done";
+  // Hosts put no old data back under a version that has switched, and the command says so.
+  const isUndoable = ({ host, component, kind, action }: Task) =>
+    action === "do" && (kind === "hook" || (kind === "backup" && !isDone(`${host}/${component}/switch`)));
+  const task = tasks.findLast((each) => isUndoable(each) && isDone(each.id));
   if (task === undefined) return [];
   const id = `hand.${state.added.length + 1}`;
   const work = [{ host: task.host, groups: [[undoOf(task, run)]] }];

@@ -112,6 +112,19 @@ for (const shell of shells) {
         assert.equal(await said(), "last, last");
       }));
 
+    test(`${name}: R17: old data is not put back under a version that the run has committed`, () =>
+      withPartsHost(shell, async (host) => {
+        const { say, said, must } = await twoPaths(host);
+        await must("backup", "do");
+        await must("switch", "do");
+        assert.equal((await host.task("confirm", "do", { version: "v2", session: "b" })).exitCode, 0);
+        await must("commit", "do");
+        await say("written by v2");
+        const undone = await host.task("backup", "undo", { version: "v2" });
+        assert.deepEqual([undone.exitCode, undone.reason], [66, "committed"]);
+        assert.equal(await said(), "written by v2, written by v2");
+      }));
+
     test(`${name}: R17: a run whose backup an undo put back, and that switches without saving anew, goes back to what it had saved`, () =>
       withPartsHost(shell, async (host) => {
         const { say, said, must } = await twoPaths(host);

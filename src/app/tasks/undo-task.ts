@@ -16,6 +16,7 @@ export async function undoTask(act: TaskAct, asked: AskedTask): Promise<TaskDeci
   refuseEnded(found, "undone");
   refuseAtWork(found);
   refuseUndo(found);
+  refuseUnderSwitch(found);
   const { by, reason } = act;
   const step = undoStep(found);
   const pace = isStepped(found) ? "by-hand" : "run";
@@ -35,6 +36,18 @@ function refuseUndo({ run, state, task }: FoundTask): void {
     message: `There is nothing to undo: ${why}`,
     impact: "Nothing was changed",
     remedy: `cutover task list ${run}`,
+  });
+}
+
+/** Hosts refuse to put old data back under a new version; asked all the same, the step would wait for a person as if it were taken back. */
+function refuseUnderSwitch({ state, task }: FoundTask): void {
+  const switched = `${task.host}/${task.component}/switch`;
+  if (task.kind !== "backup" || state.tasks.get(switched)?.state !== "done") return;
+  throw new CutoverError({
+    code: "trial-open",
+    message: `${task.component} on ${task.host} has switched since ${task.id} saved its data`,
+    impact: "Nothing was changed; the way back of the switch puts that data back",
+    remedy: `cutover task undo ${switched} --reason …`,
   });
 }
 

@@ -9,7 +9,7 @@ import {
   type Work,
 } from "./machine-room.ts";
 import { describePart, pointWait } from "./restore-point.ts";
-import { trialRun } from "./trial.ts";
+import { refuseCommitted, trialRun } from "./trial.ts";
 import type { BackupTruth, ComponentTruth } from "./truth.ts";
 
 export function* backup(context: TaskContext): Work {
@@ -60,6 +60,7 @@ export function* backupUndo(context: TaskContext): Work {
   try {
     const open = openTrial(component, run);
     if (open !== undefined) throw new TaskFailure(75, "trial-open", `the trial of run ${run} is ${open}`);
+    refuseCommitted(component, run);
     const now = component.backups.get(run) ?? saved;
     if (now.restored !== undefined) return now.restored === "undo" ? "restored already" : "restored by the way back";
     yield room.duration(60);

@@ -8,7 +8,7 @@ import {
   takeLock,
   type Work,
 } from "./machine-room.ts";
-import { armTrial, isWatched, revertTrial, trialRun, watchTrial } from "./trial.ts";
+import { armTrial, isWatched, refuseCommitted, revertTrial, trialRun, watchTrial } from "./trial.ts";
 import type { ComponentTruth, TrialTruth } from "./truth.ts";
 
 export function* switchTask(context: TaskContext): Work {
@@ -128,8 +128,8 @@ export function* switchUndoTask(context: TaskContext): Work {
 }
 
 /** It never began there, or was dropped before anything moved. Or it was committed, and nobody may take that for undone. */
-function withoutTrial({ committed }: ComponentTruth, run: string): string {
-  if (committed?.run === run) throw new TaskFailure(66, "committed", `run ${run} has committed ${committed.version}`);
+function withoutTrial(component: ComponentTruth, run: string): string {
+  refuseCommitted(component, run);
   return "nothing-to-undo";
 }
 

@@ -191,6 +191,11 @@ function loadContract66({ component }: TaskContext, version: string): void {
     throw new TaskFailure(66, "version-not-built", `${component.name} ${version} is not built on this host`);
 }
 
+/** No undo takes a commit back, nor puts old data under it. */
+export function refuseCommitted({ committed }: ComponentTruth, run: string): void {
+  if (committed?.run === run) throw new TaskFailure(66, "committed", `run ${run} has committed ${committed.version}`);
+}
+
 /** The run whose trial a task is about. */
 export function trialRun({ options, run }: TaskContext): string {
   return options["trial-run"] ?? run;

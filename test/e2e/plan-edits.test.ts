@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runProgram } from "../../src/lab/run-program.ts";
+import { currentOf } from "../support/current-of.ts";
 import { listenElsewhere, main, spawnServe } from "../support/spawn-serve.ts";
 import { until } from "../support/until.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
@@ -80,6 +81,5 @@ async function cutover(world: World, exitCode: number, ...args: string[]): Promi
 }
 
 async function currents(world: World): Promise<string[]> {
-  const links = world.lab.hosts.map(({ prefix, run }) => run(["readlink", `${prefix}/srv/cutover/web/current`]));
-  return (await Promise.all(links)).map(({ stdout }) => stdout.trim().replace("versions/", ""));
+  return Promise.all(world.lab.hosts.map((host) => currentOf(host, "/srv/cutover/web")));
 }

@@ -13,6 +13,7 @@ import type { JournalEvent } from "../../src/model/run-event.ts";
 import { stateOf } from "../../src/model/status.ts";
 import { openJournal } from "../../src/wiring.ts";
 import { type AnsweringServices, withAnsweringServices } from "../support/answering-services.ts";
+import { currentOf } from "../support/current-of.ts";
 import { cutoverCommand } from "../support/cutover-command.ts";
 import { until } from "../support/until.ts";
 import { type Home, withHome } from "../support/with-home.ts";
@@ -334,8 +335,7 @@ async function publishedState(world: Home): Promise<string[]> {
 
 /** What `current` of `web` names, host by host. */
 async function currents(world: Home): Promise<string[]> {
-  const links = world.lab.hosts.map(({ prefix, run }) => run(["readlink", `${prefix}/srv/cutover/web/current`]));
-  return (await Promise.all(links)).map(({ stdout }) => stdout.trim().replace("versions/", ""));
+  return Promise.all(world.lab.hosts.map((host) => currentOf(host, "/srv/cutover/web")));
 }
 
 async function journalText(world: Home): Promise<string> {

@@ -39,6 +39,7 @@ import { envelopeNamespace } from "../../src/package/envelope.ts";
 import { parseReleaseMetadata, releaseNamespace } from "../../src/package/release-metadata.ts";
 import type { JournalPort } from "../../src/ports.ts";
 import { openController, signer } from "../../src/wiring.ts";
+import { currentOf } from "../support/current-of.ts";
 import { deliveryOf, fence, mixtures, withExecutor } from "../support/hand-made-delivery.ts";
 import { snapshot } from "../support/host-session.ts";
 import { until } from "../support/until.ts";
@@ -185,9 +186,9 @@ test(
       };
       await reconciled(world, "stuck", onEvent);
       assert.match(await evidenceOf(world), /verify-failed/);
-      assert.equal(await currentOf(host), "1.0.0");
+      assert.equal(await currentOf(host, "/srv/cutover/web"), "1.0.0");
       await reconciled(world, "done");
-      assert.equal(await currentOf(host), "2.0.0");
+      assert.equal(await currentOf(host, "/srv/cutover/web"), "2.0.0");
     }),
 );
 
@@ -237,10 +238,10 @@ test(
         const { results } = await world.reconcile({ wrapJournal: lateConfirm });
         assert.equal(results[0]?.outcome, "rolled-back");
         assert.match(await evidenceOf(world), /reverted.*reason deadline/);
-        assert.equal(await currentOf(host), "1.0.0");
+        assert.equal(await currentOf(host, "/srv/cutover/web"), "1.0.0");
         // A deadline is no evidence against the version (P16): the next pass may try it again.
         await reconciled(world, "done");
-        assert.equal(await currentOf(host), "2.0.0");
+        assert.equal(await currentOf(host, "/srv/cutover/web"), "2.0.0");
       },
       { ...filesOnly, deadlineSeconds: 8 },
     ),
@@ -271,7 +272,7 @@ test(
         }),
       });
       await assert.rejects(first, { code: "lease-lost" });
-      assert.equal(await currentOf(host), "2.0.0");
+      assert.equal(await currentOf(host, "/srv/cutover/web"), "2.0.0");
       assert.match(await readFile(`${host.stateDirectory}/epoch`, "utf8"), /^holder other$/m);
       // Back again, the first finishes what it had begun and finds it done.
       const { resumed } = await world.reconcile({ takeOver: true });
@@ -281,7 +282,7 @@ test(
         resumed[0]?.state.reason,
       );
 
-      assert.equal(await currentOf(host), "2.0.0");
+      assert.equal(await currentOf(host, "/srv/cutover/web"), "2.0.0");
     }),
 );
 
@@ -315,11 +316,6 @@ async function diskOf(host: LabHost): Promise<string> {
     ...["components", "offers", "bundles", "trust"].map((name) => `${host.stateDirectory}/${name}`),
   ];
   return (await Promise.all(folders.map(snapshot))).join("\n").replaceAll(/^.*\/trust\/release_signers.*$/gm, "");
-}
-
-async function currentOf(host: LabHost): Promise<string | undefined> {
-  const ran = await host.run(["readlink", `${host.prefix}/srv/cutover/web/current`]);
-  return ran.stdout.trim().replace("versions/", "");
 }
 
 async function trialOf(host: LabHost): Promise<string> {

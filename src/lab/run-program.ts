@@ -1,5 +1,6 @@
 // Runs one program with a deadline and capped output. Everything that a lab does to this machine goes through here.
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { CutoverError, LackingError } from "../errors.ts";
 
 const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
@@ -18,7 +19,10 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** Resolves with whatever exit code; throws LackingError when there is no such program, `program-timeout` past the deadline. */
+/**
+ * Resolves with whatever exit code; throws LackingError when there is no such program, `no-directory` when there is none to run it
+ * in, `program-timeout` past the deadline.
+ */
 export function runProgram(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const { input, cwd, env, timeoutMs = 60_000 } = options;
   const [program = "", ...rest] = argv;
@@ -33,7 +37,7 @@ export function runProgram(argv: readonly string[], options: RunOptions = {}): P
     const started = performance.now();
     const stdout = collect(child.stdout);
     const stderr = collect(child.stderr);
-    child.on("error", (error: NodeJS.ErrnoException) => reject(error.code === "ENOENT" ? lacking(program) : error));
+    child.on("error", (error: NodeJS.ErrnoException) => reject(error.code === "ENOENT" ? missing(program, cwd) : error));
     child.on("close", (code, signal) => {
       if (signal === "SIGKILL" && performance.now() - started >= timeoutMs) reject(timedOut(argv, timeoutMs, stderr()));
       else resolve({ exitCode: code ?? 128 + signalNumber(signal), stdout: stdout(), stderr: stderr() });
@@ -68,7 +72,10 @@ function signalNumber(signal: NodeJS.Signals | null): number {
   return signal === "SIGKILL" ? 9 : signal === "SIGTERM" ? 15 : 1;
 }
 
-function lacking(program: string): LackingError {
+/** What spawn calls ENOENT: it says so also of the directory. */
+function missing(program: string, cwd: string | undefined): CutoverError {
+  if (cwd !== undefined && !existsSync(cwd))
+    return new CutoverError({ code: "no-directory", message: `${program} cannot be run in ${cwd}: it is not there` });
   return new LackingError(
     `${program} is not installed on this machine`,
     "npm test   # installs what labs need, as root",

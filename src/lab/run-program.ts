@@ -37,7 +37,9 @@ export function runProgram(argv: readonly string[], options: RunOptions = {}): P
     const started = performance.now();
     const stdout = collect(child.stdout);
     const stderr = collect(child.stderr);
-    child.on("error", (error: NodeJS.ErrnoException) => reject(error.code === "ENOENT" ? missing(program, cwd) : error));
+    child.on("error", (error: NodeJS.ErrnoException) =>
+      reject(error.code === "ENOENT" ? missing(program, cwd) : error),
+    );
     child.on("close", (code, signal) => {
       if (signal === "SIGKILL" && performance.now() - started >= timeoutMs) reject(timedOut(argv, timeoutMs, stderr()));
       else resolve({ exitCode: code ?? 128 + signalNumber(signal), stdout: stdout(), stderr: stderr() });

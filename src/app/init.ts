@@ -1,10 +1,11 @@
 // init: an empty directory becomes a controller's home with keys, a release repository and a working clone, ready to be used.
 import { execFile } from "node:child_process";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { CutoverError, LackingError, UsageError } from "../errors.ts";
 import type { KeyMakerPort } from "../ports.ts";
+import { gitConfigText } from "./git-config-text.ts";
 import { configText, exampleText, fleetText, ignoreText, trustText } from "./init-texts.ts";
 import { generateKeys } from "./keys.ts";
 import { generateSchemas } from "./schemas.ts";
@@ -91,11 +92,10 @@ async function makeClone(input: {
     "branch.main.merge": "refs/heads/main",
     "notes.displayRef": "refs/notes/cutover*",
   };
-  for (const [name, value] of Object.entries(settings)) await git(["-C", work, "config", name, value]);
   // A pattern, since a plain name that is not there yet would make every fetch fail.
-  for (const refspec of ["+refs/heads/*:refs/remotes/origin/*", "+refs/notes/*:refs/notes/*"]) {
-    await git(["-C", work, "config", "--add", "remote.origin.fetch", refspec]);
-  }
+  const fetched = ["+refs/heads/*:refs/remotes/origin/*", "+refs/notes/*:refs/notes/*"];
+  const refspecs = fetched.map((refspec) => ["remote.origin.fetch", refspec] as const);
+  await appendFile(join(work, ".git", "config"), gitConfigText([...Object.entries(settings), ...refspecs]));
 }
 
 async function writeDocuments(work: string, trust: string): Promise<void> {

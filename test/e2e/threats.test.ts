@@ -180,7 +180,7 @@ test(
       await reconciled(world, "done");
       await flipInCache(world);
       await world.pushWeb("2.0.0");
-      const built = `${host.prefix}/srv/cutover/web/versions/2.0.0/service.mjs`;
+      const built = `${host.prefix}/srv/cutover/web/versions/2.0.0/service.cjs`;
       const onEvent = (event: JournalEvent) => {
         if (event.kind === "step-ended" && event.step === "distribute") flip(built);
       };

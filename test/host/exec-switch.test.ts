@@ -148,7 +148,7 @@ for (const shell of shells) {
     test(`${name}: a successor that shows nothing of its start path is ended when it is late, also when the old process died over it`, () =>
       withPartsHost(shell, async (host) => {
         const contract = { "switch.start": "start", "switch.ready-seconds": "1" };
-        const start = { start: '#!/bin/sh\ncd "$(dirname "$(readlink -f "$0")")" && exec ./server.mjs\n' };
+        const start = { start: '#!/bin/sh\ncd "$(dirname "$(readlink -f "$0")")" && exec ./server.cjs\n' };
         await host.installService("v1", {}, contract, start);
         await host.installService("late", { neverReady: true }, contract, start);
         await commit(host, "v1");

@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { type Answer, makeOffer, shells, type TestHost, withHost } from "../support/host-session.ts";
 import { until } from "../support/until.ts";
 
-const service = readFileSync(new URL("../support/fixtures/upgrading-service.mjs", import.meta.url), "utf8");
+const service = readFileSync(new URL("../support/fixtures/upgrading-service.cjs", import.meta.url), "utf8");
 const freePort = (): Promise<number> =>
   new Promise((done) => {
     const probe = createServer().listen(0, "127.0.0.1", () => {
@@ -26,7 +26,7 @@ async function release(
   const contract = {
     manager: "process",
     "switch.strategy": "exec",
-    "switch.start": "server.mjs",
+    "switch.start": "server.cjs",
     "switch.ready-seconds": "10",
     "switch.stop-seconds": "5",
     "env.0": `PORT=${port}`,
@@ -41,7 +41,7 @@ async function release(
   };
   const entries = [
     { path: "behaviour.json", content: JSON.stringify({ version }) },
-    { path: "server.mjs", content: `#!${process.execPath}\n${service}`, mode: 0o755 },
+    { path: "server.cjs", content: `#!${process.execPath}\n${service}`, mode: 0o755 },
   ];
   const offer = makeOffer(host, {
     version,

@@ -12,7 +12,7 @@ import { readHostScript } from "../../src/host/join-host-script.ts";
 import { busyBoxOnly } from "./busybox-only.ts";
 import { endProcesses } from "./live-processes.ts";
 
-const service = fileURLToPath(new URL("fixtures/upgrading-service.mjs", import.meta.url));
+const service = fileURLToPath(new URL("fixtures/upgrading-service.cjs", import.meta.url));
 /** The whole host.sh with two more words: `task KIND ACTION` runs one task, `call FUNCTION …` one function. */
 export function hostScriptWithTasks(): string {
   const more = `check_contract() { :; } # signatures are tested where there are some
@@ -207,7 +207,7 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
         contract: {
           manager: "process",
           "switch.strategy": "exec",
-          "switch.start": "server.mjs",
+          "switch.start": "server.cjs",
           "switch.ready-seconds": "10",
           "switch.stop-seconds": "5",
           "env.0": `PORT=${port}`,
@@ -216,7 +216,7 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
         tree: {
           ...tree,
           "behaviour.json": JSON.stringify({ version, ...behaviour }),
-          "server.mjs": `#!${process.execPath}\n${await readFile(service, "utf8")}`,
+          "server.cjs": `#!${process.execPath}\n${await readFile(service, "utf8")}`,
         },
       });
     },

@@ -6,7 +6,7 @@ import type { Lab, LabHost } from "../../src/lab/lab.ts";
 import { freePort } from "../../src/lab/loopback-lab.ts";
 import { type Contract, type Home, withHome } from "./with-home.ts";
 
-/** How a version of the fixture service behaves; see fixtures/upgrading-service.mjs. */
+/** How a version of the fixture service behaves; see fixtures/upgrading-service.cjs. */
 export interface Behaviour {
   readonly failEvery?: number;
   readonly crashBeforeReady?: boolean;
@@ -29,7 +29,7 @@ export interface World extends Home {
 
 /** Every lab has the same loopback addresses, and test files run side by side: each takes a port of its own. */
 export const webPort = await freePort([1, 2, 3, 4, 5, 6, 7, 8].map((number) => `127.0.1.${number}`));
-const fixture = fileURLToPath(new URL("./fixtures/upgrading-service.mjs", import.meta.url));
+const fixture = fileURLToPath(new URL("./fixtures/upgrading-service.cjs", import.meta.url));
 
 /** Component overrides reach the contract of every version that the test publishes. */
 export async function withWorld<T>(
@@ -62,12 +62,12 @@ function makeWorld(home: Home, contract: Contract): World {
     async publishWeb(version, behaviour = {}, { tree: files = {} } = {}) {
       const tree = join(home.directory, "trees", version);
       await mkdir(join(tree, "bin"), { recursive: true });
-      await cp(fixture, join(tree, "service.mjs"));
+      await cp(fixture, join(tree, "service.cjs"));
       await writeFile(join(tree, "behaviour.json"), JSON.stringify({ version, ...behaviour }));
       // A host of the loopback lab has this machine's Node; `cd -P` keeps a process in the version it was started from.
       await writeFile(
         join(tree, "bin", "start"),
-        `#!/bin/sh\ncd -P "$(dirname "$0")/.." || exit 70\nexec '${process.execPath}' ./service.mjs\n`,
+        `#!/bin/sh\ncd -P "$(dirname "$0")/.." || exit 70\nexec '${process.execPath}' ./service.cjs\n`,
         { mode: 0o755 },
       );
       for (const [name, bytes] of Object.entries(files)) await writeFile(join(tree, name), bytes);

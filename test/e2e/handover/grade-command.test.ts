@@ -2,7 +2,7 @@
 // promises more than its strategy can give.
 import assert from "node:assert/strict";
 import { access, copyFile, cp, mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { initRelease } from "../../../src/app/init.ts";
@@ -58,15 +58,16 @@ function web(port: number, fields: Readonly<Record<string, unknown>>): unknown {
   };
 }
 
-/** The fixture of that name as `service.mjs`, and what starts it. */
+/** The fixture of that name as `service`, and what starts it. */
 async function layNodeService({ directory }: Tree, fixture: string): Promise<void> {
-  await cp(pathOf(`test/support/fixtures/${fixture}`), join(directory, "service.mjs"));
-  const start = `#!/bin/sh\ncd -P "$(dirname "$0")/.." || exit 70\nexec '${process.execPath}' ./service.mjs\n`;
+  const service = `service${extname(fixture)}`;
+  await cp(pathOf(`test/support/fixtures/${fixture}`), join(directory, service));
+  const start = `#!/bin/sh\ncd -P "$(dirname "$0")/.." || exit 70\nexec '${process.execPath}' ./${service}\n`;
   await writeFile(join(directory, "bin", "start"), start, { mode: 0o755 });
 }
 
 async function buildPlain(tree: Tree): Promise<void> {
-  await layNodeService(tree, "upgrading-service.mjs");
+  await layNodeService(tree, "upgrading-service.cjs");
   await writeFile(join(tree.directory, "behaviour.json"), JSON.stringify({ version: tree.version }));
 }
 

@@ -84,6 +84,12 @@ same_process() { # PID BORN: 0 while that very process lives; a reused pid is an
 	[ "$BORN" = "$same_born_" ]
 }
 
+clock_tick() { # print the kernel's ticks since boot, the unit of process start times
+	tick_hz_=$(getconf CLK_TCK 2>/dev/null) || tick_hz_=100
+	uptime_cs
+	echo "$((UPTIME_CS * tick_hz_ / 100))"
+}
+
 end_process() { # PID BORN SIGNAL SECONDS: ask it to end, wait, then KILL; returns when it is gone, or 10 s after a KILL that the kernel holds up
 	same_process "$1" "$2" || return 0
 	kill -s "$3" "$1" 2>/dev/null || :

@@ -76,12 +76,6 @@ exec_arguments() { # PID: print its arguments, one a line, at most 64 KiB; nothi
 	{ head -c 65536 "/proc/$1/cmdline" | tr '\0' '\n'; } 2>/dev/null || :
 }
 
-clock_tick() { # print the kernel's ticks since boot, the unit of process start times
-	tick_hz_=$(getconf CLK_TCK 2>/dev/null) || tick_hz_=100
-	uptime_cs
-	echo "$((UPTIME_CS * tick_hz_ / 100))"
-}
-
 exec_swap() { # VERSION: the main process hands over to a new one that runs VERSION, then ends; continues one that was interrupted
 	swap_file_=$TRIAL/hand-over.$1
 	if [ -f "$swap_file_" ]; then

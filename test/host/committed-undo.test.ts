@@ -62,6 +62,28 @@ for (const shell of shells) {
         assert.match(await undo(host, "v2", "r1"), committed("r1", "v2"));
       }));
 
+    test(`${name}: P7: an undo that looks while a commit goes from decided to written finds it`, () =>
+      withPartsHost(shell, async (host) => {
+        for (const version of ["v1", "v2"]) await host.install(version);
+        await release(host, "v1", "r0");
+        await must(host, "switch", "v2", "r1");
+        await must(host, "confirm", "v2", "r1");
+        const whole = await readFile(host.script, "utf8");
+        await writeFile(host.script, killedAt(whole, ["task_commit_do", "\tcommit_write"]));
+        assert.equal((await host.task("commit", "do", { version: "v2", run: "r1" })).exitCode, 137);
+        // Another process ends that commit between the two looks.
+        const between = whole.replace(
+          /(\nnot_committed\(\) \{[\s\S]*?)(\n\tdone\n)/,
+          (_, looks, end) => `${looks}\n\t\t(task_commit_do) >/dev/null${end}`,
+        );
+        assert.notEqual(between, whole);
+        await writeFile(host.script, between);
+        assert.match(await undo(host, "v2", "r1"), committed("r1", "v2"));
+        await writeFile(host.script, whole);
+        await must(host, "commit", "v2", "r1");
+        assert.match(await undo(host, "v2", "r1"), committed("r1", "v2"));
+      }));
+
     test(`${name}: P10: an undo that a commit outruns fails; one of a trial that its own switch drops has nothing to undo`, () =>
       withPartsHost(shell, async (host) => {
         for (const version of ["v1", "v2"]) await host.install(version);

@@ -1,4 +1,4 @@
-// R18: a real RabbitMQ consumer through switches forward, back and taken back, under load: no job is lost, each has its effect once,
+// R18: a real RabbitMQ consumer through switches forward and taken back, under load: no job is lost, each has its effect once,
 // what is given back comes again, and what the worker has in memory goes from process to process.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -29,7 +29,7 @@ const allDoneWithinMs = 120_000;
 
 test("R18: a queue consumer is switched under load", { skip }, (t) =>
   withRabbitMq(async (broker) => {
-    await t.test("forward, back and taken back: no job lost, none with two effects, memory handed on", () =>
+    await t.test("forward and taken back: no job lost, none with two effects, memory handed on", () =>
       throughSwitches(broker),
     );
     await t.test("P6: hand-overs that are killed half way and called again lose neither jobs nor memory", () =>
@@ -62,11 +62,10 @@ async function throughSwitches(broker: RabbitMq): Promise<void> {
       // Four threads do at most 40 a second: some always wait in the queue, and some are given back at every switch.
       const first = publishJobs(broker, { prefix: "a", burst: 200, perSecond: 40, ms: 100 });
       await first.burst;
+      // A release of the older version while the worker lives is in the row python-worker-restart, at every push.
       for (const [version, outcome] of [
         ["2.0.0", "done"],
-        ["1.0.0", "done"],
         ["2.0.1-sick", "rolled-back"],
-        ["2.0.0", "done"],
       ] as const) {
         const before = await workerTotals(place.statusPort);
         const events = await release(home, version, outcome);
@@ -79,7 +78,7 @@ async function throughSwitches(broker: RabbitMq): Promise<void> {
       assert.deepEqual(await bookedJobs(state), { rows: sent, jobs: sent, versions: ["1.0.0", "2.0.0"] });
       const totals = await workerTotals(place.statusPort);
       assert.ok(totals);
-      assert.deepEqual([totals.done, totals.repeated], [sent, 0], "counted in memory over five processes");
+      assert.deepEqual([totals.done, totals.repeated], [sent, 0], "counted in memory over four processes");
       assert.ok(totals.requeued > 0, "under load a worker gives back what it has not begun");
       assert.ok(totals.redelivered >= totals.requeued, "and it came again");
 

@@ -26,9 +26,25 @@ backup_is_over() { # what this run saved was put back, by an undo or by the way 
 	[ -z "$backup_point_" ] && [ -f "$backup_dir_/restored" ] && ! backup_on_trial "$T_RUN"
 }
 
+backup_find() { # RUN: set backup_dir_. What was moved aside for a successor that a kill kept from coming is that run's backup again
+	backup_dir_=$T_DIR/backups/$1
+	if [ ! -d "$backup_dir_" ] && [ -d "$T_DIR/backups/.gone.$1" ]; then
+		mv -T "$T_DIR/backups/.gone.$1" "$backup_dir_" && sync_dir "$T_DIR/backups" || fail 74 cannot-write "cannot replace $backup_dir_"
+	fi
+}
+
+backup_adopt() { # RUN: a host.sh of before, which went the way back of that run's trial, marked the trial alone. What was saved after that trial is not meant
+	adopt_dir_=$(trial_dir "$T_COMPONENT")/reverted
+	[ -d "$backup_dir_" ] && [ ! -f "$backup_dir_/restored" ] && [ -f "$adopt_dir_/restored" ] || return 0
+	[ "$(kv_get "$adopt_dir_/trial" run || :)" = "$1" ] || return 0
+	adopt_id_=$(kv_get "$adopt_dir_/trial" id) || return 0
+	[ "$(kv_get "$backup_dir_/part" after-trial || :)" = "$adopt_id_" ] || backup_mark trial "$adopt_id_" || fail 74 "$WHY" "$EVIDENCE"
+}
+
 task_backup_do() { # save to backups/RUN; done before, done now. For another restore point of the run it is taken anew, as long as nothing of it has switched
 	load_contract "$T_COMPONENT" "$T_VERSION"
-	backup_dir_=$T_DIR/backups/$T_RUN
+	backup_find "$T_RUN"
+	backup_adopt "$T_RUN"
 	backup_point_=$(task_option point '')
 	if [ -d "$backup_dir_" ] && ! backup_is_over && { [ -z "$backup_point_" ] || [ "$(kv_get "$backup_dir_/part" point || :)" = "$backup_point_" ]; }; then
 		echo "already"
@@ -104,6 +120,7 @@ backup_describe() { # write `part`: which contract puts it back, and of a restor
 	if [ -n "$backup_point_" ]; then
 		point_describe
 	else
+		[ "$(trial_get "$T_COMPONENT" run || :)" != "$T_RUN" ] || kv_add after-trial "$(trial_get "$T_COMPONENT" id || :)"
 		kv_add contract "$T_VERSION"
 		# Of the backup in whose place this comes, which was put back.
 		kv_add gone-point "$(kv_get "$backup_dir_/part" point || kv_get "$backup_dir_/part" gone-point || :)"
@@ -124,7 +141,7 @@ backup_keep() { # the complete copy becomes backups/RUN, in place of one of an e
 task_backup_undo() { # put back what that run's backup holds, once; without one there is nothing to do. One that was killed begins again, until `restored` says that all of it is back
 	load_contract "$T_COMPONENT" "$T_VERSION"
 	backup_run_=$(trial_run_option)
-	backup_dir_=$T_DIR/backups/$backup_run_
+	backup_find "$backup_run_"
 	if [ ! -d "$backup_dir_" ]; then
 		echo "nothing-to-undo"
 		return 0
@@ -139,6 +156,7 @@ task_backup_undo() { # put back what that run's backup holds, once; without one 
 	component_lock "$T_COMPONENT" 30 || fail 75 component-busy "somebody else works on $T_COMPONENT"
 	! backup_on_trial "$backup_run_" || fail 75 trial-open "the trial of run $backup_run_ is $BACKUP_TRIAL: take the switch back first"
 	not_committed "$backup_run_"
+	backup_adopt "$backup_run_"
 	if [ -f "$backup_dir_/restored" ]; then
 		if kv_raw "$backup_dir_/restored" trial; then echo "restored by the way back"; else echo "restored already"; fi
 		return 0

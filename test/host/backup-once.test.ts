@@ -56,6 +56,19 @@ async function twoPaths(host: PartsHost) {
   return { say, said, must, whole: await readFile(host.script, "utf8") };
 }
 
+/** Restore point p1 was taken, and put back by the way back of the switch; since then more was written. */
+async function pointIsBack(host: PartsHost) {
+  const parts = await twoPaths(host);
+  const { say, must } = parts;
+  const point = { options: { point: "r1.p1" } };
+  await must("backup", "do", point);
+  await must("switch", "do");
+  await say("converted");
+  await must("switch", "undo");
+  await say("written since");
+  return { ...parts, point };
+}
+
 for (const shell of shells) {
   const name = shell.join(" ");
   describe(name, { concurrency: 2 }, () => {
@@ -180,6 +193,66 @@ for (const shell of shells) {
         await must("switch", "undo");
         assert.equal(await said(), "written since, written since");
         assert.match(await must("backup", "undo"), /restored by the way back/);
+      }));
+
+    test(`${name}: R17: a restore point that was put back before its run saved anew counts as put back`, () =>
+      withPartsHost(shell, async (host) => {
+        const { said, must, point } = await pointIsBack(host);
+        for (const _ of ["saved anew", "and once more"]) {
+          assert.match(await must("backup", "do"), /paths=2/);
+          assert.match(await must("backup", "undo", point), /restored already/);
+          assert.match(await must("backup", "undo"), /restored=2/);
+        }
+        const other = await host.task("backup", "undo", { version: "v2", options: { point: "r1.p2" } });
+        assert.deepEqual([other.exitCode, other.reason], [65, "point-differs"]);
+        assert.equal(await said(), "written since, written since");
+      }));
+
+    test(`${name}: R17, P6: a backup that was killed in the middle of replacing an earlier one does not forget what that was`, () =>
+      withPartsHost(shell, async (host) => {
+        const { say, said, must, whole, point } = await pointIsBack(host);
+        const kill = async () => {
+          await writeFile(host.script, killedAt(whole, ["backup_keep", '\tmv -T "$backup_new_"']));
+          assert.equal((await host.task("backup", "do", { version: "v2" })).exitCode, 137);
+          await writeFile(host.script, whole);
+        };
+        await kill();
+        assert.match(await must("backup", "undo", point), /restored by the way back/, "with none in its place yet");
+        await kill();
+        assert.match(await must("backup", "do"), /paths=2/);
+        assert.match(await must("backup", "undo", point), /restored already/);
+        await say("converted");
+        assert.match(await must("backup", "undo"), /restored=2/);
+        assert.equal(await said(), "written since, written since");
+      }));
+
+    test(`${name}: R17: what a host.sh that marked only its trial has put back is not put back again, and is saved anew`, () =>
+      withPartsHost(shell, async (host) => {
+        const { say, said, must } = await twoPaths(host);
+        // An earlier host.sh kept no mark in the backup; a deadline is always gone back by the copy that armed the trial.
+        const mark = join(host.state, "components/web/backups/r1/restored");
+        await must("backup", "do");
+        await must("switch", "do");
+        await say("converted");
+        await must("switch", "undo");
+        await rm(mark);
+        await say("written since");
+        assert.match(await must("backup", "undo"), /restored by the way back/);
+        assert.equal(await said(), "written since, written since");
+        await rm(mark);
+        assert.match(await must("backup", "do"), /paths=2/);
+        assert.match(await must("backup", "do"), /already/, "that trial says nothing of what was saved after it");
+        await say("converted");
+        assert.match(await must("backup", "undo"), /restored=2/);
+        assert.equal(await said(), "written since, written since");
+        await must("backup", "do");
+        await must("switch", "do");
+        await say("converted");
+        await must("switch", "undo");
+        await rm(mark);
+        await say("more");
+        assert.match(await must("backup", "undo"), /restored by the way back/, "of a later trial of the run");
+        assert.equal(await said(), "more, more");
       }));
 
     test(`${name}: an undo of a backup waits for who works on the component`, () =>

@@ -1,6 +1,7 @@
 # Backup: the contract's backup paths, and what its backup task copies, saved before the switch and put back by undo and by every way back of a trial (R17). A path that was
-# missing is recorded as missing, and undo removes what appeared there. backups/RUN holds N, N.path and N.missing of each path, `task/` of the task, `part`: what this is, and
-# once all of it was put back `restored`: it is put back once, since what is written later is nobody's to take away. The next backup of the run takes its place.
+# missing is recorded as missing, and undo removes what appeared there. backups/RUN holds N, N.path and N.missing of each path, `task/` of the task, `part`: what this is,
+# `active` while a service that ran before it was put back has to be started on it, and once all of it was put back `restored`: it is put back once, since what is written later
+# is nobody's to take away. The next backup of the run takes its place.
 # Restore points are backups of several components at one moment, told apart by the option `point` (restore-point.sh).
 
 copy_exact() { # FROM TO: cp -a, then compare names, kinds, modes and link targets (some cp exit 0 with a wrong tree); 1 when it is not exact
@@ -158,6 +159,7 @@ task_backup_undo() { # put back what that run's backup holds, once; without one 
 	not_committed "$backup_run_"
 	backup_adopt "$backup_run_"
 	if [ -f "$backup_dir_/restored" ]; then
+		point_serve
 		if kv_raw "$backup_dir_/restored" trial; then echo "restored by the way back"; else echo "restored already"; fi
 		return 0
 	fi
@@ -166,6 +168,7 @@ task_backup_undo() { # put back what that run's backup holds, once; without one 
 	else
 		backup_put_back "$backup_dir_" || backup_not_back
 		backup_mark by "$T_RUN" || fail 74 "$WHY" "$EVIDENCE"
+		point_serve
 		echo "restored=$BACKUP_PATHS"
 	fi
 }

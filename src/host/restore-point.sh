@@ -77,26 +77,42 @@ point_contents() { # PATH: print facts and sums of all below it; what cannot be 
 	fi
 }
 
-point_put_back() { # what backup_dir_ holds. A service that runs is stopped or started anew for it
-	# By the contract of what runs, whichever version that is.
-	! read_current "$ROOT" || load_contract "$T_COMPONENT" "$CURRENT"
-	point_active_=no
-	if manager_is_active; then point_active_=yes; fi
-	point_kind_=$point_active_:other
-	! strategy_stops || point_kind_=$point_active_:restart
-	[ "$point_kind_" != yes:restart ] || manager_stop || fail 71 "$WHY" "$EVIDENCE"
+point_put_back() { # what backup_dir_ holds. A service that runs is stopped or started anew for it, and noted first: who goes on after a kill finds it stopped
+	point_contract
+	if manager_is_active && ! point_was_active; then
+		(write_file "$backup_dir_/active" "by $T_RUN") 2>/dev/null || fail 74 cannot-write "cannot write $backup_dir_/active"
+	fi
+	! point_was_active || ! strategy_stops || manager_stop || fail 71 "$WHY" "$EVIDENCE"
 	point_why_=
 	backup_put_back "$backup_dir_" || point_why_=$WHY point_evidence_=$EVIDENCE
 	[ -n "$point_why_" ] || backup_mark by "$T_RUN" || point_why_=$WHY point_evidence_=$EVIDENCE
-	# shellcheck disable=SC2034 # wait_ready looks whether it is still there
-	TRIAL=$T_DIR
-	case $point_kind_ in
-		yes:restart) manager_start && wait_ready || fail 71 "$WHY" "$EVIDENCE" ;;
-		yes:*) manager_restart && wait_ready || fail 71 "$WHY" "$EVIDENCE" ;;
-	esac
+	point_serve
 	if [ -n "$point_why_" ]; then
 		WHY=$point_why_ EVIDENCE=$point_evidence_
 		backup_not_back
 	fi
 	echo "restored=$BACKUP_PATHS"
+}
+
+point_contract() { # load that of what runs, whichever version that is
+	! read_current "$ROOT" || load_contract "$T_COMPONENT" "$CURRENT"
+}
+
+point_was_active() { # 0 while a service that ran before backup_dir_ was put back is not known to run on it
+	[ -f "$backup_dir_/active" ]
+}
+
+point_serve() { # that service runs again, started after its data was put back; ends the task when it does not
+	point_was_active || return 0
+	point_contract
+	# shellcheck disable=SC2034 # wait_ready looks whether it is still there
+	TRIAL=$T_DIR
+	if ! strategy_stops; then
+		manager_restart || fail 71 "$WHY" "$EVIDENCE"
+	elif ! manager_is_active; then
+		# Stopped first: one that a kill left half way to ready would be in the way of another.
+		manager_stop && manager_start || fail 71 "$WHY" "$EVIDENCE"
+	fi
+	wait_ready || fail 71 "$WHY" "$EVIDENCE"
+	rm -f "$backup_dir_/active"
 }

@@ -84,14 +84,20 @@ export function isStillToRun(state: RunState, step: Step, host: string): boolean
     state.outcome === undefined &&
     isInForce(state, step, host) &&
     state.startedSteps.has(step.id) &&
-    !state.leftOut.has(host) &&
+    // An operator may ask for a task also where the run goes on without the host.
+    (!state.leftOut.has(host) || isAdded(state, step)) &&
     !state.hosts.has(place) &&
     (!isBudgetSpent(state, step) || state.submitted.has(place))
   );
 }
 
-function isInForce(state: RunState, { id }: Step, host: string): boolean {
-  if (state.added.some((added) => added.id === id)) return !state.endedSteps.has(id);
+function isAdded({ added }: RunState, { id }: Step): boolean {
+  return added.some((each) => each.id === id);
+}
+
+function isInForce(state: RunState, step: Step, host: string): boolean {
+  const { id } = step;
+  if (isAdded(state, step)) return !state.endedSteps.has(id);
   const here = stepsOf(state)[state.position];
   if (here === undefined || here.id === id) return here !== undefined;
   if (backOf(state, here)?.id === id || isBackOf(state, here, id)) return true;
@@ -274,7 +280,9 @@ function decideStuck(state: RunState, step: Step, reason: string): Effect {
   const back = backOf(state, step);
   if (back === undefined) return end("stuck", reason);
   if (!state.startedSteps.has(back.id)) return { kind: "start-step", step: back };
-  const open = back.work.map(({ host }) => host).filter((host) => !state.hosts.has(placeOf(back.id, host)));
+  const open = back.work
+    .map(({ host }) => host)
+    .filter((host) => !state.leftOut.has(host) && !state.hosts.has(placeOf(back.id, host)));
   if (open.length > 0) return { kind: "run-step", step: inTraffic(state, back), hosts: open };
   return end("stuck", `${reason}; kept out of traffic`);
 }

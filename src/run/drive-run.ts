@@ -26,7 +26,10 @@ export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf" |
   readonly onEvent: (event: JournalEvent) => void;
   /** How far it drives: to the run's end, unless said otherwise. */
   readonly pace?: Pace;
-  /** With `one-task`: goes on, task by task of its host, until this one has ended, well or not. */
+  /**
+   * With `one-task`: goes on, task by task of its host, until this one has ended, well or not. It ends before that when something fails,
+   * and at the latest when its step has ended on its host; it never drives a way back.
+   */
   readonly upTo?: TaskId;
 }
 
@@ -47,12 +50,15 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
   const stop = new AbortController();
   const signal = AbortSignal.any([input.signal, stop.signal]);
   const upTo = input.upTo?.split("/")[0];
-  let isTold = input.upTo === undefined;
+  const endsUpTo = endOf(input);
+  let isTold = false;
+  let heard = 0;
   const record = async (...bodies: readonly EventBody[]): Promise<void> => {
     signal.throwIfAborted();
     for (const event of await input.appender.append(...bodies)) {
       state = reduce(state, event, run);
-      isTold ||= isEndOf(event, input.upTo);
+      isTold ||= endsUpTo(event);
+      heard += 1;
       input.onEvent(event);
     }
   };
@@ -73,13 +79,15 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
     for (let effect = decide(state), waited = false; effect !== undefined; effect = decide(state)) {
       input.signal.throwIfAborted();
       if (effect.kind === "hold") return state;
+      // guard P12: whoever asked for one task asked for no way back.
+      if (upTo !== undefined && (isTold || effect.kind === "roll-back")) return state;
       if (input.pace === "by-hand" && state.added.every(({ id }) => state.endedSteps.has(id))) return state;
+      const before = heard;
       if (input.pace === "one-task" && (effect.kind === "run-step" || effect.kind === "wait")) {
-        const before = state;
         if (upTo !== undefined && !effect.hosts.includes(upTo)) return state;
         await runNextTask(driving, effect, { state, host: upTo ?? effect.hosts[0] });
         // Every further one brings the run on; one that nobody heard of would be asked again for ever.
-        if (isTold || effect.kind === "wait" || state === before) return state;
+        if (upTo === undefined || effect.kind === "wait" || heard === before) return state;
         continue;
       }
       if (effect.kind === "wait") {
@@ -88,6 +96,8 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
         await runHosts(driving, effect);
       } else {
         await perform(driving, effect);
+        // The same would be decided again, for ever.
+        if (heard === before) throw new Error(`run ${run} comes no further: ${nameOf(effect)}`);
       }
     }
     return state;
@@ -98,9 +108,22 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
   }
 }
 
-function isEndOf(event: JournalEvent, task: TaskId | undefined): boolean {
-  if (event.kind !== "task" || event.event.task !== task) return false;
-  return event.event.action === "do" && event.event.state !== "running";
+/** Which event is the last one that is driven to, with `upTo`. */
+function endOf({ upTo, state: { plan } }: DriveInput): (event: JournalEvent) => boolean {
+  const host = upTo?.split("/")[0];
+  const last = plan?.steps.find(({ work }) => work.some(({ groups }) => groups.flat().some(({ id, action }) => id === upTo && action === "do"))); // biome-ignore format: one line
+  return (event) => {
+    // guard P12: where something did not go well, whoever asked for one task looks at it before anything else is done.
+    if (event.kind === "host-ended")
+      return event.outcome !== "done" || (event.host === host && (last === undefined || event.step === last.id));
+    if (event.kind !== "task" || event.event.state === "running") return false;
+    return event.event.state === "failed" || (event.event.task === upTo && event.event.action === "do");
+  };
+}
+
+function nameOf(effect: Effect): string {
+  if (!("step" in effect)) return effect.kind;
+  return `${effect.kind} ${typeof effect.step === "string" ? effect.step : effect.step.id}`;
 }
 
 interface Driving {

@@ -146,8 +146,12 @@ function withHostEnded(state: RunState, event: EventOf<"host-ended">): RunState 
 function withTurn(state: RunState, event: EventOf<"host-reopened">): RunState {
   const { step, host, turn: number, tasks, rest } = event;
   const place = placeOf(step, host);
+  // Parts of different moments are no point: what is to be saved again on one host makes it another one.
+  const { restorePoint } = state;
+  const isPoint = tasks.length > 0 && state.plan?.steps.some(({ id, kind }) => id === step && kind === "restore-point");
   return advanced({
     ...state,
+    ...(isPoint && restorePoint !== undefined ? { restorePoint: { ...restorePoint, taken: undefined } } : {}),
     owed: owedWithout(state.owed, event),
     turns: state.turns.set(place, { number, tasks, rest }),
     hosts: state.hosts.delete(place),

@@ -6,7 +6,7 @@ import type { Step } from "../../model/plan.ts";
 import type { EventBody } from "../../model/run-event.ts";
 import type { Task } from "../../model/task.ts";
 import { leftOfStep, skippedTasks } from "../../run/left-of-step.ts";
-import { placeOf, taskKey } from "../../run/run-state.ts";
+import { placeOf, type RunState, taskKey } from "../../run/run-state.ts";
 import { isStepped, nextByHand, type TaskAct, type TaskDecision, turnOfLeft } from "./act-in-run.ts";
 import { amendment } from "./amend-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseAtWork, refuseEnded } from "./find-task.ts";
@@ -35,20 +35,34 @@ export async function retryTask(act: RetryAct, asked: AskedTask): Promise<TaskDe
 }
 
 function refuseDone({ run, step, task, state }: FoundTask, left: readonly string[]): void {
+  const moved = step.kind === "restore-point" ? firstMoved(state, step) : undefined;
   const why = state.leftOut.has(task.host)
     ? `the run goes on without ${task.host}, and the next one takes it up`
     : !state.startedSteps.has(step.id)
       ? `its step ${step.id} has not begun`
       : left.includes(taskKey(task))
-        ? undefined
+        ? moved && `the restore point is taken whole, and ${moved} has begun: it would save what that has changed`
         : "it is done; take it back first";
   if (why === undefined) return;
   throw new CutoverError({
     code: "nothing-to-retry",
     message: `${task.id} cannot be tried again: ${why}`,
     impact: "Nothing was changed",
-    remedy: `cutover task show ${run}/${task.id}`,
+    remedy:
+      moved === undefined
+        ? `cutover task show ${run}/${task.id}`
+        : `cutover task skip ${run}/${task.id} --reason …, or cutover rollback --reason …`,
   });
+}
+
+/** Steps that change what hosts run or hold. */
+const movingKinds: readonly Step["kind"][] = ["task", "switch"];
+
+/** The first step after this one that has begun to change something. */
+function firstMoved({ plan, startedSteps }: RunState, { id }: Step): string | undefined {
+  const steps = plan?.steps ?? [];
+  const later = steps.slice(steps.findIndex((step) => step.id === id) + 1);
+  return later.find((step) => movingKinds.includes(step.kind) && startedSteps.has(step.id))?.id;
 }
 
 /**

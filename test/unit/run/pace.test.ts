@@ -1,11 +1,13 @@
 // How far a run is driven: what somebody asks for by hand leaves it at the pace, and at the place, where it stood.
 import assert from "node:assert/strict";
 import test from "node:test";
+import type { EventBody } from "../../../src/model/run-event.ts";
 import { makeTask } from "../../../src/plan/host-tasks.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
+import type { Pace } from "../../../src/run/drive-run.ts";
 import { runStream } from "../../../src/run/replay.ts";
 import { memoryJournal, run, runController } from "../../support/engine.ts";
-import { inProcessHosts } from "../../support/in-process-hosts.ts";
+import { type HostScript, inProcessHosts } from "../../support/in-process-hosts.ts";
 import { planInput } from "../../support/plan-input.ts";
 
 const plan = makePlan(planInput({ components: { runtime: { hosts: ["h1", "h2"] } } }));
@@ -28,4 +30,72 @@ test("what is asked for by hand is done, and the run stays where it stood, wheth
     .slice(kept)
     .flatMap((event) => ("step" in event && typeof event.step === "string" ? event.step : []));
   assert.deepEqual([...new Set(steps)], ["by-hand.1"]);
+});
+
+/** A run that is gone on with at some pace, and what is said in it meanwhile. */
+function stepping(given = plan, script: HostScript = {}) {
+  const hosts = inProcessHosts(script);
+  const journal = memoryJournal();
+  const say = (...bodies: readonly EventBody[]) =>
+    journal.append(bodies.map((body, at) => ({ ...body, stream: runStream(run), sequence: journal.kept.length + 1 + at, at: 1 }))); // biome-ignore format: one line
+  let epoch = 0;
+  const go = (pace: Pace, more: { readonly upTo?: string } = {}) => {
+    epoch += 1;
+    return runController({ plan: given, journal, executor: hosts.executor, epoch, more: { pace, ...more } });
+  };
+  const isStarted = (step: string) => journal.kept.some((event) => event.kind === "step-started" && event.step === step); // biome-ignore format: one line
+  return { hosts, journal, say, go, isStarted };
+}
+
+const checkOn = (host: string) => {
+  const task = makeTask({ host, component: "runtime", to: "2.0.0" }, "check");
+  return { id: "by-hand.1", kind: "task", phase: "by-hand", batch: 0, soakSeconds: 0, work: [{ host, groups: [[task]] }] } as const; // biome-ignore format: one line
+};
+
+for (const pace of ["run", "one-task", "by-hand"] as const)
+  test(`a task asked for by hand on a host that the run goes on without is done, and ends, at pace ${pace} (P12)`, async () => {
+    const { journal, say, go } = stepping();
+    await go("one-task");
+    await say({ kind: "host-left-out", step: "distribute", host: "h2", reason: "silent before it switched" });
+    await say({ kind: "step-added", step: checkOn("h2"), by: "ada", reason: "it is back" });
+    const state = await go(pace);
+    assert.equal(state.hosts.get("by-hand.1/h2"), "done");
+    assert.equal(state.outcome, pace === "run" ? "stuck" : undefined);
+    const since = journal.kept.slice(journal.kept.findIndex(({ kind }) => kind === "step-added"));
+    const switched = since.filter((event) => event.kind === "task" && event.event.task === "h2/runtime/switch");
+    assert.deepEqual(switched, [], "the run still goes on without that host");
+  });
+
+test("a driver that comes no further says so, and does not spin: every loop has a bound", async () => {
+  const { go, journal } = stepping();
+  await go("one-task");
+  const appender = { append: async () => [] };
+  const executor = inProcessHosts().executor;
+  await assert.rejects(
+    runController({ plan, journal, executor, epoch: 2, more: { appender } }),
+    /run r1 comes no further: run-step distribute/,
+  );
+});
+
+test("one task that is tried again drives nothing of a way back: what fails before it leaves the run where it stands (P12)", async () => {
+  const auto = makePlan(planInput({ components: { app: { hosts: ["h1"], health: true } }, rollbackPolicy: "auto" }));
+  const { hosts, go } = stepping(auto, {
+    fails: ({ id, action }) => (id === "h1/app/switch" && action === "do" ? "task-failed" : undefined),
+  });
+  for (const _ of ["fails", "and asked again"]) {
+    const state = await go("one-task", { upTo: "h1/app/health" });
+    assert.deepEqual([state.outcome, state.hosts.get("switch.1/h1")], [undefined, "failed"]);
+    assert.equal(state.rollback, undefined, "the next step begins it");
+    assert.equal(hosts.ran.some((line) => line.endsWith(" undo")), false); // biome-ignore format: one line
+  }
+});
+
+test("one task that is tried again ends at the latest with its step on its host, also when nobody tells of the task itself (P12)", async () => {
+  const { say, go, isStarted } = stepping();
+  for (let steps = 0; !isStarted("switch.1") && steps < 9; steps += 1) await go("one-task");
+  await say({ kind: "host-reopened", step: "switch.1", host: "h1", turn: 9, tasks: [], rest: [], by: "ann", reason: "look" }); // biome-ignore format: one line
+  const state = await go("one-task", { upTo: "h1/runtime/switch" });
+  assert.equal(state.hosts.get("switch.1/h1"), "done");
+  assert.equal(state.outcome, undefined);
+  assert.equal(isStarted("confirm.1"), false);
 });

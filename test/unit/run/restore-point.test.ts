@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EventBody, JournalEvent } from "../../../src/model/run-event.ts";
 import type { Task } from "../../../src/model/task.ts";
+import { makeTask } from "../../../src/plan/host-tasks.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
+import type { DriveInput } from "../../../src/run/drive-run.ts";
 import { memoryJournal, run, runController, sleptClock } from "../../support/engine.ts";
 import { type HostScript, inProcessHosts } from "../../support/in-process-hosts.ts";
 import { planInput, treeOf, type World } from "../../support/plan-input.ts";
@@ -192,4 +194,30 @@ test("R17, R31: the run goes on without a part that a person skips; the others a
   assert.equal((await go()).outcome, "rolled-back");
   const restored = hosts.ran.filter((line) => line.includes("rollback.restore-point"));
   assert.deepEqual(restored.map((line) => line.split(" ")[3]), ["h1/database/backup"]); // biome-ignore format: one line
+});
+
+test("R17: a part that was taken back by hand is tried again as a whole new point, and nothing else is done with it (P7, P12)", async () => {
+  const { hosts, journal, events } = saving(() => 50);
+  const clock = sleptClock();
+  hosts.script = { ...hosts.script, clock: (host) => ({ uptimeCs: Math.floor((clock.now() - (started[host] ?? 0)) / 10), bootId }) }; // biome-ignore format: one line
+  const go = (more: Partial<DriveInput>) => runController({ plan, journal, executor: hosts.executor, epoch: 1, clock, more }); // biome-ignore format: one line
+  const say = (body: EventBody) => {
+    const newest = journal.kept.at(-1) ?? assert.fail();
+    return journal.append([{ ...body, stream: newest.stream, sequence: newest.sequence + 1, at: 0 }]);
+  };
+  while (events("restore-point-taken").length === 0) await go({ pace: "one-task" });
+  const task = { ...makeTask({ host: "h2", component: "cache", to: "2.0.0" }, "backup"), action: "undo" } as const;
+  const work = [{ host: "h2", groups: [[task]] }];
+  await say({ kind: "step-added", step: { id: "by-hand.1", kind: "task", phase: "prepare", batch: 0, soakSeconds: 0, work }, by: "ann", reason: "odd" }); // biome-ignore format: one line
+  const held = await go({ pace: "by-hand" });
+  assert.equal(held.tasks.get("h2/cache/backup")?.state, "undone");
+  const turn = { turn: 1, tasks: ["h2/cache/backup do"], rest: [], by: "ann", reason: "again" } as const;
+  await say({ kind: "host-reopened", step: "restore-point", host: "h2", ...turn });
+  const since = journal.kept.length;
+  const state = await go({ pace: "one-task", upTo: "h2/cache/backup" });
+  assert.equal(state.outcome, undefined);
+  assert.equal(state.tasks.get("h2/cache/backup")?.state, "done");
+  assert.deepEqual(events("restore-point-taken").map(({ point }) => point.id), [1, 2].map((each) => `${run}.p${each}`)); // biome-ignore format: one line
+  const did = journal.kept.slice(since).flatMap((event) => (event.kind === "task" && event.event.state === "done" ? event.event.task : [])); // biome-ignore format: one line
+  assert.deepEqual(did.sort(), ["h1/database/backup", "h2/cache/backup"]);
 });

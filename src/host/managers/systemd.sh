@@ -166,25 +166,44 @@ systemd_note_killed() { # SINCE: units that systemd says ended by its own KILL, 
 	done
 }
 
-systemd_status_evidence() { # state of each unit and its last log lines; in a trial those since its switch began: not those of the version before
+systemd_status_evidence() { # state of each unit and its last log lines; in a trial those since its switch began: those of the version before only when there are none, and marked
 	evidence_since_=
 	for evidence_trial_ in armed confirmed reverting; do
 		{ read -r evidence_since_ <"$(trial_dir "$T_COMPONENT")/$evidence_trial_/since-switch"; } 2>/dev/null || continue
 		break
 	done
 	is_number "$evidence_since_" || evidence_since_=
+	evidence_silent_=
 	for evidence_unit_ in $(systemd_units); do
 		systemd_ask show -p Id,ActiveState,SubState,Result,ExecMainStatus,NRestarts,MainPID "$evidence_unit_" | tr '\n' ' '
 		echo
-		evidence_lines_=$(systemd_log "$evidence_unit_" ${evidence_since_:+"--since=@$evidence_since_"})
-		# A clock that was set back since: rather too many lines than none.
-		[ -n "$evidence_lines_" ] || evidence_lines_=$(systemd_log "$evidence_unit_")
-		[ -z "$evidence_lines_" ] || printf '%s\n' "$evidence_lines_"
+		# One log for all units, and a way back may wait for this (P8).
+		[ -n "$evidence_silent_" ] || systemd_unit_log "$evidence_unit_" || {
+			evidence_silent_=yes
+			echo "its log does not answer"
+		}
 	done
 }
 
-systemd_log() { # UNIT [OPTION…]: print its last log lines
+systemd_unit_log() { # UNIT: print its lines for systemd_status_evidence; 1 when the log does not answer in time
+	log_silent_=0
+	systemd_log "$1" ${evidence_since_:+"--since=@$evidence_since_"} || log_silent_=1
+	# The new version said nothing, or the clock was set back since: rather lines of before than none.
+	if [ "$log_silent_" -eq 0 ] && [ -z "$LOG_LINES" ] && [ -n "$evidence_since_" ]; then
+		systemd_log "$1" || log_silent_=1
+		[ -z "$LOG_LINES" ] || echo "nothing logged since the switch, by this host's clock; before it:"
+	fi
+	[ -z "$LOG_LINES" ] || printf '%s\n' "$LOG_LINES"
+	return "$log_silent_"
+}
+
+systemd_log() { # UNIT [OPTION…]: its last log lines, into LOG_LINES; 1 when the log does not answer in time
 	log_unit_=$1
 	shift
-	timeout -k 1 5 journalctl --no-pager -q -o cat -n 15 "$@" -u "$log_unit_" </dev/null 2>/dev/null | tail -c 1500
+	log_rc_=0
+	# A shell may complain about NUL bytes in what a unit said.
+	{ LOG_LINES=$(timeout -k 1 5 journalctl --no-pager -q -o cat -n 15 "$@" -u "$log_unit_" </dev/null 2>/dev/null) || log_rc_=$?; } 2>/dev/null
+	[ "${#LOG_LINES}" -le 1500 ] || LOG_LINES=$(printf '%s\n' "$LOG_LINES" | tail -c 1500)
+	# What timeout says depends on whose it is.
+	case $log_rc_ in 124 | 137 | 143) return 1 ;; esac
 }

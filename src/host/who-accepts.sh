@@ -48,8 +48,8 @@ accepts() { # PID: 0 when it waits for connections on a socket on which it liste
 	find_born "$1" || return 1
 	accepts_born_=$BORN
 	[ $(($(clock_tick) - accepts_born_)) -ge "$(getconf CLK_TCK 2>/dev/null || echo 100)" ] || return 1
-	{ read -r accepts_state_ <"/proc/$1/stat"; } 2>/dev/null || return 1
-	case ${accepts_state_##*) } in S*) ;; *) return 1 ;; esac
+	find_stat "$1" || return 1
+	case $STAT_FIELDS in S*) ;; *) return 1 ;; esac
 	accepts_in_=$(cat "/proc/$1/wchan" 2>/dev/null) || accepts_in_=
 	case $accepts_in_ in
 		*select* | *sys_poll* | *schedule_timeout* | *accept*) return 0 ;;

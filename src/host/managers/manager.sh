@@ -70,12 +70,19 @@ process_born() { # PID: print its start time in clock ticks since boot; 1 when i
 find_born() { # PID: the same, into BORN
 	BORN=
 	case $1 in '' | *[!0-9]*) return 1 ;; esac
-	{ read -r born_ <"/proc/$1/stat"; } 2>/dev/null || return 1
-	born_=${born_##*) }
-	# shellcheck disable=SC2086 # the fields after the command name are words
-	set -- $born_
+	find_stat "$1" || return 1
+	# shellcheck disable=SC2086 # these fields are words
+	set -- $STAT_FIELDS
+	[ $# -ge 20 ] || return 1
 	case $1 in Z | X) return 1 ;; esac
 	BORN=${20}
+}
+
+find_stat() { # PID: what the kernel tells of it after its name, its state first, into STAT_FIELDS; 1 when it is gone. Names are anybody's and may hold line ends; no field does, so they are in the last line
+	STAT_FIELDS=
+	{ while read -r stat_line_; do STAT_FIELDS=$stat_line_; done <"/proc/$1/stat"; } 2>/dev/null || return 1
+	STAT_FIELDS=${STAT_FIELDS##*) }
+	[ -n "$STAT_FIELDS" ]
 }
 
 same_process() { # PID BORN: 0 while that very process lives; a reused pid is another one

@@ -85,8 +85,8 @@ takeover_end_stray() { # PID BORN: end a successor that has not been named. Stop
 }
 
 takeover_stopped() { # PID: it does not run: stopped, or gone
-	{ read -r stopped_ <"/proc/$1/stat"; } 2>/dev/null || return 0
-	case ${stopped_##*) } in [TtZX]*) return 0 ;; esac
+	find_stat "$1" || return 0
+	case $STAT_FIELDS in [TtZX]*) return 0 ;; esac
 	return 1
 }
 

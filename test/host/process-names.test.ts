@@ -1,0 +1,67 @@
+// Names of processes are anybody's: any user of a host may call one so that it ends a line in /proc. A shell under `set -u` that took the
+// first line for the whole ended there, whatever it was at.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { mkdir, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+
+/** Says its port once it listens, without epoll: what it sleeps in is all that tells. */
+const listener = `use IO::Socket::INET; $| = 1;
+my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1") or die;
+print $socket->sockport, "\\n"; $socket->accept;`;
+
+/** Two names that end a line, one of them so that what follows looks like the fields of another process. */
+const names = ["a\nb", "x) S 1 (\n) Z 1"];
+
+/** A process of that name runs as one of the version v1 while `body` asks about it. */
+async function beside(host: PartsHost, name: string, body: (pid: number) => Promise<void>): Promise<void> {
+  const directory = join(host.base, "web/versions/v1");
+  await mkdir(join(host.base, "names"), { recursive: true });
+  await symlink("/usr/bin/perl", join(host.base, "names", name));
+  const child = spawn(join(host.base, "names", name), ["-e", listener], {
+    cwd: directory,
+    env: { CUTOVER_PID_FILE: join(host.state, "components/web/pid") },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    await once(child.stdout, "data");
+    assert.ok(child.pid);
+    await body(child.pid);
+  } finally {
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+}
+
+for (const shell of shells) {
+  test(`${shell.join(" ")}: P8: a process whose name ends a line is read like any other, and ends no host.sh that passes it`, () =>
+    withPartsHost(shell, async (host) => {
+      await host.install("v1", { contract: { manager: "process", "switch.strategy": "exec" } });
+      for (const name of names)
+        await beside(host, name, async (pid) => {
+          const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+          assert.ok(stat.includes(`(${name})`), "the kernel gives the name as it is");
+          const born = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+          const asked = `T_COMPONENT=web
+load_contract web v1
+clock_tick() { echo $((BORN + 1000)); }
+stray_tick_=${born}
+find_born ${pid} && echo "born $BORN"
+echo "orphans" $(exec_orphans)
+! exec_serves_elsewhere v1 ${born} || echo serves
+! accepts ${pid} || echo accepts
+! takeover_stopped ${pid} || echo stopped-early
+kill -s STOP ${pid}
+for _look in 1 2 3 4 5 6 7 8 9; do ! takeover_stopped ${pid} || break; nap; done
+! takeover_stopped ${pid} || echo stopped
+! accepts ${pid} || echo stopped-accepts`;
+          const said = await host.word("call", "eval", asked);
+          const expected = [`born ${born}`, `orphans ${pid}`, "serves", "accepts", "stopped"];
+          assert.deepEqual([said.exitCode, said.stdout.trim().split("\n")], [0, expected]);
+        });
+    }));
+}

@@ -1,22 +1,13 @@
-// cutover task test and cutover task sdk: on the tasks of the example component, and on tasks that are wrong in every way that counts.
+// cutover task test: on the tasks of the example component, and on tasks that are wrong in every way that counts.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { copyTaskSdk } from "../../src/app/copy-task-sdk.ts";
 import { readComponent } from "../../src/app/read-component.ts";
-import { readSdk } from "../../src/host/read-sdk.ts";
-import { withScratch } from "../../src/lab/task-test/scratch.ts";
-import { taskEnvironment } from "../../src/lab/task-test/task-environment.ts";
 import { testTasks } from "../../src/lab/task-test/test-tasks.ts";
-import { runTraced, traceable } from "../../src/lab/task-test/trace.ts";
-import { readTree, type TreeState } from "../../src/lab/task-test/tree-state.ts";
-import { Component } from "../../src/model/component.ts";
 import { layFiles } from "../support/lay-files.ts";
-import { alive } from "../support/live-processes.ts";
 import { withTemporaryDirectory } from "../support/temporary-directory.ts";
-import { until } from "../support/until.ts";
 
 const orders = fileURLToPath(new URL("../../deploy/components/orders/", import.meta.url));
 const signal = new AbortController().signal;
@@ -176,39 +167,6 @@ test("R35: a task that is wrong is found out by the first check that it cannot p
     }
   }));
 
-test("R35: a copy of the SDK that is missing, older or edited is told and replaced; a newer one stays", () =>
-  withTemporaryDirectory(async (directory) => {
-    layFiles(directory, { "tasks/a": head });
-    const path = join(directory, "tasks/cutover.sh");
-    const told = async (mode: "copy" | "check") =>
-      (await copyTaskSdk({ directory, wanted: [], mode })).map(
-        ({ file: name, state, written }) => `${name} ${state}${written ? " written" : ""}`,
-      );
-    assert.deepEqual(await told("check"), ["cutover.sh missing"]);
-    assert.deepEqual(await told("copy"), ["cutover.sh missing written"]);
-    assert.deepEqual(await told("check"), ["cutover.sh current"]);
-    const ours = readFileSync(path, "utf8");
-    const texts = {
-      edited: `${ours}# mine\n`,
-      older: ours.replace("SDK 1,", "SDK 0,"),
-      newer: ours.replace("SDK 1,", "SDK 999,"),
-    };
-    for (const [state, text] of Object.entries(texts)) {
-      writeFileSync(path, text);
-      assert.deepEqual(await told("check"), [`cutover.sh ${state}`]);
-      assert.deepEqual(await told("copy"), [`cutover.sh ${state}${state === "newer" ? "" : " written"}`]);
-      assert.equal(readFileSync(path, "utf8"), state === "newer" ? text : ours);
-    }
-    layFiles(directory, { "fresh/component.yaml": "" });
-    const fresh = join(directory, "fresh");
-    await assert.rejects(copyTaskSdk({ directory: fresh, wanted: [], mode: "copy" }), { code: "usage" });
-    assert.equal((await copyTaskSdk({ directory: fresh, wanted: ["cutover.sh"], mode: "copy" })).length, 1);
-    assert.equal(readFileSync(join(fresh, "tasks/cutover.sh"), "utf8"), ours);
-    await assert.rejects(copyTaskSdk({ directory: join(directory, "tasks/a"), wanted: [], mode: "check" }), {
-      code: "usage",
-    });
-  }));
-
 test("R35: half a case, a test of no task and an unknown task are refused, not skipped", () =>
   withTemporaryDirectory(async (directory) => {
     const lay = (files: Record<string, string>): void => layFiles(directory, files);
@@ -223,57 +181,6 @@ test("R35: half a case, a test of no task and an unknown task are refused, not s
     await assert.rejects(run(), /needs either after\/, or a file fails/);
     lay({ "tests/a/after/x": "", "tests/c/after/x": "" });
     await assert.rejects(run(), /is named after no task of app/);
-  }));
-
-test("R35: what is looked at after each line is what a kill there leaves", () =>
-  withTemporaryDirectory(async (directory) => {
-    layFiles(directory, {
-      "before/etc/app.conf": "port=80\n",
-      "tasks/do": `${head}cutover_edit /etc/app.conf port 90\n(cutover_write_file /etc/new <"$0")\ncutover_remove /etc/app.conf\n`,
-      "tasks/cutover.sh": readSdk("cutover.sh"),
-    });
-    await withScratch(
-      { before: join(directory, "before"), bundleDirectory: join(directory, "tasks") },
-      async (scratch) => {
-        const component = Component.parse({
-          apiVersion: "cutover/v1",
-          kind: "Component",
-          name: "app",
-          root: "/srv/app",
-        });
-        const given = { component, task: "a", action: "do" as const, programs: undefined, facts: {} };
-        const script = traceable(`${scratch.bundle}/do`, undefined);
-        assert.ok(script.kind === "argv");
-        const task = {
-          argv: script.argv,
-          env: taskEnvironment(given, scratch),
-          timeoutMs: 30_000,
-          own: scratch.own,
-          signal,
-        };
-        const kept = (): TreeState => new Map([...readTree(scratch.root), ...readTree(scratch.state)]);
-        const seen: TreeState[] = [];
-        let last = "";
-        const lines: number[] = [];
-        const whole = await runTraced(task, (line) => {
-          const now = scratch.fingerprint();
-          if (now !== last) {
-            seen.push(kept());
-            lines.push(line);
-          }
-          last = now;
-          return "go-on";
-        });
-        assert.equal(whole.exitCode, 0, whole.said);
-        assert.ok(lines.length > 15, `${lines.length} states`);
-        for (const index of [1, 5, 9, 13]) {
-          scratch.reset();
-          const killed = await runTraced(task, (line) => (line === lines[index] ? "kill" : "go-on"));
-          assert.equal(killed.exitCode, 137);
-          assert.deepEqual(kept(), seen[index], `killed before line ${lines[index]}`);
-        }
-      },
-    );
   }));
 
 test("R35: programs of tests/bin stand in for those of the machine, env is the case's own, and what cannot be stopped at a line says so", () =>
@@ -304,23 +211,4 @@ test("R35: programs of tests/bin stand in for those of the machine, env is the c
       cases[2]?.checks.find(({ check }) => check === "killed"),
       { check: "killed", outcome: "skipped", detail: ["awk cannot be stopped at a line"] },
     );
-  }));
-
-test("stopping the test ends the task that runs, with what it started, and leaves nothing behind", () =>
-  withTemporaryDirectory(async (directory) => {
-    layFiles(directory, {
-      "component.yaml":
-        "apiVersion: cutover/v1\nkind: Component\nname: app\nroot: /srv/app\ntasks:\n  - { name: a, do: a }\n",
-      "tasks/a": `#!/bin/sh\nsleep 600 &\necho $! $CUTOVER_STATE >${directory}/begun.new\nmv ${directory}/begun.new ${directory}/begun\nwait\n`,
-      "tests/a/after/x": "",
-    });
-    const stop = new AbortController();
-    const testing = testTasks({ directory, tasks: [], shell: undefined, signal: stop.signal });
-    const begun = join(directory, "begun");
-    await until("the task to begin", 20_000, async () => existsSync(begun));
-    stop.abort(new Error("enough"));
-    await assert.rejects(testing, /enough/);
-    const [pid, state = ""] = readFileSync(begun, "utf8").trim().split(" ");
-    await until("its child to end", 5_000, async () => !(await alive(Number(pid))));
-    assert.equal(existsSync(state), false);
   }));

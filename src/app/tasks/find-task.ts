@@ -158,7 +158,8 @@ export function refuseEnded({ run, state }: LoadedRun, what: string): void {
  * Throws `task-at-work` while the host may still be doing this step: nothing is done beside what nobody has read back (P7).
  * Between two single steps of `cutover step` nothing is going on.
  */
-export function refuseAtWork({ run, state, step, task }: FoundTask): void {
+export function refuseAtWork(found: FoundTask): void {
+  const { run, state, step, task } = found;
   const outcome = state.hosts.get(placeOf(step.id, task.host));
   if (!state.startedSteps.has(step.id) || (outcome !== undefined && outcome !== "unknown")) return;
   const turn = turnOf(state, step.id, task.host);
@@ -166,7 +167,7 @@ export function refuseAtWork({ run, state, step, task }: FoundTask): void {
     turn !== undefined &&
     turn.rest.length > 0 &&
     turn.tasks.every((key) => ["done", "undone"].includes(state.tasks.get(key.split(" ")[0] ?? "")?.state ?? ""));
-  if (between) return;
+  if (between || isOnlySaid(found)) return;
   throw new CutoverError({
     code: "task-at-work",
     message:
@@ -176,4 +177,11 @@ export function refuseAtWork({ run, state, step, task }: FoundTask): void {
     impact: "Nothing was changed",
     remedy: `cutover reconcile --once reads it back; cutover task list ${run}`,
   });
+}
+
+/** The host's turn of a run that is stepped through was opened by hand, and nobody has driven the run since: it was handed nothing of it. */
+function isOnlySaid({ state, events, step, task }: FoundTask): boolean {
+  if (state.pace !== "one-task") return false;
+  const said = events.findLastIndex((event) => event.kind === "host-reopened" && event.step === step.id && event.host === task.host); // biome-ignore format: one line
+  return said > events.findLastIndex(({ kind }) => kind === "run-resumed" || kind === "run-planned");
 }

@@ -6,7 +6,7 @@ import type { EventBody, JournalEvent, RunId } from "../model/run-event.ts";
 import type { TaskId } from "../model/task.ts";
 import type { Lease } from "../ports.ts";
 import { makeAppender } from "../run/append.ts";
-import { leaveOutHeld } from "../run/decide.ts";
+import { decide, leaveOutHeld } from "../run/decide.ts";
 import type { BytesSent } from "../run/deliver-task.ts";
 import { driveRun, type Pace } from "../run/drive-run.ts";
 import { reduce } from "../run/machine.ts";
@@ -71,10 +71,11 @@ export async function startRun(
 export async function resumeRun(context: RunContext, run: RunId): Promise<RunResult> {
   const { journal, clock } = context.controller;
   const { state, last } = await replayRun(journal, run);
-  const { holds } = await recall(context.controller);
+  // Nobody has said anything: a run that waits for a person for days writes nothing meanwhile, unless it goes on at another pace.
+  const isUndecided = decide(state)?.kind === "hold" && (keptPace(context, state).pace ?? "run") === state.pace;
+  if (isUndecided || gateOf(state) !== undefined) return resultOf(run, state);
   // A machine that will never answer again must not keep a run open for ever: `cutover hold` lets the run go on without it.
-  // Nobody has opened it: a run that waits for days writes nothing meanwhile.
-  if (gateOf(state) !== undefined) return resultOf(run, state);
+  const { holds } = await recall(context.controller);
   const said = leaveOutHeld(state, holds);
   const events = await makeAppender({ journal, clock, stream: runStream(run), last }).append(...said);
   for (const event of events) context.watcher.onEvent(event);

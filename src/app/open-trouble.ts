@@ -29,7 +29,9 @@ export function openTrouble({
   if (effect?.kind === "wait") {
     const hosts = effect.hosts.join(", ");
     const message = `run ${run} waits for ${hosts}, silent since ${effect.step.id}; nothing more that it holds switches until there is word`;
-    return { reason: "HostUnknown", message, next: `cutover host check ${effect.hosts[0] ?? ""}` };
+    // A check drives nothing.
+    const next = `cutover reconcile --once, once it answers; cutover hold ${effect.hosts[0] ?? ""} --reason …, if it will not come back`;
+    return { reason: "HostUnknown", message, next };
   }
   const next = nextOf({ run, state }) ?? "";
   const step = stepsOf(state)[state.position]?.id;

@@ -4,7 +4,7 @@ import { CutoverError } from "../errors.ts";
 import type { Desired, DesiredRelease } from "../model/desired.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { RunId } from "../model/run-event.ts";
-import { stateOf } from "../model/status.ts";
+import { type Condition, stateOf } from "../model/status.ts";
 import type { Lease } from "../ports.ts";
 import { decide } from "../run/decide.ts";
 import { runStream } from "../run/replay.ts";
@@ -56,7 +56,7 @@ export async function takeUpRuns(context: PassContext, work: PassWork): Promise<
   }
 }
 
-/** The same with single runs, of the documents in force: what each comes to is the result of its release. */
+/** The same with single runs, of whichever documents: what each comes to is the result of its release. */
 export async function goOnWith(
   context: PassContext,
   work: PassWork,
@@ -65,10 +65,34 @@ export async function goOnWith(
   const { controller, pool } = context;
   const { trust } = await recall(controller);
   for (const run of runs) {
+    const release = pool.open().find((open) => open.run === run)?.plan.release;
     const { ended } = pool.resume(run, runSources({ controller, trust }));
-    work.results.push(owned(ended.then((end) => finishDriven(context, desired, end, resumedResult))));
+    if (desired.releases.some(({ name }) => name === release))
+      work.results.push(owned(ended.then((end) => finishSingle(context, desired, end))));
+    else work.resumed.push(owned(ended.then((end) => finishResumed(context, end))));
   }
 }
+
+/** An ended run is told of in terms of what it was made for; what documents that came since ask for is still to come. */
+async function finishSingle(context: PassContext, desired: Desired, end: RunEnd): Promise<Finished | undefined> {
+  if (end.kind === "stopped") return undefined;
+  const { run, state } = end.result;
+  if (state.outcome === undefined || state.generation === desired.generation)
+    return finishDriven(context, desired, end, resumedResult);
+  const { controller, lease, pool } = context;
+  const notPublished = await pool.publishing(() => publishRunStatus({ controller, lease, run: end.result }));
+  await controller.executor.close(undefined, run);
+  const result = resumedResult(end.result);
+  context.onFinished(result);
+  return { result: state.outcome === "done" ? { ...result, state: newerDocuments } : result, notPublished };
+}
+
+const newerDocuments: Condition = {
+  type: "Reconciling",
+  status: "True",
+  reason: "Pending",
+  message: "what newer documents ask for is still to come",
+};
 
 /** It waits for a person, and nobody has said anything since: taking it up again would only tell the journal so. */
 async function isUndecided({ controller }: PassContext, { run, stands, sequence }: OpenRun): Promise<boolean> {

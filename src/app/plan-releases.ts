@@ -56,8 +56,8 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
   for (const release of desired.releases) {
     // What is planned anew has other batches than what is under way, under the same hash.
     const asked = { release: release.name, generation: desired.generation };
-    const running = open.find(
-      (run) => carriesOut(run, asked) && (terms.length === 0 || isOfSlice(run, { desired, terms })),
+    const running = open.find((run) =>
+      terms.length === 0 ? carriesOut(run, asked) : run.plan.release === release.name && isOfSlice(run, terms),
     );
     if (running !== undefined) {
       plans.push(running.plan);

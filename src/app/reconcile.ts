@@ -70,7 +70,7 @@ async function allRounds(passing: PassContext, begun: PassWork, slices: readonly
     const pass = await finishPass(work, { desired, warnings });
     for (const result of pass.results) results.set(result.release, withBefore(results.get(result.release), result));
     const open = new Set(context.pool.open().map(({ run }) => run));
-    due = pass.results.flatMap((result) => (isFree(result, open) ? releaseOf(desired, result) : []));
+    due = pass.results.flatMap((result) => (isFree(result, { open, desired }) ? releaseOf(desired, result) : []));
     if (due.length === 0 || round === mostRounds)
       return { ...pass, results: desired.releases.flatMap(({ name }) => results.get(name) ?? []) };
   }
@@ -96,9 +96,14 @@ function releaseOf({ releases }: Desired, { release }: ReleaseResult): DesiredRe
  * Nothing is driven any more: what was under way is to be looked at again, and so is what waited for a run that is over or went
  * on beside it, and what reached a stepping stone.
  */
-function isFree(result: ReleaseResult, open: ReadonlySet<string>): boolean {
-  const { outcome, blockedBy = [] } = result;
-  const wasBeside = outcome === "done" && result.plan.held.some(({ reason }) => reason === "claimed");
+function isFree(
+  result: ReleaseResult,
+  { open, desired }: { readonly open: ReadonlySet<string>; readonly desired: Desired },
+): boolean {
+  const { outcome, blockedBy = [], run } = result;
+  // A run of earlier documents goes on alone: nobody asked for a part of the newer ones.
+  const isOfThese = run?.state.generation === desired.generation;
+  const wasBeside = outcome === "done" && isOfThese && result.plan.held.some(({ reason }) => reason === "claimed");
   return outcome === "under-way" || wasBeside || blockedBy.some((run) => !open.has(run)) || isAtStone(result);
 }
 

@@ -4,11 +4,12 @@ import { CutoverError } from "../errors.ts";
 import type { Desired, DesiredRelease } from "../model/desired.ts";
 import type { Plan } from "../model/plan.ts";
 import { matchesValue, type SliceTerm, sliceText } from "../plan/parse-slice.ts";
+import { meansPart } from "../plan/slice-plan.ts";
 import { labelsOf } from "./release-context.ts";
-import { carriesOut, type StandingRun } from "./standing-runs.ts";
+import type { StandingRun } from "./standing-runs.ts";
 
 interface SliceBesideRuns {
-  readonly desired: Pick<Desired, "releases" | "hosts" | "generation">;
+  readonly desired: Pick<Desired, "releases" | "hosts">;
   readonly terms: readonly SliceTerm[];
   readonly open: readonly StandingRun[];
 }
@@ -23,8 +24,8 @@ export interface SliceStart {
 /** Throws `run-open`, before anything is driven, when a run of a release stands open of which the slice means a part. */
 export function startSlice({ desired, terms, open }: SliceBesideRuns): SliceStart {
   const inTheWay = runsInTheWay({ desired, terms, open });
-  if (inTheWay.length > 0) throw runOpenError(inTheWay);
-  const goOn = open.filter((run) => isOfSlice(run, { desired, terms }));
+  if (inTheWay.length > 0) throw runOpenError(inTheWay, terms);
+  const goOn = open.filter((run) => isOfSlice(run, terms));
   const busy = new Set(open.map(({ plan }) => plan.release));
   return { goOn, due: desired.releases.filter(({ name }) => !busy.has(name)) };
 }
@@ -32,19 +33,17 @@ export function startSlice({ desired, terms, open }: SliceBesideRuns): SliceStar
 /** Of the releases that the slice means a part of. */
 export function runsInTheWay({ desired, terms, open }: SliceBesideRuns): StandingRun[] {
   const labels = labelsOf(desired.hosts);
-  const meant = new Set(desired.releases.filter((release) => isMeant(release, terms, labels)).map(({ name }) => name));
-  return open.filter((run) => meant.has(run.plan.release) && !isOfSlice(run, { desired, terms }));
+  const releases = new Map(desired.releases.map((release) => [release.name, release]));
+  return open.filter((run) => {
+    if (isOfSlice(run, terms)) return false;
+    const release = releases.get(run.plan.release);
+    return release !== undefined && terms.some((term) => isMeant(release, term, labels) && isLeft(run, term, labels));
+  });
 }
 
-/** A run of this very part of the plan that these documents ask for. */
-export function isOfSlice(
-  run: StandingRun,
-  {
-    desired: { generation },
-    terms,
-  }: Pick<SliceBesideRuns, "terms"> & { readonly desired: Pick<Desired, "generation"> },
-): boolean {
-  return carriesOut(run, { release: run.plan.release, generation }) && hasTerms(run.plan, terms);
+/** A run of this very part of the plan of its release, of whichever documents: it goes on with its own plan. */
+export function isOfSlice(run: StandingRun, terms: readonly SliceTerm[]): boolean {
+  return !run.isWayBack && hasTerms(run.plan, terms);
 }
 
 /** Several terms mean any of them, in whatever order they were typed. */
@@ -52,29 +51,41 @@ function hasTerms({ slice }: Plan, terms: readonly SliceTerm[]): boolean {
   return slice !== undefined && [...slice.terms].sort().join("\n") === terms.map(sliceText).sort().join("\n");
 }
 
+const isOfPlan = ({ key }: SliceTerm[number]): boolean => key === "phase" || key === "task";
+
 /** Every release may have each phase and each task: those are known only by its plan. */
-function isMeant({ components }: DesiredRelease, terms: readonly SliceTerm[], labels: ReturnType<typeof labelsOf>) {
-  return terms.some((term) =>
-    components.some(({ name, targets }) =>
-      targets.some(({ host }) =>
-        term.every(({ key, value }) => {
-          if (key === "phase" || key === "task") return true;
-          const word = key === "component" ? name : key === "host" ? host : labels(host)[key];
-          return word !== undefined && matchesValue(value, word);
-        }),
-      ),
+function isMeant({ components }: DesiredRelease, term: SliceTerm, labels: ReturnType<typeof labelsOf>): boolean {
+  return components.some(({ name, targets }) =>
+    targets.some(({ host }) =>
+      term.every((condition) => {
+        const { key, value } = condition;
+        if (isOfPlan(condition)) return true;
+        const word = key === "component" ? name : key === "host" ? host : labels(host)[key];
+        return word !== undefined && matchesValue(value, word);
+      }),
     ),
   );
 }
 
-function runOpenError(open: readonly StandingRun[]): CutoverError {
+/** A phase or a task that a run has behind it, or never had, is none of its own. */
+function isLeft({ plan, left }: StandingRun, term: SliceTerm, labels: ReturnType<typeof labelsOf>): boolean {
+  return !term.some(isOfPlan) || meansPart({ plan: { ...plan, steps: left }, terms: [term], labelsOf: labels });
+}
+
+function runOpenError(open: readonly StandingRun[], terms: readonly SliceTerm[]): CutoverError {
   const [first, ...others] = open;
   const words = ({ plan, trouble }: StandingRun) => `${plan.release} has an open run: ${trouble.message}`;
   return new CutoverError({
     code: "run-open",
     message: first === undefined ? "A run is open" : words(first),
     ...(others.length === 0 ? {} : { evidence: others.map(words).join("\n") }),
-    impact: "No part of a plan is run beside an open run of its release: nothing was changed, and no run was driven on",
-    remedy: `${first?.trouble.next ?? "cutover status"}; then the same command again`,
+    impact: `No part of a plan is run beside an open run of its release: nothing was changed, and no run was driven on${hintOf(terms)}`,
+    remedy: first?.trouble.next ?? "cutover status",
   });
+}
+
+/** A phase or a task alone means those of every release. */
+function hintOf(terms: readonly SliceTerm[]): string {
+  if (terms.every((term) => term.some(({ key }) => key === "component"))) return "";
+  return ". If only another release is meant: add component=NAME to --slice";
 }

@@ -1,9 +1,10 @@
 // The runs that have not ended, with their plans, from the journal alone: what a look at the plan shows in place of a new plan, and what
 // a part of a plan is not run beside.
-import type { Plan } from "../model/plan.ts";
+import type { Plan, Step } from "../model/plan.ts";
 import type { RunId } from "../model/run-event.ts";
 import type { JournalPort } from "../ports.ts";
 import { openRuns, replayRun, runStream } from "../run/replay.ts";
+import { stepsOf } from "../run/run-state.ts";
 import { type OpenTrouble, openTrouble } from "./open-trouble.ts";
 
 export interface StandingRun {
@@ -12,6 +13,8 @@ export interface StandingRun {
   /** Documents that it was planned from. */
   readonly generation: string;
   readonly isWayBack: boolean;
+  /** Its steps that have not ended. */
+  readonly left: readonly Step[];
   /** Why it has not ended. */
   readonly trouble: OpenTrouble;
 }
@@ -26,7 +29,8 @@ export async function standingRuns(journal: JournalPort): Promise<StandingRun[]>
     const trouble = openTrouble({ run, state });
     // It may have ended since.
     if (planned?.kind !== "run-planned" || plan === undefined || trouble === undefined) continue;
-    found.push({ run, plan, generation, isWayBack: planned.wayBackOf !== undefined, trouble });
+    const left = stepsOf(state).filter(({ id }) => !state.endedSteps.has(id));
+    found.push({ run, plan, generation, isWayBack: planned.wayBackOf !== undefined, left, trouble });
   }
   return found;
 }

@@ -64,6 +64,11 @@ export function slicePlan({ plan, terms, labelsOf }: SliceInput): Slice | undefi
   };
 }
 
+/** Whether anything of a plan is meant. */
+export function meansPart(input: SliceInput): boolean {
+  return unitsOf(input.plan.steps).some((unit) => isMeant(unit, input));
+}
+
 export function placeOf({ host, component }: { readonly host: string; readonly component: string }): string {
   return `${host}/${component}`;
 }

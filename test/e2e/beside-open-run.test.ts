@@ -102,6 +102,33 @@ test(
 );
 
 test(
+  "the run of a part goes on as that part, also when other documents came since, and begins nothing of those (P12)",
+  { skip: loopbackSkip },
+  () =>
+    withGate(async (world, cutover) => {
+      const open = () => cutover(0, "gate", "open", "web", "look", "--reason", "graphs are flat");
+      await cutover(2, "reconcile", "--once");
+      await open();
+      await cutover(0, "reconcile", "--once");
+      await world.publishWeb("2.0.0");
+      await world.pushWeb("2.0.0");
+      const slice = ["reconcile", "--once", "--slice", "host=host-1", "--slice", "host=host-2"];
+      await cutover(2, ...slice);
+      await open();
+      await world.publishWeb("3.0.0");
+      await world.pushWeb("3.0.0");
+      assert.match((await cutover(2, "plan", ...slice.slice(2))).text, /web has an open run \(RunOpen\)/);
+      const went = await cutover(2, ...slice);
+      assert.match(
+        went.text,
+        /web: done, and more is to come \(Pending\) \(run r\S+\)\n.*newer documents ask for is still to come/,
+      );
+      assert.equal((await runsOf(world)).length, 2, "no other run was begun");
+      assert.deepEqual(await currents(world), ["2.0.0", "2.0.0", "1.0.0"]);
+    }),
+);
+
+test(
   "a part of one release runs beside the open run of another, which stays where it stands (R33)",
   { skip: loopbackSkip },
   () =>

@@ -25,10 +25,16 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 	FROM=$VALUE
 	kv_value "$back_dir_/trial" to
 	TO=$VALUE
+	back_names_=
 	if [ -f "$STATE/components/$1/releases/$TO/release" ]; then
 		load_contract "$1" "$TO"
+		find_names
+		back_names_=$MANAGER/$STRATEGY
 		trial_evidence "$1"
 		back_old_=$(manager_main_pid || echo none)
+	elif [ ! -f "$STATE/components/$1/releases/$FROM/release" ]; then
+		WHY=way-back-missing EVIDENCE="the contract of $TO is gone, and there is none of ${FROM:-a version before it} that says how to go back"
+		return 1
 	fi
 	if [ -n "$FROM" ]; then
 		if ! find_tree "$1" "$FROM"; then # F17
@@ -37,11 +43,9 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 		fi
 		# The host.sh that enrolment brought has no contract of its own; that of its successor serves as well.
 		if [ "$1" != cutover-host ] || [ -f "$STATE/components/$1/releases/$FROM/release" ]; then
-			find_names
-			back_names_=$MANAGER/$STRATEGY
 			load_contract "$1" "$FROM"
 			find_names
-			if [ "$back_names_" != "$MANAGER/$STRATEGY" ]; then
+			if [ -n "$back_names_" ] && [ "$back_names_" != "$MANAGER/$STRATEGY" ]; then
 				load_contract "$1" "$TO"
 				[ -n "${GUARD-}" ] && has_systemd || manager_stop || :
 				load_contract "$1" "$FROM"

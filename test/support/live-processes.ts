@@ -8,7 +8,7 @@ export async function alive(pid: number): Promise<boolean> {
 
 function isAlive(pid: number | string): boolean {
   const stat = textOf(() => readFileSync(`/proc/${pid}/stat`, "latin1"));
-  return stat !== "" && !/\) [ZX] /.test(stat);
+  return stat !== "" && !/^\) [ZX] /.test(stat.slice(stat.lastIndexOf(")")));
 }
 
 /** Nothing of a process that has ended meanwhile. */
@@ -20,26 +20,34 @@ function textOf(read: () => string): string {
   }
 }
 
-/** Live processes of any version of the host's component `web`, by the directories and programs that they show. */
-export async function serviceProcesses(host: { readonly base: string }): Promise<number[]> {
-  return pidsShowing(`${host.base}/web/`, ["cmdline"]);
+/**
+ * Live processes of any version of the host's component `web` under manager process: by what that one gives them, or their program.
+ * Not by their arguments: what host.sh calls (`mv`, `sync`) names the same directories, and is there before the service is.
+ */
+export async function serviceProcesses(host: { readonly base: string; readonly state: string }): Promise<number[]> {
+  return pidsWhere(
+    (show, program) =>
+      show("environ").includes(`CUTOVER_PID_FILE=${host.state}/components/web/pid\0`) ||
+      program().startsWith(`${host.base}/web/`),
+  );
 }
 
-/** Live processes but this one that name the text in one of these files of /proc, or whose program lies there. */
-function pidsShowing(text: string, files: readonly string[]): number[] {
+/** Live processes but this one, chosen by what a file of theirs in /proc shows, and by the path of their program. */
+function pidsWhere(chosen: (show: (file: string) => string, program: () => string) => boolean): number[] {
   return readdirSync("/proc").flatMap((entry) => {
     if (!/^\d+$/.test(entry) || Number(entry) === process.pid || !isAlive(entry)) return [];
-    const shows =
-      files.some((file) => textOf(() => readFileSync(`/proc/${entry}/${file}`, "latin1")).includes(text)) ||
-      textOf(() => readlinkSync(`/proc/${entry}/exe`)).includes(text);
-    return shows ? [Number(entry)] : [];
+    const show = (file: string): string => textOf(() => readFileSync(`/proc/${entry}/${file}`, "latin1"));
+    return chosen(show, () => textOf(() => readlinkSync(`/proc/${entry}/exe`))) ? [Number(entry)] : [];
   });
 }
 
 /** Kills all that show the directory; returns how many. */
 export function endProcesses(directory: string): number {
   // Programs with a title of their own (nginx) show neither arguments nor environment.
-  const found = pidsShowing(directory, ["cmdline", "environ"]);
+  const found = pidsWhere(
+    (show, program) =>
+      ["cmdline", "environ"].some((file) => show(file).includes(directory)) || program().includes(directory),
+  );
   for (const pid of found) {
     try {
       process.kill(pid, "SIGKILL");

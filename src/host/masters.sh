@@ -99,10 +99,13 @@ signal_end_orphans() { # [VERSION]: what runs a program of that version (of any)
 }
 
 signal_running() { # [VERSION]: print the pids of processes whose program lies in that version, or in any
+	# The listing finds them at once; a path in it may hold line ends and lie about others, so each one found is looked at by itself.
 	# shellcheck disable=SC2012 # names of /proc
-	ls -l /proc/[0-9]*/exe 2>/dev/null | awk -v below="$ROOT/versions/${1:+$1/}" '
+	for running_pid_ in $(ls -l /proc/[0-9]*/exe 2>/dev/null | awk -v below="$ROOT/versions/${1:+$1/}" '
 		{ at = index($0, " -> "); if (!at || index(substr($0, at + 4), below) != 1) next
-		$0 = substr($0, 1, at - 1); split($NF, part, "/"); print part[3] }'
+		$0 = substr($0, 1, at - 1); split($NF, part, "/"); if (part[3] ~ /^[0-9]+$/) print part[3] }'); do
+		case $(readlink "/proc/$running_pid_/exe" 2>/dev/null || :) in "$ROOT/versions/${1:+$1/}"*) echo "$running_pid_" ;; esac
+	done
 }
 
 # ---- pid files ---------------------------------------------------------------

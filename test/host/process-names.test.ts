@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { mkdir, symlink } from "node:fs/promises";
-import { join } from "node:path";
+import { copyFile, mkdir, symlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 
@@ -29,6 +29,21 @@ async function beside(host: PartsHost, name: string, body: (pid: number) => Prom
   });
   try {
     await once(child.stdout, "data");
+    assert.ok(child.pid);
+    await body(child.pid);
+  } finally {
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+}
+
+/** `sleep` as a program at that path, until `body` has ended. */
+async function sleeper(path: string, body: (pid: number) => Promise<void>): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await copyFile("/usr/bin/sleep", path);
+  const child = spawn(path, ["60"], { stdio: "ignore" });
+  try {
+    await once(child, "spawn");
     assert.ok(child.pid);
     await body(child.pid);
   } finally {
@@ -63,5 +78,19 @@ for _look in 1 2 3 4 5 6 7 8 9; do ! takeover_stopped ${pid} || break; nap; done
           const expected = [`born ${born}`, `orphans ${pid}`, "serves", "accepts", "stopped"];
           assert.deepEqual([said.exitCode, said.stdout.trim().split("\n")], [0, expected]);
         });
+    }));
+
+  test(`${shell.join(" ")}: a program whose path reads like another line of a listing makes nobody else's process one of the service`, () =>
+    withPartsHost(shell, async (host) => {
+      await host.install("v1", { contract: { manager: "process", "switch.strategy": "signal" } });
+      const program = join(host.base, "web/versions/v1/sleep");
+      await sleeper(program, async (ours) => {
+        await sleeper(join(host.base, "stranger"), async (stranger) => {
+          await sleeper(`${host.base}/a\nx /proc/${stranger}/exe -> ${program}`, async () => {
+            const said = await host.word("call", "eval", "load_contract web v1; signal_running v1; signal_running");
+            assert.deepEqual([said.exitCode, said.stdout], [0, `${ours}\n${ours}\n`]);
+          });
+        });
+      });
     }));
 }

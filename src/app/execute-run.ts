@@ -11,6 +11,7 @@ import type { BytesSent } from "../run/deliver-task.ts";
 import { driveRun, type Pace } from "../run/drive-run.ts";
 import { reduce } from "../run/machine.ts";
 import { replayRun, runStream } from "../run/replay.ts";
+import type { Silence } from "../run/run-host-step.ts";
 import { initialRunState, type RunState } from "../run/run-state.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
@@ -19,11 +20,12 @@ import { gateOf } from "./gates.ts";
 import { makeDeliveries, type RunSources } from "./make-deliveries.ts";
 import { type PersonTrouble, personTrouble } from "./person-trouble.ts";
 
-/** Whoever watches: every journaled event, and (not journaled) bytes on the way and patches that are being made. */
+/** Whoever watches: every journaled event, and (not journaled) bytes on the way, patches that are being made, and hosts that are waited for. */
 export interface RunWatcher {
   onEvent(event: JournalEvent): void;
   onBytes(progress: BytesSent, run: RunId): void;
   onMaking?(progress: MakingProgress, run: RunId): void;
+  onSilent?(silence: Silence, run: RunId): void;
 }
 
 export interface RunContext {
@@ -122,6 +124,7 @@ async function drive(
     patienceMs: controller.settings.patienceMs,
     onEvent: watcher.onEvent,
     onBytes: (progress) => watcher.onBytes(progress, run),
+    onSilent: (silence) => watcher.onSilent?.(silence, run),
     signal: context.signal,
   });
   await keepQuarantines(controller, run);

@@ -115,6 +115,13 @@ export function watchRun(
         tellBytes(watched, `making ${what}`, { kind: "making", run, what, reading: readMaking(making, now()) });
       else live?.changed();
     },
+    onSilent({ step, host, message, until }, run) {
+      const watched = runs.get(`run/${run}`);
+      if (watched === undefined) return;
+      output.jsonLine({ kind: "silent", run, step, host, message, until });
+      const line: Line = [styled("waiting", "warn"), ` for ${host} in ${step} until ${formatClock(until)}: ${message}`];
+      if (!output.json) show(labelled(watched, [line]), now());
+    },
     note(lines) {
       if (!output.json) show(lines, now());
     },

@@ -18,7 +18,18 @@ export type HostStepContext = DeliverContext &
     readonly mayBegin: (step: Step, host: string) => boolean;
     /** Hosts that were asked and do not answer now; kept here. */
     readonly silent: Set<string>;
+    /** Not journaled: only for whoever watches. */
+    readonly onSilent?: (silence: Silence) => void;
   };
+
+/** A host from which a step hears nothing just now, and which is asked again. */
+export interface Silence {
+  readonly step: string;
+  readonly host: string;
+  readonly message: string;
+  /** Its outcome is unknown then. */
+  readonly until: number;
+}
 
 /** `not-begun`: the host has nothing of the step, and may not begin it now. */
 type TurnOutcome = "done" | "failed" | "unknown" | "not-begun";
@@ -64,7 +75,9 @@ export async function takeTurn(
   const input = { mayBegin, step: step.id, submission: submissionOf(step, turn), groups: groupsOf(work, turn), host };
   try {
     const heard = new Set<string>();
-    return await withPatience(context, heard, () =>
+    const onLost = ({ message }: CutoverError, until: number) =>
+      context.onSilent?.({ step: step.id, host: host.name, message, until });
+    return await withPatience({ ...context, onLost }, heard, () =>
       attempt(context, { ...input, heard }).then(
         (result) => {
           context.silent.delete(host.name);

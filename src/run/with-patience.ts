@@ -7,6 +7,8 @@ export interface Patience {
   /** How long after a loss it is tried again; anything new starts the time afresh. */
   readonly patienceMs: number;
   readonly signal: AbortSignal;
+  /** Told of a loss that is waited out, once, and until when it is tried again if nothing is heard. */
+  readonly onLost?: (error: CutoverError, until: number) => void;
 }
 
 const firstRetryMs = 200;
@@ -23,21 +25,28 @@ export function isPassing(error: unknown): boolean {
 
 /** `heard` grows with what is new from the host: each loss after that has the whole patience, and a step has an end of news. */
 export async function withPatience<T>(
-  { clock, patienceMs, signal }: Patience,
+  { clock, patienceMs, signal, onLost }: Patience,
   heard: ReadonlySet<string>,
   action: () => Promise<T>,
 ): Promise<T> {
   let lost: { readonly at: number; readonly heard: number } | undefined;
+  let isTold = false;
   for (let pauseMs = firstRetryMs; ; pauseMs = Math.min(pauseMs * 2, longestRetryMs)) {
     try {
       return await action();
     } catch (error) {
-      if (!isPassing(error)) throw error;
+      if (!(error instanceof CutoverError) || !isPassing(error)) throw error;
       if (lost?.heard !== heard.size) {
         lost = { at: clock.now(), heard: heard.size };
         pauseMs = firstRetryMs;
+        isTold = false;
       }
       if (clock.now() + pauseMs >= lost.at + patienceMs) throw error;
+      // What is there again at once needs no word.
+      if (!isTold && pauseMs > firstRetryMs) {
+        isTold = true;
+        onLost?.(error, lost.at + patienceMs);
+      }
       await clock.sleep(pauseMs, signal);
     }
   }

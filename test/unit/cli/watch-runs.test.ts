@@ -68,3 +68,11 @@ test("bytes are counted for the run that sends them", () => {
   const bytes = json.map((line) => JSON.parse(line)).filter(({ kind }) => kind === "bytes");
   assert.deepEqual(bytes.map(({ run, done: sent }) => [run, sent]), [["r-0001", 5], ["r-0002", 7]]); // biome-ignore format: one line
 });
+
+test("a run says whom it waits for and until when, as a line and as data", () => {
+  const silence = { step: "distribute", host: "h1", message: "Cannot reach h1", until: 125_000 };
+  const { display, tell, parts } = record(story(["r-0001", planned("shop")], ["r-0001", started]));
+  tell();
+  display.onSilent?.(silence, "r-0001");
+  assert.match(parts.at(-1) ?? "", /Z waiting for h1 in distribute until 1970-01-01T00:02:05Z: Cannot reach h1/);
+});

@@ -4,14 +4,14 @@ import test from "node:test";
 import { HostRefusedError } from "../../../src/errors.ts";
 import type { EventBody } from "../../../src/model/run-event.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
-import { runHostStep } from "../../../src/run/run-host-step.ts";
+import { runHostStep, type Silence } from "../../../src/run/run-host-step.ts";
 import { sleptClock } from "../../support/engine.ts";
 import { type HostScript, inProcessHosts } from "../../support/in-process-hosts.ts";
 import { fleetOf, planInput } from "../../support/plan-input.ts";
 
 const plan = makePlan(planInput({ components: { app: { hosts: ["h1"], drain: true, health: true } } }));
 
-async function switchHost(script: HostScript, patienceMs = 10_000) {
+async function switchHost(script: HostScript, patienceMs = 10_000, onSilent: (silence: Silence) => void = () => {}) {
   const hosts = inProcessHosts(script);
   const clock = sleptClock();
   const recorded: EventBody[] = [];
@@ -31,6 +31,7 @@ async function switchHost(script: HostScript, patienceMs = 10_000) {
       silent: new Set(),
       record: async (...events) => recorded.push(...events),
       onBytes: () => undefined,
+      onSilent,
       patienceMs,
       signal: new AbortController().signal,
     },
@@ -160,4 +161,14 @@ test("a bug in the engine is not taken for a host's failure", async () => {
     },
   });
   await assert.rejects(broken, TypeError);
+});
+
+test("who watches hears once whom a step waits for and until when; a loss that is over at once needs no word", async () => {
+  const told: Silence[] = [];
+  const { waitedMs } = await switchHost({ loses: () => true }, 30_000, (silence) => told.push(silence));
+  assert.deepEqual(told.map(({ step, host, until }) => [step, host, until]), [["switch.1", "h1", 31_000]]); // biome-ignore format: one line
+  assert.ok(waitedMs <= 30_000);
+  let losses = 0;
+  await switchHost({ loses: () => ++losses === 1 }, 30_000, (silence) => told.push(silence));
+  assert.equal(told.length, 1);
 });

@@ -144,6 +144,9 @@ function changed({
   const runs = `runs ${seen?.current ?? "nothing"}`;
   const settled = there && open === undefined;
   if (wayBack && settled) return { outcome: "rolled-back" };
+  const isReported = task?.state === "undone" || task?.state === "failed";
+  if (!isReported && wentBack(seen, { change, run: input.run }))
+    return { outcome: "rolled-back", detail: wentBackText(change, seen?.trial?.reason) };
   switch (task?.state) {
     case "undone":
       return there && !commitOnly
@@ -162,6 +165,21 @@ function changed({
     default:
       return settled ? { outcome: "in-sync" } : (there && open) || { outcome: "pending" };
   }
+}
+
+/** By its own word: the trial of this very run is over, and what ran before is there again, committed. */
+function wentBack(
+  seen: ObservedComponent | undefined,
+  { change, run }: { readonly change: PlannedChange; readonly run: string | undefined },
+): boolean {
+  if (seen?.state !== "reverted" || seen.trial?.run !== run || seen.trial?.to !== change.to) return false;
+  return seen.current === change.from && seen.currentTree === change.fromTree;
+}
+
+function wentBackText({ from, to }: PlannedChange, reason: string | undefined): string {
+  const place = `it went back to ${from ?? "nothing"}`;
+  if (reason === "deadline") return `${to} was not confirmed before its deadline; ${place} by itself`;
+  return `${place} by itself, away from ${to}${reason === undefined ? "" : ` (${reason})`}`;
 }
 
 function said({ reason, evidence }: TaskFound): string | undefined {

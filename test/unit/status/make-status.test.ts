@@ -165,3 +165,17 @@ test("R17: a status says what its run saved at one moment, and keeps saying so u
   assert.deepEqual(idle.restorePoint, first.restorePoint);
   assert.equal(statusOf({ h1: on("2.0.0") }, { run: "r2", previous: first }).restorePoint, undefined);
 });
+
+test("P8: a host whose trial of this run went back by itself is rolled back, not unknown; one of another run is", () => {
+  const states = { "h1/web/switch": "done" as const };
+  const trial = { from: "1.0.0", to: "2.0.0", run: "r1", reason: "deadline" };
+  const back = { ...on("1.0.0"), state: "reverted" as const, trial };
+  const { outcome, detail } = first(statusOf({ h1: back }, { states, outcome: "waiting" }));
+  assert.equal(outcome, "rolled-back");
+  assert.equal(detail, "2.0.0 was not confirmed before its deadline; it went back to 1.0.0 by itself");
+  for (const other of [
+    { ...back, trial: { ...trial, run: "r0" } },
+    { ...back, currentTree: treeOf("web", "x") },
+  ])
+    assert.equal(first(statusOf({ h1: other }, { states, outcome: "waiting" })).outcome, "unknown");
+});

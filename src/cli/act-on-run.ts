@@ -3,7 +3,7 @@ import type { ActedRun, Going, TaskDecision } from "../app/tasks/act-in-run.ts";
 import { CutoverError, ExitCode } from "../errors.ts";
 import type { CommandContext, Options } from "./command.ts";
 import { openRunHistory } from "./open-run-history.ts";
-import { standingExitCode } from "./outcomes.ts";
+import { runBookExitCode } from "./outcomes.ts";
 import { decisionLines } from "./render-tasks.ts";
 import { type Line, styled } from "./text.ts";
 import { watchRun } from "./watch-run.ts";
@@ -82,10 +82,17 @@ export async function actOnRun(
       act({ controller, lease, watcher: display, signal: running }),
     );
     display.close();
-    const { describeRun, nextOf, standingOf } = await import("../app/tasks/describe-run.ts");
+    const [{ describeRun, standingOf }, { openTrouble }, { leavesSome }] = await Promise.all([
+      import("../app/tasks/describe-run.ts"),
+      import("../app/open-trouble.ts"),
+      import("../app/tasks/list-next.ts"),
+    ]);
     const { outcome, reason } = describeRun(acted.state);
-    const exitCode = exitCodeOf(acted, standingExitCode(standingOf(acted.state)));
-    const next = nextOf(acted);
+    const exitCode = exitCodeOf(
+      acted,
+      runBookExitCode({ standing: standingOf(acted.state), leavesSome: leavesSome(acted.state) }),
+    );
+    const next = openTrouble(acted)?.next;
     output.print(outcomeLines({ run: acted.run, outcome, reason, next, notPublished: acted.notPublished }));
     const unpublished = acted.notPublished === undefined ? {} : { notPublished: acted.notPublished };
     output.jsonLine({ kind, run: acted.run, outcome, reason, exitCode, ...unpublished });

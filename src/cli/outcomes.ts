@@ -92,6 +92,11 @@ export function runExitCode(outcome: "done" | "rolled-back" | "stuck" | undefine
 
 type Standing = "done" | "rolled-back" | "stuck" | "going" | "gate" | "decision" | "silent";
 
+/** The same with what it was made for: one that went through a slice which left some of its plan is done, and its release is not. */
+export function runBookExitCode({ standing, leavesSome }: { standing: Standing; leavesSome: boolean }): ExitCode {
+  return standing === "done" && leavesSome ? ExitCode.changesPending : standingExitCode(standing);
+}
+
 /** Of one run, also while it is open: on its way or at a gate 2; waiting for a decision, or for hosts whose state nobody knows, 4. */
 export function standingExitCode(standing: Standing): ExitCode {
   if (standing === "going" || standing === "gate") return ExitCode.changesPending;

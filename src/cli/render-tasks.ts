@@ -1,6 +1,6 @@
 // Tasks of a run for people. Pure.
 import type { TaskStory } from "../app/tasks/read-task.ts";
-import type { TaskBook, TaskRow } from "../app/tasks/task-book.ts";
+import type { ReadTaskBook, TaskRow } from "../app/tasks/task-book.ts";
 import type { EventBody } from "../model/run-event.ts";
 import type { Task } from "../model/task.ts";
 import { stateStyles } from "./render-book.ts";
@@ -11,7 +11,7 @@ import { counted, formatClock, formatDuration } from "./units.ts";
 /** More than these are counted by step: nobody reads ten thousand rows. */
 const rowLimit = 400;
 
-export function renderTaskBook(book: TaskBook, total: number): Line[] {
+export function renderTaskBook(book: ReadTaskBook, total: number): Line[] {
   const { run, release, outcome, reason, planHash, tasks, isWayBack } = book;
   const state = outcome ?? (isWayBack ? "on its way back" : "open");
   const why = reason === "" ? "" : `: ${reason}`;
@@ -28,7 +28,7 @@ function taskRows(tasks: readonly TaskRow[]): Line[] {
   if (tasks.length === 0) return [];
   const rows = tasks.map((row): Cell[] => [
     { text: row.step },
-    { text: `${row.action === "undo" ? "undo " : ""}${row.id}` },
+    { text: `${row.isDry ? "dry run of " : ""}${row.action === "undo" ? "undo " : ""}${row.id}` },
     { text: row.state, style: stateStyles[row.state] },
     { text: row.durationMs === 0 ? "" : formatDuration(row.durationMs) },
     { text: saidOf(row) },
@@ -55,18 +55,12 @@ function countedRows(tasks: readonly TaskRow[]): Line[] {
   return [...tableLines(["step", "state", "tasks"], rows), ["  --host, --component and --open show them one by one"]];
 }
 
-function nextLines({ run, outcome, tasks, isWayBack, waits, standing }: TaskBook): Line[] {
-  if (outcome !== undefined || isWayBack) {
-    const bad = tasks.find(({ state }) => state === "failed");
-    return bad === undefined ? [] : [[styled("next:", "accent"), ` cutover task show ${run}/${bad.id}`]];
-  }
-  if (standing === "gate" && waits !== undefined) return [[styled("next:", "accent"), ` ${waits.next}`]];
-  const failed = tasks.find(({ state, action }) => (state === "failed" || state === "undone") && action === "do");
-  if (failed === undefined) return [];
-  const place = `${run}/${failed.id}`;
+function nextLines({ next, laterByHand }: ReadTaskBook): Line[] {
+  const [first, ...more] = next;
   return [
-    [styled("next:", "accent"), ` cutover task show ${place}`],
-    [`      cutover task ${failed.state === "failed" ? "undo" : "retry"} ${place} --reason …`],
+    ...(laterByHand === undefined ? [] : [[styled(`by hand since: cutover task list ${laterByHand}`, "faint")]]),
+    ...(first === undefined ? [] : [[styled("next:", "accent"), ` ${first}`]]),
+    ...more.map((command): Line => [`      ${command}`]),
   ];
 }
 
@@ -104,7 +98,9 @@ export function renderTask({ run, row, story, dependents }: TaskStory): Line[] {
   const others = dependents.length === 0 ? [] : [[`  ${dependents.join(", ")} ${dependents.length === 1 ? "waits" : "wait"} for it`]]; // biome-ignore format: one line
   return [
     [styled(row.id, "strong"), ` ${row.version}: `, styled(row.state, stateStyles[row.state])],
-    [`  ${row.kind === "hook" ? "executable of the task bundle" : row.kind}, step ${row.step} of run ${run}`],
+    [
+      `  ${row.kind === "hook" ? "executable of the task bundle" : row.kind}, ${row.isDry ? "only run dry, " : ""}step ${row.step} of run ${run}`,
+    ],
     ...waits,
     ...others,
     ...story.flatMap(({ at, text }): Line[] => {

@@ -21,10 +21,11 @@ export function addStep(program: Command, register: Register): void {
     .addHelpText("after", examples(["cutover step", "the next task, what it said, and what would come then"]));
   register(command, async (context, { options }) => {
     const { output, services, configPath, signal } = context;
-    const [{ reconcile }, { withLease }, { describeRun, nextOf, standingOf }] = await Promise.all([
+    const [{ reconcile }, { withLease }, { describeRun, standingOf }, { openTrouble }] = await Promise.all([
       import("../app/reconcile.ts"),
       import("../app/controller.ts"),
       import("../app/tasks/describe-run.ts"),
+      import("../app/open-trouble.ts"),
     ]);
     const { controller, close } = await services.openController(configPath);
     const display = watchRun(output, await openRunHistory(controller.journal));
@@ -51,7 +52,7 @@ export function addStep(program: Command, register: Register): void {
           ? renderPass(result)
           : open.flatMap(({ run, state }): Line[] => [
               [styled(`${run}:`, "strong"), ` ${describeRun(state).reason}`],
-              [styled("next:", "accent"), ` ${nextOf({ run, state })}`],
+              [styled("next:", "accent"), ` ${openTrouble({ run, state })?.next ?? ""}`],
             ]),
       );
       output.jsonLine({ kind: "step", exitCode, ...passDocument(result) });

@@ -3,14 +3,17 @@ import type { Command } from "commander";
 import type { TaskRow } from "../app/tasks/task-book.ts";
 import { ExitCode } from "../errors.ts";
 import { examples, type Options, optionalText, type Register } from "./command.ts";
-import { standingExitCode } from "./outcomes.ts";
+import { runBookExitCode } from "./outcomes.ts";
 import { renderTask, renderTaskBook } from "./render-tasks.ts";
 import { withJournal } from "./run-control.ts";
 
 export function addTaskList(task: Command, register: Register): void {
   const command = task
     .command("list")
-    .argument("[run]", "a run (default: the newest open one, else the newest)")
+    .argument(
+      "[run]",
+      "a run (default: the newest open one, else the newest; those of a release before those of one task)",
+    )
     .option("--host <name>", "only tasks of this host")
     .option("--component <name>", "only tasks of this component")
     .option("--open", "only tasks that are not done")
@@ -29,7 +32,7 @@ export function addTaskList(task: Command, register: Register): void {
     const tasks = book.tasks.filter(wanted(options));
     context.output.print(renderTaskBook({ ...book, tasks }, book.tasks.length));
     context.output.document({ ...book, tasks });
-    return standingExitCode(book.standing);
+    return runBookExitCode(book);
   });
 }
 

@@ -8,6 +8,7 @@ import type { JournalPort } from "../../ports.ts";
 import { reduce } from "../../run/machine.ts";
 import { openRuns, runStream } from "../../run/replay.ts";
 import { initialRunState, placeOf, type RunState, turnOf } from "../../run/run-state.ts";
+import { isByHandAlone, isDry } from "./by-hand.ts";
 
 /** `HOST/COMPONENT/TASK`, of one run when that stands before it. */
 export interface AskedTask {
@@ -19,6 +20,8 @@ export interface LoadedRun {
   readonly run: RunId;
   readonly events: readonly JournalEvent[];
   readonly state: RunState;
+  /** Of a run that nobody named: the newest that did one task by hand, where it came later. */
+  readonly laterByHand?: RunId;
 }
 
 export interface FoundTask extends LoadedRun {
@@ -36,7 +39,7 @@ export function parseTaskId(text: string): AskedTask {
   return { run: parts.length === 4 ? parts[0] : undefined, id: parts.slice(-3).join("/") };
 }
 
-/** Throws UsageError when there is none of that name. Without a name the newest open run, else the newest one. */
+/** Throws UsageError when there is none of that name. Without a name the newest open run, else the newest one; those of a release before those of one task. */
 export async function loadRun(journal: JournalPort, wanted: RunId | undefined): Promise<LoadedRun> {
   const streams = (await journal.streams("run/")).reverse();
   if (wanted !== undefined) {
@@ -44,11 +47,25 @@ export async function loadRun(journal: JournalPort, wanted: RunId | undefined): 
     if (run !== undefined) return run;
     throw new UsageError(`There is no run ${wanted}`, "cutover task list");
   }
-  const open = (await openRuns(journal)).at(-1);
-  const newest = open ?? streams[0]?.slice("run/".length);
+  const runs = streams.map((stream) => stream.slice("run/".length));
+  const open = (await openRuns(journal)).reverse();
+  const newest = (await newestOfRelease(journal, open)) ?? open[0] ?? (await newestOfRelease(journal, runs)) ?? runs[0];
   const loaded = newest === undefined ? undefined : await readRun(journal, newest);
   if (loaded === undefined) throw new UsageError("Nothing has run yet", "cutover reconcile --once");
-  return loaded;
+  const [last] = runs;
+  const isLater = last !== undefined && last !== loaded.run && (await isOfOneTask(journal, last));
+  return isLater ? { ...loaded, laterByHand: last } : loaded;
+}
+
+/** Newest first; what did one task by hand says nothing about a release. */
+async function newestOfRelease(journal: JournalPort, runs: readonly RunId[]): Promise<RunId | undefined> {
+  for (const run of runs.slice(0, mostRuns)) if (!(await isOfOneTask(journal, run))) return run;
+  return undefined;
+}
+
+async function isOfOneTask(journal: JournalPort, run: RunId): Promise<boolean> {
+  const [planned] = await journal.read(runStream(run), ["run-planned"]);
+  return planned?.kind === "run-planned" && isByHandAlone(planned.plan);
 }
 
 async function readRun(journal: JournalPort, run: RunId): Promise<LoadedRun | undefined> {
@@ -63,8 +80,8 @@ export async function findTask(journal: JournalPort, { run, id }: AskedTask): Pr
     run === undefined
       ? await findOpenRun(journal, (state) => placeOfTask(state, id) !== undefined)
       : await loadRun(journal, run);
-  const found = loaded === undefined ? undefined : placeOfTask(loaded.state, id);
-  if (loaded !== undefined && found !== undefined) return { ...loaded, ...found };
+  const found = loaded === undefined ? undefined : foundIn(loaded, id);
+  if (found !== undefined) return found;
   const newest = loaded ?? (await loadRun(journal, run));
   const known = tasksOf(newest.state).map((task) => task.id);
   if (loaded === undefined && known.includes(id))
@@ -78,25 +95,37 @@ export async function findTask(journal: JournalPort, { run, id }: AskedTask): Pr
   throw new UsageError(`${where} task ${id}${did}`, `cutover task list ${newest.run}`);
 }
 
+/** As an operator's word about it finds it in this run. */
+export function foundIn(loaded: LoadedRun, id: TaskId): FoundTask | undefined {
+  const place = placeOfTask(loaded.state, id);
+  return place === undefined ? undefined : { ...loaded, ...place };
+}
+
 /** Older ones are asked for by name. */
 const mostRuns = 50;
 
 /**
  * The newest open run that has this task, its do or its undo, else the newest of the last runs: one that was asked for by hand holds
- * nothing but its own. Throws UsageError that says where it was looked for.
+ * nothing but its own, and one that only ran it dry did nothing. Throws UsageError that says where it was looked for.
  */
 export async function findNewestRunWith(journal: JournalPort, id: TaskId): Promise<LoadedRun> {
-  const open = await findOpenRun(journal, (state) => tasksOf(state).some((task) => task.id === id));
+  const open = await findOpenRun(journal, (state) => tasksOf(state).some((task) => task.id === id && !isDry(task)));
   if (open !== undefined) return open;
   const runs = (await journal.streams("run/")).slice(-mostRuns).map((stream) => stream.slice("run/".length));
   const known = new Set<TaskId>();
+  let dry: RunId | undefined;
   for (const run of runs.toReversed()) {
     const [planned] = await journal.read(runStream(run), ["run-planned"]);
     if (planned?.kind !== "run-planned") continue;
-    for (const task of tasksOf(planned)) known.add(task.id);
-    const loaded = known.has(id) ? await readRun(journal, run) : undefined;
+    const tasks = tasksOf(planned);
+    for (const task of tasks) known.add(task.id);
+    const mine = tasks.filter((task) => task.id === id);
+    if (mine.length > 0 && mine.every(isDry)) dry ??= run;
+    const loaded = mine.some((task) => !isDry(task)) ? await readRun(journal, run) : undefined;
     if (loaded !== undefined) return loaded;
   }
+  const tried = dry === undefined ? undefined : await readRun(journal, dry);
+  if (tried !== undefined) return tried;
   const [first, last] = [runs[0], runs.at(-1)];
   if (first === undefined) throw new UsageError("Nothing has run yet", "cutover reconcile --once");
   const close = nearest(id, [...known]);

@@ -1,8 +1,10 @@
 // One task of a run with its whole story.
 import { UsageError } from "../../errors.ts";
+import type { Step } from "../../model/plan.ts";
 import type { EventBody, RunId } from "../../model/run-event.ts";
 import type { TaskId } from "../../model/task.ts";
 import type { JournalPort } from "../../ports.ts";
+import { isDry } from "./by-hand.ts";
 import { findNewestRunWith, findTask, type LoadedRun, parseTaskId } from "./find-task.ts";
 import { nameOf, type TaskRow, taskBook } from "./task-book.ts";
 
@@ -21,10 +23,19 @@ export async function readTask(journal: JournalPort, text: string): Promise<Task
   const found = await (asked.run === undefined ? findNewestRunWith(journal, asked.id) : findTask(journal, asked));
   const { tasks } = taskBook(found);
   const mine = tasks.filter(({ id }) => id === asked.id);
-  const row = mine.find(({ action }) => action === "do") ?? mine[0];
+  const row = chosenOf(found, mine);
   if (row === undefined)
     throw new UsageError(`Run ${found.run} went back before it came to ${asked.id}`, `cutover task list ${found.run}`);
   return { run: found.run, row, story: storyOf(found, row), dependents: dependentsOf(tasks, row) };
+}
+
+/** That of the plan says how the task is, whatever was tried by hand beside it; what ran dry says it last. */
+function chosenOf({ state }: LoadedRun, mine: readonly TaskRow[]): TaskRow | undefined {
+  const added = new Set(state.added.map(({ id }) => id));
+  const planned = mine.filter(({ step }) => !added.has(step));
+  const ran = mine.filter(({ isDry }) => !isDry);
+  const ofKind = [planned.filter(({ isDry }) => !isDry), ran, mine].find((rows) => rows.length > 0) ?? [];
+  return ofKind.find(({ action }) => action === "do") ?? ofKind[0];
 }
 
 /** Those of its step that wait for it, and those that wait for these. */
@@ -41,10 +52,13 @@ function dependentsOf(tasks: readonly TaskRow[], row: TaskRow): TaskId[] {
   return [...found];
 }
 
-function storyOf({ events }: LoadedRun, { id, step, host }: TaskRow): TaskStory["story"] {
+function storyOf({ events, state }: LoadedRun, { id, step, host }: TaskRow): TaskStory["story"] {
+  const tasksOf = ({ work }: Step) => work.flatMap(({ groups }) => groups.flat()).filter((task) => task.id === id);
+  const dry = new Set([...state.added, ...(state.plan?.steps ?? [])].flatMap((each) => (tasksOf(each).some(isDry) ? each.id : []))); // biome-ignore format: one line
   return events.flatMap((event) => {
     const text = wordsOf(event, { id, step, host });
-    return text === undefined ? [] : [{ at: event.at, text }];
+    const isOfDry = event.kind === "step-added" ? dry.has(event.step.id) : event.kind === "task" && dry.has(event.step);
+    return text === undefined ? [] : [{ at: event.at, text: isOfDry ? `dry run: ${text}` : text }];
   });
 }
 

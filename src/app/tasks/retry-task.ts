@@ -34,7 +34,7 @@ export async function retryTask(act: RetryAct, asked: AskedTask): Promise<TaskDe
   return isStepped(found) ? { found, events, pace: "one-task", upTo: found.task.id } : { found, events };
 }
 
-function refuseDone({ run, step, task, state }: FoundTask, left: readonly string[]): void {
+export function refuseDone({ run, step, task, state }: FoundTask, left: readonly string[]): void {
   const moved = step.kind === "restore-point" ? firstMoved(state, step) : undefined;
   const why = state.leftOut.has(task.host)
     ? `the run goes on without ${task.host}, and the next one takes it up`

@@ -5,8 +5,10 @@ import type { JournalPort } from "../../ports.ts";
 import { decide } from "../../run/decide.ts";
 import { placeOf, type RunState, stepsOf, taskKey } from "../../run/run-state.ts";
 import { type PersonTrouble, personTrouble } from "../person-trouble.ts";
-import { type Standing, standingOf } from "./describe-run.ts";
+import { isDry } from "./by-hand.ts";
+import { reasonOf, type Standing, standingOf } from "./describe-run.ts";
 import { type LoadedRun, loadRun } from "./find-task.ts";
+import { leavesSome, listNext } from "./list-next.ts";
 
 export interface TaskRow {
   readonly id: TaskId;
@@ -21,6 +23,8 @@ export interface TaskRow {
   readonly reason: string;
   readonly evidence: string;
   readonly durationMs: number;
+  /** It only said what it would do: nothing about how the task is. */
+  readonly isDry: boolean;
   /** Neither done nor skipped; of what was asked for by hand, not ended. */
   readonly isOpen: boolean;
   /**
@@ -41,12 +45,25 @@ export interface TaskBook {
   readonly standing: Standing;
   /** What only a person can give, while it waits for that. */
   readonly waits?: PersonTrouble;
+  /** It went through a part of a plan, and that left some. */
+  readonly leavesSome: boolean;
   readonly tasks: readonly TaskRow[];
 }
 
-/** The newest open run, else the newest one, when none is named. */
-export async function readTaskBook(journal: JournalPort, run: RunId | undefined): Promise<TaskBook> {
-  return taskBook(await loadRun(journal, run));
+/** With what leads on. */
+export interface ReadTaskBook extends TaskBook {
+  /** One command a line. */
+  readonly next: readonly string[];
+  /** The newest run of one task by hand, where it came later and nobody named a run. */
+  readonly laterByHand?: RunId;
+}
+
+/** The newest open run, else the newest one, when none is named; those of a release before those of one task. */
+export async function readTaskBook(journal: JournalPort, run: RunId | undefined): Promise<ReadTaskBook> {
+  const loaded = await loadRun(journal, run);
+  const { laterByHand } = loaded;
+  const { tasks, ...book } = taskBook(loaded);
+  return { ...book, next: listNext(loaded, tasks), ...(laterByHand === undefined ? {} : { laterByHand }), tasks };
 }
 
 export function taskBook({ run, events, state }: LoadedRun): TaskBook {
@@ -54,7 +71,7 @@ export function taskBook({ run, events, state }: LoadedRun): TaskBook {
   const waiting = decide(state);
   const waits = personTrouble({ run, state });
   const reason =
-    state.outcome === undefined && waiting !== undefined && "reason" in waiting ? waiting.reason : state.reason;
+    state.outcome === undefined && waiting !== undefined && "reason" in waiting ? waiting.reason : reasonOf(state);
   return {
     run,
     release: state.plan?.release ?? "",
@@ -64,6 +81,7 @@ export function taskBook({ run, events, state }: LoadedRun): TaskBook {
     isWayBack: state.rollback !== undefined,
     standing: standingOf(state),
     ...(waits === undefined ? {} : { waits }),
+    leavesSome: leavesSome(state),
     tasks: [...wentRows(state, newest), ...rowsOf(state, newest)],
   };
 }
@@ -99,7 +117,7 @@ function wentRows({ plan, rollback, startedSteps }: RunState, words: ReadonlyMap
           const word = words.get(`${step} ${taskKey(task)}`);
           if (word === undefined) return []; // it was not begun, and never will be
           const { id, component, version, kind, action } = task;
-          return [{ id, step, phase, host, component, version, kind, action, ...word, isOpen: false, waitsFor: undefined }]; // biome-ignore format: one line
+          return [{ id, step, phase, host, component, version, kind, action, ...word, isDry: false, isOpen: false, waitsFor: undefined }]; // biome-ignore format: one line
         }),
       ),
     );
@@ -123,7 +141,7 @@ function rowsOf(state: RunState, words: ReadonlyMap<string, Word>): TaskRow[] {
           const isOpen = !isOver(word, action) && (ofPlan || !state.endedSteps.has(step.id));
           const waits = word.state === "pending" && state.hosts.get(placeOf(step.id, host)) !== "done";
           const waitsFor = waits ? before : undefined;
-          return { id, step: step.id, phase: step.phase, host, component, version, kind, action, ...word, isOpen, waitsFor }; // biome-ignore format: one line
+          return { id, step: step.id, phase: step.phase, host, component, version, kind, action, ...word, isDry: isDry(task), isOpen, waitsFor }; // biome-ignore format: one line
         });
         rows.push(...mine);
         const open = mine.filter(({ isOpen }) => isOpen);

@@ -23,7 +23,7 @@ export async function undoTask(act: TaskAct, asked: AskedTask): Promise<TaskDeci
   return { found, events: [{ kind: "step-added", step, by, reason }], asked: placeOf(step.id, found.task.host), pace };
 }
 
-function refuseUndo({ run, state, task }: FoundTask): void {
+export function refuseUndo({ run, state, task }: FoundTask): void {
   const reached = state.tasks.get(task.id)?.state ?? "pending";
   const why = !undoableKinds.includes(task.kind)
     ? `${task.kind} has no undo of its own`
@@ -40,7 +40,7 @@ function refuseUndo({ run, state, task }: FoundTask): void {
 }
 
 /** Hosts refuse to put old data back under a new version; asked all the same, the step would wait for a person as if it were taken back. */
-function refuseUnderSwitch({ state, task }: FoundTask): void {
+export function refuseUnderSwitch({ state, task }: FoundTask): void {
   const switched = `${task.host}/${task.component}/switch`;
   if (task.kind !== "backup" || state.tasks.get(switched)?.state !== "done") return;
   throw new CutoverError({

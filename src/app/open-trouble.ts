@@ -3,6 +3,7 @@
 import type { RunId } from "../model/run-event.ts";
 import { decide } from "../run/decide.ts";
 import { type RunState, stepsOf } from "../run/run-state.ts";
+import { nextForSilent } from "../status/silent-words.ts";
 import { type PersonTrouble, personTrouble } from "./person-trouble.ts";
 import { nextOf } from "./tasks/describe-run.ts";
 
@@ -29,12 +30,16 @@ export function openTrouble({
   if (effect?.kind === "wait") {
     const hosts = effect.hosts.join(", ");
     const message = `run ${run} waits for ${hosts}, silent since ${effect.step.id}; nothing more that it holds switches until there is word`;
-    // A check drives nothing.
-    const next = `cutover reconcile --once, once it answers; cutover hold ${effect.hosts[0] ?? ""} --reason …, if it will not come back`;
-    return { reason: "HostUnknown", message, next };
+    return { reason: "HostUnknown", message, next: nextForSilent(effect.hosts) };
   }
   const next = nextOf({ run, state }) ?? "";
   const step = stepsOf(state)[state.position]?.id;
   const where = step === undefined ? "all its steps have" : `it is at ${step}`;
   return { reason: "RunOpen", message: `run ${run} has not ended; ${where}`, next };
+}
+
+/** Hosts that the run waits for, silent in the middle of it; empty when it waits for none. */
+export function awaitedHosts(state: RunState): readonly string[] {
+  const effect = state.outcome === undefined ? decide(state) : undefined;
+  return effect?.kind === "wait" ? effect.hosts : [];
 }

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { ExitCode } from "../errors.ts";
 import { examples, type Register } from "./command.ts";
-import { renderHosts } from "./render-hosts.ts";
+import { awaitedLines, renderHosts } from "./render-hosts.ts";
 import { tableLines } from "./table.ts";
 
 export function addHostCheck(host: Command, register: Register): void {
@@ -15,12 +15,16 @@ export function addHostCheck(host: Command, register: Register): void {
       examples(["cutover host check", "the whole fleet"], ["cutover host check web3 --json", "one host, as data"]),
     );
   register(command, async ({ output, services, configPath }, { args }) => {
-    const { checkHosts } = await import("../app/check-hosts.ts");
+    const { checkHosts, runsAwaiting } = await import("../app/check-hosts.ts");
     const { controller, close } = await services.openController(configPath);
     try {
       const observations = await checkHosts({ controller, ...(args.length === 0 ? {} : { names: args }) });
-      output.print(renderHosts(observations));
-      output.document({ hosts: observations });
+      const awaited = await runsAwaiting(
+        controller,
+        observations.map(({ host }) => host),
+      );
+      output.print([...renderHosts(observations), ...awaitedLines(awaited, observations)]);
+      output.document({ hosts: observations, ...(awaited.length === 0 ? {} : { awaited }) });
       return observations.every(({ kind }) => kind === "observed") ? ExitCode.done : ExitCode.stuck;
     } finally {
       await close();

@@ -1,5 +1,7 @@
 // What hosts said about themselves. Everything in it is a host's own word, so nothing of it is trusted to be printable. Pure.
 import type { Observation, ObservedComponent } from "../model/observation.ts";
+import { foldHosts } from "../status/fold-hosts.ts";
+import { nextForSilent } from "../status/silent-words.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, styled } from "./text.ts";
 import { counted, formatCount } from "./units.ts";
@@ -20,6 +22,28 @@ export function renderHosts(observations: readonly Observation[]): Line[] {
     ...silent.map(({ host, code, message }): Line => [styled(`${host} `, "bad"), `${code}: ${message}`]),
     ...(rows.length === 0 ? [] : tableLines(["host", "mode", "system", "init", "host.sh", "components"], rows)),
     [`${formatCount(answered.length)} of ${counted(observations.length, "host")} answered`],
+  ];
+}
+
+export interface AwaitedView {
+  readonly run: string;
+  readonly release: string;
+  readonly hosts: readonly string[];
+}
+
+/** Runs that wait for hosts which were asked, and what makes them go on. */
+export function awaitedLines(awaited: readonly AwaitedView[], observations: readonly Observation[]): Line[] {
+  const silent = new Set(observations.flatMap(({ kind, host }) => (kind === "unreachable" ? [host] : [])));
+  const still = awaited.flatMap(({ hosts }) => hosts.filter((host) => silent.has(host)));
+  const next = still.length === 0 ? "cutover reconcile --once" : nextForSilent(still);
+  return [
+    ...awaited.map(
+      ({ run, release, hosts }): Line => [
+        styled("waited for:", "warn"),
+        ` run ${run} of ${release} waits for word from ${foldHosts(hosts, { ranges: 8 })}`,
+      ],
+    ),
+    ...(awaited.length === 0 ? [] : [[styled("next:", "accent"), ` ${next}`] as const]),
   ];
 }
 

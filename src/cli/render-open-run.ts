@@ -8,6 +8,9 @@ export interface WaitingRunView {
   readonly trouble: { readonly reason: string; readonly message: string; readonly next: string };
 }
 
+/** After the command that brings a run on. */
+export const goesOnByItself = "; where cutover serve runs, it goes on by itself";
+
 /** Of a slice that is refused beside it. */
 export function inTheWayLines({ release, trouble }: WaitingRunView): Line[] {
   return [
@@ -25,7 +28,7 @@ export function carriedOutLine(run: string): Line {
 export function openRunLines({ release, claims, trouble }: WaitingRunView): Line[] {
   const hosts = new Set(claims.flatMap((claim) => claim.hosts));
   const style = trouble.reason === "DecisionNeeded" || trouble.reason === "HostUnknown" ? "bad" : "accent";
-  const byItself = trouble.reason === "RunOpen" ? "; where cutover serve runs, it goes on by itself" : "";
+  const byItself = trouble.reason === "RunOpen" ? goesOnByItself : "";
   return [
     [styled(`${release} has an open run`, style), ` (${trouble.reason}): ${foldHostsInText(trouble.message, hosts)}`],
     [styled("next:", "accent"), ` ${trouble.next}${byItself}`],

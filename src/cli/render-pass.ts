@@ -5,6 +5,7 @@ import type { Plan } from "../model/plan.ts";
 import type { RunOutcome } from "../model/run-event.ts";
 import type { Condition } from "../model/status.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
+import { nextForSilent } from "../status/silent-words.ts";
 import { type BackOffView, backOffLines } from "./render-back-off.ts";
 import { renderError, reportError } from "./render-error.ts";
 import { renderPlan } from "./render-plan.ts";
@@ -156,11 +157,10 @@ function unknownLines({ state }: RunView): Line[] {
     outcome === "unknown" && isInForce(place) ? [place] : [],
   );
   const hosts = [...new Set(unknown.map((place) => place.slice(place.indexOf("/") + 1)))];
-  const [first] = hosts;
-  if (first === undefined) return [nextLine("cutover status")];
+  if (hosts.length === 0) return [nextLine("cutover status")];
   return [
     [`  no word from ${foldHosts(hosts, { ranges: 8 })}; nothing that this run holds moves until there is`],
-    nextLine(`cutover host check ${first}`),
+    nextLine(nextForSilent(hosts)),
   ];
 }
 

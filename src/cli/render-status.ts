@@ -6,6 +6,7 @@ import { type CurrentState, currentState, type OpenRunView } from "./current-sta
 import { type BackOffView, backOffLines } from "./render-back-off.ts";
 import { evidenceLines } from "./render-error.ts";
 import { type GateView, gateLines } from "./render-gate.ts";
+import { goesOnByItself } from "./render-open-run.ts";
 import { groupBy } from "./render-plan.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, type Span, type Style, styled } from "./text.ts";
@@ -87,7 +88,13 @@ export function renderStatus(view: StatusView): Line[] {
     ),
     ...holdLines(holds),
     ...gates.flatMap(gateLines),
-    ...openRuns.map(openRunLine),
+    ...openRuns.flatMap((open) => [
+      openRunLine(open),
+      // No status of its release says it above.
+      ...(releases.some(({ release }) => release === open.release) || open.trouble.reason === "GateClosed"
+        ? []
+        : [nextOfRun(open.trouble)]),
+    ]),
     ...(lastRun === undefined ? [] : [lastRunLine(lastRun, releases), ...refusedPatchLines(lastRun)]),
   ];
 }
@@ -145,8 +152,7 @@ function nextLines({ targets, run, quarantined }: Status, { type, status, reason
   };
   if (type === "Ready" && status === "True") return [];
   // Whether somebody drives it on just now the journal does not say; gates stand further down.
-  if (next !== undefined && reason !== "RunOpen" && reason !== "GateClosed")
-    return [[styled("next:", "accent"), ` ${next}`]];
+  if (next !== undefined && reason !== "GateClosed") return [nextOfRun({ reason, next })];
   const [outcome, command] = commands[reason] ?? [];
   const host = targets.find((target) => target.outcome === outcome)?.host;
   if (command !== undefined) return [[styled("next:", "accent"), ` ${command}${host === undefined ? "" : ` ${host}`}`]];
@@ -158,6 +164,10 @@ function nextLines({ targets, run, quarantined }: Status, { type, status, reason
   // `plan` shows an error of the release whole, with its remedy.
   const pass = reason === "Pending" || reason === "Outdated";
   return [[styled("next:", "accent"), pass ? " cutover reconcile --once" : " cutover plan"]];
+}
+
+function nextOfRun({ reason, next }: { readonly reason: string; readonly next: string }): Line {
+  return [styled("next:", "accent"), ` ${next}${reason === "RunOpen" ? goesOnByItself : ""}`];
 }
 
 const isSettled = ({ outcome }: TargetStatus): boolean => outcome === "in-sync" || outcome === "done";

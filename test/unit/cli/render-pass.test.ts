@@ -34,7 +34,7 @@ test("an open run whose release git does not have any more is told, with the sil
   assert.deepEqual(lines.slice(0, 3), [
     "shop, which git does not have any more: taken up again: waiting for hosts whose outcome nobody knows (run r1)",
     "  no word from web1; nothing that this run holds moves until there is",
-    "next: cutover host check web1",
+    "next: cutover reconcile --once, once it answers; cutover hold web1 --reason …, if it will not come back",
   ]);
   assert.deepEqual(lines.slice(3, 6), [
     "other: waiting (Claimed)",
@@ -54,7 +54,7 @@ test("a run on its way back names the hosts whose way back nobody knows, and not
   const lines = show({ resumed: [{ run: "r1", state: { ...open.state, hosts, rollback } }] });
   assert.deepEqual(lines.slice(1, 3), [
     "  no word from web3; nothing that this run holds moves until there is",
-    "next: cutover host check web3",
+    "next: cutover reconcile --once, once it answers; cutover hold web3 --reason …, if it will not come back",
   ]);
 });
 

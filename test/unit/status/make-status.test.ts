@@ -173,6 +173,8 @@ test("P8: a host whose trial of this run went back by itself is rolled back, not
   const { outcome, detail } = first(statusOf({ h1: back }, { states, outcome: "waiting" }));
   assert.equal(outcome, "rolled-back");
   assert.equal(detail, "2.0.0 was not confirmed before its deadline; it went back to 1.0.0 by itself");
+  const lost = statusOf({ h1: back }, { states: { "h1/web/switch": "unknown" }, outcome: "waiting" });
+  assert.equal(first(lost).outcome, "rolled-back");
   for (const other of [
     { ...back, trial: { ...trial, run: "r0" } },
     { ...back, currentTree: treeOf("web", "x") },

@@ -24,6 +24,10 @@ export interface StepProgress {
   /** Grows for a way back, whose hosts are known once they are told to go back. */
   readonly hosts: Set<string>;
   readonly outcomes: Map<string, HostOutcome>;
+  /** Hosts that were handed something of it, or were to be. */
+  readonly begun: Set<string>;
+  /** Tasks of it that only say what they would do. */
+  readonly dry: ReadonlySet<string>;
   /** Later by every pause in which the run waited, so that the step's time is what was worked. */
   startedAt: number | undefined;
   endedAt: number | undefined;
@@ -163,9 +167,12 @@ export function applyEvent(progress: RunProgress, event: JournalEvent): void {
       progress.explained.delete(`${event.step}/${event.host}`);
       break;
     }
-    case "submitted":
-      stepOf(progress, event.step).hosts.add(event.host);
+    case "submitted": {
+      const step = stepOf(progress, event.step);
+      step.hosts.add(event.host);
+      step.begun.add(event.host);
       break;
+    }
     case "delivered":
       noteDelivered(progress.transfers, { ...event, sent: event.bytes });
       break;
@@ -230,6 +237,8 @@ export function stepOf(progress: RunProgress, id: string): StepProgress {
     way: progress.rollback?.way ?? 0,
     hosts: new Set(),
     outcomes: new Map(),
+    begun: new Set(),
+    dry: new Set(),
     startedAt: undefined,
     endedAt: undefined,
   };
@@ -239,7 +248,9 @@ export function stepOf(progress: RunProgress, id: string): StepProgress {
 
 function plannedStep({ id, kind, batch, work }: Step): StepProgress {
   const hosts = new Set(work.map(({ host }) => host));
-  return { id, kind, batch, way: 0, hosts, outcomes: new Map(), startedAt: undefined, endedAt: undefined };
+  const tasks = work.flatMap(({ groups }) => groups.flat());
+  const dry = new Set(tasks.flatMap((task) => (task.options["dry-run"] === undefined ? [] : task.id)));
+  return { id, kind, batch, way: 0, hosts, outcomes: new Map(), begun: new Set(), dry, startedAt: undefined, endedAt: undefined }; // biome-ignore format: one line
 }
 
 function applyTask(progress: RunProgress, { step, host, event, at }: Extract<JournalEvent, { kind: "task" }>): void {
@@ -253,7 +264,8 @@ function applyTask(progress: RunProgress, { step, host, event, at }: Extract<Jou
   const evidence = event.evidence.trim();
   if (evidence !== "") progress.lastEvidence = { task: event.task, text: evidence };
   if (event.state === "failed") {
-    const what = `${component}/${task}${event.action === "undo" ? " undo" : ""}`;
+    const how = stepOf(progress, step).dry.has(event.task) ? "dry run of " : "";
+    const what = `${how}${component}/${task}${event.action === "undo" ? " undo" : ""}`;
     progress.failures.push({ step, host, what, reason: event.reason, evidence: event.evidence, told: false });
     progress.explained.add(`${step}/${host}`);
   }
@@ -266,6 +278,7 @@ function applyHostEnded(
   const step = stepOf(progress, id);
   step.hosts.add(host);
   step.outcomes.set(host, outcome);
+  step.begun.add(host);
   for (const [key, task] of progress.running) {
     if (task.host === host && key.startsWith(`${id}/`)) progress.running.delete(key);
   }

@@ -1,13 +1,12 @@
 // One event of a run as the lines it is worth: what piped output prints, and what a live picture prints above itself. Pure.
-import type { Plan, Step } from "../model/plan.ts";
+import type { Plan } from "../model/plan.ts";
 import type { JournalEvent } from "../model/run-event.ts";
-import type { TaskEvent } from "../model/task.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import { type Failure, type RunProgress, type StepProgress, sentBytes, stepOf } from "./progress.ts";
 import { readBack, stepsInForce } from "./read-back.ts";
+import { byHandText, isByHand, spokenLines, turnText } from "./render-by-hand.ts";
 import { evidenceLines } from "./render-error.ts";
 import { planSummary } from "./render-plan.ts";
-import { asked } from "./render-tasks.ts";
 import { type Line, type Span, type Style, styled } from "./text.ts";
 import { counted, formatBytes, formatCount, formatDuration } from "./units.ts";
 
@@ -51,7 +50,7 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
     case "host-reopened":
       // Those of a run that goes task by task are the run's own.
       if (event.by === "cutover") return nothing;
-      return lasting([[styled(event.by, "strong"), ` gives ${event.host} another turn at ${event.step}: ${event.reason}`]]); // biome-ignore format: one line
+      return lasting([[styled(event.by, "strong"), ` ${turnText(progress, event)}: ${event.reason}`]]);
     case "task-skipped":
       return lasting([[styled("skipped:", "warn"), ` ${event.task}, by ${event.by}: ${event.reason}`]]);
     case "amended":
@@ -64,7 +63,8 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
         [styled(`  plan ${event.hash}`, "faint")],
       ]);
     case "task":
-      if (event.event.state === "done" && isByHand(event.step)) return lasting(spokenLines(event.event));
+      if (event.event.state === "done" && isByHand(event.step))
+        return lasting(spokenLines(event.event, stepOf(progress, event.step).dry));
       if (event.event.state !== "failed") return nothing;
       return failureLines(progress, event.step, event.host);
     case "host-ended":
@@ -98,26 +98,6 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
     default:
       return nothing;
   }
-}
-
-/** Steps that an operator asked for: whoever did wants to see what the task said. */
-function isByHand(step: string): boolean {
-  return step.startsWith("by-hand.");
-}
-
-function byHandText({ work }: Step): string {
-  const tasks = work.flatMap(({ groups }) => groups.flat());
-  return asked(tasks)
-    .map(({ action, id }) => `${action === "undo" ? "takes back" : "runs"} ${id}`)
-    .join(", ");
-}
-
-export function spokenLines({ task, action, durationMs, evidence }: TaskEvent): Line[] {
-  const what = `${action === "undo" ? "undo " : ""}${task}`;
-  return [
-    [styled("done", "good"), ` ${what} in ${formatDuration(durationMs)}`],
-    ...evidenceLines(evidence, 2, shortEvidence),
-  ];
 }
 
 /** `switch 2 of 5`, `way back 2`, `orders/expand`. */

@@ -5,8 +5,8 @@ import type { TaskEvent } from "../model/task.ts";
 import { examples, type Register } from "./command.ts";
 import { openRunHistory } from "./open-run-history.ts";
 import { passExitCode, standingExitCode } from "./outcomes.ts";
+import { spokenLines } from "./render-by-hand.ts";
 import { passDocument, renderPass } from "./render-pass.ts";
-import { spokenLines } from "./render-run-event.ts";
 import { type Line, styled } from "./text.ts";
 import { watchRun } from "./watch-run.ts";
 

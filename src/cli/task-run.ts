@@ -10,7 +10,10 @@ export function addTaskRun(task: Command, register: Register): void {
     .argument("<id>", "HOST/COMPONENT/TASK")
     .option("--undo", "its undo instead: takes back what the newest run that did it has left on the host")
     .option("--dry-run", "only say what it would do; the contract's dryRun promises that the script can")
-    .option("--version <version>", "whose script (default: the version that the host runs)")
+    .option(
+      "--version <version>",
+      "whose script (default: the version that an open run brings there, else the one that the host runs)",
+    )
     .option(...takeOverOption)
     .summary("Run one task on one host, without its neighbours")
     .description(

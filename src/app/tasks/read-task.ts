@@ -75,7 +75,7 @@ function wordsOf(event: EventBody, row: Pick<TaskRow, "id" | "step" | "host">): 
   )
     return `asked for by ${event.by}: ${event.reason}`;
   if (event.kind === "host-reopened" && event.step === row.step && event.host === row.host)
-    return event.tasks.some((key) => key.startsWith(`${row.id} `)) ? `another turn, by ${event.by}: ${event.reason}` : undefined; // biome-ignore format: one line
+    return event.tasks.some((key) => key.startsWith(`${row.id} `)) ? `a turn, opened by ${event.by}: ${event.reason}` : undefined; // biome-ignore format: one line
   if (event.kind === "amended" && row.id.split("/")[1] === event.component)
     return `bundle mended by ${event.by}: ${event.changes.join(", ")}`;
   return undefined;

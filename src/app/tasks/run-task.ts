@@ -27,7 +27,7 @@ export type RunTaskAct = TaskAct &
     readonly action: TaskAction;
     /** Only says what it would do; the contract's `dryRun` promises that it can. */
     readonly isDryRun: boolean;
-    /** By default the version that the host runs. */
+    /** By default the version that an open run brings there, else the one that the host runs. */
     readonly version: string | undefined;
   };
 

@@ -1,15 +1,18 @@
 // `cutover plan`: what a pass would do now. Observes, takes no lease, changes nothing.
 import type { CutoverError } from "../errors.ts";
+import type { DesiredRelease } from "../model/desired.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
+import { claimsOf } from "../plan/claims.ts";
 import { type Approval, judgeApproval } from "./approval.ts";
 import { type BackOff, backOffOf } from "./back-off.ts";
+import { claimedTargets } from "./beside-open-runs.ts";
 import { refuseUnsafeSlice } from "./check-order.ts";
 import type { Controller } from "./controller.ts";
 import { cutSlice, sliceTerms } from "./cut-slice.ts";
 import { readNewest } from "./read-newest.ts";
-import { contextForRelease, planRelease } from "./release-context.ts";
+import { contextForRelease, planRelease, type Snapshot } from "./release-context.ts";
 import { isReleaseFailure } from "./release-trouble.ts";
 import { isOfSlice, runsInTheWay } from "./slice-beside-runs.ts";
 import { carriesOut, type StandingRun, standingRuns } from "./standing-runs.ts";
@@ -28,6 +31,8 @@ export interface PlannedReleases {
   readonly failed: readonly { readonly release: string; readonly error: CutoverError }[];
   /** Runs that have not ended. One that carries out the newest documents has its own plan among `plans`. */
   readonly open: readonly StandingRun[];
+  /** Open runs of a release that hold what newer documents ask of it otherwise: those come up once the run has ended. */
+  readonly outdated: readonly StandingRun[];
   /** Of a slice: open runs beside which it would be refused. */
   readonly inTheWay: readonly StandingRun[];
   readonly warnings: readonly Diagnostic[];
@@ -48,6 +53,7 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
   const open = await standingRuns(controller.journal);
   const inTheWay = terms.length === 0 ? [] : runsInTheWay({ desired, terms, open });
   const plans: Plan[] = [];
+  const outdated: StandingRun[] = [];
   const missing = new Map<string, readonly string[]>();
   const backOffs: BackOff[] = [];
   const approvals = new Map<string, Approval>();
@@ -72,6 +78,12 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
         commit: desired.commit,
       });
       for (const [host, observation] of context.observations) observations.set(host, observation);
+      const older = terms.length > 0 ? undefined : holderOf({ release, versions: context.versions, open });
+      if (older !== undefined) {
+        outdated.push(older);
+        plans.push(older.plan);
+        continue;
+      }
       const plan = await planRelease(controller, { context, release, desired });
       const slice = terms.length === 0 ? undefined : cutSlice({ plan, terms, hosts: desired.hosts });
       if (terms.length > 0 && slice === undefined) continue;
@@ -96,5 +108,22 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
   }
   await controller.executor.close();
   const found = { commit: desired.commit, plans, missing, backOffs, approvals, failed };
-  return { ...found, open, inTheWay, warnings, observations };
+  return { ...found, open, outdated, inTheWay, warnings, observations };
+}
+
+/** The open run of this release beside which a pass would not even plan what is asked for now. */
+function holderOf({
+  release,
+  versions,
+  open,
+}: {
+  readonly release: DesiredRelease;
+  readonly versions: Snapshot["versions"];
+  readonly open: readonly StandingRun[];
+}): StandingRun | undefined {
+  const published = new Map([...versions].map(([key, version]) => [key, version.published]));
+  const mine = open.filter(({ plan }) => plan.release === release.name);
+  const holders = mine.map(({ run, plan }) => ({ run, plan, claims: claimsOf(plan), since: 0, unwell: new Set<string>() })); // biome-ignore format: one line
+  const [first] = claimedTargets({ release, published, open: holders }).blocked;
+  return mine.find(({ run }) => run === first?.by.run);
 }

@@ -1,5 +1,5 @@
 // cutover plan without --head: what would change now, beside the runs that are open.
-import type { ExitCode } from "../errors.ts";
+import { ExitCode } from "../errors.ts";
 import type { Plan } from "../model/plan.ts";
 import { type BookLine, planBook } from "../status/plan-book.ts";
 import type { CommandContext } from "./command.ts";
@@ -7,7 +7,7 @@ import { livePlanExitCode } from "./outcomes.ts";
 import { backOffLines } from "./render-back-off.ts";
 import { bookLines } from "./render-book.ts";
 import { renderError, reportError } from "./render-error.ts";
-import { carriedOutLine, inTheWayLines, openRunLines } from "./render-open-run.ts";
+import { carriedOutLine, inTheWayLines, newerWaitLine, openRunLines } from "./render-open-run.ts";
 import { warningLine } from "./render-pass.ts";
 import { renderPlan } from "./render-plan.ts";
 import { approvalLines } from "./render-review.ts";
@@ -26,18 +26,24 @@ export async function showLivePlan(
   try {
     const { controller } = opened;
     const found = await planReleases({ controller, slices });
-    const { commit, plans, missing, observations, backOffs, approvals, failed, warnings, inTheWay } = found;
+    const { commit, plans, missing, observations, backOffs, approvals, failed, warnings, inTheWay, outdated } = found;
     const carried = found.open.filter(({ plan }) => plans.includes(plan));
     const books = new Map<Plan, readonly BookLine[]>();
     for (const { run, plan } of book ? carried : []) books.set(plan, (await readPlan(controller, run)).book);
     const totalHosts = plans.length === 1 ? observations.size : undefined;
+    // Of a part only what is about that part.
+    const isAbout = (run: string) => slices.length === 0 || [...carried, ...inTheWay].some((each) => each.run === run);
+    const openRuns = (await readOpenRuns(controller.journal)).filter(({ run }) => isAbout(run));
+    const isInTheWay = ({ run }: { readonly run: string }) => inTheWay.some((each) => each.run === run);
     output.print([
       [styled(`commit ${commit}`, "faint")],
       ...warnings.map(warningLine),
+      ...openRuns.filter(isInTheWay).flatMap(inTheWayLines),
       ...plans.flatMap((plan) => [
         [],
         ...renderPlan({ plan, totalHosts, missing: missing.get(plan.release) ?? [] }),
         ...carried.flatMap((each) => (each.plan === plan ? [carriedOutLine(each.run)] : [])),
+        ...outdated.flatMap((each) => (each.plan === plan ? [newerWaitLine({ ...each, commit })] : [])),
         ...(book ? bookLines(books.get(plan) ?? planBook({ plan }), { withStates: books.has(plan) }) : []),
         ...approvalLines(approvals.get(plan.release)),
         ...backOffs.filter(({ release }) => release === plan.release).flatMap(backOffLines),
@@ -55,12 +61,10 @@ export async function showLivePlan(
     const unapproved = plans.filter(({ release }) => approvals.get(release)?.kind === "stalled");
     const waits = new Set([...backOffs.map(({ planHash }) => planHash), ...unapproved.map(({ hash }) => hash)]);
     const sizes = plans.map((plan) => (waits.has(plan.hash) ? { ...plan, changes: [], held: plan.changes } : plan));
-    // Of a part only what is about that part.
-    const isAbout = (run: string) => slices.length === 0 || [...carried, ...inTheWay].some((each) => each.run === run);
-    const openRuns = (await readOpenRuns(controller.journal)).filter(({ run }) => isAbout(run));
-    const isInTheWay = ({ run }: { readonly run: string }) => inTheWay.some((each) => each.run === run);
-    output.print(openRuns.flatMap((open) => (isInTheWay(open) ? inTheWayLines(open) : openRunLines(open))));
-    const exitCode = livePlanExitCode(sizes, { failed: failed.map(({ error }) => error), openRuns });
+    output.print(openRuns.filter((open) => !isInTheWay(open)).flatMap(openRunLines));
+    // As `reconcile --slice` is refused beside them.
+    const refused = openRuns.filter(isInTheWay).map(() => ({ exitCode: ExitCode.stuck }));
+    const exitCode = livePlanExitCode(sizes, { failed: [...failed.map(({ error }) => error), ...refused], openRuns });
     const again = slices.map((text) => ` --slice '${text}'`).join("");
     const isBusy = ({ release }: Plan) => openRuns.some((open) => open.release === release);
     const canRun =
@@ -79,6 +83,7 @@ export async function showLivePlan(
       failed: failed.map(({ release, error }) => ({ release, error: reportError(error) })),
       warnings,
       ...(openRuns.length === 0 ? {} : { openRuns }),
+      ...(outdated.length === 0 ? {} : { outdated: outdated.map(({ run, plan: { release } }) => ({ release, run })) }),
       observations: [...observations.values()],
     });
     return exitCode;

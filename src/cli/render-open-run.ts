@@ -24,6 +24,14 @@ export function carriedOutLine(run: string): Line {
   return [styled(`as run ${run} carries it out; task by task: cutover plan --run ${run}`, "faint")];
 }
 
+/** Newer documents mean otherwise what it holds: nothing of them is planned before it has ended. */
+export function newerWaitLine({ run, commit }: { readonly run: string; readonly commit: string }): Line {
+  return [
+    styled("newer documents wait:", "warn"),
+    ` what commit ${commit.slice(0, 12)} asks for is planned once run ${run} has ended`,
+  ];
+}
+
 /** What is planned above is done by that run, or after it. */
 export function openRunLines({ release, claims, trouble }: WaitingRunView): Line[] {
   const hosts = new Set(claims.flatMap((claim) => claim.hosts));

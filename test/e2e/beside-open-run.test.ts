@@ -38,8 +38,11 @@ test(
       assert.match(refused.text, /next: cutover gate open r\S+ look --reason …/);
       assert.deepEqual(await tasksOf(world), before, "nothing was driven");
 
-      const part = await cutover(2, "plan", "--slice", "host=host-3");
-      assert.match(part.text, /cannot be run now: web has an open run \(GateClosed\): run r\S+ waits at gate look/);
+      const part = await cutover(4, "plan", "--slice", "host=host-3");
+      assert.match(
+        part.text,
+        /^commit .*\ncannot be run now: web has an open run \(GateClosed\): run r\S+ waits at gate look/,
+      );
       assert.doesNotMatch(part.text, /next: cutover reconcile/);
       assert.match(part.text, /leaves, for the rest of the plan: all of web on 2 hosts/);
 
@@ -62,6 +65,24 @@ test(
       await cutover(0, "gate", "open", "web", "look", "--reason", "graphs are flat");
       await cutover(0, "reconcile", "--once");
       assert.doesNotMatch((await cutover(0, "plan")).text, /open run|gate open/);
+    }),
+);
+
+test(
+  "beside a run of older documents the plan shows that run, and that what newer ones ask for waits for it",
+  { skip: loopbackSkip },
+  () =>
+    withGate(async (world, cutover) => {
+      await cutover(2, "reconcile", "--once");
+      await world.publishWeb("2.0.0");
+      await world.pushWeb("2.0.0");
+      const { text } = await cutover(2, "plan");
+      assert.match(text, /as run r\S+ carries it out/);
+      assert.match(text, /newer documents wait: what commit [0-9a-f]{12} asks for is planned once run r\S+ has ended/);
+      assert.doesNotMatch(text, /2\.0\.0/, "no plan that nothing carries out");
+      const { plans, outdated } = JSON.parse((await cutover(2, "plan", "--json")).stdout);
+      assert.deepEqual(outdated, [{ release: "web", run: text.match(/as run (r\S+)/)?.[1] }]);
+      assert.deepEqual(plans.map(({ changes }: { changes: { to: string }[] }) => changes[0]?.to), ["1.0.0"]); // biome-ignore format: one line
     }),
 );
 
@@ -147,7 +168,7 @@ test(
         for (const host of lab.hosts) assert.equal(await world.current(host, "c"), "1.0.0");
         await cutover(4, "reconcile", "--once", "--slice", "component=a");
         assert.match(
-          (await cutover(2, "plan", "--slice", "component=a")).text,
+          (await cutover(4, "plan", "--slice", "component=a")).text,
           /cannot be run now: one has an open run/,
         );
         await cutover(0, "reconcile", "--once");

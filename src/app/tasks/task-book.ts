@@ -135,7 +135,8 @@ function rowsOf(state: RunState, words: ReadonlyMap<string, Word>): TaskRow[] {
       let before = ofPlan && isAfter ? stepBefore : undefined;
       for (const group of groups) {
         const mine = group.map((task): TaskRow => {
-          const word = wordOf(state, words, { step: step.id, task: task.id, key: taskKey(task) });
+          const said = { step: step.id, task: task.id, key: taskKey(task) };
+          const word = isDry(task) ? dryWord(words, said) : wordOf(state, words, said);
           const { id, component, version, kind, action } = task;
           // Whoever asked for a task by hand has read how it went: nobody waits for it any more.
           const isOpen = !isOver(word, action) && (ofPlan || !state.endedSteps.has(step.id));
@@ -163,6 +164,15 @@ export function nameOf({ id, action }: Pick<TaskRow, "id" | "action">): string {
 /** A `do` that is undone was taken back by hand: it is to be done again. */
 function isOver({ state }: Word, action: TaskAction): boolean {
   return state === "done" || state === "skipped" || (state === "undone" && action === "undo");
+}
+
+/** It did nothing, so that nothing is undone, by it or of it. */
+function dryWord(
+  words: ReadonlyMap<string, Word>,
+  { step, key }: { readonly step: string; readonly key: string },
+): Word {
+  const word = words.get(`${step} ${key}`) ?? pending;
+  return word.state === "undone" ? { ...word, state: "done" } : word;
 }
 
 /** What an operator took back or skipped stands above what its step said. */

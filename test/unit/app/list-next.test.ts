@@ -113,6 +113,14 @@ test("a dry run is marked, and does not say how the task is", async () => {
   const { row, story } = await readTask(journal, "h1/app/drain");
   assert.deepEqual([row.step, row.state, row.isDry], ["switch.1", "failed", false]);
   assert.deepEqual(story.at(-1)?.text, "dry run: do done");
+  // What becomes of the task later is no word about it either, nor is a dry run of its undo one about the task.
+  await say(journal, ...byHand("h1/app/drain", { action: "undo", state: "done", nth: 2 }));
+  await say(journal, ...byHand("h1/app/drain", { action: "undo", state: "done", nth: 3, isDry: true }));
+  const later = (await readTaskBook(journal, undefined)).tasks.filter(({ id }) => id === "h1/app/drain");
+  assert.deepEqual(
+    later.map(({ step, action, state, isDry }) => `${step} ${action} ${state}${isDry ? " dry" : ""}`),
+    ["by-hand.1 do done dry", "by-hand.2 undo undone", "by-hand.3 undo done dry", "switch.1 do undone", "switch.1 undo pending"], // biome-ignore format: one line
+  );
 });
 
 test("a run of one task by hand does not hide that of the release: the list says where it is", async () => {

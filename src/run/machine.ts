@@ -1,13 +1,13 @@
 // The run as a pure machine: events in, state out. Crash recovery is replaying the journal through `reduce`, and asking
 // `decide` (decide.ts) again what comes next.
-import { Set as KeptSet } from "immutable";
 import type { Plan, Step } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
 import type { Task, TaskState } from "../model/task.ts";
 import { makeRollback } from "../plan/make-rollback.ts";
 import { putBackStep } from "../plan/restore-point.ts";
+import { addedTask, isAside, skippedByHand, withDoneByHand, withUndone } from "./by-hand.ts";
 import { owedAfter, owedWithout, owedWithoutHost } from "./owed-bundles.ts";
-import { initialRunState, placeOf, type RunState, stepsOf, taskKey } from "./run-state.ts";
+import { advanced, initialRunState, notDoneOf, placeOf, type RunState, taskKey } from "./run-state.ts";
 
 type EventOf<Kind extends EventBody["kind"]> = Extract<EventBody, { kind: Kind }>;
 
@@ -53,7 +53,7 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
     case "host-reopened":
       return withTurn(state, event);
     case "task-skipped":
-      return { ...state, tasks: state.tasks.set(event.task, { state: "skipped", reason: "operator", evidence: event.reason, durationMs: 0 }) }; // biome-ignore format: one line
+      return { ...state, tasks: state.tasks.set(event.task, { state: "skipped", reason: skippedByHand, evidence: event.reason, durationMs: 0 }) }; // biome-ignore format: one line
     case "amended":
       return withAmendment(state, event);
     case "rollback-started": {
@@ -92,45 +92,26 @@ function withTask(state: RunState, { step, host, event }: EventOf<"task">): RunS
   if (added !== undefined && isAside(state, added)) return state;
   const isUndone = action === "undo" && event.state === "done";
   const reached: TaskState = isUndone ? "undone" : event.state;
-  const next = { ...state, tasks: state.tasks.set(task, { state: reached, reason, evidence, durationMs }) };
-  return isUndone && added !== undefined ? withUndone(next, { task, host }) : next;
+  const next = {
+    ...withTurnBegun(state, { step, host, key: `${task} ${action}` }),
+    tasks: state.tasks.set(task, { state: reached, reason, evidence, durationMs }),
+  };
+  if (added === undefined) return next;
+  if (isUndone) return withUndone(next, { task, host });
+  return reached === "done" && action === "do" ? withDoneByHand(next, { task, host }) : next;
 }
 
-function addedTask({ added }: RunState, step: string, id: string): Task | undefined {
-  const work = added.find((each) => each.id === step)?.work ?? [];
-  return work.flatMap(({ groups }) => groups.flat()).find((task) => task.id === id);
-}
-
-/** What an operator runs dry, or of another version, says nothing about the task of the plan. */
-function isAside({ plan }: RunState, { id, version, options }: Task): boolean {
-  if (options["dry-run"] !== undefined) return true;
-  const [host, component] = id.split("/");
-  const change = plan?.changes.find((each) => each.host === host && each.component === component);
-  return change !== undefined && change.to !== version;
-}
-
-/** What an operator took back, or tried to, is missing where the plan had it: its step waits, also one that had ended. */
-function withUndone(state: RunState, { task, host }: { readonly task: string; readonly host: string }): RunState {
-  const step = state.plan?.steps.find(({ work }) =>
-    work.some((each) => each.host === host && each.groups.some((group) => group.some(({ id }) => id === task))),
-  );
-  if (step === undefined || !state.startedSteps.has(step.id)) return state;
-  const place = placeOf(step.id, host);
-  // A turn that is still to come does it again.
-  if (!state.hosts.has(place) && state.turns.get(place)?.tasks.includes(`${task} do`) === true) return state;
-  const before = state.notDone.get(step.id) ?? KeptSet<string>();
-  return advanced({
-    ...state,
-    hosts: state.hosts.set(place, "undone"),
-    notDone: state.notDone.set(step.id, before.add(host)),
-    endedSteps: state.endedSteps.delete(step.id),
-    position: 0,
-  });
+/** What a host was handed of its turn is not to come any more. */
+function withTurnBegun(state: RunState, { step, host, key }: { step: string; host: string; key: string }): RunState {
+  const place = placeOf(step, host);
+  const turn = state.turns.get(place);
+  if (turn === undefined || turn.isBegun || !turn.tasks.includes(key)) return state;
+  return { ...state, turns: state.turns.set(place, { ...turn, isBegun: true }) };
 }
 
 function withHostEnded(state: RunState, event: EventOf<"host-ended">): RunState {
   const { step, host, outcome } = event;
-  const before = state.notDone.get(step) ?? KeptSet<string>();
+  const before = notDoneOf(state, step);
   const notDone = state.notDone.set(step, outcome === "done" ? before.delete(host) : before.add(host));
   const next = { ...state, notDone, hosts: state.hosts.set(placeOf(step, host), outcome) };
   if (outcome === "done") return next;
@@ -153,9 +134,9 @@ function withTurn(state: RunState, event: EventOf<"host-reopened">): RunState {
     ...state,
     ...(isPoint && restorePoint !== undefined ? { restorePoint: { ...restorePoint, taken: undefined } } : {}),
     owed: owedWithout(state.owed, event),
-    turns: state.turns.set(place, { number, tasks, rest }),
+    turns: state.turns.set(place, { number, tasks, rest, isBegun: false }),
     hosts: state.hosts.delete(place),
-    notDone: state.notDone.update(step, KeptSet<string>(), (hosts) => hosts.delete(host)),
+    notDone: state.notDone.set(step, notDoneOf(state, step).delete(host)),
     endedSteps: state.endedSteps.delete(step),
     position: 0,
   });
@@ -169,14 +150,6 @@ function withAmendment(state: RunState, event: EventOf<"amended">): RunState {
   const bundles = { ...state.plan.bundles, [key]: bundle };
   const plan: Plan = { ...state.plan, contracts, bundles, hash };
   return { ...state, plan, owed: owedAfter(state, event) };
-}
-
-function advanced(state: RunState): RunState {
-  const steps = stepsOf(state);
-  let position = state.position;
-  for (let step = steps[position]; step !== undefined && state.endedSteps.has(step.id); step = steps[position])
-    position += 1;
-  return { ...state, position };
 }
 
 /**

@@ -25,6 +25,8 @@ export interface Turn {
   readonly tasks: readonly string[];
   /** What is still to come after that, in a turn of its own. */
   readonly rest: readonly string[];
+  /** The host has told of a task of it; one that has not may still be handed over as a whole. */
+  readonly isBegun: boolean;
 }
 
 /** A task bundle that was mended after the host had got its version. */
@@ -118,8 +120,22 @@ export function stepsOf({ plan, rollback }: Pick<RunState, "plan" | "rollback">)
   return rollback?.steps ?? plan?.steps ?? [];
 }
 
+/** Past all steps that have ended. */
+export function advanced(state: RunState): RunState {
+  const steps = stepsOf(state);
+  let position = state.position;
+  for (let step = steps[position]; step !== undefined && state.endedSteps.has(step.id); step = steps[position])
+    position += 1;
+  return { ...state, position };
+}
+
 export function placeOf(step: string, host: string): string {
   return `${step}/${host}`;
+}
+
+/** Hosts of the step whose newest outcome is not `done`. */
+export function notDoneOf({ notDone }: RunState, step: string): KeptSet<string> {
+  return notDone.get(step) ?? KeptSet();
 }
 
 /** The word with which a host refused a patch that it was sent in this step, empty when it has not; undefined when it was sent none. */

@@ -124,3 +124,36 @@ test(
       assert.deepEqual(await Promise.all(hosts.map(versionOf)), ["1.0.0", "1.0.0", "1.0.0"]);
     }),
 );
+
+test(
+  "what was taken back in a run that is stepped through is missing until it is tried again or run by hand: no step goes on without it (P7, R31)",
+  { skip: loopbackSkip },
+  () =>
+    withOrders(async ({ cutover, hosts, ...world }) => {
+      const [first] = hosts;
+      assert.ok(first);
+      await world.publishOrders("1.0.0");
+      await world.pushOrders("1.0.0");
+      await stepUntil({ cutover }, /done host-1\/orders\/convert in/);
+      const place = `${first.name}/orders/convert`;
+      const converts = async () => (await readFile(words(first), "utf8")).split("\n").filter((word) => word === "convert").length; // biome-ignore format: one line
+
+      await cutover(0, "task", "undo", place, "--reason", "look");
+      assert.equal(await readFile(data(first), "utf8"), "1,5\n");
+      const before = doneOf(await world.runEvents());
+      assert.match((await cutover(4, "step")).text, /taken back by hand on host-1/);
+      assert.deepEqual(doneOf(await world.runEvents()), before, "nothing switches over data that is not converted");
+      assert.equal(await converts(), 1);
+
+      await cutover(2, "task", "retry", place, "--reason", "again");
+      assert.equal(await converts(), 2, "the script itself ran, not what the host remembers of the turn before");
+      await cutover(0, "task", "undo", place, "--reason", "once more");
+      assert.match((await cutover(4, "reconcile", "--once")).text, /taken back by hand on host-1/);
+      await cutover(0, "task", "run", place, "--reason", "by hand");
+      assert.deepEqual([await converts(), await readFile(data(first), "utf8")], [3, "1;5\n"]);
+      assert.match((await cutover(2, "step")).text, /done host-1\/orders\/switch in/);
+      assert.equal(await converts(), 3, "what was done by hand is done");
+      await cutover(0, "reconcile", "--once");
+      assert.deepEqual(await Promise.all(hosts.map(versionOf)), ["1.0.0", "1.0.0", "1.0.0"]);
+    }),
+);

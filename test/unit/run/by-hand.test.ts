@@ -1,0 +1,123 @@
+// What an operator takes back, and runs again by hand, is what the plan goes by.
+import assert from "node:assert/strict";
+import test from "node:test";
+import { digestOf } from "../../../src/model/digest.ts";
+import type { EventBody } from "../../../src/model/run-event.ts";
+import type { Task, TaskEvent } from "../../../src/model/task.ts";
+import { makePlan } from "../../../src/plan/make-plan.ts";
+import { decide } from "../../../src/run/decide.ts";
+import { reduce } from "../../../src/run/machine.ts";
+import { initialRunState, type RunState } from "../../../src/run/run-state.ts";
+import { planInput } from "../../support/plan-input.ts";
+
+const hook = { name: "convert", at: "before-switch", scope: "host", hasUndo: true, canDryRun: true } as const;
+const plan = makePlan(planInput({ components: { app: { hosts: ["h1"], tasks: [hook], drain: true } } }));
+const batch = plan.steps.find(({ id }) => id === "switch.1");
+assert.ok(batch);
+const tasks = batch.work.flatMap(({ groups }) => groups.flat());
+const keyOf = ({ id, action }: Task) => `${id} ${action}`;
+
+const said = (step: string, task: Task, state: TaskEvent["state"], reason = "-"): EventBody => ({
+  kind: "task",
+  step,
+  host: "h1",
+  event: { task: task.id, action: task.action, state, reason, evidence: "", durationMs: 1, exitCode: 0 },
+});
+const turn = (number: number, todo: readonly Task[], rest: readonly Task[]): EventBody => ({
+  kind: "host-reopened",
+  step: "switch.1",
+  host: "h1",
+  turn: number,
+  tasks: todo.map(keyOf),
+  rest: rest.map(keyOf),
+  by: "cutover",
+  reason: "",
+});
+const ended = (outcome: "done" | "failed"): EventBody => ({ kind: "host-ended", step: "switch.1", host: "h1", outcome, evidence: "" }); // biome-ignore format: one line
+
+let hands = 0;
+/** All that is journaled of one task that is run by hand. */
+function byHand(task: Task, action: "do" | "undo"): EventBody[] {
+  hands += 1;
+  const id = `by-hand.${hands}`;
+  const own = { ...task, action };
+  const step = { id, kind: "task", phase: "by-hand", batch: 0, soakSeconds: 0, work: [{ host: "h1", groups: [[own]] }] } as const; // biome-ignore format: one line
+  return [
+    { kind: "step-added", step, by: "ann", reason: "look" },
+    { kind: "step-started", step: id },
+    said(id, own, "done"),
+    { kind: "host-ended", step: id, host: "h1", outcome: "done", evidence: "" },
+    { kind: "step-ended", step: id },
+  ] as EventBody[];
+}
+
+/** In the middle of `switch.1`, with everything before it done. */
+function inBatch(...events: readonly EventBody[]): RunState {
+  const ahead = plan.steps.slice(
+    0,
+    plan.steps.findIndex(({ id }) => id === "switch.1"),
+  );
+  const begun = [
+    { kind: "run-planned", commit: "c", generation: digestOf("g"), plan, epoch: 1, fleet: [] } as unknown as EventBody,
+    ...ahead.flatMap(
+      ({ id }) =>
+        [
+          { kind: "step-started", step: id },
+          { kind: "step-ended", step: id },
+        ] as EventBody[],
+    ),
+    { kind: "step-started", step: "switch.1" } as EventBody,
+    ...events,
+  ];
+  return begun.reduce((state, event) => reduce(state, event, "r1"), initialRunState);
+}
+const standsAt = (state: RunState) => {
+  const effect = decide(state);
+  return [effect?.kind, state.hosts.get("switch.1/h1")];
+};
+
+const [convert, change, drain] = ["convert", "switch", "drain"].map((name) => tasks.find(({ id }) => id === `h1/app/${name}`)); // biome-ignore format: one line
+assert.ok(convert && change && drain);
+const rest = tasks.filter((task) => task !== convert);
+
+test("what was taken back between two single steps is missing, and nothing goes on without it (P7)", () => {
+  const state = inBatch(turn(1, [convert], rest), said("switch.1", convert, "done"), ...byHand(convert, "undo"));
+  assert.deepEqual(standsAt(state), ["hold", "undone"]);
+});
+
+test("a turn that was opened and not handed over does it again: that is how a retry takes back first", () => {
+  for (const opened of [turn(2, [convert], rest), turn(2, [change], [convert])]) {
+    const back = byHand(convert, "undo");
+    const state = inBatch(turn(1, tasks, []), said("switch.1", convert, "done"), ended("failed"), back[0] as EventBody, opened, ...back.slice(1)); // biome-ignore format: one line
+    assert.deepEqual(standsAt(state), ["run-step", undefined]);
+  }
+});
+
+test("what was run by hand after that is there again: the step stands as before", () => {
+  const all = tasks.map((task) => said("switch.1", task, "done"));
+  const between = inBatch(turn(1, [convert], rest), said("switch.1", convert, "done"), ...byHand(convert, "undo"), ...byHand(convert, "do")); // biome-ignore format: one line
+  assert.deepEqual(standsAt(between), ["run-step", undefined], "the rest of it is to come");
+  const whole = inBatch(...all, ended("done"), ...byHand(convert, "undo"), ...byHand(convert, "do"));
+  assert.deepEqual(standsAt(whole), ["end-step", "done"]);
+});
+
+test("running one by hand does not stand for others that are missing, nor for what the host skipped after a failure (P10)", () => {
+  const all = tasks.map((task) => said("switch.1", task, "done"));
+  const two = inBatch(...all, ended("done"), ...byHand(convert, "undo"), ...byHand(change, "undo"), ...byHand(convert, "do")); // biome-ignore format: one line
+  assert.deepEqual(standsAt(two), ["hold", "undone"]);
+  const skipped = rest.map((task) => said("switch.1", task, "skipped", "earlier-failed"));
+  const failed = inBatch(said("switch.1", convert, "failed"), ...skipped, ended("failed"), ...byHand(convert, "undo"), ...byHand(convert, "do")); // biome-ignore format: one line
+  assert.deepEqual(standsAt(failed), ["hold", "undone"]);
+});
+
+test("a host that was taken out of traffic again by hand, after the step had put it back, is not back (P7)", () => {
+  const all = tasks.map((task) => said("switch.1", task, "done"));
+  const state = inBatch(
+    ...all,
+    ended("done"),
+    ...byHand(convert, "undo"),
+    ...byHand(drain, "do"),
+    ...byHand(convert, "do"),
+  );
+  assert.deepEqual(standsAt(state), ["hold", "undone"]);
+});

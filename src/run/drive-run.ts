@@ -113,7 +113,7 @@ function endOf({ upTo, state: { plan } }: DriveInput): (event: JournalEvent) => 
   const host = upTo?.split("/")[0];
   const last = plan?.steps.find(({ work }) => work.some(({ groups }) => groups.flat().some(({ id, action }) => id === upTo && action === "do"))); // biome-ignore format: one line
   return (event) => {
-    // guard P12: where something did not go well, whoever asked for one task looks at it before anything else is done.
+    // Where something did not go well, whoever asked for one task looks at it before anything else is done (P12).
     if (event.kind === "host-ended")
       return event.outcome !== "done" || (event.host === host && (last === undefined || event.step === last.id));
     if (event.kind !== "task" || event.event.state === "running") return false;

@@ -122,7 +122,7 @@ function holderOf({
   readonly open: readonly StandingRun[];
 }): StandingRun | undefined {
   const published = new Map([...versions].map(([key, version]) => [key, version.published]));
-  const mine = open.filter(({ plan }) => plan.release === release.name);
+  const mine = open.filter(({ plan, isWayBack }) => plan.release === release.name && !isWayBack);
   const holders = mine.map(({ run, plan }) => ({ run, plan, claims: claimsOf(plan), since: 0, unwell: new Set<string>() })); // biome-ignore format: one line
   const [first] = claimedTargets({ release, published, open: holders }).blocked;
   return mine.find(({ run }) => run === first?.by.run);

@@ -32,7 +32,11 @@ export function withUndone(state: RunState, { task, host }: OnHost): RunState {
   if (found === undefined || !state.startedSteps.has(found.step.id)) return state;
   const { id } = found.step;
   const place = placeOf(id, host);
-  if (!state.hosts.has(place) && isToCome(state, place, `${task} do`)) return state;
+  // In a turn that was opened and not handed over yet: that does it again.
+  if (!state.hosts.has(place) && toComeOf(state, place).includes(`${task} do`)) return state;
+  // The step itself undid it after all: there is nothing to take back.
+  const isUndoneByItself = found.work.groups.some((group) => group.some(({ id: own, action }) => own === task && action === "undo")); // biome-ignore format: one line
+  if (isUndoneByItself && state.hosts.get(place) === "done") return state;
   return advanced({
     ...state,
     hosts: state.hosts.set(place, "undone"),
@@ -40,13 +44,6 @@ export function withUndone(state: RunState, { task, host }: OnHost): RunState {
     endedSteps: state.endedSteps.delete(id),
     position: 0,
   });
-}
-
-/** In a turn of the host that was opened and not handed over yet: that does it again. */
-function isToCome({ turns }: RunState, place: string, key: string): boolean {
-  const turn = turns.get(place);
-  if (turn === undefined) return false;
-  return turn.rest.includes(key) || (turn.tasks.includes(key) && !turn.isBegun);
 }
 
 /**
@@ -59,14 +56,25 @@ export function withDoneByHand(state: RunState, { task, host }: OnHost): RunStat
   const { id } = found.step;
   const place = placeOf(id, host);
   if (state.hosts.get(place) !== "undone") return state;
-  const turn = state.turns.get(place);
-  const notDone = state.notDone.set(id, notDoneOf(state, id).delete(host));
+  const toCome = toComeOf(state, place);
   // Of a task that the step does and undoes, such as a drain, the undo comes last.
-  const last = new Map(found.work.groups.flat().map((each) => [each.id, taskKey(each)]));
-  if ([...last.values()].every((key) => isThere(state, key)))
-    return advanced({ ...state, notDone, hosts: state.hosts.set(place, "done"), position: 0 });
-  const isBetween = turn?.isBegun === true && turn.rest.length > 0 && turn.tasks.every((key) => isThere(state, key));
-  return isBetween ? { ...state, notDone, hosts: state.hosts.delete(place) } : state;
+  const last = new Map(
+    found.work.groups
+      .flat()
+      .filter((each) => !toCome.includes(taskKey(each)))
+      .map((each) => [each.id, taskKey(each)]),
+  );
+  if (![...last.values()].every((key) => isThere(state, key))) return state;
+  const notDone = state.notDone.set(id, notDoneOf(state, id).delete(host));
+  const hosts = toCome.length === 0 ? state.hosts.set(place, "done") : state.hosts.delete(place);
+  return advanced({ ...state, notDone, hosts, position: 0 });
+}
+
+/** What a turn that was opened has yet to do. */
+function toComeOf({ turns }: RunState, place: string): readonly string[] {
+  const turn = turns.get(place);
+  if (turn === undefined) return [];
+  return turn.isBegun ? turn.rest : [...turn.tasks, ...turn.rest];
 }
 
 function isThere({ tasks }: RunState, key: string): boolean {

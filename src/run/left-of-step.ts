@@ -1,7 +1,7 @@
 // What is left of a step on one host, by the journal's own words. Pure.
-import type { HostWork, Step } from "../model/plan.ts";
+import type { HostWork } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
-import type { TaskEvent } from "../model/task.ts";
+import type { Task, TaskAction, TaskEvent } from "../model/task.ts";
 import { taskKey } from "./run-state.ts";
 
 export interface LeftInput {
@@ -14,12 +14,17 @@ export interface LeftInput {
 export function leftOfStep({ events, step, work }: LeftInput): string[] {
   const ended = endedTasks(events, step, work.host);
   const skipped = skippedTasks(events);
-  const undone = takenBack(events, work.host);
-  return work.groups
-    .flat()
-    .filter((task) => !skipped.has(task.id))
-    .filter((task) => ended.get(taskKey(task)) !== "done" || (task.action === "do" && undone.has(task.id)))
-    .map(taskKey);
+  const words = byHandWords(events, work);
+  const tasks = work.groups.flat().filter((task) => !skipped.has(task.id));
+  const isDone = (key: string) => ended.get(key) === "done";
+  // What the step itself undid after all, such as a drain, nobody took back.
+  const isMissing = (id: string) => words.get(id) === "undo" && !isDone(`${id} undo`);
+  const dos = tasks.filter(({ action }) => action === "do");
+  const left = new Set(
+    dos.filter(({ id }) => isMissing(id) || (!isDone(`${id} do`) && words.get(id) !== "do")).map(({ id }) => id),
+  );
+  // What is done again is undone again.
+  return tasks.filter(({ id, action }) => left.has(id) || (action === "undo" && !isDone(`${id} undo`))).map(taskKey);
 }
 
 function endedTasks(events: readonly EventBody[], step: string, host: string): Map<string, TaskEvent["state"]> {
@@ -37,19 +42,25 @@ export function skippedTasks(events: readonly EventBody[]): Set<string> {
   return new Set(events.flatMap((event) => (event.kind === "task-skipped" ? [event.task] : [])));
 }
 
-function isDry({ work }: Step): boolean {
-  return work.some(({ groups }) => groups.flat().some(({ options }) => options["dry-run"] !== undefined));
-}
-
-/** Tasks whose newest word is that an operator's own step undid them. */
-function takenBack(events: readonly EventBody[], host: string): Set<string> {
-  const added = new Set(events.flatMap((event) => (event.kind === "step-added" ? [event.step.id] : [])));
-  const dry = new Set(events.flatMap((event) => (event.kind === "step-added" && isDry(event.step) ? [event.step.id] : []))); // biome-ignore format: one line
-  const back = new Set<string>();
+/** What an operator's own steps last did with each task; nothing where the step itself has had a word since. */
+function byHandWords(events: readonly EventBody[], work: HostWork): Map<string, TaskAction> {
+  const versions = new Map(work.groups.flat().map(({ id, version }) => [id, version]));
+  // Run dry, or of another version, it says nothing about the task of the plan.
+  const isMeant = ({ id, version, options }: Task) => options["dry-run"] === undefined && versions.get(id) === version;
+  const added = new Map(
+    events.flatMap((event) => {
+      if (event.kind !== "step-added") return [];
+      const tasks = event.step.work.flatMap(({ groups }) => groups.flat());
+      return [[event.step.id, new Set(tasks.filter(isMeant).map(({ id }) => id))] as const];
+    }),
+  );
+  const words = new Map<string, TaskAction>();
   for (const event of events) {
-    if (event.kind !== "task" || event.host !== host || event.event.state !== "done" || dry.has(event.step)) continue;
-    if (event.event.action === "do") back.delete(event.event.task);
-    else if (added.has(event.step)) back.add(event.event.task);
+    if (event.kind !== "task" || event.host !== work.host || event.event.state !== "done") continue;
+    const { task, action } = event.event;
+    const mine = added.get(event.step);
+    if (mine === undefined) words.delete(task);
+    else if (mine.has(task)) words.set(task, action);
   }
-  return back;
+  return words;
 }

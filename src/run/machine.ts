@@ -93,7 +93,7 @@ function withTask(state: RunState, { step, host, event }: EventOf<"task">): RunS
   const isUndone = action === "undo" && event.state === "done";
   const reached: TaskState = isUndone ? "undone" : event.state;
   const next = {
-    ...withTurnBegun(state, { step, host, key: `${task} ${action}` }),
+    ...withTurnHeard(state, { step, host, event }),
     tasks: state.tasks.set(task, { state: reached, reason, evidence, durationMs }),
   };
   if (added === undefined) return next;
@@ -101,12 +101,17 @@ function withTask(state: RunState, { step, host, event }: EventOf<"task">): RunS
   return reached === "done" && action === "do" ? withDoneByHand(next, { task, host }) : next;
 }
 
-/** What a host was handed of its turn is not to come any more. */
-function withTurnBegun(state: RunState, { step, host, key }: { step: string; host: string; key: string }): RunState {
+/** What a host was handed of its turn is not to come any more; what earlier turns came to says nothing of this one. */
+function withTurnHeard(
+  state: RunState,
+  { step, host, event }: Pick<EventOf<"task">, "step" | "host" | "event">,
+): RunState {
   const place = placeOf(step, host);
   const turn = state.turns.get(place);
-  if (turn === undefined || turn.isBegun || !turn.tasks.includes(key)) return state;
-  return { ...state, turns: state.turns.set(place, { ...turn, isBegun: true }) };
+  const key = `${event.task} ${event.action}`;
+  if (turn === undefined || !turn.tasks.includes(key)) return state;
+  const done = event.state === "done" && !turn.done.includes(key) ? [...turn.done, key] : turn.done;
+  return { ...state, turns: state.turns.set(place, { ...turn, isBegun: true, done }) };
 }
 
 function withHostEnded(state: RunState, event: EventOf<"host-ended">): RunState {
@@ -134,7 +139,7 @@ function withTurn(state: RunState, event: EventOf<"host-reopened">): RunState {
     ...state,
     ...(isPoint && restorePoint !== undefined ? { restorePoint: { ...restorePoint, taken: undefined } } : {}),
     owed: owedWithout(state.owed, event),
-    turns: state.turns.set(place, { number, tasks, rest, isBegun: false }),
+    turns: state.turns.set(place, { number, tasks, rest, isBegun: false, done: [] }),
     hosts: state.hosts.delete(place),
     notDone: state.notDone.set(step, notDoneOf(state, step).delete(host)),
     endedSteps: state.endedSteps.delete(step),

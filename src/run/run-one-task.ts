@@ -2,7 +2,7 @@
 import type { Host } from "../model/fleet.ts";
 import type { HostWork, Step } from "../model/plan.ts";
 import { type HostStepContext, reopen, takeTurn } from "./run-host-step.ts";
-import { placeOf, type RunState, taskKey, turnOf } from "./run-state.ts";
+import { placeOf, type RunState, type Turn, taskKey, turnOf } from "./run-state.ts";
 
 export interface OneTaskInput {
   readonly step: Step;
@@ -24,6 +24,11 @@ export async function runOneTask(context: HostStepContext, input: OneTaskInput):
   await context.record({ kind: "host-ended", step: step.id, host: host.name, outcome, evidence });
 }
 
+/** All of the turn is done, and its rest is to come: the host was handed nothing else. */
+export function isBetween({ tasks, rest, done }: Turn): boolean {
+  return rest.length > 0 && tasks.every((key) => done.includes(key));
+}
+
 /** Undefined when there is nothing to cut: what was handed over whole, or has not been read back yet, goes on as it is. */
 function nextTurn({
   step,
@@ -33,8 +38,7 @@ function nextTurn({
 }: OneTaskInput): { turn: number; tasks: string[]; rest: string[] } | undefined {
   const turn = turnOf(state, step.id, host.name);
   if (turn === undefined && state.submitted.has(placeOf(step.id, host.name))) return undefined;
-  if (turn !== undefined && (turn.rest.length === 0 || !turn.tasks.every((key) => isDone(state, key))))
-    return undefined;
+  if (turn !== undefined && !isBetween(turn)) return undefined;
   const left = turn?.rest ?? work.groups.flat().map(taskKey);
   if (left.length === 0) return undefined;
   return { turn: (turn?.number ?? 0) + 1, ...firstOf(left) };
@@ -50,9 +54,4 @@ export function firstOf(left: readonly string[]): { tasks: string[]; rest: strin
     ...left.filter((key) => key === first.replace(/\/distribute do$/, "/build do") && key !== first),
   ];
   return { tasks, rest: left.filter((key) => !tasks.includes(key)) };
-}
-
-function isDone(state: RunState, key: string): boolean {
-  const [id = "", action] = key.split(" ");
-  return state.tasks.get(id)?.state === (action === "undo" ? "undone" : "done");
 }

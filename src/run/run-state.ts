@@ -27,6 +27,8 @@ export interface Turn {
   readonly rest: readonly string[];
   /** The host has told of a task of it; one that has not may still be handed over as a whole. */
   readonly isBegun: boolean;
+  /** Those of `tasks` that were done in this turn. */
+  readonly done: readonly string[];
 }
 
 /** A task bundle that was mended after the host had got its version. */

@@ -7,6 +7,7 @@ import type { Task, TaskId } from "../../model/task.ts";
 import type { JournalPort } from "../../ports.ts";
 import { reduce } from "../../run/machine.ts";
 import { openRuns, runStream } from "../../run/replay.ts";
+import { isBetween } from "../../run/run-one-task.ts";
 import { initialRunState, placeOf, type RunState, turnOf } from "../../run/run-state.ts";
 import { isByHandAlone, isDry } from "./by-hand.ts";
 
@@ -192,11 +193,7 @@ export function refuseAtWork(found: FoundTask): void {
   const outcome = state.hosts.get(placeOf(step.id, task.host));
   if (!state.startedSteps.has(step.id) || (outcome !== undefined && outcome !== "unknown")) return;
   const turn = turnOf(state, step.id, task.host);
-  const between =
-    turn !== undefined &&
-    turn.rest.length > 0 &&
-    turn.tasks.every((key) => ["done", "undone"].includes(state.tasks.get(key.split(" ")[0] ?? "")?.state ?? ""));
-  if (between || isOnlySaid(found)) return;
+  if ((turn !== undefined && isBetween(turn)) || isOnlySaid(found)) return;
   throw new CutoverError({
     code: "task-at-work",
     message:
@@ -210,7 +207,9 @@ export function refuseAtWork(found: FoundTask): void {
 
 /** The host's turn of a run that is stepped through was opened by hand, and nobody has driven the run since: it was handed nothing of it. */
 function isOnlySaid({ state, events, step, task }: FoundTask): boolean {
-  if (state.pace !== "one-task") return false;
+  if (state.pace !== "one-task" || turnOf(state, step.id, task.host)?.isBegun === true) return false;
   const said = events.findLastIndex((event) => event.kind === "host-reopened" && event.step === step.id && event.host === task.host); // biome-ignore format: one line
+  const opened = events[said];
+  if (opened?.kind !== "host-reopened" || opened.by === "cutover") return false;
   return said > events.findLastIndex(({ kind }) => kind === "run-resumed" || kind === "run-planned");
 }

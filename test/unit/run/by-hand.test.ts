@@ -6,15 +6,20 @@ import type { EventBody } from "../../../src/model/run-event.ts";
 import type { Task, TaskEvent } from "../../../src/model/task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { decide } from "../../../src/run/decide.ts";
+import { leftOfStep } from "../../../src/run/left-of-step.ts";
 import { reduce } from "../../../src/run/machine.ts";
+import { isBetween } from "../../../src/run/run-one-task.ts";
 import { initialRunState, type RunState } from "../../../src/run/run-state.ts";
 import { planInput } from "../../support/plan-input.ts";
 
 const hook = { name: "convert", at: "before-switch", scope: "host", hasUndo: true, canDryRun: true } as const;
-const plan = makePlan(planInput({ components: { app: { hosts: ["h1"], tasks: [hook], drain: true } } }));
+const after = { ...hook, name: "probe", at: "after-switch" } as const;
+const plan = makePlan(planInput({ components: { app: { hosts: ["h1"], tasks: [hook, after], drain: true } } }));
 const batch = plan.steps.find(({ id }) => id === "switch.1");
 assert.ok(batch);
-const tasks = batch.work.flatMap(({ groups }) => groups.flat());
+const [work] = batch.work;
+assert.ok(work);
+const tasks = work.groups.flat();
 const keyOf = ({ id, action }: Task) => `${id} ${action}`;
 
 const said = (step: string, task: Task, state: TaskEvent["state"], reason = "-"): EventBody => ({
@@ -120,4 +125,47 @@ test("a host that was taken out of traffic again by hand, after the step had put
     ...byHand(convert, "do"),
   );
   assert.deepEqual(standsAt(state), ["hold", "undone"]);
+});
+
+const probe = tasks.find(({ id }) => id === "h1/app/probe");
+assert.ok(probe);
+
+test("a task that is run by hand stands for itself: what was taken back before it in an earlier turn is still missing (P7)", () => {
+  const second = tasks[tasks.indexOf(convert) + 1];
+  assert.ok(second);
+  const later = tasks.filter((task) => task !== convert && task !== second);
+  const stepped = [turn(1, [convert], [second, ...later]), said("switch.1", convert, "done"), turn(2, [second], later), said("switch.1", second, "done")]; // biome-ignore format: one line
+  for (const other of [second, probe])
+    assert.deepEqual(standsAt(inBatch(...stepped, ...byHand(convert, "undo"), ...byHand(other, "do"))), ["hold", "undone"]); // biome-ignore format: one line
+  assert.deepEqual(standsAt(inBatch(...stepped, ...byHand(convert, "undo"), ...byHand(convert, "do"))), ["run-step", undefined]); // biome-ignore format: one line
+});
+
+test("a new turn knows nothing of what an earlier one came to: between two is who has done all of the newest", () => {
+  const again = inBatch(turn(1, tasks, []), ...tasks.map((task) => said("switch.1", task, "done")), ended("done"), turn(2, [change], [probe])); // biome-ignore format: one line
+  const place = again.turns.get("switch.1/h1");
+  assert.ok(place);
+  assert.equal(isBetween(place), false, "the switch of this turn is to come");
+  const switched = reduce(again, said("switch.1", change, "done"), "r1").turns.get("switch.1/h1");
+  assert.equal(switched !== undefined && isBetween(switched), true);
+});
+
+test("a drain that the step has undone itself is not missing, whoever undoes it once more: done again it would stay out of traffic", () => {
+  const all = tasks.map((task) => said("switch.1", task, "done"));
+  const events = [...all, ended("done"), ...byHand(drain, "do"), ...byHand(drain, "undo")];
+  assert.deepEqual(standsAt(inBatch(...events)), ["end-step", "done"]);
+  const left = (more: readonly EventBody[]) => leftOfStep({ events: more, step: "switch.1", work });
+  assert.deepEqual(left([...events, ...byHand(convert, "undo")]), ["h1/app/convert do"]);
+  const midway = [turn(1, [drain], rest), said("switch.1", drain, "done"), ...byHand(drain, "undo")];
+  assert.deepEqual(left(midway).filter((key) => key.startsWith(drain.id)), ["h1/app/drain do", "h1/app/drain undo"]); // biome-ignore format: one line
+});
+
+test("what is left goes by the newest word, by hand too, and by no other version's (P10)", () => {
+  const failed = [said("switch.1", convert, "failed"), ended("failed"), ...byHand(convert, "undo"), ...byHand(convert, "do")]; // biome-ignore format: one line
+  const left = (events: readonly EventBody[]) => leftOfStep({ events, step: "switch.1", work });
+  assert.equal(left(failed).includes("h1/app/convert do"), false, "it would convert what is converted");
+  const other = { ...convert, version: "1.0.0" };
+  const done = [said("switch.1", convert, "done"), ...byHand(convert, "undo"), ...byHand(other, "do")];
+  assert.ok(left(done).includes("h1/app/convert do"));
+  const aside = [said("switch.1", convert, "done"), ...byHand(other, "undo")];
+  assert.equal(left(aside).includes("h1/app/convert do"), false);
 });

@@ -16,7 +16,6 @@ import { initialRunState, type RunState } from "../run/run-state.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
 import type { MakingProgress } from "./find-payload.ts";
-import { gateOf } from "./gates.ts";
 import { makeDeliveries, type RunSources } from "./make-deliveries.ts";
 import { type PersonTrouble, personTrouble } from "./person-trouble.ts";
 
@@ -73,9 +72,8 @@ export async function startRun(
 export async function resumeRun(context: RunContext, run: RunId): Promise<RunResult> {
   const { journal, clock } = context.controller;
   const { state, last } = await replayRun(journal, run);
-  // Nobody has said anything: a run that waits for a person for days writes nothing meanwhile, unless it goes on at another pace.
-  const isUndecided = decide(state)?.kind === "hold" && (keptPace(context, state).pace ?? "run") === state.pace;
-  if (isUndecided || gateOf(state) !== undefined) return resultOf(run, state);
+  // Nobody has said anything: a run that waits for a person for days writes nothing meanwhile, and stays at the pace at which it stood.
+  if (decide(state)?.kind === "hold") return resultOf(run, state);
   // A machine that will never answer again must not keep a run open for ever: `cutover hold` lets the run go on without it.
   const { holds } = await recall(context.controller);
   const said = leaveOutHeld(state, holds);
@@ -175,5 +173,5 @@ export async function keepQuarantines(controller: Pick<Controller, "journal" | "
 /** Sorts by time and is unique among controllers: `r20261121-031500-4f2a`. */
 export function makeRunId(now: number): RunId {
   const [day = "", time = ""] = new Date(now).toISOString().split("T");
-  return `r${day.replaceAll("-", "")}-${time.slice(0, 8).replaceAll(":", "")}-${randomBytes(2).toString("hex")}`;
+  return `r${day.replaceAll("-", "")}-${time.slice(0, 8).replaceAll(":", "")}-${randomBytes(3).toString("hex")}`;
 }

@@ -75,7 +75,7 @@ export async function openGate(
 }
 
 /** The gate that an open run stands before. */
-export function gateOf(state: RunState) {
+function gateOf(state: RunState) {
   const effect = decide(state);
   return effect?.kind === "hold" && effect.step.kind === "gate" ? effect.step : undefined;
 }

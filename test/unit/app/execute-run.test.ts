@@ -17,9 +17,14 @@ test("a run that waits for a decision is left as it stands, however often it is 
   await runController({ plan, journal, executor: hosts.executor, epoch: 1 });
   const kept = journal.kept.length;
   const context = { controller: { journal, clock: sleptClock() } } as unknown as Parameters<typeof resumeRun>[0];
-  for (const _ of ["once", "again"]) {
-    const { waits } = await resumeRun(context, run);
+  for (const pace of ["run", "one-task", "by-hand"] as const) {
+    const { waits, state } = await resumeRun({ ...context, pace }, run);
     assert.equal(waits?.reason, "DecisionNeeded");
+    assert.equal(
+      state.pace,
+      "run",
+      "a look that drives nothing changes no pace: the next word would go as far as nobody asked for",
+    );
   }
   assert.equal(journal.kept.length, kept);
 });

@@ -72,8 +72,9 @@ export async function startRun(
 export async function resumeRun(context: RunContext, run: RunId): Promise<RunResult> {
   const { journal, clock } = context.controller;
   const { state, last } = await replayRun(journal, run);
-  // Nobody has said anything: a run that waits for a person for days writes nothing meanwhile, and stays at the pace at which it stood.
-  if (decide(state)?.kind === "hold") return resultOf(run, state);
+  // Nobody has said anything: a run that waits for a person for days writes nothing meanwhile. A pass ends nobody's stepping; a step begins it.
+  const beginsStepping = state.pace !== "one-task" && keptPace(context, state).pace === "one-task";
+  if (decide(state)?.kind === "hold" && !beginsStepping) return resultOf(run, state);
   // A machine that will never answer again must not keep a run open for ever: `cutover hold` lets the run go on without it.
   const { holds } = await recall(context.controller);
   const said = leaveOutHeld(state, holds);

@@ -2,7 +2,7 @@
 // waits until that is done again, or skipped. Pure.
 import type { HostWork, Step } from "../model/plan.ts";
 import type { Task, TaskId } from "../model/task.ts";
-import { advanced, notDoneOf, placeOf, type RunState, taskKey } from "./run-state.ts";
+import { advanced, isBetween, notDoneOf, placeOf, type RunState, taskKey } from "./run-state.ts";
 
 /** Why a task is skipped that somebody signed away. */
 export const skippedByHand = "operator";
@@ -34,9 +34,15 @@ export function withUndone(state: RunState, { task, host }: OnHost): RunState {
   const place = placeOf(id, host);
   // In a turn that was opened and not handed over yet: that does it again.
   if (!state.hosts.has(place) && toComeOf(state, place).includes(`${task} do`)) return state;
-  // The step itself undid it after all: there is nothing to take back.
-  const isUndoneByItself = found.work.groups.some((group) => group.some(({ id: own, action }) => own === task && action === "undo")); // biome-ignore format: one line
-  if (isUndoneByItself && state.hosts.get(place) === "done") return state;
+  // The step itself undid it after all, as a drain: whoever does that once more takes nothing back.
+  if (
+    state.tasks.get(task)?.state === "undone" &&
+    found.work.groups.some((group) => group.some((own) => own.id === task && own.action === "undo"))
+  ) {
+    if (state.hosts.get(place) === "done") return state;
+    const lifted = withDoneByHand(state, { task, host });
+    if (lifted !== state) return lifted;
+  }
   return advanced({
     ...state,
     hosts: state.hosts.set(place, "undone"),
@@ -56,6 +62,9 @@ export function withDoneByHand(state: RunState, { task, host }: OnHost): RunStat
   const { id } = found.step;
   const place = placeOf(id, host);
   if (state.hosts.get(place) !== "undone") return state;
+  const turn = state.turns.get(place);
+  // What a turn failed over goes on with a retry: handed over again, the host would tell the old story.
+  if (turn?.isBegun === true && turn.rest.length > 0 && !isBetween(turn)) return state;
   const toCome = toComeOf(state, place);
   // Of a task that the step does and undoes, such as a drain, the undo comes last.
   const last = new Map(

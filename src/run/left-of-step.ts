@@ -1,7 +1,7 @@
 // What is left of a step on one host, by the journal's own words. Pure.
 import type { HostWork } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
-import type { Task, TaskAction, TaskEvent } from "../model/task.ts";
+import type { Task, TaskEvent } from "../model/task.ts";
 import { taskKey } from "./run-state.ts";
 
 export interface LeftInput {
@@ -14,15 +14,13 @@ export interface LeftInput {
 export function leftOfStep({ events, step, work }: LeftInput): string[] {
   const ended = endedTasks(events, step, work.host);
   const skipped = skippedTasks(events);
-  const words = byHandWords(events, work);
+  const back = takenBack(events, work);
   const tasks = work.groups.flat().filter((task) => !skipped.has(task.id));
   const isDone = (key: string) => ended.get(key) === "done";
   // What the step itself undid after all, such as a drain, nobody took back.
-  const isMissing = (id: string) => words.get(id) === "undo" && !isDone(`${id} undo`);
-  const dos = tasks.filter(({ action }) => action === "do");
-  const left = new Set(
-    dos.filter(({ id }) => isMissing(id) || (!isDone(`${id} do`) && words.get(id) !== "do")).map(({ id }) => id),
-  );
+  const isMissing = (id: string) => back.has(id) && !isDone(`${id} undo`);
+  const isLeft = (id: string) => isMissing(id) || !isDone(`${id} do`);
+  const left = new Set(tasks.flatMap(({ id, action }) => (action === "do" && isLeft(id) ? [id] : [])));
   // What is done again is undone again.
   return tasks.filter(({ id, action }) => left.has(id) || (action === "undo" && !isDone(`${id} undo`))).map(taskKey);
 }
@@ -31,7 +29,7 @@ function endedTasks(events: readonly EventBody[], step: string, host: string): M
   const ended = new Map<string, TaskEvent["state"]>();
   for (const event of events) {
     if (!("step" in event) || event.step !== step || !("host" in event) || event.host !== host) continue;
-    if (event.kind === "host-reopened") for (const key of event.tasks) ended.delete(key);
+    if (event.kind === "host-reopened") for (const key of [...event.tasks, ...event.rest]) ended.delete(key);
     if (event.kind !== "task" || event.event.state === "running") continue;
     ended.set(`${event.event.task} ${event.event.action}`, event.event.state);
   }
@@ -42,8 +40,8 @@ export function skippedTasks(events: readonly EventBody[]): Set<string> {
   return new Set(events.flatMap((event) => (event.kind === "task-skipped" ? [event.task] : [])));
 }
 
-/** What an operator's own steps last did with each task; nothing where the step itself has had a word since. */
-function byHandWords(events: readonly EventBody[], work: HostWork): Map<string, TaskAction> {
+/** What an operator's own steps undid, or tried to, and neither they nor the step itself have done since. */
+function takenBack(events: readonly EventBody[], work: HostWork): Set<string> {
   const versions = new Map(work.groups.flat().map(({ id, version }) => [id, version]));
   // Run dry, or of another version, it says nothing about the task of the plan.
   const isMeant = ({ id, version, options }: Task) => options["dry-run"] === undefined && versions.get(id) === version;
@@ -54,13 +52,14 @@ function byHandWords(events: readonly EventBody[], work: HostWork): Map<string, 
       return [[event.step.id, new Set(tasks.filter(isMeant).map(({ id }) => id))] as const];
     }),
   );
-  const words = new Map<string, TaskAction>();
+  const back = new Set<string>();
   for (const event of events) {
-    if (event.kind !== "task" || event.host !== work.host || event.event.state !== "done") continue;
-    const { task, action } = event.event;
-    const mine = added.get(event.step);
-    if (mine === undefined) words.delete(task);
-    else if (mine.has(task)) words.set(task, action);
+    if (event.kind !== "task" || event.host !== work.host) continue;
+    const { task, action, state } = event.event;
+    const byHand = added.get(event.step);
+    if (byHand !== undefined && !byHand.has(task)) continue;
+    if (action === "do" && state === "done") back.delete(task);
+    if (action === "undo" && byHand !== undefined && (state === "done" || state === "failed")) back.add(task);
   }
-  return words;
+  return back;
 }

@@ -2,7 +2,7 @@
 import type { Host } from "../model/fleet.ts";
 import type { HostWork, Step } from "../model/plan.ts";
 import { type HostStepContext, reopen, takeTurn } from "./run-host-step.ts";
-import { placeOf, type RunState, type Turn, taskKey, turnOf } from "./run-state.ts";
+import { isBetween, placeOf, type RunState, taskKey, turnOf } from "./run-state.ts";
 
 export interface OneTaskInput {
   readonly step: Step;
@@ -22,11 +22,6 @@ export async function runOneTask(context: HostStepContext, input: OneTaskInput):
   if (outcome === "not-begun") return;
   if (result.outcome === "done" && (turn?.rest.length ?? 0) > 0) return;
   await context.record({ kind: "host-ended", step: step.id, host: host.name, outcome, evidence });
-}
-
-/** All of the turn is done, and its rest is to come: the host was handed nothing else. */
-export function isBetween({ tasks, rest, done }: Turn): boolean {
-  return rest.length > 0 && tasks.every((key) => done.includes(key));
 }
 
 /** Undefined when there is nothing to cut: what was handed over whole, or has not been read back yet, goes on as it is. */

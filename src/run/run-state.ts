@@ -153,6 +153,11 @@ export function turnOf({ turns }: RunState, step: string, host: string): Turn | 
   return turns.get(placeOf(step, host));
 }
 
+/** All of the turn is done, and its rest is to come: the host was handed nothing else. */
+export function isBetween({ tasks, rest, done }: Turn): boolean {
+  return rest.length > 0 && tasks.every((key) => done.includes(key));
+}
+
 /** How tasks are told apart within a step: do and undo of one task may both be in it. */
 export function taskKey({ id, action }: { readonly id: string; readonly action: string }): string {
   return `${id} ${action}`;

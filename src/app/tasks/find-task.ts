@@ -7,8 +7,7 @@ import type { Task, TaskId } from "../../model/task.ts";
 import type { JournalPort } from "../../ports.ts";
 import { reduce } from "../../run/machine.ts";
 import { openRuns, runStream } from "../../run/replay.ts";
-import { isBetween } from "../../run/run-one-task.ts";
-import { initialRunState, placeOf, type RunState, turnOf } from "../../run/run-state.ts";
+import { initialRunState, isBetween, placeOf, type RunState, turnOf } from "../../run/run-state.ts";
 import { isByHandAlone, isDry } from "./by-hand.ts";
 
 /** `HOST/COMPONENT/TASK`, of one run when that stands before it. */

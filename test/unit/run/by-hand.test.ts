@@ -8,8 +8,7 @@ import { makePlan } from "../../../src/plan/make-plan.ts";
 import { decide } from "../../../src/run/decide.ts";
 import { leftOfStep } from "../../../src/run/left-of-step.ts";
 import { reduce } from "../../../src/run/machine.ts";
-import { isBetween } from "../../../src/run/run-one-task.ts";
-import { initialRunState, type RunState } from "../../../src/run/run-state.ts";
+import { initialRunState, isBetween, type RunState } from "../../../src/run/run-state.ts";
 import { planInput } from "../../support/plan-input.ts";
 
 const hook = { name: "convert", at: "before-switch", scope: "host", hasUndo: true, canDryRun: true } as const;
@@ -159,13 +158,41 @@ test("a drain that the step has undone itself is not missing, whoever undoes it 
   assert.deepEqual(left(midway).filter((key) => key.startsWith(drain.id)), ["h1/app/drain do", "h1/app/drain undo"]); // biome-ignore format: one line
 });
 
-test("what is left goes by the newest word, by hand too, and by no other version's (P10)", () => {
-  const failed = [said("switch.1", convert, "failed"), ended("failed"), ...byHand(convert, "undo"), ...byHand(convert, "do")]; // biome-ignore format: one line
-  const left = (events: readonly EventBody[]) => leftOfStep({ events, step: "switch.1", work });
-  assert.equal(left(failed).includes("h1/app/convert do"), false, "it would convert what is converted");
+const leftAfter = (events: readonly EventBody[]) => leftOfStep({ events, step: "switch.1", work });
+
+test("what is left goes by the plan's own words, by no other version's, and by none of an earlier round (P10)", () => {
+  const failed = [said("switch.1", convert, "failed"), ended("failed")];
+  const byItself = leftAfter([...failed, ...byHand(convert, "undo"), ...byHand(convert, "do")]);
+  assert.ok(byItself.includes("h1/app/convert do"), "a retry is never refused over what the step itself has not done");
   const other = { ...convert, version: "1.0.0" };
   const done = [said("switch.1", convert, "done"), ...byHand(convert, "undo"), ...byHand(other, "do")];
-  assert.ok(left(done).includes("h1/app/convert do"));
+  assert.ok(leftAfter(done).includes("h1/app/convert do"));
   const aside = [said("switch.1", convert, "done"), ...byHand(other, "undo")];
-  assert.equal(left(aside).includes("h1/app/convert do"), false);
+  assert.equal(leftAfter(aside).includes("h1/app/convert do"), false);
+  const round = tasks.map((task) => said("switch.1", task, "done"));
+  const again = [...round, turn(2, [drain], rest), said("switch.1", drain, "done")];
+  assert.ok(leftAfter(again).includes("h1/app/drain undo"), "of the second round: else the host stays out of traffic");
+});
+
+test("an undo by hand that failed leaves nobody sure: the run waits, until one that is done has it as the step left it (P7)", () => {
+  const all = tasks.map((task) => said("switch.1", task, "done"));
+  const [added, started] = byHand(drain, "undo");
+  assert.ok(added?.kind === "step-added" && started);
+  const { id } = added.step;
+  const failed = [
+    added,
+    started,
+    said(id, { ...drain, action: "undo" }, "failed"),
+    { kind: "host-ended", step: id, host: "h1", outcome: "failed", evidence: "" },
+    { kind: "step-ended", step: id },
+  ] as EventBody[];
+  const events = [...all, ended("done"), ...byHand(drain, "do"), ...failed];
+  assert.deepEqual(standsAt(inBatch(...events)), ["hold", "undone"]);
+  assert.deepEqual(standsAt(inBatch(...events, ...byHand(drain, "undo"))), ["end-step", "done"]);
+});
+
+test("what a turn failed over is tried again in a new turn: the old one would be told as it was", () => {
+  const failed = [turn(1, [convert], rest), said("switch.1", convert, "failed"), ended("failed")];
+  const state = inBatch(...failed, ...byHand(convert, "undo"), ...byHand(convert, "do"));
+  assert.deepEqual(standsAt(state), ["hold", "undone"]);
 });

@@ -16,6 +16,18 @@ async function release(host: PartsHost, version: string, run: string): Promise<v
   for (const kind of ["switch", "confirm", "commit"]) await must(host, kind, version, run);
 }
 
+/** v1 runs, and run r1 has confirmed v2 and was killed once its commit was decided and not written. The script that is killed no more. */
+async function killAtCommit(host: PartsHost): Promise<string> {
+  for (const version of ["v1", "v2"]) await host.install(version);
+  await release(host, "v1", "r0");
+  await must(host, "switch", "v2", "r1");
+  await must(host, "confirm", "v2", "r1");
+  const whole = await readFile(host.script, "utf8");
+  await writeFile(host.script, killedAt(whole, ["task_commit_do", "\tcommit_write"]));
+  assert.equal((await host.task("commit", "do", { version: "v2", run: "r1" })).exitCode, 137);
+  return whole;
+}
+
 /** Its evidence, or the word and code of its failure. */
 async function undo(host: PartsHost, version: string, run: string): Promise<string> {
   const { exitCode, reason, evidence } = await host.task("switch", "undo", { version, run });
@@ -48,13 +60,7 @@ for (const shell of shells) {
 
     test(`${name}: P10: a commit that was killed after it was decided counts, and is finished by the next one`, () =>
       withPartsHost(shell, async (host) => {
-        for (const version of ["v1", "v2"]) await host.install(version);
-        await release(host, "v1", "r0");
-        await must(host, "switch", "v2", "r1");
-        await must(host, "confirm", "v2", "r1");
-        const whole = await readFile(host.script, "utf8");
-        await writeFile(host.script, killedAt(whole, ["task_commit_do", "\tcommit_write"]));
-        assert.equal((await host.task("commit", "do", { version: "v2", run: "r1" })).exitCode, 137);
+        const whole = await killAtCommit(host);
         await writeFile(host.script, whole);
         assert.equal(await host.trial(), "none");
         assert.match(await undo(host, "v2", "r1"), committed("r1", "v2"));
@@ -64,13 +70,7 @@ for (const shell of shells) {
 
     test(`${name}: P7: an undo that looks while a commit goes from decided to written finds it`, () =>
       withPartsHost(shell, async (host) => {
-        for (const version of ["v1", "v2"]) await host.install(version);
-        await release(host, "v1", "r0");
-        await must(host, "switch", "v2", "r1");
-        await must(host, "confirm", "v2", "r1");
-        const whole = await readFile(host.script, "utf8");
-        await writeFile(host.script, killedAt(whole, ["task_commit_do", "\tcommit_write"]));
-        assert.equal((await host.task("commit", "do", { version: "v2", run: "r1" })).exitCode, 137);
+        const whole = await killAtCommit(host);
         // Another process ends that commit between the two looks.
         const between = whole.replace(
           /(\nnot_committed\(\) \{[\s\S]*?)(\n\tdone\n)/,

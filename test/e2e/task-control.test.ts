@@ -62,7 +62,12 @@ test(
         /there do +failed, exit 71 .*row 2: odd is no.*here +do +failed, exit 1 .*row 2: odd is no/s,
       );
 
-      // Only that task goes back; what it had half done is as it was.
+      // Only that task goes back; what it had half done is as it was. One that has no undo is not asked for one.
+      const never = await cutover(4, "task", "undo", `${first.name}/orders/count`, "--reason", "look");
+      assert.match(
+        never.text,
+        /nothing to undo: count of orders 2\.0\.0 has no undo\n.*next: cutover rollback orders/s,
+      );
       const would = await cutover(0, "task", "undo", place, "--dry-run", "--reason", "odd rows");
       assert.match(would.text, /undo host-2\/orders\/convert, nothing else/);
       const undone = await cutover(0, "task", "undo", place, "--reason", "odd rows");

@@ -7,16 +7,18 @@ import { isOwed } from "../../run/owed-bundles.ts";
 import { placeOf } from "../../run/run-state.ts";
 import { bringing, isStepped, nextByHand, type TaskAct, type TaskDecision } from "./act-in-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseAtWork, refuseEnded } from "./find-task.ts";
+import { refuseNoUndo } from "./refuse-no-undo.ts";
 
 const undoableKinds: readonly TaskKind[] = ["backup", "drain", "hook", "switch"];
 
-/** Throws `nothing-to-undo` for a task that never started, or that has no way back of its own. */
+/** Throws `nothing-to-undo` for a task that never started, or that has no way back of its own, `undo-unknown`. */
 export async function undoTask(act: TaskAct, asked: AskedTask): Promise<TaskDecision> {
   const found = await findTask(act.controller.journal, asked);
   refuseEnded(found, "undone");
   refuseAtWork(found);
   refuseUndo(found);
   refuseUnderSwitch(found);
+  await refuseNoUndo(act.controller, found);
   const { by, reason } = act;
   const step = undoStep(found);
   const pace = isStepped(found) ? "by-hand" : "run";

@@ -64,6 +64,42 @@ test("R23: SIGTERM turns readiness off, answers what was asked or is about to be
     }
   }));
 
+test("R23: beside a successor a Go version that ends says that the address is ready, on kept connections too", () =>
+  withTemporaryDirectory(async (directory) => {
+    const port = await freePort();
+    const pidFile = join(directory, "pid");
+    const program = await buildGo();
+    const service = spawn(program, {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: { PORT: `${port}`, CUTOVER_ADDRESS: "127.0.0.1", CUTOVER_PID_FILE: pidFile, CUTOVER_START: program },
+    });
+    const ended = new Promise<number | null>((done) => service.on("exit", (code) => done(code)));
+    const inCharge = async () => Number(await readFile(pidFile, "utf8").catch(() => "0"));
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    try {
+      await until("the service", 10_000, async () => (await inCharge()) === service.pid);
+      assert.equal((await ask(port, "/ready", agent)).status, 200);
+      service.kill("SIGUSR2");
+      await until("its successor", 10_000, async () => (await inCharge()) !== service.pid);
+      service.kill("SIGTERM");
+      let reply = await ask(port, "/ready", agent);
+      await until("its last answer", 10_000, async () => {
+        assert.equal(reply.status, 200);
+        if (reply.connection === "close") return true;
+        reply = await ask(port, "/ready", agent);
+        return false;
+      });
+      assert.equal(await ended, 0);
+      assert.equal((await ask(port, "/ready")).status, 200);
+    } finally {
+      agent.destroy();
+      const successor = await inCharge();
+      service.kill("SIGKILL");
+      if (successor > 0 && successor !== service.pid) process.kill(successor, "SIGKILL");
+      await until("nobody on the port", 10_000, () => isRefused(port));
+    }
+  }));
+
 function ask(port: number, path: string, agent?: Agent): Promise<Reply> {
   return new Promise((done, failed) => {
     get({ host: "127.0.0.1", port, path, agent: agent ?? false }, (reply) => {

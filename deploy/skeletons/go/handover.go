@@ -146,15 +146,23 @@ func Ready() {
 	}
 }
 
+// SuccessorInCharge says whether CUTOVER_PID_FILE names another process that lives. Without the file, as under systemd, nobody knows: false.
+func SuccessorInCharge() bool {
+	text, err := os.ReadFile(os.Getenv("CUTOVER_PID_FILE"))
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	return err == nil && pid > 0 && pid != os.Getpid() && syscall.Kill(pid, 0) == nil
+}
+
 // Graceful wraps a server so that it can end without a failed request.
 type Graceful struct {
 	*http.Server
 	draining atomic.Bool
+	unready  atomic.Bool
 	mutex    sync.Mutex
 	open     map[net.Conn]http.ConnState
 }
 
-// NewGraceful serves the handler; /ready says whether this process wants new clients.
+// NewGraceful serves the handler; /ready says whether the service at these ports wants new clients, here or in a successor.
 func NewGraceful(handler http.Handler) *Graceful {
 	g := &Graceful{open: map[net.Conn]http.ConnState{}}
 	g.Server = &http.Server{
@@ -165,7 +173,7 @@ func NewGraceful(handler http.Handler) *Graceful {
 			}
 			if r.URL.Path != "/ready" {
 				handler.ServeHTTP(w, r)
-			} else if g.draining.Load() {
+			} else if g.unready.Load() {
 				http.Error(w, "ending", http.StatusServiceUnavailable)
 			} else {
 				fmt.Fprintln(w, "ready")
@@ -185,12 +193,16 @@ func NewGraceful(handler http.Handler) *Graceful {
 	return g
 }
 
-// Drain ends the server. Readiness goes first; `unready` later, when balancers have seen it, no new connection is taken; each client is told
-// with its next answer to go elsewhere. Idle clients that ask nothing within `patience` are sent away; requests under way are waited for, and
+// Drain ends the server. Readiness goes first, unless a successor is in charge: then the service stays ready, and who asks the old process on
+// a kept connection hears so. `unready` later, when balancers have seen it, no new connection is taken; each client is told with its next
+// answer to go elsewhere. Idle clients that ask nothing within `patience` are sent away; requests under way are waited for, and
 // for `longest` those that have connected and not asked yet: their first request is on its way, or their TLS handshake.
 func (g *Graceful) Drain(listeners []net.Listener, unready, patience, longest time.Duration) {
+	if !SuccessorInCharge() {
+		g.unready.Store(true)
+		time.Sleep(unready)
+	}
 	g.draining.Store(true)
-	time.Sleep(unready)
 	for _, listener := range listeners {
 		listener.Close() // a successor has its own
 	}

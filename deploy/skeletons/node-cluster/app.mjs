@@ -82,7 +82,7 @@ export async function startServing([http1Descriptor, http2Descriptor]) {
 
   /** Resolves when the last connection is gone. The listeners stay open in whoever has taken over. */
   async function drain({ handedOver }) {
-    ready = false;
+    ready = handedOver; // who asks on a kept connection means this address, where the next version serves
     if (!handedOver) await after(NOT_READY_MS);
     draining = true;
     // http.Server's own close() also destroys idle connections at once; net.Server's only stops accepting.

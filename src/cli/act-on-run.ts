@@ -82,10 +82,11 @@ export async function actOnRun(
       act({ controller, lease, watcher: display, signal: running }),
     );
     display.close();
-    const [{ describeRun, standingOf }, { openTrouble }, { leavesSome }] = await Promise.all([
+    const [{ describeRun, standingOf }, { openTrouble }, { leavesSome }, { reportAsked }] = await Promise.all([
       import("../app/tasks/describe-run.ts"),
       import("../app/open-trouble.ts"),
       import("../app/tasks/list-next.ts"),
+      import("../app/tasks/asked-task.ts"),
     ]);
     const { outcome, reason } = describeRun(acted.state);
     const exitCode = exitCodeOf(
@@ -95,7 +96,9 @@ export async function actOnRun(
     const next = openTrouble(acted)?.next;
     output.print(outcomeLines({ run: acted.run, outcome, reason, next, notPublished: acted.notPublished }));
     const unpublished = acted.notPublished === undefined ? {} : { notPublished: acted.notPublished };
-    output.jsonLine({ kind, run: acted.run, outcome, reason, exitCode, ...unpublished });
+    const task = reportAsked(acted);
+    const asked = task === undefined ? {} : { task };
+    output.jsonLine({ kind, run: acted.run, ...asked, outcome, reason, exitCode, ...unpublished });
     return exitCode;
   } finally {
     display.close();

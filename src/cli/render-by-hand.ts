@@ -15,12 +15,14 @@ export function isByHand(step: string): boolean {
   return step.startsWith("by-hand.");
 }
 
+/** With the version whose script it is. */
 export function byHandText({ work }: Step): string {
   const tasks = work.flatMap(({ groups }) => groups.flat());
   return asked(tasks)
-    .map(({ action, id, options }) => {
-      if (options["dry-run"] !== undefined) return `makes a dry run of ${action === "undo" ? "undo " : ""}${id}`;
-      return `${action === "undo" ? "takes back" : "runs"} ${id}`;
+    .map(({ action, id, version, options }) => {
+      const task = `${id} ${version}`;
+      if (options["dry-run"] !== undefined) return `makes a dry run of ${action === "undo" ? "undo " : ""}${task}`;
+      return `${action === "undo" ? "takes back" : "runs"} ${task}`;
     })
     .join(", ");
 }

@@ -78,6 +78,7 @@ test(
       // One task alone, beside the run that waits; then the mended script.
       const alone = await cutover(0, "task", "run", `${third.name}/orders/convert`, "--dry-run", "--reason", "try");
       assert.match(alone.text, /would convert 1 rows/);
+      assert.match(alone.text, /makes a dry run of host-3\/orders\/convert 2\.0\.0: try/);
       assert.equal(await readFile(data(third), "utf8"), "1,5\n", "a dry run changes nothing");
       const bundle = join(world.directory, "bundles", "tasks");
       await mkdir(bundle, { recursive: true });
@@ -120,7 +121,9 @@ test(
       assert.match((await cutover(0, "status", "--json")).stdout, /Converged/);
       // After its end a task is still taken back as the run that did it left it, once.
       const late = ["task", "run", place, "--undo", "--reason", "look"];
-      await cutover(0, ...late);
+      const taken = await cutover(0, ...late, "--json");
+      const { task } = JSON.parse(taken.stdout.trim().split("\n").at(-1) ?? "");
+      assert.deepEqual(task, { id: place, version: "2.0.0", action: "undo", isDry: false });
       assert.equal(await readFile(data(second), "utf8"), "1,5\nodd,7\n");
       assert.match((await cutover(4, ...late)).text, /There is nothing to undo: .* was taken back already/);
       const parts = { undo: undone.ms, alone: alone.ms, retry: retried.ms };

@@ -39,10 +39,10 @@ const ended = (state: "done" | "failed"): EventBody => {
 
 test("a dry run is called one when it is asked for, when it is done and when it failed", () => {
   const dry = asked({ "dry-run": "yes" });
-  assert.deepEqual(said(...dry), ["ada makes a dry run of h1/app/convert: a look"]);
+  assert.deepEqual(said(...dry), ["ada makes a dry run of h1/app/convert 2: a look"]);
   assert.match(said(...dry, ended("done"))[0] ?? "", /^done dry run of h1\/app\/convert in /);
   assert.match(said(...dry, ended("failed"))[0] ?? "", /^failed: h1 dry run of app\/convert: /);
-  assert.deepEqual(said(...asked({})), ["ada runs h1/app/convert: a look"]);
+  assert.deepEqual(said(...asked({})), ["ada runs h1/app/convert 2: a look"]);
   assert.match(said(...asked({}), ended("done"))[0] ?? "", /^done h1\/app\/convert in /);
 });
 

@@ -82,23 +82,30 @@ export async function actOnRun(
       act({ controller, lease, watcher: display, signal: running }),
     );
     display.close();
-    const [{ describeRun, standingOf }, { openTrouble }, { leavesSome }, { reportAsked }] = await Promise.all([
-      import("../app/tasks/describe-run.ts"),
-      import("../app/open-trouble.ts"),
-      import("../app/tasks/list-next.ts"),
-      import("../app/tasks/asked-task.ts"),
-    ]);
+    const [{ describeRun, standingOf }, { openTrouble }, { leavesSome }, { reportAsked }, { stillWaitedFor }] =
+      await Promise.all([
+        import("../app/tasks/describe-run.ts"),
+        import("../app/open-trouble.ts"),
+        import("../app/tasks/list-next.ts"),
+        import("../app/tasks/asked-task.ts"),
+        import("../app/tasks/still-waited-for.ts"),
+      ]);
     const { outcome, reason } = describeRun(acted.state);
     const exitCode = exitCodeOf(
       acted,
       runBookExitCode({ standing: standingOf(acted.state), leavesSome: leavesSome(acted.state) }),
     );
-    const next = openTrouble(acted)?.next;
-    output.print(outcomeLines({ run: acted.run, outcome, reason, next, notPublished: acted.notPublished }));
-    const unpublished = acted.notPublished === undefined ? {} : { notPublished: acted.notPublished };
+    const waited = await stillWaitedFor(controller.journal, acted);
+    const next = waited?.next ?? openTrouble(acted)?.next;
+    const { run, notPublished } = acted;
+    output.print(outcomeLines({ run, outcome, reason, waited: waited?.message, next, notPublished }));
+    const unpublished = notPublished === undefined ? {} : { notPublished };
     const task = reportAsked(acted);
-    const asked = task === undefined ? {} : { task };
-    output.jsonLine({ kind, run: acted.run, ...asked, outcome, reason, exitCode, ...unpublished });
+    const asked = {
+      ...(task === undefined ? {} : { task }),
+      ...(waited === undefined ? {} : { stillWaitedFor: waited }),
+    };
+    output.jsonLine({ kind, run, ...asked, outcome, reason, exitCode, ...unpublished });
     return exitCode;
   } finally {
     display.close();
@@ -116,16 +123,19 @@ interface Said {
   readonly run: string;
   readonly outcome: string;
   readonly reason: string;
+  /** What was done by hand and does not count. */
+  readonly waited: string | undefined;
   readonly next: string | undefined;
   readonly notPublished: string | undefined;
 }
 
-function outcomeLines({ run, outcome, reason, next, notPublished }: Said): Line[] {
+function outcomeLines({ run, outcome, reason, waited, next, notPublished }: Said): Line[] {
   const good = outcome === "done";
   const late = notPublished === undefined ? [] : [[styled("status not in git yet:", "warn"), ` ${notPublished}; the next pass writes it`]]; // biome-ignore format: one line
   return [
     ...late,
     [styled(`${outcome}:`, good ? "good" : "warn"), ` run ${run}${reason === "" ? "" : `: ${reason}`}`],
+    ...(waited === undefined ? [] : [[`  ${waited}`]]),
     ...(good ? [] : [[styled("next:", "accent"), ` ${next ?? `cutover task list ${run} --open`}`]]),
   ];
 }

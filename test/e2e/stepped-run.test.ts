@@ -150,7 +150,8 @@ test(
       await cutover(2, "task", "retry", place, "--reason", "again");
       assert.equal(await converts(), 2, "the script itself ran, not what the host remembers of the turn before");
       await cutover(0, "task", "undo", place, "--reason", "once more");
-      await cutover(0, "task", "run", place, "--reason", "by hand");
+      const counts = await cutover(0, "task", "run", place, "--reason", "by hand");
+      assert.doesNotMatch(counts.text, /still waits/);
       assert.deepEqual([await converts(), await readFile(data(first), "utf8")], [3, "1;5\n"]);
       assert.match((await cutover(2, "step")).text, /done host-1\/orders\/switch in/);
       assert.equal(await converts(), 3, "what was done by hand is done");

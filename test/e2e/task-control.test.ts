@@ -62,6 +62,13 @@ test(
         /there do +failed, exit 71 .*row 2: odd is no.*here +do +failed, exit 1 .*row 2: odd is no/s,
       );
 
+      // Tried by hand it fails as before, and the run waits as before: whoever tried it reads how it goes on.
+      const tried = await cutover(4, "task", "run", place, "--reason", "once more");
+      assert.match(
+        tried.text,
+        /^ {2}the run still waits for convert on host-2\nnext: cutover task retry \S+\/host-2\/orders\/convert/m,
+      );
+
       // Only that task goes back; what it had half done is as it was. One that has no undo is not asked for one.
       const never = await cutover(4, "task", "undo", `${first.name}/orders/count`, "--reason", "look");
       assert.match(
@@ -117,7 +124,7 @@ test(
       const ran = await Promise.all(
         hosts.map(async (host) => (await readFile(words(host), "utf8")).trim().split("\n")),
       );
-      assert.deepEqual(ran, [["expand", "convert", "count"], ["convert", "unconvert", "convert", "count"], ["convert", "convert", "count"]]); // biome-ignore format: one line
+      assert.deepEqual(ran, [["expand", "convert", "count"], ["convert", "convert", "unconvert", "convert", "count"], ["convert", "convert", "count"]]); // biome-ignore format: one line
       assert.match((await cutover(0, "status", "--json")).stdout, /Converged/);
       // After its end a task is still taken back as the run that did it left it, once.
       const late = ["task", "run", place, "--undo", "--reason", "look"];

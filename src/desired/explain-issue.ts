@@ -1,7 +1,7 @@
 // A zod issue in the words of the house: what is wrong, what was expected, the nearest spelling. All wording of schema errors is here.
 import type { z } from "zod";
 import { quotable } from "../model/diagnostic.ts";
-import { nearest } from "./nearest.ts";
+import { nearest, onlyWithBeginning } from "./nearest.ts";
 import { schemaKeysAt } from "./schema-keys.ts";
 
 export interface Explanation {
@@ -37,7 +37,7 @@ export function explainIssue(issue: z.core.$ZodIssue, subject: Explained): Expla
       ];
     }
     case "invalid_union":
-      return [explainUnion(issue, actual, subject)];
+      return explainUnion(issue, actual, subject);
     case "too_small":
     case "too_big": {
       const edge = issue.code === "too_small" ? `at least ${issue.minimum}` : `at most ${issue.maximum}`;
@@ -72,18 +72,53 @@ function explainType(issue: z.core.$ZodIssueInvalidType, actual: unknown, source
   return { path, at: "value", message: found(actual), expected: kindOf(issue.expected) };
 }
 
-/** A union without a tag: says what every branch wanted. With a tag: which tags there are. */
-function explainUnion(issue: z.core.$ZodIssueInvalidUnion, actual: unknown, subject: Explained): Explanation {
+/** A union with a tag: which tags there are. Without one: what is wrong by the branch that was meant, else what every branch wanted. */
+function explainUnion(issue: z.core.$ZodIssueInvalidUnion, actual: unknown, subject: Explained): Explanation[] {
   const { path } = issue;
   if ("options" in issue && Array.isArray(issue.options)) {
     const options = issue.options.map(String);
     if (actual === undefined)
-      return { path, at: "value", message: `${show(path.at(-1))} is missing`, expected: oneOf(options) };
-    return { path, at: "value", message: found(actual), expected: oneOf(options), ...closest(String(actual), options) };
+      return [{ path, at: "value", message: `${show(path.at(-1))} is missing`, expected: oneOf(options) }];
+    return [
+      { path, at: "value", message: found(actual), expected: oneOf(options), ...closest(String(actual), options) },
+    ];
   }
-  const wanted = issue.errors.flat().map((each) => explainIssue(each, subject)[0]?.expected);
+  // What a branch says of itself begins at the union.
+  const branches = issue.errors.map((branch) => branch.map((each) => ({ ...each, path: [...path, ...each.path] })));
+  const meant = isMap(actual) ? explainMap(branches, { path, actual, subject }) : undefined;
+  if (meant !== undefined) return meant;
+  const wanted = branches.flat().map((each) => explainIssue(each, subject)[0]?.expected);
   const expected = [...new Set(wanted.filter((each) => each !== undefined))].join(", or ");
-  return { path, at: "value", message: found(actual), ...(expected === "" ? {} : { expected }) };
+  return [{ path, at: "value", message: found(actual), ...(expected === "" ? {} : { expected }) }];
+}
+
+/** A map where branches of a union are maps, too: its keys tell which one was meant. Undefined when they do not. */
+function explainMap(
+  branches: readonly (readonly z.core.$ZodIssue[])[],
+  { path, actual, subject }: { path: readonly PropertyKey[]; actual: object; subject: Explained },
+): Explanation[] | undefined {
+  const own = (each: z.core.$ZodIssue): boolean => each.path.length === path.length;
+  const maps = branches.filter((branch) => !branch.some((each) => each.code === "invalid_type" && own(each)));
+  if (maps.length === 0) return undefined;
+  const strangeIn = (branch: readonly z.core.$ZodIssue[]): readonly string[] =>
+    branch.flatMap((each) => (each.code === "unrecognized_keys" && own(each) ? each.keys : []));
+  const fitting = maps.filter((branch) => strangeIn(branch).length === 0);
+  const [meant, ...others] = fitting;
+  if (meant !== undefined && others.length === 0) return meant.flatMap((each) => explainIssue(each, subject));
+  const known = schemaKeysAt(subject.schema, path);
+  const keys = Object.keys(actual).slice(0, 100);
+  if (meant !== undefined) {
+    const message = keys.length === 0 ? "an empty map" : found(actual);
+    return [{ path, at: "value", message, expected: `a map with ${oneOf(known)}` }];
+  }
+  const unknown = keys.filter((key) => !known.includes(key));
+  if (unknown.length > 0) return unknown.map((key) => explainUnknownKey([...path, key], key, known));
+  const apart = keys.filter((key) => maps.some((branch) => strangeIn(branch).includes(key)));
+  return [{ path, at: "value", message: `${apart.join(" and ")} do not go together`, expected: "only one of them" }];
+}
+
+function isMap(value: unknown): value is object {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
@@ -131,7 +166,7 @@ function oneOf(options: readonly string[]): string {
 }
 
 function closest(word: string, options: readonly string[]): { nearest?: string } {
-  const close = nearest(word, options);
+  const close = nearest(word, options) ?? onlyWithBeginning(word, options);
   return close === undefined ? {} : { nearest: close };
 }
 

@@ -1,5 +1,7 @@
 // Spelling help: the known word that is closest to what somebody typed.
 
+const SHORTEST_BEGINNING = 4;
+
 /** The closest candidate within a third of the word's length (at least one letter), undefined when none is that close. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   if (word.length > 64) return undefined;
@@ -12,6 +14,17 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;
+}
+
+/** The one candidate that is the beginning of the word, or that the word is the beginning of; undefined when there are none or several. */
+export function onlyWithBeginning(word: string, candidates: readonly string[]): string | undefined {
+  const alike = [...new Set(candidates)].filter((candidate) => {
+    const [short = "", long = ""] = [word, candidate]
+      .map((each) => each.toLowerCase())
+      .sort((a, b) => a.length - b.length);
+    return short.length >= SHORTEST_BEGINNING && long.startsWith(short);
+  });
+  return alike.length === 1 ? alike[0] : undefined;
 }
 
 /** Insertions, deletions and replacements that turn one word into the other. */

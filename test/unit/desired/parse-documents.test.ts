@@ -164,3 +164,40 @@ test("comments and empty documents are nothing, not a mistake", () => {
 test("a document with apiVersion and no kind is not taken for a Release", () => {
   assert.match(findings("apiVersion: cutover/v1\ncomponents: []\n")[0] ?? "", /kind is missing, expected one of Fleet/);
 });
+
+test("where a field takes one of several maps, the one that was meant says what is wrong with it", () => {
+  const inflight = (text: string) =>
+    findings(`apiVersion: cutover/v1
+kind: Component
+name: worker
+root: /srv/worker
+manager: process
+switch: { strategy: restart, start: worker }
+drain: { inflight: ${text}, withinSeconds: 5 }
+`).map((line) => line.replace(/^\S+ /, ""));
+  assert.deepEqual(inflight('{ metric: { url: "http://127.0.0.1/m", name: x } }'), [
+    'drain.inflight.metric: unknown key "metric", did you mean metrics?',
+  ]);
+  assert.deepEqual(inflight('{ metrics: { url: "http://127.0.0.1/m", metric: x } }'), [
+    'drain.inflight.metrics.name: "name" is missing, expected text',
+    'drain.inflight.metrics.metric: unknown key "metric", expected one of url, name',
+  ]);
+  assert.deepEqual(inflight("{ file: /srv/n, task: count }"), [
+    "drain.inflight: file and task do not go together, expected only one of them",
+  ]);
+  assert.deepEqual(inflight("{}"), ["drain.inflight: an empty map, expected a map with one of metrics, file, task"]);
+  assert.deepEqual(inflight("3"), ["drain.inflight: found 3, expected a map"]);
+});
+
+test("a key that is the beginning of one that there is, or longer than it, is told which", () => {
+  const lines = findings(`apiVersion: cutover/v1
+kind: Component
+name: worker
+root: /srv/worker
+manager: process
+switch: { strategy: restart, start: worker, stopWithin: 5 }
+drain: { inflight_count: { file: /srv/n }, withinSeconds: 5 }
+`);
+  assert.match(lines[0] ?? "", /unknown key "stopWithin", did you mean stopWithinSeconds\?$/);
+  assert.match(lines[1] ?? "", /unknown key "inflight_count", did you mean inflight\?$/);
+});

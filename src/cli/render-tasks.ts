@@ -93,7 +93,7 @@ export function decisionLines(events: readonly EventBody[]): Line[] {
   });
 }
 
-export function renderTask({ run, row, story, dependents }: TaskStory): Line[] {
+export function renderTask({ run, row, story, dependents, laterByHand }: TaskStory): Line[] {
   const waits = row.waitsFor === undefined ? [] : [[`  waits for ${row.waitsFor}`]];
   const others = dependents.length === 0 ? [] : [[`  ${dependents.join(", ")} ${dependents.length === 1 ? "waits" : "wait"} for it`]]; // biome-ignore format: one line
   return [
@@ -107,5 +107,12 @@ export function renderTask({ run, row, story, dependents }: TaskStory): Line[] {
       const [first = "", ...more] = text.split("\n");
       return [[`  ${formatClock(at)} ${first}`], ...more.map((line): Line => [`           ${line}`])];
     }),
+    ...(laterByHand === undefined ? [] : [laterLine(laterByHand, row.id)]),
+  ];
+}
+
+function laterLine({ run, isDry }: NonNullable<TaskStory["laterByHand"]>, id: string): Line {
+  return [
+    styled(`  later: run ${run} ${isDry ? "tried it dry" : "did it by hand"}: cutover task show ${run}/${id}`, "faint"),
   ];
 }

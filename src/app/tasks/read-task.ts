@@ -4,7 +4,8 @@ import type { Step } from "../../model/plan.ts";
 import type { EventBody, RunId } from "../../model/run-event.ts";
 import type { TaskId } from "../../model/task.ts";
 import type { JournalPort } from "../../ports.ts";
-import { isDry } from "./by-hand.ts";
+import { runStream } from "../../run/replay.ts";
+import { isByHandAlone, isDry } from "./by-hand.ts";
 import { findNewestRunWith, findTask, type LoadedRun, parseTaskId } from "./find-task.ts";
 import { nameOf, type TaskRow, taskBook } from "./task-book.ts";
 
@@ -15,6 +16,8 @@ export interface TaskStory {
   readonly story: readonly { readonly at: number; readonly text: string }[];
   /** Tasks of the same host that wait for this one. */
   readonly dependents: readonly TaskId[];
+  /** The newest run of this one task by hand, where it came later and nobody named a run. */
+  readonly laterByHand?: { readonly run: RunId; readonly isDry: boolean };
 }
 
 /** Of the newest open run that has it, else of the newest run that has. Throws UsageError. */
@@ -26,7 +29,28 @@ export async function readTask(journal: JournalPort, text: string): Promise<Task
   const row = chosenOf(found, mine);
   if (row === undefined)
     throw new UsageError(`Run ${found.run} went back before it came to ${asked.id}`, `cutover task list ${found.run}`);
-  return { run: found.run, row, story: storyOf(found, row), dependents: dependentsOf(tasks, row) };
+  const later = asked.run === undefined ? await laterByHand(journal, { after: found.run, id: asked.id }) : undefined;
+  const story = { run: found.run, row, story: storyOf(found, row), dependents: dependentsOf(tasks, row) };
+  return later === undefined ? story : { ...story, laterByHand: later };
+}
+
+/** Older ones are asked for by name. */
+const newestRuns = 50;
+
+async function laterByHand(
+  journal: JournalPort,
+  { after, id }: { readonly after: RunId; readonly id: TaskId },
+): Promise<TaskStory["laterByHand"]> {
+  const streams = await journal.streams(runStream(""));
+  const later = streams.slice(streams.indexOf(runStream(after)) + 1).slice(-newestRuns);
+  for (const stream of later.reverse()) {
+    const [planned] = await journal.read(stream, ["run-planned"]);
+    if (planned?.kind !== "run-planned" || !isByHandAlone(planned.plan)) continue;
+    const tasks = planned.plan.steps.flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()));
+    const mine = tasks.find((task) => task.id === id);
+    if (mine !== undefined) return { run: stream.slice(runStream("").length), isDry: isDry(mine) };
+  }
+  return undefined;
 }
 
 /** That of the plan says how the task is, whatever was tried by hand beside it; what ran dry says it last. */

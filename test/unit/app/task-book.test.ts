@@ -4,6 +4,8 @@ import { test } from "node:test";
 import { findTask } from "../../../src/app/tasks/find-task.ts";
 import { readTask } from "../../../src/app/tasks/read-task.ts";
 import { readTaskBook } from "../../../src/app/tasks/task-book.ts";
+import { renderTask } from "../../../src/cli/render-tasks.ts";
+import { toText } from "../../../src/cli/text.ts";
 import type { Step } from "../../../src/model/plan.ts";
 import type { Task } from "../../../src/model/task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
@@ -70,10 +72,10 @@ test("a task that only an ended run has is not taken for a misspelt one", async 
 async function ranByHand(
   journal: ReturnType<typeof memoryJournal>,
   name: string,
-  { id, action }: Pick<Task, "id" | "action">,
+  { id, action, isDry = false }: Pick<Task, "id" | "action"> & { readonly isDry?: boolean },
 ) {
   const [host = "", component = ""] = id.split("/");
-  const task: Task = { id, host, component, version: "1.0.0", kind: "hook", action, options: {} };
+  const task: Task = { id, host, component, version: "1.0.0", kind: "hook", action, options: isDry ? { "dry-run": "yes" } : {} }; // biome-ignore format: one line
   const step: Step = { id: "by-hand", kind: "task", phase: "by-hand", batch: 0, soakSeconds: 0, work: [{ host, groups: [[task]] }] }; // biome-ignore format: one line
   const byHand = { ...plan, release: "by-hand", changes: [], steps: [step] };
   const head = { stream: `run/${name}`, at: 5 };
@@ -95,6 +97,24 @@ test("a task is shown from the newest run that has it: runs by hand hold only th
     message: `None of the newest 3 runs, ${run} to r3, has a task h1/app/swich; did you mean h1/app/switch?`,
   });
   await assert.rejects(readTask(memoryJournal(), "h1/app/switch"), { message: "Nothing has run yet" });
+});
+
+test("a task of an ended run is shown with the newest run by hand that came after it, dry or not; not where a run is named", async () => {
+  const journal = await wentBack();
+  const id = "h1/app/switch";
+  const last = async (text: string) => {
+    const story = await readTask(journal, text);
+    const lines = toText(renderTask(story), { color: false, width: undefined, overflow: "wrap" });
+    return [story.run, story.laterByHand, lines.at(-1)?.trim()];
+  };
+  await ranByHand(journal, "r2", { id: "h1/app/other", action: "do", isDry: true });
+  assert.equal((await last(id))[1], undefined, "of another task");
+  await ranByHand(journal, "r3", { id, action: "do", isDry: true });
+  await ranByHand(journal, "r4", { id: "h1/app/other", action: "do" });
+  const later = `later: run r3 tried it dry: cutover task show r3/${id}`;
+  assert.deepEqual(await last(id), [run, { run: "r3", isDry: true }, later]);
+  assert.equal((await last(`${run}/${id}`))[1], undefined);
+  assert.equal((await last("h1/app/other"))[1], undefined, "it is the newest that is shown");
 });
 
 test("a task waits for what comes right before it, all of it; a step for the one before; and whoever waits in turn is a dependent", async () => {

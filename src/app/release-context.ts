@@ -12,6 +12,7 @@ import { makePlan } from "../plan/make-plan.ts";
 import type { LabelsOf } from "../plan/phases-of-changes.ts";
 import { tiedComponents } from "../plan/tied-components.ts";
 import { refuseLargeBatches } from "./beside-open-runs.ts";
+import { refuseMissingManagers } from "./check-managers.ts";
 import { refuseBrokenNeedsOnTheWay } from "./check-needs.ts";
 import { refuseUnsafeOrder } from "./check-order.ts";
 import { refuseMissingPaths } from "./check-paths.ts";
@@ -185,6 +186,7 @@ export async function planRelease(
     quarantined,
   });
   if (!isWayBack) refuseRootsOutside({ plan, observations, published });
+  if (!isWayBack) refuseMissingManagers({ plan, observations, published });
   const { limits = [], hosts } = desired;
   if (!isWayBack) refuseLargeBatches(plan, { limits, labelsOf: labelsOf(hosts) });
   await refuseUnsafeOrder(controller, {

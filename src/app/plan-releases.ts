@@ -14,7 +14,7 @@ import { cutSlice, sliceTerms } from "./cut-slice.ts";
 import { readNewest } from "./read-newest.ts";
 import { contextForRelease, planRelease, type Snapshot } from "./release-context.ts";
 import { isReleaseFailure } from "./release-trouble.ts";
-import { isOfSlice, runsInTheWay } from "./slice-beside-runs.ts";
+import { isOfSlice, runsBehind, runsInTheWay } from "./slice-beside-runs.ts";
 import { carriesOut, type StandingRun, standingRuns } from "./standing-runs.ts";
 
 export interface PlannedReleases {
@@ -35,6 +35,8 @@ export interface PlannedReleases {
   readonly outdated: readonly StandingRun[];
   /** Of a slice: open runs beside which it would be refused. */
   readonly inTheWay: readonly StandingRun[];
+  /** Of a slice: open runs of releases that have nothing of it left before that run has ended; it is not planned for them. */
+  readonly behind: readonly StandingRun[];
   readonly warnings: readonly Diagnostic[];
   /** Keyed by host; the snapshot that the plans were made from (R65). */
   readonly observations: ReadonlyMap<string, Observation>;
@@ -52,6 +54,7 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
   const terms = sliceTerms(slices, desired);
   const open = await standingRuns(controller.journal);
   const inTheWay = terms.length === 0 ? [] : runsInTheWay({ desired, terms, open });
+  const behind = terms.length === 0 ? [] : runsBehind({ desired, terms, open });
   const plans: Plan[] = [];
   const outdated: StandingRun[] = [];
   const missing = new Map<string, readonly string[]>();
@@ -60,6 +63,7 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
   const failed: { release: string; error: CutoverError }[] = [];
   const observations = new Map<string, Observation>();
   for (const release of desired.releases) {
+    if (behind.some(({ plan }) => plan.release === release.name)) continue;
     // What is planned anew has other batches than what is under way, under the same hash.
     const asked = { release: release.name, generation: desired.generation };
     const running = open.find((run) =>
@@ -108,7 +112,7 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
   }
   await controller.executor.close();
   const found = { commit: desired.commit, plans, missing, backOffs, approvals, failed };
-  return { ...found, open, outdated, inTheWay, warnings, observations };
+  return { ...found, open, outdated, inTheWay, behind, warnings, observations };
 }
 
 /** The open run of this release beside which a pass would not even plan what is asked for now. */

@@ -11,8 +11,9 @@ import { sliceTerms } from "./cut-slice.ts";
 import { keepNewestQuarantines, type RunWatcher } from "./execute-run.ts";
 import { beginReleases, finishPass, goOnWith, noWork, type PassContext, type PassWork, takeUpRuns } from "./pass.ts";
 import { isAtStone, type PassResult, type ReleaseResult } from "./pass-result.ts";
+import { behindResult } from "./release-trouble.ts";
 import { openRunPool } from "./run-pool.ts";
-import { startSlice } from "./slice-beside-runs.ts";
+import { type SliceStart, startSlice } from "./slice-beside-runs.ts";
 import { standingRuns } from "./standing-runs.ts";
 
 export interface PassInput {
@@ -60,7 +61,9 @@ async function allRounds(passing: PassContext, begun: PassWork, slices: readonly
   const context: PassContext = { ...passing, terms };
   context.newest.desired = desired;
   const results = new Map<string, ReleaseResult>();
-  let due = terms.length === 0 ? desired.releases : await beginSlice(context, begun, { desired, terms });
+  const sliced = terms.length === 0 ? undefined : await beginSlice(context, begun, { desired, terms });
+  for (const run of sliced?.behind ?? []) results.set(run.plan.release, behindResult(run));
+  let due = sliced?.due ?? desired.releases;
   const { resumed } = begun;
   // Every further round follows the end of a run that was open, or of one that a release of the round before has started.
   const mostRounds = desired.releases.length + resumed.length + 2 + mostStones;
@@ -76,16 +79,16 @@ async function allRounds(passing: PassContext, begun: PassWork, slices: readonly
   }
 }
 
-/** What a part of a plan goes on with, and the releases of which it is to be planned. Throws `run-open`. */
+/** Goes on with the runs of this very part, and tells which releases come up for it. Throws `run-open`. */
 async function beginSlice(
   context: PassContext,
   work: PassWork,
   { desired, terms }: { readonly desired: Desired; readonly terms: readonly SliceTerm[] },
-): Promise<readonly DesiredRelease[]> {
+): Promise<SliceStart> {
   const open = await standingRuns(context.controller.journal);
-  const { goOn, due } = startSlice({ desired, terms, open });
-  await goOnWith(context, work, { desired, runs: goOn.map(({ run }) => run) });
-  return due;
+  const start = startSlice({ desired, terms, open });
+  await goOnWith(context, work, { desired, runs: start.goOn.map(({ run }) => run) });
+  return start;
 }
 
 function releaseOf({ releases }: Desired, { release }: ReleaseResult): DesiredRelease[] {

@@ -10,6 +10,7 @@ import { type RunResult, resultOf } from "./execute-run.ts";
 import { openTrouble } from "./open-trouble.ts";
 import type { ReleaseResult } from "./pass-result.ts";
 import type { OpenRun } from "./run-pool.ts";
+import type { StandingRun } from "./standing-runs.ts";
 
 /** An error of this release alone; a lost lease or a journal that cannot be written end the whole pass. */
 export function isReleaseFailure(error: unknown): error is CutoverError {
@@ -49,6 +50,14 @@ export function underWayResult(open: OpenRun): ReleaseResult {
   if (stands !== undefined)
     return { ...base, ...waitingFor(run, stands), run: resultOf(run, stands), outcome: "waiting" };
   return { ...base, run: undefined, outcome: "under-way", trouble: runOpenTrouble([run]) };
+}
+
+/** Of a part of the plan that this open run has behind it, or never had. */
+export function behindResult({ run, plan, trouble }: StandingRun): ReleaseResult {
+  const { reason, next } = trouble;
+  const message = `nothing of this slice is left to do before its open run has ended: ${trouble.message}`;
+  const base = { release: plan.release, plan, observations: new Map(), run: undefined, blockedBy: [run] };
+  return { ...base, outcome: "under-way", trouble: { reason, message, next } };
 }
 
 /** A run that went on instead of anything new of its release. */

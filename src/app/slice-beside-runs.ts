@@ -19,6 +19,8 @@ export interface SliceStart {
   readonly goOn: readonly StandingRun[];
   /** Releases of which the part is to be planned. */
   readonly due: readonly DesiredRelease[];
+  /** Of releases that are meant, and have nothing of the part left to do before their open run has ended. */
+  readonly behind: readonly StandingRun[];
 }
 
 /** Throws `run-open`, before anything is driven, when a run of a release stands open of which the slice means a part. */
@@ -27,17 +29,34 @@ export function startSlice({ desired, terms, open }: SliceBesideRuns): SliceStar
   if (inTheWay.length > 0) throw runOpenError(inTheWay, terms);
   const goOn = open.filter((run) => isOfSlice(run, terms));
   const busy = new Set(open.map(({ plan }) => plan.release));
-  return { goOn, due: desired.releases.filter(({ name }) => !busy.has(name)) };
+  const due = desired.releases.filter(({ name }) => !busy.has(name));
+  return { goOn, due, behind: runsBehind({ desired, terms, open }) };
 }
 
 /** Of the releases that the slice means a part of. */
-export function runsInTheWay({ desired, terms, open }: SliceBesideRuns): StandingRun[] {
+export function runsInTheWay(input: SliceBesideRuns): StandingRun[] {
+  const labels = labelsOf(input.desired.hosts);
+  return runsMeant(input).flatMap(({ run, terms }) => (terms.some((term) => isLeft(run, term, labels)) ? [run] : []));
+}
+
+/** One for each release that has nothing of the part left, by the open runs that it has: they have it behind them, or never had it. */
+export function runsBehind(input: SliceBesideRuns): StandingRun[] {
+  const others = [...runsInTheWay(input), ...input.open.filter((run) => isOfSlice(run, input.terms))];
+  const busy = new Set(others.map(({ plan }) => plan.release));
+  const behind = new Map<string, StandingRun>();
+  for (const { run } of runsMeant(input)) if (!busy.has(run.plan.release)) behind.set(run.plan.release, run);
+  return [...behind.values()];
+}
+
+/** Runs of other parts, with the terms that mean something of their releases. */
+function runsMeant({ desired, terms, open }: SliceBesideRuns): { run: StandingRun; terms: readonly SliceTerm[] }[] {
   const labels = labelsOf(desired.hosts);
   const releases = new Map(desired.releases.map((release) => [release.name, release]));
-  return open.filter((run) => {
-    if (isOfSlice(run, terms)) return false;
+  return open.flatMap((run) => {
     const release = releases.get(run.plan.release);
-    return release !== undefined && terms.some((term) => isMeant(release, term, labels) && isLeft(run, term, labels));
+    if (release === undefined || isOfSlice(run, terms)) return [];
+    const meant = terms.filter((term) => isMeant(release, term, labels));
+    return meant.length === 0 ? [] : [{ run, terms: meant }];
   });
 }
 

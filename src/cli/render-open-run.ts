@@ -1,4 +1,5 @@
 // A run that has not ended, beside a plan: why, and what makes it go on. Pure.
+import type { Plan } from "../model/plan.ts";
 import { foldHostsInText } from "../status/fold-hosts.ts";
 import { type Line, styled } from "./text.ts";
 
@@ -8,6 +9,10 @@ export interface WaitingRunView {
   readonly trouble: { readonly reason: string; readonly message: string; readonly next: string };
 }
 
+export interface BehindView extends Pick<WaitingRunView, "trouble"> {
+  readonly plan: Pick<Plan, "release">;
+}
+
 /** After the command that brings a run on. */
 export const goesOnByItself = "; where cutover serve runs, it goes on by itself";
 
@@ -15,6 +20,17 @@ export const goesOnByItself = "; where cutover serve runs, it goes on by itself"
 export function inTheWayLines({ release, trouble }: WaitingRunView): Line[] {
   return [
     [styled("cannot be run now:", "bad"), ` ${release} has an open run (${trouble.reason}): ${trouble.message}`],
+    [styled("next:", "accent"), ` ${trouble.next}`],
+  ];
+}
+
+/** Of a slice of which that run leaves nothing to do. */
+export function behindLines({ plan, trouble }: BehindView): Line[] {
+  return [
+    [
+      styled(`${plan.release}:`, "strong"),
+      ` nothing of this slice is left to do before its open run has ended (${trouble.reason}): ${trouble.message}`,
+    ],
     [styled("next:", "accent"), ` ${trouble.next}`],
   ];
 }

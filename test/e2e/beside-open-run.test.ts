@@ -38,6 +38,20 @@ test(
       assert.match(refused.text, /next: cutover gate open r\S+ look --reason …/);
       assert.deepEqual(await tasksOf(world), before, "nothing was driven");
 
+      const behind = "nothing of this slice is left to do before its open run has ended";
+      const past = await cutover(2, "reconcile", "--once", "--slice", "task=check");
+      assert.match(
+        past.text,
+        new RegExp(`^web: under way \\(GateClosed\\)\n {2}${behind}: run r\\S+ waits at gate look`, "m"),
+      );
+      const planned = await cutover(2, "plan", "--slice", "task=check");
+      assert.match(
+        planned.text,
+        new RegExp(`^web: ${behind} \\(GateClosed\\): .*\nnext: cutover gate open r\\S+ look`, "m"),
+      );
+      assert.doesNotMatch(planned.text, /reconcile|hosts change|no release/);
+      assert.deepEqual(await tasksOf(world), before, "nothing was driven");
+
       const part = await cutover(4, "plan", "--slice", "host=host-3");
       assert.match(
         part.text,

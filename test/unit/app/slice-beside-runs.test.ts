@@ -1,6 +1,7 @@
 // Which open runs a part of a plan goes on with, and which it is refused beside.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { behindResult } from "../../../src/app/release-trouble.ts";
 import { startSlice } from "../../../src/app/slice-beside-runs.ts";
 import type { StandingRun } from "../../../src/app/standing-runs.ts";
 import { CutoverError } from "../../../src/errors.ts";
@@ -55,6 +56,21 @@ test("a phase or a task means an open run of another release only while that has
   startSlice({ desired, terms: terms("task=check"), open: [switching] });
   assert.throws(() => startSlice({ desired, terms: terms("task=switch"), open: [switching] }), { code: "run-open" });
   startSlice({ desired, terms: terms("task=switch,component=shop"), open: [switching] });
+});
+
+test("a release whose open run has nothing of the part left is named with that run; one that is not meant is not", () => {
+  const [mine, other] = [planOf("a", "shop"), planOf("b", "api")];
+  const open = [standing(mine, { left: since(mine, "switch.1") }), standing(other, { run: "r2", left: since(other, "switch.1") })]; // biome-ignore format: one line
+  const behind = (...texts: readonly string[]) =>
+    startSlice({ desired, terms: terms(...texts), open }).behind.map(({ run }) => run);
+  assert.deepEqual(behind("task=check"), ["r1", "r2"]);
+  assert.deepEqual(behind("task=check,component=api"), ["r2"]);
+  const [result] = startSlice({ desired, terms: terms("task=check"), open }).behind.map(behindResult);
+  assert.deepEqual([result?.release, result?.outcome, result?.trouble], ["a", "under-way", {
+    reason: "RunOpen",
+    message: "nothing of this slice is left to do before its open run has ended: run r1 has not ended",
+    next: "cutover reconcile --once",
+  }]); // biome-ignore format: one line
 });
 
 test("the refusal says the way on of the run alone, and how to mean another release", () => {

@@ -22,7 +22,8 @@ export function failedResult(release: string, error: CutoverError): ReleaseResul
   return {
     ...nothingPlanned(release),
     outcome: "stalled",
-    trouble: { reason, message: evidence === undefined ? message : `${message}: ${evidence}` },
+    // A line of status and notes; in `error` the evidence keeps its own.
+    trouble: { reason, message: evidence === undefined ? message : `${message}: ${evidence.replaceAll("\n", "; ")}` },
     error,
   };
 }

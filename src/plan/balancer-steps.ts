@@ -24,7 +24,10 @@ export interface BalancerInput extends Pick<DifferenceInput, "release" | "observ
 export function withBalancers(steps: readonly Step[], input: BalancerInput): readonly Step[] {
   const changes = new Map(input.changes.map((change) => [`${change.host}/${change.component}`, change]));
   if (input.fleet === undefined) return steps;
-  if (![...changes.values()].some((change) => balancerOf(change, input) !== undefined)) return steps;
+  const balanced = input.changes.filter((change) => balancerOf(change, input) !== undefined);
+  if (balanced.length === 0) return steps;
+  // Also of a first install, which needs no balancer yet: a name that is nobody's shall not come out with the second release.
+  for (const change of balanced) listedHosts(balancerOf(change, input), change, input);
   const gone = new Map<number, readonly HostWork[]>();
   return steps.flatMap((step, index): Step[] => {
     const away = gone.get(step.batch);
@@ -88,18 +91,29 @@ function awayWork(leaving: readonly Leaving[], input: BalancerInput & StepPlace)
   return [...byHost].sort(([a], [b]) => compareText(a, b)).map(([host, group]) => ({ host, groups: [group] }));
 }
 
+/** The hosts that run the balancer; throws when there are none. */
+function listedHosts(
+  balancer: Balancer | undefined,
+  change: PlannedChange,
+  { fleet = [] }: Pick<BalancerInput, "fleet">,
+): readonly string[] {
+  if (balancer === undefined) return [];
+  const { component } = balancer;
+  const hosts = fleet.filter(({ components }) => components.includes(component)).map(({ name }) => name);
+  if (hosts.length > 0) return hosts;
+  throw refused("balancer-missing", change, {
+    why: `no host of the Fleet lists ${component}`,
+    remedy: `List ${component} at the hosts that balance, or choose another strategy for ${change.component}`,
+  });
+}
+
 function balancerHosts(
-  { component, task }: Balancer,
+  balancer: Balancer,
   change: PlannedChange,
   input: BalancerInput & StepPlace,
 ): { readonly host: string; readonly version: string }[] {
-  const hosts = (input.fleet ?? []).filter(({ components }) => components.includes(component)).map(({ name }) => name);
-  if (hosts.length === 0)
-    throw refused("balancer-missing", change, {
-      why: `no host of the Fleet lists ${component}`,
-      remedy: `List ${component} at the hosts that balance, or choose another strategy for ${change.component}`,
-    });
-  return hosts.map((host) => {
+  const { component, task } = balancer;
+  return listedHosts(balancer, change, input).map((host) => {
     const hold = input.holds.get(host);
     if (hold !== undefined)
       throw refused("balancer-held", change, {

@@ -67,16 +67,21 @@ test("a release that cannot be planned shows its error whole, as text and as dat
   const error = new CutoverError({
     code: "not-published",
     message: "shop 9 is not published",
+    evidence: "web1: none\nweb2: none",
     remedy: "cutover publish",
   });
   const warning = { severity: "warning", file: "a.yaml", line: 1, column: 1, path: "", message: "no host" } as const;
   const results = [failedResult("shop", error)];
-  assert.deepEqual(show({ results, warnings: [warning] }).slice(0, 4), [
+  assert.deepEqual(show({ results, warnings: [warning] }).slice(0, 6), [
     "warning: a.yaml:1:1: no host",
     "shop: stalled (not-published)",
     "error: shop 9 is not published",
+    "  | web1: none",
+    "  | web2: none",
     "next: cutover publish",
   ]);
+  // In a status and in notes it is one line.
+  assert.equal(results[0]?.trouble?.message, "shop 9 is not published: web1: none; web2: none");
   const [data] = passDocument({ commit, resumed: [], results, warnings: [] }).results;
   assert.equal(data?.error?.code, "not-published");
 });

@@ -129,6 +129,12 @@ test("a balancer that moves in the plan is asked in the version that it runs by 
 const refusals: readonly { why: string; code: string; world: World; without?: readonly string[] }[] = [
   { why: "no host of the Fleet balances", code: "balancer-missing", world: base, without: ["lb1", "lb2"] },
   {
+    why: "no host of the Fleet balances what is installed for the first time",
+    code: "balancer-missing",
+    world: { ...base, observed: Object.fromEntries(web.hosts.map((host) => [host, { web: { current: undefined } }])) },
+    without: ["lb1", "lb2"],
+  },
+  {
     why: "a balancer does not answer (P7)",
     code: "balancer-not-there",
     world: { ...base, observed: { lb2: "unreachable" } },

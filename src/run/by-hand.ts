@@ -1,106 +1,133 @@
-// What a task that an operator ran by itself means for the plan: one that was taken back is missing where the plan had it, and its step
-// waits until that is done again, or skipped. Pure.
-import type { HostWork, Step } from "../model/plan.ts";
-import type { Task, TaskId } from "../model/task.ts";
-import { advanced, isBetween, notDoneOf, placeOf, type RunState, taskKey } from "./run-state.ts";
+// What a task that a person ran or took back by itself means for the plan. One that stands otherwise than its step left it is missing
+// there: the step waits, also one that had ended, until it stands so again, is done by the step itself, or is skipped. Pure.
+import type { Step } from "../model/plan.ts";
+import type { Task, TaskEvent, TaskId, TaskKind } from "../model/task.ts";
+import { advanced, isToldDone, type RunState, type Told, taskKey, turnOf } from "./run-state.ts";
 
 /** Why a task is skipped that somebody signed away. */
 export const skippedByHand = "operator";
 
-interface OnHost {
-  readonly task: TaskId;
-  readonly host: string;
+/** What these leave stays. The others look, or bring bytes that nothing runs yet. */
+const lastingKinds: readonly TaskKind[] = ["backup", "drain", "switch", "hook"];
+
+export function isAdded({ added }: Pick<RunState, "added">, step: string): boolean {
+  return added.some(({ id }) => id === step);
 }
 
 /** Of a step that an operator asked for. */
-export function addedTask({ added }: RunState, step: string, id: TaskId): Task | undefined {
-  const work = added.find((each) => each.id === step)?.work ?? [];
-  return work.flatMap(({ groups }) => groups.flat()).find((task) => task.id === id);
+export function addedTask({ added }: Pick<RunState, "added">, step: string, id: TaskId): Task | undefined {
+  const [host = ""] = id.split("/");
+  return added.flatMap((each) => (each.id === step ? tasksOn(each, host) : [])).find((task) => task.id === id);
 }
 
-/** What an operator runs dry, or of another version, says nothing about the task of the plan. */
+/** What an operator runs dry, or of another version than the plan's, says nothing about the task of the plan. */
 export function isAside({ plan }: RunState, { id, version, options }: Task): boolean {
   if (options["dry-run"] !== undefined) return true;
-  const [host, component] = id.split("/");
-  const change = plan?.changes.find((each) => each.host === host && each.component === component);
-  return change !== undefined && change.to !== version;
+  const [host = ""] = id.split("/");
+  const planned = (plan?.steps ?? []).flatMap((step) => tasksOn(step, host)).filter((task) => task.id === id);
+  return planned.length > 0 && planned.every((task) => task.version !== version);
 }
 
-/** What an operator took back, or tried to, is missing where the plan had it: its step waits, also one that had ended. */
-export function withUndone(state: RunState, { task, host }: OnHost): RunState {
-  const found = plannedIn(state, { task, host });
-  if (found === undefined || !state.startedSteps.has(found.step.id)) return state;
-  const { id } = found.step;
-  const place = placeOf(id, host);
-  // In a turn that was opened and not handed over yet: that does it again.
-  if (!state.hosts.has(place) && toComeOf(state, place).includes(`${task} do`)) return state;
-  // The step itself undid it after all, as a drain: whoever does that once more takes nothing back.
-  if (
-    state.tasks.get(task)?.state === "undone" &&
-    found.work.groups.some((group) => group.some((own) => own.id === task && own.action === "undo"))
-  ) {
-    if (state.hosts.get(place) === "done") return state;
-    const lifted = withDoneByHand(state, { task, host });
-    if (lifted !== state) return lifted;
-  }
-  return advanced({
-    ...state,
-    hosts: state.hosts.set(place, "undone"),
-    notDone: state.notDone.set(id, notDoneOf(state, id).add(host)),
-    endedSteps: state.endedSteps.delete(id),
-    position: 0,
-  });
+/** The word of a step of the plan, or of an operator's own, on what this task came to. */
+export function withTold(state: RunState, step: string, { task, action, state: reached }: TaskEvent): RunState {
+  if (reached === "running") return state;
+  return withWord(state, task, { step, action, state: reached });
 }
 
-/**
- * What was taken back and then run by hand is there again: the step stands as before, unless more of it is missing on this host. The
- * rest of a turn goes on where somebody steps through the run; any other rest waits for a retry.
- */
-export function withDoneByHand(state: RunState, { task, host }: OnHost): RunState {
-  const found = plannedIn(state, { task, host });
-  if (found === undefined || state.rollback !== undefined) return state;
-  const { id } = found.step;
-  const place = placeOf(id, host);
-  if (state.hosts.get(place) !== "undone") return state;
-  const turn = state.turns.get(place);
-  // What a turn failed over goes on with a retry: handed over again, the host would tell the old story.
-  if (turn?.isBegun === true && turn.rest.length > 0 && !isBetween(turn)) return state;
-  const toCome = toComeOf(state, place);
-  // Of a task that the step does and undoes, such as a drain, the undo comes last.
-  const last = new Map(
-    found.work.groups
-      .flat()
-      .filter((each) => !toCome.includes(taskKey(each)))
-      .map((each) => [each.id, taskKey(each)]),
-  );
-  if (![...last.values()].every((key) => isThere(state, key))) return state;
-  const notDone = state.notDone.set(id, notDoneOf(state, id).delete(host));
-  const hosts = toCome.length === 0 ? state.hosts.set(place, "done") : state.hosts.delete(place);
-  return advanced({ ...state, notDone, hosts, position: 0 });
+/** An operator's own step that did not end well: how its tasks are that it told nothing of, nobody knows (P7). */
+export function withUntold(state: RunState, step: string, host: string): RunState {
+  const untold = state.added
+    .flatMap((each) => (each.id === step ? tasksOn(each, host) : []))
+    .filter((task) => isCounted(state, task))
+    .filter(({ id }) => !(state.told.get(id) ?? []).some((word) => word.step === step));
+  return untold.reduce((now, { id, action }) => withWord(now, id, { step, action, state: "unknown" }), state);
 }
 
-/** What a turn that was opened has yet to do. */
-function toComeOf({ turns }: RunState, place: string): readonly string[] {
-  const turn = turns.get(place);
-  if (turn === undefined) return [];
-  return turn.isBegun ? turn.rest : [...turn.tasks, ...turn.rest];
+/** Of a step that is opened again on a host: what is to come there says nothing yet. */
+export function withoutTold(state: RunState, step: string, keys: readonly string[]): RunState {
+  return keys.reduce((now, key) => {
+    const [id = "", action] = key.split(" ");
+    const words = now.told.get(id);
+    return words === undefined ? now : withWords(now, id, words.filter((word) => word.step !== step || word.action !== action)); // biome-ignore format: one line
+  }, state);
 }
 
-function isThere({ tasks }: RunState, key: string): boolean {
-  const [id = "", action] = key.split(" ");
-  const reached = tasks.get(id);
-  // Hosts skip what comes after a failure: that is not there.
-  if (reached?.state === "skipped") return reached.reason === skippedByHand;
-  return reached?.state === (action === "undo" ? "undone" : "done");
+/** Nobody waits any more for what is skipped, nor for a host that the run goes on without. */
+export function withoutMissing(state: RunState, isMeant: (id: TaskId) => boolean): RunState {
+  const missing = state.missing.filterNot((_, id) => isMeant(id));
+  return missing.size === state.missing.size ? state : advanced({ ...state, missing, position: 0 });
 }
 
-/** Where the plan does it on that host. */
-function plannedIn(
-  { plan }: RunState,
-  { task, host }: OnHost,
-): { readonly step: Step; readonly work: HostWork } | undefined {
-  for (const step of plan?.steps ?? [])
-    for (const work of step.work)
-      if (work.host === host && work.groups.some((group) => group.some(({ id }) => id === task))) return { step, work };
-  return undefined;
+/** `ID ACTION` of what is left of a step on one host, in its order: what it has not done in its newest round, and what is missing. */
+export function leftOfStep(state: RunState, step: Pick<Step, "id" | "work">, host: string): string[] {
+  const tasks = tasksOn(step, host).filter(({ id }) => !state.skipped.has(id));
+  const isLeft = (task: Task) => !isToldDone(state, step.id, taskKey(task)) || isMissing(state, step.id, task);
+  const again = new Set(tasks.flatMap((task) => (task.action === "do" && isLeft(task) ? [task.id] : [])));
+  // What is done again is undone again, such as a drain.
+  return tasks.filter((task) => again.has(task.id) || (task.action === "undo" && isLeft(task))).map(taskKey);
+}
+
+/** What stands otherwise on these hosts of a step, for a person. */
+export function changedByHand({ missing }: RunState, step: string, hosts: readonly string[]): string {
+  const ids = [...missing].flatMap(([id, at]) => (at === step && hosts.includes(id.split("/")[0] ?? "") ? [id] : []));
+  const more = ids.length > mostNamed ? `, and ${ids.length - mostNamed} more` : "";
+  return `changed by hand: ${ids.sort().slice(0, mostNamed).join(", ")}${more}`;
+}
+
+const mostNamed = 3;
+
+/** That it stands otherwise is mended by what the step did with it last. */
+function isMissing(state: RunState, step: string, { id, action }: Task): boolean {
+  return state.missing.get(id) === step && (ownWord(state, id)?.action ?? "do") === action;
+}
+
+/** What a person's own task says of the plan's: a run of another version, or a dry one, and one that only looks, say nothing. */
+export function isCounted(state: RunState, task: Task): boolean {
+  return lastingKinds.includes(task.kind) && !isAside(state, task);
+}
+
+function withWord(state: RunState, id: TaskId, word: Told): RunState {
+  const before = (state.told.get(id) ?? []).filter(({ step, action }) => step !== word.step || action !== word.action);
+  return withWords(state, id, [...before, word]);
+}
+
+function withWords(state: RunState, id: TaskId, words: readonly Told[]): RunState {
+  const next = { ...state, told: state.told.set(id, words) };
+  const step = missingIn(next, id);
+  if (step === state.missing.get(id)) return next;
+  const missing = step === undefined ? state.missing.delete(id) : state.missing.set(id, step);
+  return advanced({ ...next, missing, position: 0 });
+}
+
+/** The step that waits for this task. */
+function missingIn(state: RunState, id: TaskId): string | undefined {
+  const words = (state.told.get(id) ?? []).filter((word) => word.state !== "skipped");
+  const own = words.findLastIndex(({ step }) => !isAdded(state, step));
+  const [before, byHand] = [words[own], words.slice(own + 1)];
+  const last = byHand.at(-1);
+  const [host = ""] = id.split("/");
+  const isNobodys = state.skipped.has(id) || state.leftOut.has(host) || state.rollback !== undefined;
+  if (last === undefined || isNobodys) return undefined;
+  // Opened again to be done once more, after an undo that did not end well: it is not done over that (P7).
+  if (before === undefined) return last.action === "undo" && last.state !== "done" ? openedFor(state, id) : undefined;
+  // What its step failed over is tried again by the step; run by hand it says nothing, but taken back it waits.
+  if (before.state !== "done") return byHand.some(({ action }) => action !== before.action) ? before.step : undefined;
+  return last.state === "done" && last.action === before.action ? undefined : before.step;
+}
+
+/** The step with a turn of its host in which this is to be done, and of which nothing is told yet. */
+function openedFor(state: RunState, id: TaskId): string | undefined {
+  const [host = ""] = id.split("/");
+  return state.plan?.steps.find((step) => {
+    const turn = turnOf(state, step.id, host);
+    return turn?.isBegun === false && [...turn.tasks, ...turn.rest].includes(`${id} do`);
+  })?.id;
+}
+
+function ownWord(state: RunState, id: TaskId): Told | undefined {
+  return state.told.get(id)?.findLast((word) => word.state !== "skipped" && !isAdded(state, word.step));
+}
+
+function tasksOn({ work }: Pick<Step, "work">, host: string): Task[] {
+  return work.flatMap((mine) => (mine.host === host ? mine.groups.flat() : []));
 }

@@ -8,7 +8,7 @@ import type { Task } from "../model/task.ts";
 import { confirmOf } from "./decide.ts";
 import { inLanes } from "./in-lanes.ts";
 import { type HostStepContext, runHostStep } from "./run-host-step.ts";
-import { placeOf, type RunState } from "./run-state.ts";
+import { isDoneOn, notDoneOf, placeOf, type RunState } from "./run-state.ts";
 
 export interface EarlyConfirmInput {
   readonly context: HostStepContext;
@@ -64,17 +64,14 @@ export function earlyConfirms({ context, step, stateNow, hostOf, lanes }: EarlyC
     await started;
   };
   const isInDoubt = ({ id }: Step): boolean => {
-    const { leftOut, notDone, hosts } = stateNow();
+    const now = stateNow();
+    const { leftOut, hosts } = now;
     // One that the run goes on without is decided.
     const counts = (host: string) => trials.has(host) && !leftOut.has(host);
     const failed = (host: string) => counts(host) && hosts.get(placeOf(id, host)) === "failed";
     // That one which has switched is silent while it is confirmed holds up no other, as in the batch's own confirmation.
-    const isLost = (host: string) => counts(host) && hosts.get(placeOf(step.id, host)) !== "done";
-    return (
-      notDone.get(step.id)?.some(counts) === true ||
-      notDone.get(id)?.some(failed) === true ||
-      [...context.silent].some(isLost)
-    );
+    const isLost = (host: string) => counts(host) && !isDoneOn(now, step.id, host);
+    return notDoneOf(now, step.id).some(counts) || notDoneOf(now, id).some(failed) || [...context.silent].some(isLost);
   };
   /** What fails is told at the end, not while the others are at work. One that is only woken from its sleep by the end has not failed. */
   const fail = (error: unknown): true => {
@@ -107,7 +104,7 @@ export function earlyConfirms({ context, step, stateNow, hostOf, lanes }: EarlyC
     watch(name, when).catch(fail);
   };
   const atOnce = { waitMs: 0, looks: looksATrial };
-  for (const { host } of step.work) if (stateNow().hosts.get(placeOf(step.id, host)) === "done") begin(host, atOnce);
+  for (const { host } of step.work) if (isDoneOn(stateNow(), step.id, host)) begin(host, atOnce);
   return {
     hears(body) {
       if (body.kind !== "task" || body.step !== step.id) return;

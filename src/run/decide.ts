@@ -2,12 +2,13 @@
 import type { Step } from "../model/plan.ts";
 import type { EventBody, RunOutcome } from "../model/run-event.ts";
 import { type BadVersion, badVersions } from "./bad-versions.ts";
+import { changedByHand, isAdded } from "./by-hand.ts";
 import type { Effect } from "./effect.ts";
 import { backForHealthy, inTraffic, isBackOf, pinBack } from "./in-traffic.ts";
 import { notTakenBack } from "./not-taken-back.ts";
 import { outOfTraffic } from "./out-of-traffic.ts";
 import { afterOwed } from "./owed-bundles.ts";
-import { placeOf, type RunState, stepsOf } from "./run-state.ts";
+import { isDoneOn, isMissingOn, notDoneOf, placeOf, type RunState, stepsOf } from "./run-state.ts";
 
 /** Undefined when the run has ended. */
 export function decide(state: RunState): Effect | undefined {
@@ -56,14 +57,16 @@ function decideIn(state: RunState, planned: Step): Effect {
   if (step.kind === "gate") return { kind: "hold", step, hosts: [], reason: `gate ${step.gate?.name} is closed: ${step.gate?.reason}` }; // biome-ignore format: one line
   const outcomes = step.work
     .filter(({ host }) => !state.leftOut.has(host))
-    .map(({ host }) => ({ host, outcome: state.hosts.get(placeOf(step.id, host)) }));
+    .map(({ host }) => ({ host, outcome: isMissingOn(state, step.id, host) ? "missing" : state.hosts.get(placeOf(step.id, host)) })); // biome-ignore format: one line
   const named = (wanted: (typeof outcomes)[number]["outcome"]) =>
     outcomes.filter(({ outcome }) => outcome === wanted).map(({ host }) => host);
   const spent = isBudgetSpent(state, step);
   const open = named(undefined).filter((host) => !spent || state.submitted.has(placeOf(step.id, host)));
   if (open.length > 0) return { kind: "run-step", step, hosts: open };
-  const [failed, undone, unknown] = [named("failed"), named("undone"), named("unknown")];
-  if (undone.length > 0) return decideHold(state, step, { hosts: undone, reason: `taken back by hand on ${undone.join(", ")}` }); // biome-ignore format: one line
+  const [failed, missing, unknown] = [named("failed"), named("missing"), named("unknown")];
+  // guard P7: what a person took back, or nobody knows since, is not passed over.
+  if (missing.length > 0)
+    return decideHold(state, step, { hosts: missing, reason: changedByHand(state, step.id, missing) });
   // guard P10: a host that failed is not passed over.
   if (failed.length > 0) return decideFailure(state, step, failed);
   // guard P7: an unknown host is not passed over either.
@@ -85,24 +88,21 @@ export function isStillToRun(state: RunState, step: Step, host: string): boolean
     isInForce(state, step, host) &&
     state.startedSteps.has(step.id) &&
     // An operator may ask for a task also where the run goes on without the host.
-    (!state.leftOut.has(host) || isAdded(state, step)) &&
+    (!state.leftOut.has(host) || isAdded(state, step.id)) &&
     !state.hosts.has(place) &&
+    !isMissingOn(state, step.id, host) &&
     (!isBudgetSpent(state, step) || state.submitted.has(place))
   );
 }
 
-function isAdded({ added }: RunState, { id }: Step): boolean {
-  return added.some((each) => each.id === id);
-}
-
 function isInForce(state: RunState, step: Step, host: string): boolean {
   const { id } = step;
-  if (isAdded(state, step)) return !state.endedSteps.has(id);
+  if (isAdded(state, step.id)) return !state.endedSteps.has(id);
   const here = stepsOf(state)[state.position];
   if (here === undefined || here.id === id) return here !== undefined;
   if (backOf(state, here)?.id === id || isBackOf(state, here, id)) return true;
   // While a batch is held for a person, what did switch is confirmed.
-  return confirmOf(state, here)?.id === id && state.hosts.get(placeOf(here.id, host)) === "done";
+  return confirmOf(state, here)?.id === id && isDoneOn(state, here.id, host);
 }
 
 /**
@@ -118,7 +118,7 @@ export function mayBegin(state: RunState, step: Step, host: string): boolean {
 function decideConfirmed(state: RunState, step: Step): Effect {
   const confirm = confirmOf(state, step);
   if (confirm === undefined) throw new Error(`${step.id} waits for a confirmation that its plan does not have`);
-  const work = confirm.work.filter(({ host }) => state.hosts.get(placeOf(step.id, host)) === "done");
+  const work = confirm.work.filter(({ host }) => isDoneOn(state, step.id, host));
   return decideIn(state, { ...confirm, work });
 }
 
@@ -126,12 +126,11 @@ function decideConfirmed(state: RunState, step: Step): Effect {
 function isBudgetSpent(state: RunState, step: Step, but?: string): boolean {
   // guard P9: the budget counts while the plan moves hosts onward; the way back has none to wait for.
   if (step.kind !== "switch" || state.rollback !== undefined) return false;
-  const switched = state.notDone.get(step.id);
+  const switched = notDoneOf(state, step.id);
   const isBad = (host: string) => host !== but && !state.leftOut.has(host);
   // Those that were confirmed early, and were not.
-  const early = state.notDone.get(confirmOf(state, step)?.id ?? "");
-  const bad =
-    (switched?.count(isBad) ?? 0) + (early?.count((host) => isBad(host) && switched?.has(host) !== true) ?? 0);
+  const early = notDoneOf(state, confirmOf(state, step)?.id ?? "");
+  const bad = switched.count(isBad) + early.count((host) => isBad(host) && !switched.has(host));
   // guard P9: as many as the budget has may be bad, and not one more.
   return bad > (state.plan?.failureBudget ?? 0);
 }
@@ -247,9 +246,7 @@ function decideHold(state: RunState, step: Step, holding: Holding): Effect {
     .map(({ host }) => host)
     .filter(
       (host) =>
-        state.hosts.get(placeOf(step.id, host)) === "done" &&
-        !state.hosts.has(placeOf(confirm.id, host)) &&
-        !state.leftOut.has(host),
+        isDoneOn(state, step.id, host) && !state.hosts.has(placeOf(confirm.id, host)) && !state.leftOut.has(host),
     );
   // guard P8: what did switch is confirmed before a person is waited for.
   if (confirm === undefined || hosts === undefined || hosts.length === 0)

@@ -22,7 +22,7 @@ export type Effect =
   | { readonly kind: "leave-out"; readonly step: Step; readonly hosts: readonly string[]; readonly reason: string }
   /** Silent hosts that may be on a new version: nothing more switches until they answer, or an operator holds them. */
   | { readonly kind: "wait"; readonly step: Step; readonly hosts: readonly string[] }
-  /** A person decides: something failed under `rollback_policy: manual`, was taken back by hand, or a gate is closed. The run stays open. */
+  /** A person decides: something failed under `rollback_policy: manual`, was changed by hand, or a gate is closed. The run stays open. */
   | { readonly kind: "hold"; readonly step: Step; readonly hosts: readonly string[]; readonly reason: string }
   | {
       readonly kind: "end";

@@ -5,7 +5,7 @@ import type { EventBody } from "../model/run-event.ts";
 import type { Task } from "../model/task.ts";
 import { targetOf } from "../plan/balancer-steps.ts";
 import type { Effect } from "./effect.ts";
-import { placeOf, type RunState, stepsOf, taskKey } from "./run-state.ts";
+import { isDoneOn, placeOf, type RunState, stepsOf, taskKey } from "./run-state.ts";
 
 /**
  * A step of balancers without the hosts that it is not for any more: those that the run goes on without, and, where they are to
@@ -19,7 +19,7 @@ export function inTraffic(state: RunState, step: Step): Step {
       : undefined;
   const moved = new Set(before?.work.map(({ host }) => host));
   const confirm = stepsOf(state).find(({ kind, batch }) => kind === "confirm" && batch === step.batch);
-  const isDone = (of: Step, host: string) => state.hosts.get(placeOf(of.id, host)) === "done";
+  const isDone = (of: Step, host: string) => isDoneOn(state, of.id, host);
   const isGood = (task: Task) => {
     const target = targetOf(task) ?? "";
     if (state.leftOut.has(target)) return false;

@@ -1,13 +1,15 @@
 // The run as a pure machine: events in, state out. Crash recovery is replaying the journal through `reduce`, and asking
 // `decide` (decide.ts) again what comes next.
+
+import { Map as KeptMap, Set as KeptSet } from "immutable";
 import type { Plan, Step } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
 import type { Task, TaskState } from "../model/task.ts";
 import { makeRollback } from "../plan/make-rollback.ts";
 import { putBackStep } from "../plan/restore-point.ts";
-import { addedTask, isAside, skippedByHand, withDoneByHand, withUndone } from "./by-hand.ts";
+import { addedTask, isAside, isCounted, skippedByHand, withoutMissing, withoutTold, withTold, withUntold } from "./by-hand.ts"; // biome-ignore format: one line
 import { owedAfter, owedWithout, owedWithoutHost } from "./owed-bundles.ts";
-import { advanced, initialRunState, notDoneOf, placeOf, type RunState, taskKey } from "./run-state.ts";
+import { advanced, initialRunState, isDoneOn, placeOf, type RunState, taskKey } from "./run-state.ts";
 
 type EventOf<Kind extends EventBody["kind"]> = Extract<EventBody, { kind: Kind }>;
 
@@ -38,7 +40,7 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
     case "host-ended":
       return withHostEnded(state, event);
     case "host-left-out":
-      return { ...state, leftOut: state.leftOut.add(event.host), owed: owedWithoutHost(state.owed, event.host) };
+      return withoutHost(state, event.host);
     case "restore-point-begun":
       return { ...state, restorePoint: { begun: event.attempt, taken: undefined, problems: [] } };
     case "restore-point-taken":
@@ -53,7 +55,7 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
     case "host-reopened":
       return withTurn(state, event);
     case "task-skipped":
-      return { ...state, tasks: state.tasks.set(event.task, { state: "skipped", reason: skippedByHand, evidence: event.reason, durationMs: 0 }) }; // biome-ignore format: one line
+      return withSkipped(state, event);
     case "amended":
       return withAmendment(state, event);
     case "rollback-started": {
@@ -65,7 +67,8 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
       const known = isAnother ? [] : (state.rollback?.steps ?? []);
       const planned = rollbackSteps(before, { event, run, nth });
       const steps = [...known, ...planned.filter(({ id }) => !known.some((step) => step.id === id))];
-      return advanced({ ...before, rollback: { steps, reason: event.reason, by: event.by, nth }, position: 0 });
+      const rollback = { steps, reason: event.reason, by: event.by, nth };
+      return advanced({ ...before, rollback, missing: KeptMap(), position: 0 });
     }
     case "quarantined":
       return { ...state, quarantined: state.quarantined.add(`${event.component}@${event.tree}`) };
@@ -86,46 +89,52 @@ function withPatch(
 
 function withTask(state: RunState, { step, host, event }: EventOf<"task">): RunState {
   const { task, action, reason, evidence, durationMs } = event;
-  // An undo that never ran leaves the task as it was: a drained host stays to be undrained by the rollback.
-  if (action === "undo" && event.state === "skipped") return state;
   const added = addedTask(state, step, task);
   if (added !== undefined && isAside(state, added)) return state;
-  const isUndone = action === "undo" && event.state === "done";
-  const reached: TaskState = isUndone ? "undone" : event.state;
-  const next = {
-    ...withTurnHeard(state, { step, host, event }),
-    tasks: state.tasks.set(task, { state: reached, reason, evidence, durationMs }),
-  };
-  if (added === undefined) return next;
-  if (isUndone) return withUndone(next, { task, host });
-  return reached === "done" && action === "do" ? withDoneByHand(next, { task, host }) : next;
+  const isTold = added === undefined || isCounted(state, added);
+  const told = isTold ? withTold(withTurnHeard(state, { step, host, event }), step, event) : state;
+  // What never ran leaves the task as it was: a drained host stays to be undrained by the rollback.
+  if (event.state === "skipped" && (action === "undo" || added !== undefined)) return told;
+  const reached: TaskState = action === "undo" && event.state === "done" ? "undone" : event.state;
+  return { ...told, tasks: told.tasks.set(task, { state: reached, reason, evidence, durationMs }) };
 }
 
-/** What a host was handed of its turn is not to come any more; what earlier turns came to says nothing of this one. */
+/** The host has told of its turn. */
 function withTurnHeard(
   state: RunState,
   { step, host, event }: Pick<EventOf<"task">, "step" | "host" | "event">,
 ): RunState {
   const place = placeOf(step, host);
   const turn = state.turns.get(place);
-  const key = `${event.task} ${event.action}`;
-  if (turn === undefined || !turn.tasks.includes(key)) return state;
-  const done = event.state === "done" && !turn.done.includes(key) ? [...turn.done, key] : turn.done;
-  return { ...state, turns: state.turns.set(place, { ...turn, isBegun: true, done }) };
+  if (turn === undefined || turn.isBegun || !turn.tasks.includes(taskKey({ id: event.task, action: event.action })))
+    return state;
+  return { ...state, turns: state.turns.set(place, { ...turn, isBegun: true }) };
 }
 
-function withHostEnded(state: RunState, event: EventOf<"host-ended">): RunState {
-  const { step, host, outcome } = event;
-  const before = notDoneOf(state, step);
-  const notDone = state.notDone.set(step, outcome === "done" ? before.delete(host) : before.add(host));
-  const next = { ...state, notDone, hosts: state.hosts.set(placeOf(step, host), outcome) };
-  if (outcome === "done") return next;
-  // Nobody knows what an undo by hand that did not end well has left: the run does not go on over it (P7).
-  const undos = state.added
-    .filter(({ id }) => id === step)
-    .flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()))
-    .filter((task) => task.host === host && task.action === "undo" && !isAside(state, task));
-  return undos.reduce((marked, task) => withUndone(marked, { task: task.id, host }), next);
+function withHostEnded(state: RunState, { step, host, outcome }: EventOf<"host-ended">): RunState {
+  const place = placeOf(step, host);
+  const next = { ...state, notDone: withNotDone(state, { step, host, isDone: outcome === "done" }), hosts: state.hosts.set(place, outcome) }; // biome-ignore format: one line
+  // A host that refused it has done nothing of it.
+  const mayHaveRun = outcome === "unknown" || (outcome === "failed" && state.submitted.has(place));
+  return mayHaveRun ? withUntold(next, step, host) : next;
+}
+
+function withNotDone(
+  { notDone }: RunState,
+  { step, host, isDone }: { readonly step: string; readonly host: string; readonly isDone: boolean },
+): RunState["notDone"] {
+  const before = notDone.get(step) ?? KeptSet<string>();
+  return notDone.set(step, isDone ? before.delete(host) : before.add(host));
+}
+
+function withoutHost(state: RunState, host: string): RunState {
+  const left = { ...state, leftOut: state.leftOut.add(host), owed: owedWithoutHost(state.owed, host) };
+  return withoutMissing(left, (id) => id.startsWith(`${host}/`));
+}
+
+function withSkipped(state: RunState, { task, reason: evidence }: EventOf<"task-skipped">): RunState {
+  const tasks = state.tasks.set(task, { state: "skipped", reason: skippedByHand, evidence, durationMs: 0 });
+  return withoutMissing({ ...state, tasks, skipped: state.skipped.add(task) }, (id) => id === task);
 }
 
 /** The host has no outcome in this step any more; the step goes on, and whatever comes after it waits again. */
@@ -135,13 +144,14 @@ function withTurn(state: RunState, event: EventOf<"host-reopened">): RunState {
   // Parts of different moments are no point: what is to be saved again on one host makes it another one.
   const { restorePoint } = state;
   const isPoint = tasks.length > 0 && state.plan?.steps.some(({ id, kind }) => id === step && kind === "restore-point");
+  const untold = withoutTold(state, step, [...tasks, ...rest]);
   return advanced({
-    ...state,
+    ...untold,
     ...(isPoint && restorePoint !== undefined ? { restorePoint: { ...restorePoint, taken: undefined } } : {}),
     owed: owedWithout(state.owed, event),
-    turns: state.turns.set(place, { number, tasks, rest, isBegun: false, done: [] }),
+    turns: state.turns.set(place, { number, tasks, rest, isBegun: false }),
     hosts: state.hosts.delete(place),
-    notDone: state.notDone.set(step, notDoneOf(state, step).delete(host)),
+    notDone: withNotDone(state, { step, host, isDone: true }),
     endedSteps: state.endedSteps.delete(step),
     position: 0,
   });
@@ -197,7 +207,7 @@ function rollbackSteps(state: RunState, { event, run, nth }: WayBackInput): Step
   const point = event.scope === "release" ? state.restorePoint?.taken : undefined;
   const putBack = putBackStep(state.plan?.steps ?? [], {
     ...{ point, run, nth },
-    isPutBack: (step, host) => state.hosts.get(placeOf(step, host)) === "done",
+    isPutBack: (step, host) => isDoneOn(state, step, host),
   });
   if (putBack === undefined) return back;
   const last = event.inTraffic === true ? back.filter(({ traffic }) => traffic !== undefined) : [];

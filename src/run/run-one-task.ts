@@ -33,7 +33,7 @@ function nextTurn({
 }: OneTaskInput): { turn: number; tasks: string[]; rest: string[] } | undefined {
   const turn = turnOf(state, step.id, host.name);
   if (turn === undefined && state.submitted.has(placeOf(step.id, host.name))) return undefined;
-  if (turn !== undefined && !isBetween(turn)) return undefined;
+  if (turn !== undefined && !isBetween(state, step.id, host.name)) return undefined;
   const left = turn?.rest ?? work.groups.flat().map(taskKey);
   if (left.length === 0) return undefined;
   return { turn: (turn?.number ?? 0) + 1, ...firstOf(left) };

@@ -5,7 +5,7 @@ import type { Host } from "../model/fleet.ts";
 import type { Plan, Step } from "../model/plan.ts";
 import type { RestorePoint, RestorePointProblem } from "../model/restore-point.ts";
 import type { RunOutcome } from "../model/run-event.ts";
-import type { TaskState } from "../model/task.ts";
+import type { TaskAction, TaskId, TaskState } from "../model/task.ts";
 
 export interface TaskRecord {
   readonly state: TaskState;
@@ -14,8 +14,15 @@ export interface TaskRecord {
   readonly durationMs: number;
 }
 
-/** `undone`: an operator took one of its tasks back; the step waits until that is done again, or skipped. */
-export type HostOutcome = "done" | "failed" | "unknown" | "undone";
+export type HostOutcome = "done" | "failed" | "unknown";
+
+/** How a task ended, by the word of one step: of the plan, or an operator's own. */
+export interface Told {
+  readonly step: string;
+  readonly action: TaskAction;
+  /** `unknown`: an operator's own step that did not end well, and told nothing of it. */
+  readonly state: "done" | "failed" | "skipped" | "unknown";
+}
 
 /** A host that goes through a step once more, or task by task. */
 export interface Turn {
@@ -27,8 +34,6 @@ export interface Turn {
   readonly rest: readonly string[];
   /** The host has told of a task of it; one that has not may still be handed over as a whole. */
   readonly isBegun: boolean;
-  /** Those of `tasks` that were done in this turn. */
-  readonly done: readonly string[];
 }
 
 /** A task bundle that was mended after the host had got its version. */
@@ -63,7 +68,13 @@ export interface RunState {
   readonly fleet: readonly Host[];
   /** `one-task`: whoever took it up last steps through it; what is asked for by hand meanwhile does not drive it further. */
   readonly pace: "run" | "one-task";
-  readonly tasks: KeptMap<string, TaskRecord>;
+  readonly tasks: KeptMap<TaskId, TaskRecord>;
+  /** In the order in which it was told; of a step and action the newest only, and nothing of what is to be done again. */
+  readonly told: KeptMap<TaskId, readonly Told[]>;
+  /** Tasks that stand otherwise than the plan left them, since a person ran or undid them, by the step that waits for them. */
+  readonly missing: KeptMap<TaskId, string>;
+  /** Signed away: nobody does them in this run. */
+  readonly skipped: KeptSet<TaskId>;
   /** Keyed by `step/host`. */
   readonly hosts: KeptMap<string, HostOutcome>;
   /** Hosts of a step whose newest outcome is not `done`, keyed by step. */
@@ -99,6 +110,9 @@ export const initialRunState: RunState = {
   fleet: [],
   pace: "run",
   tasks: KeptMap(),
+  told: KeptMap(),
+  missing: KeptMap(),
+  skipped: KeptSet(),
   hosts: KeptMap(),
   notDone: KeptMap(),
   submitted: KeptSet(),
@@ -125,9 +139,10 @@ export function stepsOf({ plan, rollback }: Pick<RunState, "plan" | "rollback">)
 /** Past all steps that have ended. */
 export function advanced(state: RunState): RunState {
   const steps = stepsOf(state);
+  const waiting = new Set(state.missing.values());
+  const isPast = ({ id }: Step) => state.endedSteps.has(id) && !waiting.has(id);
   let position = state.position;
-  for (let step = steps[position]; step !== undefined && state.endedSteps.has(step.id); step = steps[position])
-    position += 1;
+  for (let step = steps[position]; step !== undefined && isPast(step); step = steps[position]) position += 1;
   return { ...state, position };
 }
 
@@ -135,9 +150,12 @@ export function placeOf(step: string, host: string): string {
   return `${step}/${host}`;
 }
 
-/** Hosts of the step whose newest outcome is not `done`. */
-export function notDoneOf({ notDone }: RunState, step: string): KeptSet<string> {
-  return notDone.get(step) ?? KeptSet();
+/** Hosts of the step whose newest outcome is not `done`, and those on which somebody changed by hand what it did. */
+export function notDoneOf({ notDone, missing }: RunState, step: string): KeptSet<string> {
+  const ended = notDone.get(step) ?? KeptSet<string>();
+  if (missing.size === 0) return ended;
+  const changed = missing.filter((at) => at === step).keySeq();
+  return ended.union(changed.map((id) => id.split("/")[0] ?? ""));
 }
 
 /** The word with which a host refused a patch that it was sent in this step, empty when it has not; undefined when it was sent none. */
@@ -153,9 +171,26 @@ export function turnOf({ turns }: RunState, step: string, host: string): Turn | 
   return turns.get(placeOf(step, host));
 }
 
-/** All of the turn is done, and its rest is to come: the host was handed nothing else. */
-export function isBetween({ tasks, rest, done }: Turn): boolean {
-  return rest.length > 0 && tasks.every((key) => done.includes(key));
+/** All of the newest turn is done, and its rest is to come: the host was handed nothing else. */
+export function isBetween(state: RunState, step: string, host: string): boolean {
+  const turn = turnOf(state, step, host);
+  return turn !== undefined && turn.rest.length > 0 && turn.tasks.every((key) => isToldDone(state, step, key));
+}
+
+/** `ID ACTION` was done in the newest round of the step. */
+export function isToldDone({ told }: RunState, step: string, key: string): boolean {
+  const [id = "", action] = key.split(" ");
+  return (told.get(id) ?? []).some((word) => word.step === step && word.action === action && word.state === "done");
+}
+
+/** The host has done the step, and nobody has changed by hand what it did. */
+export function isDoneOn(state: RunState, step: string, host: string): boolean {
+  return state.hosts.get(placeOf(step, host)) === "done" && !isMissingOn(state, step, host);
+}
+
+/** A task of this step stands otherwise there than the plan left it: the step waits for a person. */
+export function isMissingOn({ missing }: RunState, step: string, host: string): boolean {
+  return missing.size > 0 && missing.some((at, id) => at === step && id.startsWith(`${host}/`));
 }
 
 /** How tasks are told apart within a step: do and undo of one task may both be in it. */

@@ -8,6 +8,8 @@ import { makeBeside, makePassBeside } from "./side-by-side.ts";
 /** More with more hosts: what fails once on every host fails on some of them in each run. */
 const passesOf = (hosts: number) => 60 + 2 * hosts;
 const pollMs = 30_000;
+/** Until somebody who steps through a run has looked at what it did. */
+const stepMs = 3_000;
 
 /** Resolves when two passes in a row had nothing to do, or after too many of them; rejects when the lease is another's. */
 export async function liveAsController(input: LifeInput): Promise<"in-sync" | "given-up"> {
@@ -19,8 +21,8 @@ export async function liveAsController(input: LifeInput): Promise<"in-sync" | "g
     idle = isCalm ? Math.max(0, idle + idleness[result]) : 0;
     if (idle >= 1) return "in-sync";
     // A pass is short beside a run that it looks at.
-    if (isCalm) pass += result === "driving" ? 1 / 16 : 1;
-    await input.clock.sleep(pollMs);
+    if (isCalm) pass += result === "driving" || result === "stepping" ? 1 / 16 : 1;
+    await input.clock.sleep(result === "stepping" ? stepMs : pollMs);
   }
   return "given-up";
 }
@@ -31,6 +33,7 @@ const idleness: Readonly<Record<PassResult, number>> = {
   held: 1 / 32,
   busy: -1_000,
   driving: -1_000,
+  stepping: -1_000,
 };
 
 async function makePass(life: Life): Promise<PassResult> {
@@ -38,7 +41,7 @@ async function makePass(life: Life): Promise<PassResult> {
   if (last !== undefined) await keepQuarantines(life, last.slice("run/".length));
   for (const run of await openRuns(life.journal)) {
     const state = await resume(life, run);
-    if (state.outcome === undefined) return "busy";
+    if (state.outcome === undefined) return state.pace === "one-task" ? "stepping" : "busy";
   }
   const [release] = life.releases();
   if (release === undefined) return "nothing-to-do";

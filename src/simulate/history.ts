@@ -42,6 +42,8 @@ export interface History {
   readonly begun: Map<string, number>;
   /** By `host run step task action`: how it ended on the host itself. */
   readonly ended: Map<string, string>;
+  /** By `host run task`: the newest that the host itself did with it, whoever asked for that. */
+  readonly last: Map<string, { readonly action: string; readonly state: string }>;
   /** By `host component`: versions that were committed there, and by which run. */
   readonly commits: Map<string, string>;
   /** By `disk component@tree`: a quarantine is in the journal. */
@@ -71,6 +73,7 @@ export function makeHistory(scenario: Scenario): History {
     fences: new Map(),
     begun: new Map(),
     ended: new Map(),
+    last: new Map(),
     commits: new Map(),
     quarantined: new Set(),
     shownBad: new Map(),
@@ -111,6 +114,7 @@ export function remember(history: History, now: number, fact: Fact): void {
     case "task": {
       const { host, step, event } = fact;
       const key = `${host.name} ${step.run} ${step.step} ${event.task} ${event.action}`;
+      if (event.state !== "skipped") history.last.set(`${host.name} ${step.run} ${event.task}`, event);
       if (event.state === "running") history.begun.set(key, (history.begun.get(key) ?? 0) + 1);
       else history.ended.set(key, event.state);
       return;

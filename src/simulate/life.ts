@@ -1,9 +1,10 @@
 // What one controller process does with plans and runs in a simulated world: it plans, starts, takes up and remembers with the
 // production code. When it does so is for its passes to say.
-import { CutoverError } from "../errors.ts";
+import { CutoverError, HostUnreachableError } from "../errors.ts";
 import type { DesiredRelease } from "../model/desired.ts";
 import { digestOf } from "../model/digest.ts";
 import type { Host } from "../model/fleet.ts";
+import type { ObservedComponent } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
 import type { PublishedVersion } from "../model/published-version.ts";
 import type { EventBody } from "../model/run-event.ts";
@@ -13,13 +14,15 @@ import { observeFleet } from "../observed/observe-fleet.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import type { Clock, ExecutorPort, JournalPort } from "../ports.ts";
 import { makeAppender } from "../run/append.ts";
-import { leaveOutHeld } from "../run/decide.ts";
-import { driveRun } from "../run/drive-run.ts";
+import { decide, leaveOutHeld } from "../run/decide.ts";
+import { driveRun, type Pace } from "../run/drive-run.ts";
 import { reduce } from "../run/machine.ts";
 import { replayRun, runStream } from "../run/replay.ts";
 import { initialRunState, type RunState } from "../run/run-state.ts";
 import type { Fact } from "./fact.ts";
 import { type BackAgain, type OperatorChoice, operatorAsksAgain, operatorDecides } from "./operator.ts";
+import { operatorActs } from "./operator-by-hand.ts";
+import type { Random } from "./random.ts";
 
 export interface LifeInput {
   readonly name: string;
@@ -42,11 +45,21 @@ export interface LifeInput {
   /** Whether everything that was to go wrong has gone wrong. */
   readonly isCalm: () => boolean;
   readonly usesPatch: (task: Task) => boolean;
-  readonly operatorChoice: () => OperatorChoice;
+  readonly operatorChoice: () => OperatorChoice | "by-hand";
+  readonly byHand: ByHand;
   /** What is asked of a way back that is taken up. */
   readonly backAgain: () => BackAgain;
   /** Asks in the middle of one that is driven. */
   readonly stopsWayBack: { readonly afterMs: number; readonly again: BackAgain } | undefined;
+}
+
+/** What people do in open runs beside deciding: each is asked once for every time that a run is gone on with. */
+export interface ByHand {
+  /** `cutover step`, instead of the whole run. */
+  readonly isStepping: () => boolean;
+  /** Somebody runs or takes back a task first. */
+  readonly isActing: () => boolean;
+  readonly pick: Random["pick"];
 }
 
 export interface Life extends LifeInput {
@@ -73,8 +86,9 @@ export async function planNow(
 
 export async function start(life: Life, plan: Plan, run = life.nextRun()): Promise<RunState> {
   const { epoch, fleet } = life;
-  const planned: EventBody = { kind: "run-planned", commit: "c", generation: "g", plan, epoch, fleet };
-  return drive(life, { run, state: initialRunState, last: 0, first: planned });
+  const pace = life.byHand.isStepping() ? "one-task" : "run";
+  const planned: EventBody = { kind: "run-planned", commit: "c", generation: "g", plan, epoch, fleet, ...paceOf(pace) };
+  return drive(life, { run, state: initialRunState, last: 0, first: planned, pace });
 }
 
 export async function resume(life: Life, run: string, again = life.backAgain()): Promise<RunState> {
@@ -82,21 +96,55 @@ export async function resume(life: Life, run: string, again = life.backAgain()):
   const { state, last } = await replayRun(journal, run);
   const { holds } = await recall(journal);
   const events = await journal.read(runStream(run));
+  const choice = life.operatorChoice();
+  const isActing = life.byHand.isActing() || (choice === "by-hand" && decide(state)?.kind === "hold");
+  const acted = isActing ? operatorActs({ run, state, published: life.published, pick: life.byHand.pick }) : [];
+  const held = {
+    run,
+    state,
+    events,
+    choice: choice === "by-hand" ? "retry" : choice,
+    observe: observing(life),
+  } as const;
   const decided = [
-    ...operatorDecides({ run, state, events, choice: life.operatorChoice() }),
+    ...(acted.length > 0 ? acted : await operatorDecides(held).catch(nothingWhereSilent)),
     ...operatorAsksAgain(state, again),
   ];
+  const stepping = life.byHand.isStepping() ? "one-task" : "run";
+  // What is asked for by hand where somebody steps through leaves the rest to the next step.
+  const pace = acted.length > 0 && (stepping === "one-task" || life.byHand.pick([true, false])) ? "by-hand" : stepping;
   if (decided.some(({ kind }) => kind === "rollback-started"))
     await remember(life, (state.plan?.changes ?? []).filter(({ from, to }) => from !== to).map(takenBack));
   const added = [...leaveOutHeld(state, holds), ...decided];
   await makeAppender({ journal, clock, turn, stream: runStream(run), last }).append(...added);
   const onward = added.reduce((before, event) => reduce(before, event, run), state);
-  return drive(life, { run, state: onward, last: last + added.length, first: { kind: "run-resumed", epoch } });
+  const first = { kind: "run-resumed", epoch, ...paceOf(pace === "by-hand" ? state.pace : pace) } as const;
+  return drive(life, { run, state: onward, last: last + added.length, first, pace });
+}
+
+function paceOf(pace: "run" | "one-task"): { readonly pace?: "one-task" } {
+  return pace === "one-task" ? { pace } : {};
+}
+
+function observing({ executor, fleet }: Life): (host: string) => Promise<readonly ObservedComponent[]> {
+  return async (name) => {
+    const host = fleet.find((each) => each.name === name);
+    if (host === undefined) throw new Error(`nobody knows ${name}`);
+    const seen = await executor.probe(host);
+    if (seen.kind === "observed") return seen.components;
+    throw new HostUnreachableError(host, seen.message);
+  };
+}
+
+/** The command says that the host cannot be reached, and nothing was changed. */
+function nothingWhereSilent(error: unknown): EventBody[] {
+  if (error instanceof HostUnreachableError) return [];
+  throw error;
 }
 
 async function drive(
   life: Life,
-  { run, state, last, first }: { run: string; state: RunState; last: number; first: EventBody },
+  { run, state, last, first, pace }: { run: string; state: RunState; last: number; first: EventBody; pace: Pace },
 ): Promise<RunState> {
   const { journal, clock, turn, executor, fleet, epoch, name: holder, concurrency, patienceMs, stopsWayBack } = life;
   const appender = makeAppender({ journal, clock, turn, stream: runStream(run), last });
@@ -109,6 +157,7 @@ async function drive(
     clock,
     hosts: new Map(fleet.map((host) => [host.name, host])),
     fence: { run, epoch, holder },
+    pace,
     concurrency,
     patienceMs,
     deliveryFor: async (task, _, { refused }) => deliveryOf(task, refused === undefined && life.usesPatch(task)),

@@ -31,6 +31,7 @@ export function makeScenario({ seed, hosts: wanted, faults: kinds }: ScenarioOpt
   );
   const names = hosts.map(({ name }) => name);
   const components = makeComponents(random, names);
+  const releases = releasesOf(seed, components);
   return {
     seed,
     hosts,
@@ -48,7 +49,8 @@ export function makeScenario({ seed, hosts: wanted, faults: kinds }: ScenarioOpt
     faults: makeFaults(random, { hosts: names, components, kinds }),
     ...restorePointOf(seed, components),
     ...backAgainOf(seed),
-    ...releasesOf(seed, components),
+    ...releases,
+    ...byHandOf(seed, releases),
   };
 }
 
@@ -84,6 +86,14 @@ function backAgainOf(seed: number): Pick<Scenario, "backAgain"> {
       again: random.pick(["on", "in-traffic"]),
     },
   };
+}
+
+/** In one world of three. Beside another release a step takes a whole pass: with many of them trials would only go back, and back. */
+function byHandOf(seed: number, { releases }: Pick<Scenario, "releases">): Pick<Scenario, "byHand"> {
+  const random = makeRandom(seed, "by-hand");
+  if (!random.chance(3)) return {};
+  if (releases !== undefined) return { byHand: { steps: random.pick([0, 20]), acts: random.pick([1, 2, 4]) } };
+  return { byHand: { steps: random.pick([0, 20, 60, 120]), acts: random.pick([1, 2, 4, 8]) } };
 }
 
 function hostCount(random: Random): number {

@@ -1,8 +1,8 @@
 // What passes have in common, one run at a time or several side by side.
 import type { Plan } from "../model/plan.ts";
 
-/** `driving`: runs go on meanwhile. */
-export type PassResult = "nothing-to-do" | "held" | "busy" | "driving";
+/** `driving`: runs go on meanwhile; `stepping`: somebody steps through one. */
+export type PassResult = "nothing-to-do" | "held" | "busy" | "driving" | "stepping";
 
 /** How long a plan that was tried so many times waits for its next try. */
 export function pauseMs(tried: number): number {

@@ -1,7 +1,7 @@
 // One scenario from its beginning until the world rests or a promise breaks.
 import { CutoverError } from "../errors.ts";
 import { liveAsController } from "./controller.ts";
-import { controllerStream } from "./life.ts";
+import { type ByHand, controllerStream } from "./life.ts";
 import { type JournalDisk, makeJournalDisk, makeMemoryJournal } from "./memory-journal.ts";
 import { makeProcess, type SimProcess } from "./process.ts";
 import { makeRandom } from "./random.ts";
@@ -64,6 +64,7 @@ function makeControllers(world: World): Controllers {
   const operator = makeRandom(scenario.seed, "operator");
   // Of its own: a world in which no way back is taken up is the same whatever is asked of those.
   const again = makeRandom(scenario.seed, "back-again");
+  const byHand = makeByHand(scenario);
   const crashes = new Map(
     scenario.faults.flatMap((fault) => (fault.kind === "crash" ? [[fault.write, fault.moment] as const] : [])),
   );
@@ -134,8 +135,9 @@ function makeControllers(world: World): Controllers {
         patienceMs: scenario.patienceMs,
         tell: world.tell,
         isCalm: () => queue.now() >= calmAt(scenario),
-        operatorChoice: () => operator.pick(["retry", "retry", "skip", "undo", "roll-back"]),
+        operatorChoice: () => operator.pick(["retry", "retry", "skip", "by-hand", "roll-back"]),
         backAgain: () => again.pick(["no", "no", "no", "on", "in-traffic"]),
+        byHand,
         stopsWayBack: scenario.backAgain,
         usesPatch: ({ host, component }) => makeRandom(scenario.seed, "patch", host, component).chance(2),
       }).then(
@@ -173,6 +175,22 @@ function makeControllers(world: World): Controllers {
     },
   };
   return controllers;
+}
+
+/** So many steps and tasks by hand in all, of all controllers of the world. */
+function makeByHand({ seed, byHand = { steps: 0, acts: 0 } }: Scenario): ByHand {
+  const random = makeRandom(seed, "by-hand");
+  const left = { ...byHand };
+  const take = (of: keyof typeof left, isWanted: boolean): boolean => {
+    if (!isWanted || left[of] === 0) return false;
+    left[of] -= 1;
+    return true;
+  };
+  return {
+    isStepping: () => take("steps", true),
+    isActing: () => take("acts", random.chance(3)),
+    pick: random.pick,
+  };
 }
 
 /** Another machine knows of quarantines and holds what the signed notes say. */

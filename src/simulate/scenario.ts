@@ -17,6 +17,8 @@ export interface Scenario {
   readonly restorePoint?: RestorePointTerms;
   /** An operator stops a way back so long after its beginning, and asks for it again. */
   readonly backAgain?: { readonly afterMs: number; readonly again: "on" | "in-traffic" };
+  /** So often somebody steps through a run, and runs or takes back a task by itself; held runs are decided about anyway. */
+  readonly byHand?: { readonly steps: number; readonly acts: number };
   /** Names of components, by release; all in one when absent. No order leads from one release to another; a component may be in two. */
   readonly releases?: readonly (readonly string[])[];
   /** Splits and gates of the plan. */

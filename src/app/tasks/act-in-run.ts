@@ -1,6 +1,7 @@
 // An operator's word in an open run: journaled first, then the run goes on with it, under the lease.
-import { CutoverError } from "../../errors.ts";
-import type { Step, TaskGroup } from "../../model/plan.ts";
+import { CutoverError, HostUnreachableError } from "../../errors.ts";
+import type { ObservedComponent } from "../../model/observation.ts";
+import type { TaskGroup } from "../../model/plan.ts";
 import type { EventBody, JournalEvent } from "../../model/run-event.ts";
 import type { Task, TaskId } from "../../model/task.ts";
 import { makeTask } from "../../plan/host-tasks.ts";
@@ -9,14 +10,13 @@ import { makeAppender } from "../../run/append.ts";
 import { decide } from "../../run/decide.ts";
 import type { Pace } from "../../run/drive-run.ts";
 import { replayRun, runStream } from "../../run/replay.ts";
-import { firstOf } from "../../run/run-one-task.ts";
 import type { Controller } from "../controller.ts";
 import { recall } from "../controller-memory.ts";
 import { type RunResult, type RunWatcher, resultOf, resumeRun } from "../execute-run.ts";
 import { runSources } from "../release-context.ts";
 import type { OperatorAct } from "../run-control.ts";
 import { publishRunStatus } from "../run-status.ts";
-import type { LoadedRun } from "./find-task.ts";
+import type { FoundTask, LoadedRun } from "./find-task.ts";
 
 export interface TaskAct extends OperatorAct {
   readonly controller: Controller;
@@ -69,11 +69,6 @@ async function driveOn(going: Going, { found: { run }, pace = "run", upTo }: Tas
   return resumeRun({ ...going, sources, pace, ...(upTo === undefined ? {} : { upTo }) }, run);
 }
 
-/** Somebody goes through the run with `cutover step`: each word said in it does what it says, and leaves the rest to the next step. */
-export function isStepped({ state }: Pick<LoadedRun, "state">): boolean {
-  return state.pace === "one-task";
-}
-
 /**
  * The same beside a process that works: it goes on with the run by itself. Throws `run-at-work` unless the run waits for a
  * person: nobody may write into a journal that is being written.
@@ -105,22 +100,20 @@ async function say(controller: Controller, { found, events }: TaskDecision): Pro
   return makeAppender({ ...controller, stream: runStream(found.run), last }).append(...events);
 }
 
-/** What a host is given of what is left of its step; one task of it where somebody steps through the run. */
-export function turnOfLeft(
-  found: Pick<LoadedRun, "state">,
-  { step, left }: { readonly step: Pick<Step, "kind">; readonly left: readonly string[] },
-): { readonly tasks: readonly string[]; readonly rest: readonly string[] } {
-  // A restore point is taken whole: parts of different moments are none.
-  return isStepped(found) && step.kind !== "restore-point" ? firstOf(left) : { tasks: left, rest: [] };
-}
-
 /** What was published last, also where the host has the version already: it is the script of that which is meant. */
 export function bringing({ host, component, version: to }: Pick<Task, "host" | "component" | "version">): TaskGroup[] {
   const place = { host, component, to };
   return [[makeTask(place, "distribute")], [makeTask(place, "build")]];
 }
 
-/** The next free name of a step that an operator adds. */
-export function nextByHand({ state }: Pick<LoadedRun, "state">): string {
-  return `by-hand.${state.added.length + 1}`;
+/** Throws HostUnreachableError: what a host does not say now is not decided about. */
+export async function observeHost(
+  { controller }: Pick<TaskAct, "controller">,
+  { state, work }: Pick<FoundTask, "state" | "work">,
+): Promise<readonly ObservedComponent[]> {
+  const host = state.fleet.find(({ name }) => name === work.host);
+  if (host === undefined) throw new Error(`the run does not know how to reach ${work.host}`);
+  const seen = await controller.executor.probe(host);
+  if (seen.kind === "observed") return seen.components;
+  throw new HostUnreachableError(host, seen.message);
 }

@@ -5,9 +5,10 @@ import type { HostWork, Step } from "../../model/plan.ts";
 import type { JournalEvent, RunId } from "../../model/run-event.ts";
 import type { Task, TaskId } from "../../model/task.ts";
 import type { JournalPort } from "../../ports.ts";
+import { stepAtWork } from "../../run/at-work.ts";
 import { reduce } from "../../run/machine.ts";
 import { openRuns, runStream } from "../../run/replay.ts";
-import { initialRunState, isBetween, placeOf, type RunState, turnOf } from "../../run/run-state.ts";
+import { initialRunState, placeOf, type RunState, turnOf } from "../../run/run-state.ts";
 import { isByHandAlone, isDry } from "./by-hand.ts";
 
 /** `HOST/COMPONENT/TASK`, of one run when that stands before it. */
@@ -183,22 +184,20 @@ export function refuseEnded({ run, state }: LoadedRun, what: string): void {
   });
 }
 
-/**
- * Throws `task-at-work` while the host may still be doing this step: nothing is done beside what nobody has read back (P7).
- * Between two single steps of `cutover step` nothing is going on.
- */
+/** Throws `task-at-work` while the host may be doing this step, or another one. */
 export function refuseAtWork(found: FoundTask): void {
-  const { run, state, step, task } = found;
-  const outcome = state.hosts.get(placeOf(step.id, task.host));
-  if (!state.startedSteps.has(step.id) || (outcome !== undefined && outcome !== "unknown")) return;
-  const turn = turnOf(state, step.id, task.host);
-  if ((turn !== undefined && isBetween(turn)) || isOnlySaid(found)) return;
-  throw new CutoverError({
+  const step = stepAtWork(found.state, found.task.host, found.step);
+  if (step === undefined || (step === found.step && isOnlySaid(found))) return;
+  throw besideWork(found, step, found.task.host);
+}
+
+/** `task-at-work`, about a step that a host may be doing. */
+export function besideWork({ run, state }: Pick<LoadedRun, "run" | "state">, { id }: Step, host: string): CutoverError {
+  return new CutoverError({
     code: "task-at-work",
-    message:
-      outcome === "unknown"
-        ? `Nobody knows yet how ${step.id} ended on ${task.host}`
-        : `${task.host} is at work on ${step.id}, or will be`,
+    message: state.hosts.has(placeOf(id, host))
+      ? `Nobody knows yet how ${id} ended on ${host}`
+      : `${host} is at work on ${id}, or will be`,
     impact: "Nothing was changed",
     remedy: `cutover reconcile --once reads it back; cutover task list ${run}`,
   });

@@ -1,10 +1,10 @@
 // The `next:` of `task list`: what leads on from the run as a whole. A task is named only while the run waits for a decision about it,
 // and only with a verb that is not refused: whoever refuses is asked.
 import { CutoverError } from "../../errors.ts";
-import type { HostWork } from "../../model/plan.ts";
+import type { Step } from "../../model/plan.ts";
 import type { TaskId, TaskState } from "../../model/task.ts";
+import { leftOfStep } from "../../run/by-hand.ts";
 import { decide } from "../../run/decide.ts";
-import { leftOfStep } from "../../run/left-of-step.ts";
 import { openTrouble } from "../open-trouble.ts";
 import { type FoundTask, foundIn, type LoadedRun, refuseAtWork, refuseEnded } from "./find-task.ts";
 import { refuseDone } from "./retry-task.ts";
@@ -46,7 +46,7 @@ function decisions(found: LoadedRun, rows: readonly Row[]): string[] {
   if (effect?.kind !== "hold") return [back];
   const { step, hosts } = effect;
   const works = step.work.filter(({ host }) => hosts.length === 0 || hosts.includes(host));
-  const ids = [...new Set(works.flatMap((work) => inQuestion(found, rows, { step: step.id, work })))];
+  const ids = [...new Set(works.flatMap(({ host }) => inQuestion(found, rows, { step, host })))];
   for (const id of ids) {
     const task = foundIn(found, id);
     const verbs = task === undefined ? [] : verbsFor(task);
@@ -58,14 +58,14 @@ function decisions(found: LoadedRun, rows: readonly Row[]): string[] {
 
 /** What failed there first, then what was taken back or nobody knows, then whatever the host has left of the step. */
 function inQuestion(
-  { events, state }: LoadedRun,
+  { state }: LoadedRun,
   rows: readonly Row[],
-  { step, work }: { readonly step: string; readonly work: HostWork },
+  { step, host }: { readonly step: Step; readonly host: string },
 ): TaskId[] {
-  const mine = rows.filter((row) => row.step === step && row.host === work.host);
+  const mine = rows.filter((row) => row.step === step.id && row.host === host);
   const reached = (wanted: readonly TaskState[]) =>
     mine.filter(({ id, state: said }) => wanted.includes(said) || wanted.includes(state.tasks.get(id)?.state ?? "pending")); // biome-ignore format: one line
-  const left = leftOfStep({ events, step, work }).map((key) => ({ id: key.split(" ")[0] ?? "" }));
+  const left = leftOfStep(state, step, host).map((key) => ({ id: key.split(" ")[0] ?? "" }));
   return [
     ...mine.filter((row) => row.state === "failed"),
     ...reached(["failed"]),
@@ -75,12 +75,12 @@ function inQuestion(
 }
 
 function verbsFor(found: FoundTask): string[] {
-  const { events, step, work } = found;
+  const { state, step, work } = found;
   const isUndone = isAccepted(found, () => {
     refuseUndo(found);
     refuseUnderSwitch(found);
   });
-  const isRetried = isAccepted(found, () => refuseDone(found, leftOfStep({ events, step: step.id, work })));
+  const isRetried = isAccepted(found, () => refuseDone(found, leftOfStep(state, step, work.host)));
   return [...(isUndone ? ["undo"] : []), ...(isRetried ? ["retry"] : [])];
 }
 

@@ -12,13 +12,14 @@ import { targetedTask } from "../../plan/balancer-steps.ts";
 import { hookTask, makeTask } from "../../plan/host-tasks.ts";
 import { isOwed } from "../../run/owed-bundles.ts";
 import { placeOf } from "../../run/run-state.ts";
+import { nextByHand } from "../../run/try-again.ts";
 import { recall } from "../controller-memory.ts";
 import { makeRunId, startRun } from "../execute-run.ts";
 import { loadVersion } from "../load-published.ts";
 import { readNewest } from "../read-newest.ts";
 import { runSources } from "../release-context.ts";
 import { plannedVersions, refuseOtherVersion } from "../version-changed.ts";
-import { type ActedRun, bringing, type Going, goOn, nextByHand, type TaskAct } from "./act-in-run.ts";
+import { type ActedRun, bringing, type Going, goOn, type TaskAct } from "./act-in-run.ts";
 import { type AskedTask, findOpenRunOf, type LoadedRun } from "./find-task.ts";
 import { undoByHand } from "./undo-by-hand.ts";
 

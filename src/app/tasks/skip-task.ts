@@ -3,10 +3,10 @@
 import { CutoverError, RefusedError } from "../../errors.ts";
 import type { RunId } from "../../model/run-event.ts";
 import type { TaskId, TaskKind } from "../../model/task.ts";
-import { leftOfStep } from "../../run/left-of-step.ts";
-import { placeOf } from "../../run/run-state.ts";
+import { reduce } from "../../run/machine.ts";
+import { isStepped, tryAgain } from "../../run/try-again.ts";
 import { recall } from "../controller-memory.ts";
-import { isStepped, type TaskAct, type TaskDecision, turnOfLeft } from "./act-in-run.ts";
+import { observeHost, type TaskAct, type TaskDecision } from "./act-in-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseAtWork, refuseEnded } from "./find-task.ts";
 
 export const actNamespace = "cutover-act";
@@ -31,20 +31,12 @@ export async function skipTask(act: SkipAct, asked: AskedTask): Promise<TaskDeci
   const signature = await controller.signer.sign({ keyPath, namespace: actNamespace, data: statement });
   const by = await signerOf(act, { statement, signature });
   const skipped = { kind: "task-skipped", task: task.id, by, reason, signature } as const;
-  const left = leftOfStep({ events: [...events, skipped], step: step.id, work });
-  const place = placeOf(step.id, work.host);
-  const turn = (state.turns.get(place)?.number ?? 0) + 1;
+  const { undo, turns } = await tryAgain({
+    ...{ run, state: reduce(state, skipped, run), events, step, host: work.host, by, reason },
+    observe: () => observeHost(act, found),
+  });
   // A step that has not reached this host yet is handed over without the task; its turn is opened all the same.
-  const reopened = {
-    kind: "host-reopened",
-    step: step.id,
-    host: work.host,
-    turn,
-    ...turnOfLeft(found, { step, left }),
-    by,
-    reason,
-  } as const;
-  return { found, events: [skipped, reopened], pace: isStepped(found) ? "none" : "run" };
+  return { found, events: [skipped, ...undo, ...turns], pace: isStepped(found) ? "none" : "run" };
 }
 
 /** What is signed, word for word. */

@@ -5,7 +5,8 @@ import type { RunId } from "../../model/run-event.ts";
 import type { Task, TaskKind } from "../../model/task.ts";
 import { isOwed } from "../../run/owed-bundles.ts";
 import { placeOf } from "../../run/run-state.ts";
-import { bringing, isStepped, nextByHand, type TaskAct, type TaskDecision } from "./act-in-run.ts";
+import { isStepped, nextByHand } from "../../run/try-again.ts";
+import { bringing, type TaskAct, type TaskDecision } from "./act-in-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseAtWork, refuseEnded } from "./find-task.ts";
 import { refuseNoUndo } from "./refuse-no-undo.ts";
 

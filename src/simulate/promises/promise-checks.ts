@@ -9,7 +9,7 @@ import { oneClaim } from "./one-claim.ts";
 import { oneWriter } from "./one-writer.ts";
 import type { PromiseCheck } from "./promise-check.ts";
 import { heldForAReason, quarantine } from "./quarantine.ts";
-import { everyHost, hostReadBack, nothingLeftOn } from "./read-back.ts";
+import { asPlanned, everyHost, hostReadBack, nothingLeftOn } from "./read-back.ts";
 import { neverMore, samePlan } from "./same-plan.ts";
 import { neverOnward, neverSuccess, silenceIsNoFailure } from "./unknown-is-unknown.ts";
 
@@ -28,6 +28,7 @@ export const promiseChecks: readonly PromiseCheck[] = [
   leftOutWithinBudget,
   hostReadBack,
   everyHost,
+  asPlanned,
   nothingLeftOn,
   samePlan,
   neverMore,

@@ -71,3 +71,25 @@ export const nothingLeftOn: PromiseCheck = {
     return undefined;
   },
 };
+
+/** What these leave on a host stays there. */
+const lasting: readonly string[] = ["hook", "drain", "switch"];
+
+export const asPlanned: PromiseCheck = {
+  promise: "P10",
+  title: "a run is done only when every task stands as its plan leaves it, whoever ran or undid it since",
+  check: ({ fact, history }) => {
+    if (fact.kind !== "journaled" || fact.event.kind !== "run-ended" || fact.event.outcome !== "done") return undefined;
+    const id = runOf(fact.event);
+    const run = history.runs.get(`${fact.disk} ${id}`);
+    const tasks = [...(run?.steps.values() ?? [])].flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()));
+    const left = new Map(tasks.filter(({ kind }) => lasting.includes(kind)).map((task) => [task.id, task]));
+    for (const { id: task, host, action } of left.values()) {
+      if (run?.skipped.has(task) || run?.leftOut.has(host)) continue;
+      const last = history.last.get(`${host} ${id} ${task}`);
+      if (last?.action !== action || last.state !== "done")
+        return `done, though the newest of ${task} is ${last?.action ?? "nothing"} ${last?.state ?? ""}, not ${action}`;
+    }
+    return undefined;
+  },
+};

@@ -5,10 +5,10 @@ import { digestOf } from "../../../src/model/digest.ts";
 import type { EventBody } from "../../../src/model/run-event.ts";
 import type { Task, TaskEvent } from "../../../src/model/task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
+import { leftOfStep } from "../../../src/run/by-hand.ts";
 import { decide } from "../../../src/run/decide.ts";
-import { leftOfStep } from "../../../src/run/left-of-step.ts";
 import { reduce } from "../../../src/run/machine.ts";
-import { initialRunState, isBetween, type RunState } from "../../../src/run/run-state.ts";
+import { initialRunState, isBetween, isMissingOn, type RunState } from "../../../src/run/run-state.ts";
 import { planInput } from "../../support/plan-input.ts";
 
 const hook = { name: "convert", at: "before-switch", scope: "host", hasUndo: true, canDryRun: true } as const;
@@ -75,9 +75,10 @@ function inBatch(...events: readonly EventBody[]): RunState {
   ];
   return begun.reduce((state, event) => reduce(state, event, "r1"), initialRunState);
 }
+const leftAfter = (events: readonly EventBody[]) => leftOfStep(inBatch(...events), batch, "h1");
 const standsAt = (state: RunState) => {
   const effect = decide(state);
-  return [effect?.kind, state.hosts.get("switch.1/h1")];
+  return [effect?.kind, isMissingOn(state, "switch.1", "h1") ? "missing" : state.hosts.get("switch.1/h1")];
 };
 
 const [convert, change, drain] = ["convert", "switch", "drain"].map((name) => tasks.find(({ id }) => id === `h1/app/${name}`)); // biome-ignore format: one line
@@ -86,7 +87,7 @@ const rest = tasks.filter((task) => task !== convert);
 
 test("what was taken back between two single steps is missing, and nothing goes on without it (P7)", () => {
   const state = inBatch(turn(1, [convert], rest), said("switch.1", convert, "done"), ...byHand(convert, "undo"));
-  assert.deepEqual(standsAt(state), ["hold", "undone"]);
+  assert.deepEqual(standsAt(state), ["hold", "missing"]);
 });
 
 test("a turn that was opened and not handed over does it again: that is how a retry takes back first", () => {
@@ -108,10 +109,10 @@ test("what was run by hand after that is there again: the step stands as before"
 test("running one by hand does not stand for others that are missing, nor for what the host skipped after a failure (P10)", () => {
   const all = tasks.map((task) => said("switch.1", task, "done"));
   const two = inBatch(...all, ended("done"), ...byHand(convert, "undo"), ...byHand(change, "undo"), ...byHand(convert, "do")); // biome-ignore format: one line
-  assert.deepEqual(standsAt(two), ["hold", "undone"]);
+  assert.deepEqual(standsAt(two), ["hold", "missing"]);
   const skipped = rest.map((task) => said("switch.1", task, "skipped", "earlier-failed"));
   const failed = inBatch(said("switch.1", convert, "failed"), ...skipped, ended("failed"), ...byHand(convert, "undo"), ...byHand(convert, "do")); // biome-ignore format: one line
-  assert.deepEqual(standsAt(failed), ["hold", "undone"]);
+  assert.deepEqual(standsAt(failed), ["hold", "missing"]);
 });
 
 test("a host that was taken out of traffic again by hand, after the step had put it back, is not back (P7)", () => {
@@ -123,7 +124,7 @@ test("a host that was taken out of traffic again by hand, after the step had put
     ...byHand(drain, "do"),
     ...byHand(convert, "do"),
   );
-  assert.deepEqual(standsAt(state), ["hold", "undone"]);
+  assert.deepEqual(standsAt(state), ["hold", "missing"]);
 });
 
 const probe = tasks.find(({ id }) => id === "h1/app/probe");
@@ -135,30 +136,24 @@ test("a task that is run by hand stands for itself: what was taken back before i
   const later = tasks.filter((task) => task !== convert && task !== second);
   const stepped = [turn(1, [convert], [second, ...later]), said("switch.1", convert, "done"), turn(2, [second], later), said("switch.1", second, "done")]; // biome-ignore format: one line
   for (const other of [second, probe])
-    assert.deepEqual(standsAt(inBatch(...stepped, ...byHand(convert, "undo"), ...byHand(other, "do"))), ["hold", "undone"]); // biome-ignore format: one line
+    assert.deepEqual(standsAt(inBatch(...stepped, ...byHand(convert, "undo"), ...byHand(other, "do"))), ["hold", "missing"]); // biome-ignore format: one line
   assert.deepEqual(standsAt(inBatch(...stepped, ...byHand(convert, "undo"), ...byHand(convert, "do"))), ["run-step", undefined]); // biome-ignore format: one line
 });
 
 test("a new turn knows nothing of what an earlier one came to: between two is who has done all of the newest", () => {
   const again = inBatch(turn(1, tasks, []), ...tasks.map((task) => said("switch.1", task, "done")), ended("done"), turn(2, [change], [probe])); // biome-ignore format: one line
-  const place = again.turns.get("switch.1/h1");
-  assert.ok(place);
-  assert.equal(isBetween(place), false, "the switch of this turn is to come");
-  const switched = reduce(again, said("switch.1", change, "done"), "r1").turns.get("switch.1/h1");
-  assert.equal(switched !== undefined && isBetween(switched), true);
+  assert.equal(isBetween(again, "switch.1", "h1"), false, "the switch of this turn is to come");
+  assert.equal(isBetween(reduce(again, said("switch.1", change, "done"), "r1"), "switch.1", "h1"), true);
 });
 
 test("a drain that the step has undone itself is not missing, whoever undoes it once more: done again it would stay out of traffic", () => {
   const all = tasks.map((task) => said("switch.1", task, "done"));
   const events = [...all, ended("done"), ...byHand(drain, "do"), ...byHand(drain, "undo")];
   assert.deepEqual(standsAt(inBatch(...events)), ["end-step", "done"]);
-  const left = (more: readonly EventBody[]) => leftOfStep({ events: more, step: "switch.1", work });
-  assert.deepEqual(left([...events, ...byHand(convert, "undo")]), ["h1/app/convert do"]);
+  assert.deepEqual(leftAfter([...events, ...byHand(convert, "undo")]), ["h1/app/convert do"]);
   const midway = [turn(1, [drain], rest), said("switch.1", drain, "done"), ...byHand(drain, "undo")];
-  assert.deepEqual(left(midway).filter((key) => key.startsWith(drain.id)), ["h1/app/drain do", "h1/app/drain undo"]); // biome-ignore format: one line
+  assert.deepEqual(leftAfter(midway).filter((key) => key.startsWith(drain.id)), ["h1/app/drain do", "h1/app/drain undo"]); // biome-ignore format: one line
 });
-
-const leftAfter = (events: readonly EventBody[]) => leftOfStep({ events, step: "switch.1", work });
 
 test("what is left goes by the plan's own words, by no other version's, and by none of an earlier round (P10)", () => {
   const failed = [said("switch.1", convert, "failed"), ended("failed")];
@@ -187,12 +182,12 @@ test("an undo by hand that failed leaves nobody sure: the run waits, until one t
     { kind: "step-ended", step: id },
   ] as EventBody[];
   const events = [...all, ended("done"), ...byHand(drain, "do"), ...failed];
-  assert.deepEqual(standsAt(inBatch(...events)), ["hold", "undone"]);
+  assert.deepEqual(standsAt(inBatch(...events)), ["hold", "missing"]);
   assert.deepEqual(standsAt(inBatch(...events, ...byHand(drain, "undo"))), ["end-step", "done"]);
 });
 
 test("what a turn failed over is tried again in a new turn: the old one would be told as it was", () => {
   const failed = [turn(1, [convert], rest), said("switch.1", convert, "failed"), ended("failed")];
   const state = inBatch(...failed, ...byHand(convert, "undo"), ...byHand(convert, "do"));
-  assert.deepEqual(standsAt(state), ["hold", "undone"]);
+  assert.deepEqual(standsAt(state), ["hold", "missing"]);
 });

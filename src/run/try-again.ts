@@ -1,0 +1,144 @@
+// What trying again comes to: a host goes through what is left of a step, from the task that failed or was taken back on. What is
+// done stays done.
+import type { ObservedComponent } from "../model/observation.ts";
+import type { Step } from "../model/plan.ts";
+import type { EventBody } from "../model/run-event.ts";
+import type { Task } from "../model/task.ts";
+import { leftOfStep } from "./by-hand.ts";
+import { firstOf } from "./run-one-task.ts";
+import { placeOf, type RunState, taskKey } from "./run-state.ts";
+
+export interface AgainInput {
+  readonly run: string;
+  readonly state: RunState;
+  /** All of its journal. */
+  readonly events: readonly EventBody[];
+  readonly step: Step;
+  readonly host: string;
+  /** What the host says of itself. Asked at most once, and only where a switch is in question. */
+  readonly observe: () => Promise<readonly ObservedComponent[]>;
+  readonly by: string;
+  readonly reason: string;
+}
+
+type HostReopened = Extract<EventBody, { kind: "host-reopened" }>;
+
+export interface Again {
+  /** What stands and is undone before it is done once more; empty, or one step of an operator's own. */
+  readonly undo: readonly EventBody[];
+  readonly turns: readonly HostReopened[];
+}
+
+export async function tryAgain(input: AgainInput): Promise<Again> {
+  const { again, undo } = await withSwitch(input);
+  return { undo: takingBack(input, undo), turns: turnsOf(input, again) };
+}
+
+/** Somebody goes through the run with `cutover step`: each word said in it does what it says, and leaves the rest to the next step. */
+export function isStepped({ state }: { readonly state: Pick<RunState, "pace"> }): boolean {
+  return state.pace === "one-task";
+}
+
+/** What a host is given of what is left of its step; one task of it where somebody steps through the run. */
+export function turnOfLeft(
+  found: { readonly state: Pick<RunState, "pace"> },
+  { step, left }: { readonly step: Pick<Step, "kind">; readonly left: readonly string[] },
+): { readonly tasks: readonly string[]; readonly rest: readonly string[] } {
+  // A restore point is taken whole: parts of different moments are none.
+  return isStepped(found) && step.kind !== "restore-point" ? firstOf(left) : { tasks: left, rest: [] };
+}
+
+/** The next free name of a step that an operator adds. */
+export function nextByHand({ state }: { readonly state: Pick<RunState, "added"> }): string {
+  return `by-hand.${state.added.length + 1}`;
+}
+
+/**
+ * A switch that was taken back, by hand or by the host itself at its deadline, is done again with all that belongs to it: what a
+ * component does before its switch was saved before, and is back as it was. Tasks that stand all the same are undone first.
+ */
+async function withSwitch(input: AgainInput): Promise<{ readonly again: string[]; readonly undo: readonly Task[] }> {
+  const { host, run, step, state } = input;
+  const left = leftOfStep(state, step, host);
+  const nothing = { again: left, undo: [] };
+  if (step.kind !== "switch" && step.kind !== "confirm") return nothing;
+  const tasks =
+    stepOfBatch(input, "switch")
+      ?.work.find((work) => work.host === host)
+      ?.groups.flat() ?? [];
+  const switches = tasks.filter(({ kind }) => kind === "switch");
+  const begun = switches.filter(({ id }) => (state.tasks.get(id)?.state ?? "pending") !== "pending");
+  if (begun.length === 0) return nothing;
+  const seen = begun.some((task) => !left.includes(taskKey(task))) ? await input.observe() : [];
+  const lost = new Set(
+    begun
+      .filter((task) => wasDone(input, task))
+      .filter((task) => left.includes(taskKey(task)) || !isOurs(seen.find((each) => each.component === task.component), { run, tasks })) // biome-ignore format: one line
+      .map(({ component }) => component),
+  );
+  const own = tasks.filter(({ component, id }) => lost.has(component) && !state.skipped.has(id));
+  const wanted = new Set([...left, ...own.map(taskKey)]);
+  const stands = own.filter(({ kind, action, id }) => kind === "hook" && action === "do" && state.tasks.get(id)?.state === "done"); // biome-ignore format: one line
+  return {
+    again: [...new Set([...tasks.map(taskKey), ...left])].filter((key) => wanted.has(key)),
+    undo: stands.reverse(),
+  };
+}
+
+/** It had switched: one that failed before it did has nothing to take back. */
+function wasDone({ events }: AgainInput, { id }: Task): boolean {
+  return events.some((event) => event.kind === "task" && event.event.task === id && event.event.action === "do" && event.event.state === "done"); // biome-ignore format: one line
+}
+
+function takingBack(input: AgainInput, tasks: readonly Task[]): EventBody[] {
+  const { host, by, reason } = input;
+  if (tasks.length === 0) return [];
+  const groups = tasks.map((task) => [{ ...task, action: "undo" as const }]);
+  const work = [{ host, groups }];
+  const step: Step = { id: nextByHand(input), kind: "task", phase: input.step.phase, batch: 0, soakSeconds: 0, work };
+  return [{ kind: "step-added", step, by, reason }];
+}
+
+function isOurs(
+  seen: ObservedComponent | undefined,
+  { run, tasks }: { readonly run: string; readonly tasks: readonly Task[] },
+): boolean {
+  if (seen?.trial?.run !== run || !["trial", "confirmed"].includes(seen.state)) return false;
+  return tasks.some(({ kind, component, version }) => kind === "switch" && component === seen.component && version === seen.current); // biome-ignore format: one line
+}
+
+/** The switch or the confirmation of the batch that a step belongs to. */
+function stepOfBatch({ state, step }: AgainInput, kind: Step["kind"]): Step | undefined {
+  return step.kind === kind ? step : state.plan?.steps.find((each) => each.kind === kind && each.batch === step.batch);
+}
+
+/** Tasks that are those of the switch, though the confirmation failed, open the switch again; what was confirmed has to be confirmed anew. */
+function turnsOf(input: AgainInput, again: readonly string[]): HostReopened[] {
+  const { state, step, host, by, reason } = input;
+  const steps = [...new Set([stepOfBatch(input, "switch"), step, stepOfBatch(input, "confirm")])];
+  const redo = new Set(again);
+  return steps.flatMap((each): HostReopened[] => {
+    const keys =
+      each?.work
+        .find((mine) => mine.host === host)
+        ?.groups.flat()
+        .map(taskKey) ?? [];
+    if (each === undefined || keys.length === 0) return [];
+    const isLater = each !== step && each.kind === "confirm" && state.hosts.has(placeOf(each.id, host));
+    const tasks = isLater ? keys : keys.filter((key) => redo.has(key));
+    if (tasks.length === 0 && each !== step) return [];
+    if (each.kind === "confirm" && each !== step && !isLater) return [];
+    const turn = (state.turns.get(placeOf(each.id, host))?.number ?? 0) + 1;
+    return [
+      {
+        kind: "host-reopened",
+        step: each.id,
+        host,
+        turn,
+        ...turnOfLeft(input, { step: each, left: tasks }),
+        by,
+        reason,
+      },
+    ];
+  });
+}

@@ -18,7 +18,8 @@ export function stepAtWork(state: RunState, host: string, own?: Step): Step | un
 
 function isOpen(state: RunState, { id }: Step, host: string): boolean {
   const outcome = state.hosts.get(placeOf(id, host));
-  if (!state.startedSteps.has(id) || (outcome !== undefined && outcome !== "unknown")) return false;
+  if (outcome === "unknown") return true;
+  if (outcome !== undefined || !state.startedSteps.has(id) || state.endedSteps.has(id)) return false;
   const isKept = isMissingOn(state, id, host) && turnOf(state, id, host)?.isBegun === false;
   return !isKept && !isBetween(state, id, host);
 }

@@ -43,12 +43,12 @@ export function withUntold(state: RunState, step: string, host: string): RunStat
   return untold.reduce((now, { id, action }) => withWord(now, id, { step, action, state: "unknown" }), state);
 }
 
-/** Of a step that is opened again on a host: what is to come there says nothing yet. */
+/** Of a step that is opened again on a host: what is to come there says nothing yet, and what was done by hand before that nothing more. */
 export function withoutTold(state: RunState, step: string, keys: readonly string[]): RunState {
   return keys.reduce((now, key) => {
     const [id = "", action] = key.split(" ");
     const words = now.told.get(id);
-    return words === undefined ? now : withWords(now, id, words.filter((word) => word.step !== step || word.action !== action)); // biome-ignore format: one line
+    return words === undefined ? now : withWords(now, id, words.filter((word) => !isAdded(state, word.step) && (word.step !== step || word.action !== action))); // biome-ignore format: one line
   }, state);
 }
 

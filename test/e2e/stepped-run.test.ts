@@ -141,9 +141,9 @@ test(
       await cutover(0, "task", "undo", place, "--reason", "look");
       assert.equal(await readFile(data(first), "utf8"), "1,5\n");
       const before = doneOf(await world.runEvents());
-      assert.match((await cutover(4, "step")).text, /taken back by hand on host-1/);
+      assert.match((await cutover(4, "step")).text, /changed by hand: host-1\/orders\/convert/);
       // A pass that drives nothing does not end the stepping either.
-      assert.match((await cutover(4, "reconcile", "--once")).text, /taken back by hand on host-1/);
+      assert.match((await cutover(4, "reconcile", "--once")).text, /changed by hand: host-1\/orders\/convert/);
       assert.deepEqual(doneOf(await world.runEvents()), before, "nothing switches over data that is not converted");
       assert.equal(await converts(), 1);
 

@@ -10,6 +10,8 @@ import type { PublishedTask, PublishedVersion } from "../../model/published-vers
 import { type Task, type TaskAction, type TaskKind, taskId } from "../../model/task.ts";
 import { targetedTask } from "../../plan/balancer-steps.ts";
 import { hookTask, makeTask } from "../../plan/host-tasks.ts";
+import { stepAtWork } from "../../run/at-work.ts";
+import { isCounted } from "../../run/by-hand.ts";
 import { isOwed } from "../../run/owed-bundles.ts";
 import { placeOf } from "../../run/run-state.ts";
 import { nextByHand } from "../../run/try-again.ts";
@@ -20,7 +22,7 @@ import { readNewest } from "../read-newest.ts";
 import { runSources } from "../release-context.ts";
 import { plannedVersions, refuseOtherVersion } from "../version-changed.ts";
 import { type ActedRun, bringing, type Going, goOn, type TaskAct } from "./act-in-run.ts";
-import { type AskedTask, findOpenRunOf, type LoadedRun } from "./find-task.ts";
+import { type AskedTask, besideWork, findOpenRunOf, type LoadedRun } from "./find-task.ts";
 import { undoByHand } from "./undo-by-hand.ts";
 
 export type RunTaskAct = TaskAct &
@@ -35,7 +37,7 @@ export type RunTaskAct = TaskAct &
 /** Kinds that may be run by themselves: they look, or they are undone by their own undo. The rest belongs to a run. */
 const aloneKinds: readonly TaskKind[] = ["check", "health", "drain"];
 
-/** Throws UsageError for a task that the version does not have, `no-dry-run`, `nothing-to-undo`, `version-unknown`, HostUnreachableError. */
+/** Throws UsageError for a task that the version does not have, `no-dry-run`, `nothing-to-undo`, `task-at-work`, `version-unknown`, HostUnreachableError. */
 export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<ActedRun> {
   const { controller, by, reason } = act;
   const [hostName = "", component = "", name = ""] = id.split("/");
@@ -52,6 +54,7 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
   const asked = taskOf(act, { published, host, name, fleet: loaded.desired.hosts });
   const task = await takingBack(act, { task: asked, published, open: open?.run });
   if (open !== undefined) {
+    refuseBesideWork(open, task);
     const ahead = needsBytes(open, { task, meant }) ? bringing(task) : [];
     const step = byHandStep(nextByHand(open), host.name, [...ahead, [task]]);
     return goOn(act, {
@@ -67,6 +70,12 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
   const run = makeRunId(controller.clock.now());
   const started = await startRun({ ...act, sources }, { run, plan, commit, generation, fleet: [host] });
   return started;
+}
+
+/** Nobody knows yet what the host makes of its step: only what looks is done beside that. Throws `task-at-work`. */
+function refuseBesideWork(open: LoadedRun, task: Task): void {
+  const step = isCounted(open.state, task) ? stepAtWork(open.state, task.host) : undefined;
+  if (step !== undefined) throw besideWork(open, step, task.host);
 }
 
 /** A mended bundle that is still to come, or all of the version: the run may not have come to this host yet. */

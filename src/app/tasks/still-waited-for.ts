@@ -1,8 +1,8 @@
 // A task that was run by hand while its run waits for it, and that does not count there: whoever ran it is told so, and what does.
 import type { Task, TaskId } from "../../model/task.ts";
 import type { JournalPort } from "../../ports.ts";
+import { leftOfStep } from "../../run/by-hand.ts";
 import { decide } from "../../run/decide.ts";
-import { leftOfStep } from "../../run/left-of-step.ts";
 import { taskKey } from "../../run/run-state.ts";
 import { type AskedInRun, askedTask } from "./asked-task.ts";
 import { isDry } from "./by-hand.ts";
@@ -26,7 +26,7 @@ export async function stillWaitedFor(journal: JournalPort, acted: AskedInRun): P
   if (effect?.kind !== "hold" || found === undefined) return undefined;
   const { step, work, task } = found;
   if (effect.step.id !== step.id || !effect.hosts.includes(work.host)) return undefined;
-  if (!leftOfStep({ events: loaded.events, step: step.id, work }).includes(taskKey(task))) return undefined;
+  if (!leftOfStep(loaded.state, step, work.host).includes(taskKey(task))) return undefined;
   const name = ran.id.split("/")[2];
   const why = whyNot(ran, { version: task.version, isDone: loaded.state.hosts.get(asked ?? "") === "done" });
   return {

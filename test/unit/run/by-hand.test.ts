@@ -1,10 +1,11 @@
-// What an operator takes back, and runs again by hand, is what the plan goes by.
+// What a person runs and takes back by hand is what the plan goes by.
 import assert from "node:assert/strict";
 import test from "node:test";
 import { digestOf } from "../../../src/model/digest.ts";
 import type { EventBody } from "../../../src/model/run-event.ts";
 import type { Task, TaskEvent } from "../../../src/model/task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
+import { stepAtWork } from "../../../src/run/at-work.ts";
 import { leftOfStep } from "../../../src/run/by-hand.ts";
 import { decide } from "../../../src/run/decide.ts";
 import { reduce } from "../../../src/run/machine.ts";
@@ -190,4 +191,81 @@ test("what a turn failed over is tried again in a new turn: the old one would be
   const failed = [turn(1, [convert], rest), said("switch.1", convert, "failed"), ended("failed")];
   const state = inBatch(...failed, ...byHand(convert, "undo"), ...byHand(convert, "do"));
   assert.deepEqual(standsAt(state), ["hold", "missing"]);
+});
+
+/** One that did not end well: `submitted` says whether the host has it, `word` what it told of the task. */
+function badly(
+  task: Task,
+  action: "do" | "undo",
+  { word, outcome = "failed", isSubmitted = true }: Bad = {},
+): EventBody[] {
+  const [added, started] = byHand(task, action);
+  assert.ok(added?.kind === "step-added" && started);
+  const { id } = added.step;
+  return [
+    added,
+    started,
+    ...(isSubmitted ? [{ kind: "submitted", step: id, host: "h1" } as const] : []),
+    ...(word === undefined ? [] : [said(id, { ...task, action }, word)]),
+    { kind: "host-ended", step: id, host: "h1", outcome, evidence: "" },
+    { kind: "step-ended", step: id },
+  ];
+}
+interface Bad {
+  readonly word?: "failed" | "skipped";
+  readonly outcome?: "failed" | "unknown";
+  readonly isSubmitted?: boolean;
+}
+
+const whole = [...tasks.map((task) => said("switch.1", task, "done")), ended("done")];
+
+test("one that may have run and told nothing leaves nobody sure; one that the host refused, or that only looks, changes nothing (P7)", () => {
+  for (const bad of [{ outcome: "unknown", isSubmitted: false }, { outcome: "failed" }, { word: "failed" }] as const)
+    for (const action of ["do", "undo"] as const) {
+      const events: EventBody[] = [...whole, ...badly(convert, action, bad)];
+      assert.deepEqual(standsAt(inBatch(...events)), ["hold", "missing"], `${action} ${JSON.stringify(bad)}`);
+      assert.deepEqual(leftAfter(events), ["h1/app/convert do"], "a retry does it again");
+      assert.deepEqual(standsAt(inBatch(...events, ...byHand(convert, "do"))), ["end-step", "done"]);
+    }
+  const check: Task = { ...convert, id: "h1/app/check", kind: "check", options: {} };
+  for (const events of [badly(convert, "undo", { isSubmitted: false }), badly(check, "do"), badly(convert, "do", { word: "skipped" })]) // biome-ignore format: one line
+    assert.deepEqual(standsAt(inBatch(...whole, ...events)), ["end-step", "done"]);
+  const skipped = inBatch(...whole, ...badly(convert, "do", { word: "skipped" }));
+  assert.equal(skipped.tasks.get(convert.id)?.state, "done", "the way back undoes it");
+});
+
+test("a step that had ended waits, and the run goes on from where it was once the task is there again", () => {
+  const onward = [...whole, { kind: "step-ended", step: "switch.1" } as EventBody];
+  const at = (events: readonly EventBody[]) => {
+    const effect = decide(inBatch(...events));
+    return effect !== undefined && "step" in effect && typeof effect.step === "object"
+      ? [effect.kind, effect.step.id]
+      : [effect?.kind];
+  };
+  assert.deepEqual(at(onward), ["start-step", "confirm.1"]);
+  assert.deepEqual(at([...onward, ...byHand(convert, "undo")]), ["hold", "switch.1"]);
+  assert.deepEqual(at([...onward, ...byHand(convert, "undo"), ...byHand(convert, "do")]), ["start-step", "confirm.1"]);
+  const skip = { kind: "task-skipped", task: convert.id, by: "ann", reason: "-", signature: "" } as EventBody;
+  assert.deepEqual(at([...onward, ...byHand(convert, "undo"), skip]), ["start-step", "confirm.1"]);
+  const leftOut = { kind: "host-left-out", step: "switch.1", host: "h1", reason: "-" } as EventBody;
+  assert.deepEqual(at([...onward, ...byHand(convert, "undo"), leftOut]), ["start-step", "confirm.1"]);
+});
+
+test("what a retry takes back first and cannot keeps the turn that it opened; it may be tried again, and is done only then (P7)", () => {
+  const failed = [said("switch.1", convert, "done"), said("switch.1", change, "failed"), ended("failed")];
+  const [added, ...undo] = badly(convert, "undo", { word: "failed" });
+  assert.ok(added);
+  const kept = [...failed, added, turn(1, tasks, []), ...undo];
+  assert.deepEqual(standsAt(inBatch(...kept)), ["hold", "missing"]);
+  assert.equal(stepAtWork(inBatch(...kept), "h1", batch), undefined, "nothing of it was handed over");
+  assert.deepEqual(standsAt(inBatch(...kept, turn(2, tasks, []))), ["run-step", undefined]);
+});
+
+test("nothing is done by hand on a host beside a step of it that nobody has read back, whichever it is (P7)", () => {
+  const lost = inBatch(...whole, { kind: "step-ended", step: "switch.1" }, { kind: "step-started", step: "confirm.1" }, { kind: "submitted", step: "confirm.1", host: "h1" }); // biome-ignore format: one line
+  assert.equal(stepAtWork(lost, "h1", batch)?.id, "confirm.1");
+  const unknown = reduce(lost, { kind: "host-ended", step: "confirm.1", host: "h1", outcome: "unknown", evidence: "" }, "r1"); // biome-ignore format: one line
+  assert.equal(stepAtWork(unknown, "h1", batch)?.id, "confirm.1");
+  const readBack = reduce(unknown, { kind: "host-ended", step: "confirm.1", host: "h1", outcome: "done", evidence: "" }, "r1"); // biome-ignore format: one line
+  assert.equal(stepAtWork(readBack, "h1", batch), undefined);
 });

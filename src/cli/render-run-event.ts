@@ -5,6 +5,7 @@ import { foldHosts } from "../status/fold-hosts.ts";
 import { type Failure, type RunProgress, type StepProgress, sentBytes, stepOf } from "./progress.ts";
 import { readBack, stepsInForce } from "./read-back.ts";
 import { byHandText, isByHand, spokenLines, turnText } from "./render-by-hand.ts";
+import { cutLines } from "./render-cut.ts";
 import { evidenceLines } from "./render-error.ts";
 import { planSummary } from "./render-plan.ts";
 import { type Line, type Span, type Style, styled } from "./text.ts";
@@ -65,6 +66,7 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
     case "task":
       if (event.event.state === "done" && isByHand(event.step))
         return lasting(spokenLines(event.event, stepOf(progress, event.step).dry));
+      if (event.event.state === "done") return lastingIfAny(cutLines(event));
       if (event.event.state !== "failed") return nothing;
       return failureLines(progress, event.step, event.host);
     case "host-ended":
@@ -266,6 +268,10 @@ function milestone(step: StepProgress): EventLines {
 
 function lasting(lines: readonly Line[]): EventLines {
   return { lines, lasting: true };
+}
+
+function lastingIfAny(lines: readonly Line[]): EventLines {
+  return lines.length === 0 ? nothing : lasting(lines);
 }
 
 function passing(lines: readonly Line[]): EventLines {

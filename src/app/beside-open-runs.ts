@@ -11,7 +11,7 @@ import { brokenLimits, type Labels } from "../plan/switch-limits.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
 import type { OpenRun } from "./run-pool.ts";
 
-type Holder = Pick<OpenRun, "run" | "plan" | "claims" | "since" | "unwell">;
+export type Holder = Pick<OpenRun, "run" | "plan" | "claims" | "since" | "unwell">;
 
 export interface Blocked {
   readonly by: Holder;

@@ -7,14 +7,15 @@ import type { Trust } from "../model/trust.ts";
 import type { SliceTerm } from "../plan/parse-slice.ts";
 import { approvalMessage, judgeApproval, type KnownTrailers, keepApproval } from "./approval.ts";
 import { backOffOf, type FirstRetry } from "./back-off.ts";
-import { blockedBy, type Capacity, claimedTargets, withBudgetLeft } from "./beside-open-runs.ts";
+import { withBudgetLeft } from "./beside-open-runs.ts";
 import { refuseUnsafeSlice } from "./check-order.ts";
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
 import { sliceToRun } from "./cut-slice.ts";
 import type { RunResult } from "./execute-run.ts";
 import type { ReleaseResult } from "./pass-result.ts";
-import { contextForRelease, labelsOf, planRelease, runSources, type Snapshot } from "./release-context.ts";
+import { keptFromStart, planBeside } from "./plan-beside.ts";
+import { contextForRelease, runSources, type Snapshot } from "./release-context.ts";
 import {
   blockedResult,
   failedResult,
@@ -55,7 +56,7 @@ export async function considerRelease(
   // The same documents were planned whole: what that run left out comes up again when it has ended.
   const same = mine.find(({ generation, isWayBack }) => generation === desired.generation && !isWayBack);
   if (same !== undefined) return settled(underWayResult(same));
-  const planned = await planBeside(input, desired, release);
+  const planned = await planToStart(input, desired, release);
   return "plan" in planned ? startPlanned(input, { desired, release, planned }) : settled(planned.result);
 }
 
@@ -66,7 +67,7 @@ interface Planned {
 
 const settled = (result: ReleaseResult): Considered => ({ kind: "settled", result });
 
-async function planBeside(
+async function planToStart(
   { controller, pool, signal }: ConsiderInput,
   desired: Desired,
   release: DesiredRelease,
@@ -76,11 +77,10 @@ async function planBeside(
   try {
     const context = await contextForRelease({ controller, trust, release, hosts, commit });
     const { observations } = context;
-    const published = new Map([...context.versions].map(([key, version]) => [key, version.published]));
     const open = pool.open();
-    const { underWay, blocked } = claimedTargets({ release, published, open });
-    if (blocked.length > 0) return { result: blockedResult(release.name, blocked, { observations }) };
-    const plan = await planRelease(controller, { context, release, desired, claimed: underWay });
+    const planned = await planBeside(controller, { context, release, desired, open });
+    if ("blocked" in planned) return { result: blockedResult(release.name, planned.blocked, { observations }) };
+    const { plan } = planned;
     if (plan.changes.length > 0) return { plan, context };
     const [run] = open.filter((each) => each.plan.release === release.name);
     if (run !== undefined) return { result: underWayResult(run) };
@@ -90,10 +90,6 @@ async function planBeside(
     if (signal.aborted || !isReleaseFailure(error)) throw error;
     return { result: failedResult(release.name, error) };
   }
-}
-
-function capacityOf({ limits = [], hosts }: Desired): Capacity {
-  return { limits, labelsOf: labelsOf(hosts) };
 }
 
 async function startPlanned(
@@ -130,7 +126,7 @@ async function startPlanned(
   signal.throwIfAborted();
   // From here to the start nothing else of this process runs, so what is free now is free then.
   const open = pool.open();
-  const blocked = blockedBy(meant, open, capacityOf(desired));
+  const blocked = keptFromStart(meant, { desired, open });
   if (blocked.length > 0) return settled(blockedResult(release.name, blocked, base));
   const plan = withBudgetLeft(meant, open);
   const sources = runSources({ controller, trust }, context);

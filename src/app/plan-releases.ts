@@ -1,19 +1,19 @@
 // `cutover plan`: what a pass would do now. Observes, takes no lease, changes nothing.
 import type { CutoverError } from "../errors.ts";
-import type { DesiredRelease } from "../model/desired.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
-import { claimsOf } from "../plan/claims.ts";
+import type { RunId } from "../model/run-event.ts";
 import { type Approval, judgeApproval } from "./approval.ts";
 import { type BackOff, backOffOf } from "./back-off.ts";
-import { claimedTargets } from "./beside-open-runs.ts";
+import { type Blocked, runsOf } from "./beside-open-runs.ts";
 import { refuseUnsafeSlice } from "./check-order.ts";
 import type { Controller } from "./controller.ts";
 import { cutSlice, sliceTerms } from "./cut-slice.ts";
+import { keptFromStart, planBeside } from "./plan-beside.ts";
 import { readNewest } from "./read-newest.ts";
-import { contextForRelease, planRelease, type Snapshot } from "./release-context.ts";
-import { isReleaseFailure } from "./release-trouble.ts";
+import { contextForRelease } from "./release-context.ts";
+import { isReleaseFailure, troubleOfBlocked } from "./release-trouble.ts";
 import { isOfSlice, runsBehind, runsInTheWay } from "./slice-beside-runs.ts";
 import { carriesOut, type StandingRun, standingRuns } from "./standing-runs.ts";
 
@@ -31,8 +31,10 @@ export interface PlannedReleases {
   readonly failed: readonly { readonly release: string; readonly error: CutoverError }[];
   /** Runs that have not ended. One that carries out the newest documents has its own plan among `plans`. */
   readonly open: readonly StandingRun[];
-  /** Open runs of a release that hold what newer documents ask of it otherwise: those come up once the run has ended. */
+  /** Open runs of a release, its way back among them, that hold what the documents ask of it otherwise: that comes up once they have ended. */
   readonly outdated: readonly StandingRun[];
+  /** Releases that a pass would not start now, and why; of one that is claimed by another's run there is no plan. */
+  readonly waiting: readonly WaitingRelease[];
   /** Of a slice: open runs beside which it would be refused. */
   readonly inTheWay: readonly StandingRun[];
   /** Of a slice: open runs of releases that have nothing of it left before that run has ended; it is not planned for them. */
@@ -40,6 +42,14 @@ export interface PlannedReleases {
   readonly warnings: readonly Diagnostic[];
   /** Keyed by host; the snapshot that the plans were made from (R65). */
   readonly observations: ReadonlyMap<string, Observation>;
+}
+
+export interface WaitingRelease {
+  readonly release: string;
+  readonly reason: string;
+  readonly message: string;
+  /** Runs that have to end before. */
+  readonly by: readonly RunId[];
 }
 
 export interface PlanReleasesInput {
@@ -57,6 +67,7 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
   const behind = terms.length === 0 ? [] : runsBehind({ desired, terms, open });
   const plans: Plan[] = [];
   const outdated: StandingRun[] = [];
+  const waiting: WaitingRelease[] = [];
   const missing = new Map<string, readonly string[]>();
   const backOffs: BackOff[] = [];
   const approvals = new Map<string, Approval>();
@@ -82,19 +93,34 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
         commit: desired.commit,
       });
       for (const [host, observation] of context.observations) observations.set(host, observation);
-      const older = terms.length > 0 ? undefined : holderOf({ release, versions: context.versions, open });
-      if (older !== undefined) {
-        outdated.push(older);
-        plans.push(older.plan);
+      const own = open.filter((run) => run.plan.release === release.name);
+      // Beside its own run a part is refused, and not planned around it.
+      const beside = terms.length === 0 ? open : open.filter((run) => run.plan.release !== release.name);
+      const planned = await planBeside(controller, { context, release, desired, open: beside });
+      if ("blocked" in planned) {
+        const holder = own.find(({ run }) => planned.blocked.some(({ by }) => by.run === run));
+        if (holder !== undefined) {
+          outdated.push(holder);
+          plans.push(holder.plan);
+        }
+        waiting.push(...waitingOf(release.name, planned.blocked.filter(({ by }) => by.plan.release !== release.name))); // biome-ignore format: one line
         continue;
       }
-      const plan = await planRelease(controller, { context, release, desired });
+      const { plan } = planned;
+      const [first] = terms.length === 0 ? own : [];
+      if (plan.changes.length === 0 && first !== undefined) {
+        plans.push(first.plan);
+        continue;
+      }
       const slice = terms.length === 0 ? undefined : cutSlice({ plan, terms, hosts: desired.hosts });
       if (terms.length > 0 && slice === undefined) continue;
       if (slice !== undefined)
         await refuseUnsafeSlice(controller, { ...context, plan: slice.plan, release, trust: loaded.nextTrust });
-      plans.push(slice?.plan ?? plan);
+      const meant = slice?.plan ?? plan;
+      plans.push(meant);
       if (slice !== undefined) missing.set(release.name, slice.missing);
+      if (meant.changes.length > 0)
+        waiting.push(...waitingOf(release.name, keptFromStart(meant, { desired, open: beside })));
       approvals.set(
         release.name,
         await judgeApproval(controller, {
@@ -102,7 +128,7 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
           trust: loaded.nextTrust,
         }),
       );
-      const tries = { plan: slice?.plan ?? plan, firstRetry: "after-a-pause" } as const;
+      const tries = { plan: meant, firstRetry: "after-a-pause" } as const;
       const backOff = plan.changes.length === 0 ? undefined : await backOffOf(controller, tries);
       if (backOff !== undefined && controller.clock.now() < backOff.nextTryAt) backOffs.push(backOff);
     } catch (error) {
@@ -112,22 +138,10 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
   }
   await controller.executor.close();
   const found = { commit: desired.commit, plans, missing, backOffs, approvals, failed };
-  return { ...found, open, outdated, inTheWay, behind, warnings, observations };
+  return { ...found, open, outdated, waiting, inTheWay, behind, warnings, observations };
 }
 
-/** The open run of this release beside which a pass would not even plan what is asked for now. */
-function holderOf({
-  release,
-  versions,
-  open,
-}: {
-  readonly release: DesiredRelease;
-  readonly versions: Snapshot["versions"];
-  readonly open: readonly StandingRun[];
-}): StandingRun | undefined {
-  const published = new Map([...versions].map(([key, version]) => [key, version.published]));
-  const mine = open.filter(({ plan, isWayBack }) => plan.release === release.name && !isWayBack);
-  const holders = mine.map(({ run, plan }) => ({ run, plan, claims: claimsOf(plan), since: 0, unwell: new Set<string>() })); // biome-ignore format: one line
-  const [first] = claimedTargets({ release, published, open: holders }).blocked;
-  return mine.find(({ run }) => run === first?.by.run);
+function waitingOf(release: string, blocked: readonly Blocked[]): WaitingRelease[] {
+  const { reason, message } = troubleOfBlocked(blocked);
+  return blocked.length === 0 ? [] : [{ release, reason, message, by: runsOf(blocked) }];
 }

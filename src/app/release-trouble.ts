@@ -34,14 +34,13 @@ export function blockedResult(
   blocked: readonly Blocked[],
   seen: Partial<Pick<ReleaseResult, "plan" | "observations">> = {},
 ): ReleaseResult {
+  const trouble = troubleOfBlocked(blocked);
+  return { ...nothingPlanned(release), ...seen, outcome: "waiting", blockedBy: runsOf(blocked), trouble };
+}
+
+export function troubleOfBlocked(blocked: readonly Blocked[]): NonNullable<ReleaseResult["trouble"]> {
   const isBudget = blocked.some(({ conflict }) => conflict.kind === "budget");
-  return {
-    ...nothingPlanned(release),
-    ...seen,
-    outcome: "waiting",
-    blockedBy: runsOf(blocked),
-    trouble: { reason: isBudget ? "BudgetSpent" : "Claimed", message: blockedText(blocked), next: "cutover status" },
-  };
+  return { reason: isBudget ? "BudgetSpent" : "Claimed", message: blockedText(blocked), next: "cutover status" };
 }
 
 /** Nothing else of the release is to be done: what it asks for is on its way, or waits for hosts that do not answer. */

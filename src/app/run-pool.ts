@@ -10,6 +10,7 @@ import type { RunState } from "../run/run-state.ts";
 import type { Controller } from "./controller.ts";
 import { makeRunId, type PlannedRun, type RunResult, type RunWatcher, resumeRun, startRun } from "./execute-run.ts";
 import type { RunSources } from "./make-deliveries.ts";
+import { noteUnwell, unwellKinds } from "./note-unwell.ts";
 
 export interface OpenRun extends Claimant {
   readonly plan: Plan;
@@ -77,12 +78,7 @@ export async function openRunPool({
 }: RunPoolInput): Promise<RunPool> {
   const entries = new Map<RunId, Entry>();
   for (const run of await openRuns(controller.journal)) {
-    const events = await controller.journal.read(runStream(run), [
-      "run-planned",
-      "host-ended",
-      "host-left-out",
-      "host-reopened",
-    ]);
+    const events = await controller.journal.read(runStream(run), ["run-planned", ...unwellKinds]);
     const [planned] = events;
     if (planned?.kind !== "run-planned") continue;
     const entry = makeEntry(run, planned, planned.at);
@@ -187,11 +183,6 @@ function makeEntry(run: RunId, planned: Pick<PlannedRun, "plan" | "generation" |
 }
 
 function note(entry: Entry, event: JournalEvent): void {
-  const { unwell } = entry;
   entry.sequence = event.sequence;
-  if (event.kind === "host-left-out") unwell.add(event.host);
-  else if (event.kind === "host-reopened") unwell.delete(event.host);
-  else if (event.kind !== "host-ended") return;
-  else if (event.outcome === "done") unwell.delete(event.host);
-  else unwell.add(event.host);
+  noteUnwell(entry.unwell, event);
 }

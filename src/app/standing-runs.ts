@@ -1,20 +1,22 @@
 // The runs that have not ended, with their plans, from the journal alone: what a look at the plan shows in place of a new plan, and what
 // a part of a plan is not run beside.
 import type { Plan, Step } from "../model/plan.ts";
-import type { RunId } from "../model/run-event.ts";
+import { type Claimant, claimsOf } from "../plan/claims.ts";
 import type { JournalPort } from "../ports.ts";
 import { openRuns, replayRun, runStream } from "../run/replay.ts";
 import { stepsOf } from "../run/run-state.ts";
+import { noteUnwell, unwellKinds } from "./note-unwell.ts";
 import { type OpenTrouble, openTrouble } from "./open-trouble.ts";
 
-export interface StandingRun {
-  readonly run: RunId;
+export interface StandingRun extends Claimant {
   readonly plan: Plan;
   /** Documents that it was planned from. */
   readonly generation: string;
   readonly isWayBack: boolean;
   /** Its steps that have not ended. */
   readonly left: readonly Step[];
+  /** Hosts that it found failed, silent or had to leave out (P9). */
+  readonly unwell: ReadonlySet<string>;
   /** Why it has not ended. */
   readonly trouble: OpenTrouble;
 }
@@ -23,14 +25,19 @@ export interface StandingRun {
 export async function standingRuns(journal: JournalPort): Promise<StandingRun[]> {
   const found: StandingRun[] = [];
   for (const run of await openRuns(journal)) {
-    const [planned] = await journal.read(runStream(run), ["run-planned"]);
+    const events = await journal.read(runStream(run), ["run-planned", ...unwellKinds]);
+    const [planned] = events;
     const { state } = await replayRun(journal, run);
     const { plan, generation } = state;
     const trouble = openTrouble({ run, state });
     // It may have ended since.
     if (planned?.kind !== "run-planned" || plan === undefined || trouble === undefined) continue;
     const left = stepsOf(state).filter(({ id }) => !state.endedSteps.has(id));
-    found.push({ run, plan, generation, isWayBack: planned.wayBackOf !== undefined, left, trouble });
+    const unwell = new Set<string>();
+    for (const event of events) noteUnwell(unwell, event);
+    const isWayBack = planned.wayBackOf !== undefined;
+    const held = { claims: claimsOf(plan), since: planned.at, unwell };
+    found.push({ run, plan, generation, isWayBack, left, ...held, trouble });
   }
   return found;
 }

@@ -7,7 +7,14 @@ import { livePlanExitCode } from "./outcomes.ts";
 import { backOffLines } from "./render-back-off.ts";
 import { bookLines } from "./render-book.ts";
 import { renderError, reportError } from "./render-error.ts";
-import { behindLines, carriedOutLine, inTheWayLines, newerWaitLine, openRunLines } from "./render-open-run.ts";
+import {
+  behindLines,
+  carriedOutLine,
+  inTheWayLines,
+  newerWaitLine,
+  openRunLines,
+  waitingLines,
+} from "./render-open-run.ts";
 import { warningLine } from "./render-pass.ts";
 import { renderPlan } from "./render-plan.ts";
 import { approvalLines } from "./render-review.ts";
@@ -26,12 +33,12 @@ export async function showLivePlan(
   try {
     const { controller } = opened;
     const found = await planReleases({ controller, slices });
-    const { commit, plans, missing, observations, backOffs, approvals, failed, warnings, inTheWay, behind, outdated } =
-      found;
+    const { commit, plans, missing, observations, backOffs, approvals, failed, warnings } = found;
+    const { inTheWay, behind, waiting, outdated } = found;
     const carried = found.open.filter(({ plan }) => plans.includes(plan));
     const books = new Map<Plan, readonly BookLine[]>();
     for (const { run, plan } of book ? carried : []) books.set(plan, (await readPlan(controller, run)).book);
-    const totalHosts = plans.length === 1 ? observations.size : undefined;
+    const totalHosts = plans.length === 1 && waiting.length === 0 ? observations.size : undefined;
     // Of a part only what is about that part.
     const isAbout = (run: string) => slices.length === 0 || [...carried, ...inTheWay].some((each) => each.run === run);
     const openRuns = (await readOpenRuns(controller.journal)).filter(({ run }) => isAbout(run));
@@ -50,6 +57,7 @@ export async function showLivePlan(
         ...approvalLines(approvals.get(plan.release)),
         ...backOffs.filter(({ release }) => release === plan.release).flatMap(backOffLines),
       ]),
+      ...waiting.flatMap((each) => [[], ...waitingLines(each)]),
       ...failed.flatMap(({ release, error }) => [
         [],
         [styled(`${release}:`, "strong"), " cannot be planned"],
@@ -58,7 +66,7 @@ export async function showLivePlan(
     ]);
     const none =
       slices.length === 0 ? "no release in the repository" : "nothing that is to be done is part of this slice";
-    if (plans.length + failed.length + behind.length === 0) output.print([[none]]);
+    if (plans.length + failed.length + behind.length + waiting.length === 0) output.print([[none]]);
     // A plan that waits for its next try changes nothing now, like one whose hosts are all left alone.
     const unapproved = plans.filter(({ release }) => approvals.get(release)?.kind === "stalled");
     const waits = new Set([...backOffs.map(({ planHash }) => planHash), ...unapproved.map(({ hash }) => hash)]);
@@ -66,13 +74,17 @@ export async function showLivePlan(
     output.print(openRuns.filter((open) => !isInTheWay(open)).flatMap(openRunLines));
     // As `reconcile --slice` is refused beside them.
     const refused = openRuns.filter(isInTheWay).map(() => ({ exitCode: ExitCode.stuck }));
-    const ofPlans = livePlanExitCode(sizes, { failed: [...failed.map(({ error }) => error), ...refused], openRuns });
-    const exitCode = behind.length > 0 && ofPlans === ExitCode.done ? ExitCode.changesPending : ofPlans;
+    const exitCode = livePlanExitCode(sizes, {
+      failed: [...failed.map(({ error }) => error), ...refused],
+      openRuns,
+      waiting: [...waiting, ...behind.map(() => ({ reason: "RunOpen" }))],
+    });
     const again = slices.map((text) => ` --slice '${text}'`).join("");
-    const isBusy = ({ release }: Plan) => openRuns.some((open) => open.release === release);
+    const isBusy = ({ release }: Plan) => [...openRuns, ...waiting].some((each) => each.release === release);
     const canRun =
       plans.every(({ release }) => (missing.get(release) ?? []).length === 0) &&
-      (openRuns.length + behind.length === 0 || plans.some((plan) => !isBusy(plan) && plan.changes.length > 0));
+      (openRuns.length + behind.length + waiting.length === 0 ||
+        plans.some((plan) => !isBusy(plan) && plan.changes.length > 0));
     if (exitCode === 2 && canRun) output.print([[styled("next:", "accent"), ` cutover reconcile --once${again}`]]);
     // A plan that waits for approval, and a release that cannot be planned, have said above what comes next.
     if (exitCode === 4 && unapproved.length + failed.length + openRuns.length === 0)
@@ -87,6 +99,7 @@ export async function showLivePlan(
       warnings,
       ...(openRuns.length === 0 ? {} : { openRuns }),
       ...(outdated.length === 0 ? {} : { outdated: outdated.map(({ run, plan: { release } }) => ({ release, run })) }),
+      ...(waiting.length === 0 ? {} : { waiting }),
       ...(behind.length === 0 ? {} : { behind: behind.map(({ run, plan: { release } }) => ({ release, run })) }),
       observations: [...observations.values()],
     });

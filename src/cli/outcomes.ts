@@ -27,12 +27,15 @@ export function livePlanExitCode(
   {
     failed,
     openRuns,
+    waiting = [],
   }: {
     readonly failed: readonly { readonly exitCode: ExitCode }[];
     readonly openRuns: readonly { readonly release: string; readonly standing: Standing }[];
+    /** Releases that a pass would leave waiting, as it says them. */
+    readonly waiting?: readonly { readonly reason: string }[];
   },
 ): ExitCode {
-  const ofRuns = openRuns.map(({ standing }) => standingExitCode(standing));
+  const ofRuns = [...openRuns.map(({ standing }) => standingExitCode(standing)), ...waiting.map(waitingExitCode)];
   const free = plans.filter(({ release }) => !openRuns.some((open) => open.release === release));
   return [planExitCode(free, failed), ...ofRuns].reduce((worst, code) => (code > worst ? code : worst));
 }
@@ -68,8 +71,7 @@ const stuckReasons: ReadonlySet<string> = new Set(["DecisionNeeded", "HostUnknow
 /** A run that is done but left hosts out is not the whole release yet: 2. One that is read back as broken is not done: 4 (P7). */
 function releaseExitCode({ outcome, plan, error, state, trouble }: ReleaseOutcome): ExitCode {
   if (error !== undefined) return error.exitCode;
-  if (outcome === "waiting" && trouble !== undefined)
-    return stuckReasons.has(trouble.reason) ? ExitCode.stuck : ExitCode.changesPending;
+  if (outcome === "waiting" && trouble !== undefined) return waitingExitCode(trouble);
   if (outcome === "rolled-back") return ExitCode.rolledBack;
   if (outcome === "under-way") return ExitCode.changesPending;
   if (outcome !== "done" && outcome !== "in-sync") return ExitCode.stuck;
@@ -78,6 +80,10 @@ function releaseExitCode({ outcome, plan, error, state, trouble }: ReleaseOutcom
     return isLeft ? ExitCode.changesPending : ExitCode.done;
   const isOpen = openReasons.has(state.reason) || (isLeft && state.reason === "Drifted");
   return isOpen ? ExitCode.changesPending : ExitCode.stuck;
+}
+
+function waitingExitCode({ reason }: { readonly reason: string }): ExitCode {
+  return stuckReasons.has(reason) ? ExitCode.stuck : ExitCode.changesPending;
 }
 
 function endedRunExitCode({ waits, state }: RunEnd): ExitCode {

@@ -13,6 +13,18 @@ export interface BehindView extends Pick<WaitingRunView, "trouble"> {
   readonly plan: Pick<Plan, "release">;
 }
 
+interface HolderView {
+  readonly run: string;
+  readonly isWayBack: boolean;
+  readonly commit: string;
+}
+
+interface WaitingView {
+  readonly release: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
 /** After the command that brings a run on. */
 export const goesOnByItself = "; where cutover serve runs, it goes on by itself";
 
@@ -40,11 +52,20 @@ export function carriedOutLine(run: string): Line {
   return [styled(`as run ${run} carries it out; task by task: cutover plan --run ${run}`, "faint")];
 }
 
-/** Newer documents mean otherwise what it holds: nothing of them is planned before it has ended. */
-export function newerWaitLine({ run, commit }: { readonly run: string; readonly commit: string }): Line {
+/** What documents ask for and that run holds otherwise: nothing of it is planned before the run has ended. */
+export function newerWaitLine({ run, isWayBack, commit }: HolderView): Line {
   return [
-    styled("newer documents wait:", "warn"),
+    styled(isWayBack ? "on its way back:" : "newer documents wait:", "warn"),
     ` what commit ${commit.slice(0, 12)} asks for is planned once run ${run} has ended`,
+  ];
+}
+
+/** A release that is not started beside the runs of others, or not beside its own. */
+export function waitingLines({ release, reason, message }: WaitingView): Line[] {
+  return [
+    [styled(`${release}:`, "strong"), " ", styled(`waiting (${reason})`, "warn")],
+    [`  ${message}`],
+    [styled("next:", "accent"), " cutover status"],
   ];
 }
 

@@ -190,6 +190,66 @@ test(
     ),
 );
 
+test(
+  "what the run of another release claims waits for that run: the plan says so as the pass does, and shows none that no pass begins (R33)",
+  { skip: loopbackSkip },
+  () =>
+    withLoopbackLab(2, (lab) =>
+      withProjects(lab, { versions: { a: ["1.0.0", "2.0.0"], c: ["1.0.0"] } }, async (world) => {
+        const cutover = cutoverCommand(world);
+        await world.openGates(["a", "c"]);
+        await world.push({ "one.yaml": world.project("one", { a: "1.0.0", c: "1.0.0" }) });
+        await cutover(2, "step");
+        const [run] = (await runsOf(world)).map((stream) => stream.replace("run/", ""));
+        await world.push({
+          "one.yaml": world.project("one", { c: "1.0.0" }),
+          "three.yaml": world.project("three", { a: "2.0.0" }),
+        });
+        const waits = new RegExp(
+          `^three: waiting \\(Claimed\\)\n {2}a on host-1, host-2 is claimed by run ${run} of release one, since .*\nnext: cutover status$`,
+          "m",
+        );
+        for (const words of [
+          ["plan"],
+          ["plan", "--slice", "component=a"],
+          ["reconcile", "--once", "--slice", "component=a"],
+        ]) {
+          const { text } = await cutover(2, ...words);
+          assert.match(text, waits, words.join(" "));
+          assert.doesNotMatch(text, /2\.0\.0|next: cutover reconcile --once --slice/, "no plan that nothing begins");
+        }
+        const { waiting } = JSON.parse((await cutover(2, "plan", "--json")).stdout);
+        assert.deepEqual(waiting.map(({ release, reason, by }: Record<string, unknown>) => [release, reason, by]), [["three", "Claimed", [run]]]); // biome-ignore format: one line
+
+        // The way back of a release holds what it asks for, too.
+        await cutover(0, "reconcile", "--once");
+        await asWayBack(world, run ?? "");
+        const back = await cutover(2, "plan", "--json");
+        const { outdated, plans } = JSON.parse(back.stdout);
+        assert.deepEqual(outdated, [{ release: "one", run: "back" }]);
+        assert.equal(
+          plans.filter(({ release }: { release: string }) => release === "one").length,
+          1,
+          "that of the way back",
+        );
+        assert.match(
+          (await cutover(2, "plan")).text,
+          /on its way back: what commit [0-9a-f]{12} asks for is planned once run back has ended/,
+        );
+      }),
+    ),
+);
+
+/** As a rollback leaves it that was stopped right after its start: a run that goes back from what this one brought. */
+const asWayBack = (world: Pick<World, "config">, wayBackOf: string) =>
+  withJournal(world, async (journal) => {
+    const [planned] = await journal.read(`run/${wayBackOf}`, ["run-planned"]);
+    assert.ok(planned?.kind === "run-planned");
+    const changes = planned.plan.changes.map((change) => ({ ...change, from: change.to, to: "0.9.0" }));
+    const plan = { ...planned.plan, changes };
+    await journal.append([{ ...planned, stream: "run/back", sequence: 1, plan, wayBackOf }]);
+  });
+
 async function withJournal<T>(
   { config }: Pick<World, "config">,
   read: (journal: Awaited<ReturnType<typeof openJournal>>["journal"]) => Promise<T>,

@@ -7,6 +7,7 @@ import type { StandingRun } from "../../../src/app/standing-runs.ts";
 import { CutoverError } from "../../../src/errors.ts";
 import type { DesiredRelease } from "../../../src/model/desired.ts";
 import type { Plan, Step } from "../../../src/model/plan.ts";
+import { claimsOf } from "../../../src/plan/claims.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { parseSlice } from "../../../src/plan/parse-slice.ts";
 import { fleetOf, planInput } from "../../support/plan-input.ts";
@@ -24,7 +25,8 @@ const terms = (...texts: readonly string[]) => texts.map((text) => parseSlice(te
 
 function standing(plan: Plan, more: Partial<StandingRun> = {}): StandingRun {
   const trouble = { reason: "RunOpen", message: "run r1 has not ended", next: "cutover reconcile --once" } as const;
-  return { run: "r1", plan, generation: "old", isWayBack: false, left: plan.steps, trouble, ...more };
+  const held = { claims: claimsOf(plan), since: 0, unwell: new Set<string>() };
+  return { run: "r1", plan, generation: "old", isWayBack: false, left: plan.steps, ...held, trouble, ...more };
 }
 
 const since = ({ steps }: Plan, id: string): readonly Step[] => steps.slice(steps.findIndex((step) => step.id === id));

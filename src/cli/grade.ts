@@ -27,7 +27,7 @@ export function addGrade(program: Command, register: Register): void {
     .option("--versions <a,b>", "the two versions (default: the two newest)")
     .option("--beside <name@version...>", "other components that it needs on its host")
     .option("--units <dir>", "manager systemd: unit files for the host")
-    .option("--http <[port]/path>", "where requests go (default: its first http health check)")
+    .option("--http <[port]/path>", "where requests go (default: its first http health check; with --tcp none)")
     .option("--body <regex>", "what a right answer matches whole (default: any whole 2xx answer)")
     .option("--long <[port]/path=ms>", "requests that take that long")
     .option("--http2 <port>", "HTTP/2, over TLS with --tls (default: tried on the port of --http)")
@@ -49,6 +49,8 @@ export function addGrade(program: Command, register: Register): void {
       import("../app/grade-subject.ts"),
       import("../lab/grade/grade-component.ts"),
     ]);
+    const switches = numberOf(options, "switches", 10_000);
+    const timeoutMs = numberOf(options, "timeout", 3_600) * 1_000;
     const { controller, close } = await services.openController(configPath);
     const subject = await loadGradeSubject({
       ...{ configPath, controller, component: args[0] ?? "" },
@@ -56,12 +58,11 @@ export function addGrade(program: Command, register: Register): void {
       beside: textList(options, "beside").map(besideOf),
     }).finally(close);
     const { traffic, ifSpoken, usual } = trafficOf(options, subject.contract);
+    const units = await unitsOf(optionalText(options, "units"), subject);
     if (usual !== undefined) output.print([[`asks ${usual}, its first http health check; --http names another path`]]);
     const report = await gradeComponent(
       {
-        ...{ subject, signal, switches: numberOf(options, "switches", 10_000) },
-        ...{ traffic, ifSpoken, units: await unitsOf(optionalText(options, "units"), subject) },
-        timeoutMs: numberOf(options, "timeout", 3_600) * 1_000,
+        ...{ subject, signal, switches, traffic, ifSpoken, units, timeoutMs },
         say: (line) => output.print([[line]]),
       },
       services,
@@ -98,6 +99,11 @@ async function unitsOf(directory: string | undefined, subject: GradeSubject): Pr
       `cutover grade ${subject.contract.name} --units DIR`,
     );
   }
+  if (needed.length === 0)
+    throw new UsageError(
+      `${subject.contract.name} ${subject.versions[1]} names no units (manager ${subject.contract.manager}), so --units has nothing to bring`,
+      `publish it with manager systemd and units, or: cutover grade ${subject.contract.name}`,
+    );
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => {
     throw new UsageError(`${directory} is no directory of unit files`, "cutover help grade");
   });

@@ -1,6 +1,6 @@
 // What `cutover grade` found: a row for each kind of traffic, what keeps the service from the next grade, and the verdict. Pure.
 import type { GradeReport } from "../lab/grade/grade-component.ts";
-import { isAtLeast } from "../lab/meter/grade-of.ts";
+import { isAtLeast, isStream } from "../lab/meter/grade-of.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, styled } from "./text.ts";
 import { formatCount } from "./units.ts";
@@ -71,6 +71,15 @@ export function renderGrade(report: GradeReport, { usual }: { readonly usual: st
           ],
         ]),
     ...because.map((line): Line => [styled("next grade:", "accent"), ` ${line}`]),
+    // Below its promise for want of a measurement, not for what was seen.
+    ...(declared === "stream-safe" && grade === "request-safe" && !measured.kinds.some(({ kind }) => isStream(kind))
+      ? [
+          [
+            styled("next:", "accent"),
+            ` cutover grade ${component} … with --websocket, --events or --tcp: it has to be seen`,
+          ],
+        ]
+      : []),
     [
       styled(`${component}:`, "strong"),
       ` ${formatCount(turns)} ${turns === 1 ? "switch" : "switches"} by ${strategy}${takenBack === 0 ? "" : ` (${formatCount(takenBack)} taken back)`}, `,

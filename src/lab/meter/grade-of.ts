@@ -7,6 +7,10 @@ export type MeasuredGrade = Grade | "none";
 
 const streamKinds: readonly string[] = ["websocket", "sse", "tcp"];
 
+export function isStream(kind: string): boolean {
+  return streamKinds.includes(kind);
+}
+
 export interface Graded {
   readonly grade: MeasuredGrade;
   /** What keeps it from the next grade, one sentence each; empty at the top. */
@@ -23,8 +27,8 @@ export interface Graded {
 export function gradeOf(kinds: readonly KindReport<string>[]): Graded {
   const measured = kinds.filter(({ sent }) => sent > 0);
   const unmeasured = trafficKinds.filter((kind) => !measured.some((report) => report.kind === kind));
-  const requests = measured.filter(({ kind }) => !streamKinds.includes(kind));
-  const streams = measured.filter(({ kind }) => streamKinds.includes(kind));
+  const requests = measured.filter(({ kind }) => !isStream(kind));
+  const streams = measured.filter(({ kind }) => isStream(kind));
   // Who speaks no HTTP has requests as well: the messages on its streams.
   const asked = requests.length > 0 ? requests : streams;
   const steps: readonly (readonly string[])[] = [

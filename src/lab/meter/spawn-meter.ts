@@ -71,6 +71,7 @@ function notAnswered({ kinds }: MeterSummary): CutoverError {
     code: "service-not-answering",
     message: `The service gives no right answer to ${silent.map(({ kind }) => kind).join(", ")}`,
     evidence: silent.map(({ kind, failures }) => `${kind}: ${failures[0]?.detail ?? "nothing came"}`).join("\n"),
-    remedy: "compare port, path and body of the traffic with what the service answers",
+    remedy:
+      "compare port, path and body of the traffic with what the service answers, and name --tls where it answers over TLS: cutover help grade",
   });
 }

@@ -46,6 +46,16 @@ test("whether the way back was measured is said either way", () => {
   assert.ok(!within.some((line) => line.startsWith("not measured:")), within.join("\n"));
 });
 
+test("a promise of whole streams that nobody measured says how to measure it", () => {
+  const measured = report({ takenBack: 1, nonOk: 0 });
+  const hint = /^next: cutover grade web … with --websocket, --events or --tcp/;
+  assert.ok(show({ ...measured, declared: "stream-safe" }, undefined).some((line) => hint.test(line)));
+  assert.ok(!show(measured, undefined).some((line) => hint.test(line)));
+  const kinds = measured.measured.kinds.map((kind) => ({ ...kind, kind: "tcp" as const }));
+  const seen = { ...measured, declared: "stream-safe" as const, measured: { ...measured.measured, kinds } };
+  assert.ok(!show(seen, undefined).some((line) => hint.test(line)));
+});
+
 test("a readiness path that says 503 while it drains is named as what was asked, unless the user chose it", () => {
   const hint = /^which path: 8080\/ready is a health check.*cutover grade web --http 8080\/PATH$/;
   assert.ok(show(report({ takenBack: 1, nonOk: 2 }), "8080/ready").some((line) => hint.test(line)));

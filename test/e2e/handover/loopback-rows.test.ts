@@ -2,4 +2,4 @@
 import { loopbackSkip } from "../../support/with-lab.ts";
 import { testRows } from "./test-rows.ts";
 
-await testRows("loopback", loopbackSkip);
+await testRows(({ lab }) => lab === "loopback", loopbackSkip);

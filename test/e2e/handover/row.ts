@@ -58,6 +58,8 @@ export interface Row extends RowComponent {
   readonly manager: "systemd" | "process";
   /** `loopback`: user mode, hosts are directories of this machine and see its programs. `systemd`: whole Debian hosts, as root. */
   readonly lab: Lab["kind"];
+  /** A version has tens of megabytes, which takes its time to pack, to send and to patch. */
+  readonly isLarge?: boolean;
   /** What `traffic` must measure at least. */
   readonly grade: Grade;
   /** A group `version` in a body's pattern yields the version as it was published: after each switch that is looked at. */

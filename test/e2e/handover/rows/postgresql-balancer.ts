@@ -19,6 +19,7 @@ export const rows: readonly Row[] = [
     strategy: "balancer",
     manager: "systemd",
     lab: "systemd",
+    isLarge: true,
     grade: "request-safe",
     contract: () => documentOf(join(components, "postgresql/component.yaml")),
     traffic: () => [

@@ -16,6 +16,7 @@ export const rows: readonly Row[] = [
     strategy: "socket",
     manager: "systemd",
     lab: "systemd",
+    isLarge: true,
     grade: "request-safe",
     units: await unitsIn(join(component, "units")),
     contract: () => documentOf(join(component, "component.yaml")),

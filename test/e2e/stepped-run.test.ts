@@ -17,13 +17,16 @@ const doneOf = (events: readonly JournalEvent[]) =>
   );
 const isOpen = (events: readonly JournalEvent[]) => !events.some(({ kind }) => kind === "run-ended");
 
-/** Steps until the words are said, and returns what was said with them. */
-async function stepUntil({ cutover }: Pick<OrdersWorld, "cutover">, words: RegExp, exitCode = 2): Promise<string> {
+/** Steps until the task is done. As `cutover step` does, by a controller of its own each time, but without a process for each. */
+async function stepUntil({ reconcile }: Pick<OrdersWorld, "reconcile">, task: string): Promise<void> {
+  const isIt = (event: JournalEvent) =>
+    event.kind === "task" && event.event.task === task && event.event.state === "done";
   for (let steps = 0; steps < 20; steps++) {
-    const { text } = await cutover([2, exitCode], "step");
-    if (words.test(text)) return text;
+    const said: JournalEvent[] = [];
+    await reconcile({ pace: "one-task", onEvent: (event) => said.push(event) });
+    if (said.some(isIt)) return;
   }
-  return assert.fail(`nothing said ${words}`);
+  assert.fail(`${task} is not done`);
 }
 
 test(
@@ -63,12 +66,13 @@ test(
   { skip: loopbackSkip },
   () =>
     withOrders(async ({ cutover, hosts, ...world }) => {
-      const [, second, third] = hosts;
-      assert.ok(second && third);
+      const [first, second, third] = hosts;
+      assert.ok(first && second && third);
       await world.publishOrders("1.0.0", false);
       await world.pushOrders("1.0.0");
-      await stepUntil({ cutover }, /failed: host-2 orders\/convert/, 4);
       const place = `${second.name}/orders/convert`;
+      await stepUntil(world, `${first.name}/orders/confirm`);
+      assert.match((await cutover(4, "step")).text, /failed: host-2 orders\/convert/);
 
       await cutover(0, "task", "undo", place, "--reason", "odd rows");
       assert.equal(await readFile(data(second), "utf8"), "1,5\nodd,7\n");
@@ -99,12 +103,13 @@ test(
   { skip: loopbackSkip },
   () =>
     withOrders(async ({ cutover, hosts, directory, home, ...world }) => {
-      const [, second] = hosts;
-      assert.ok(second);
+      const [first, second] = hosts;
+      assert.ok(first && second);
       await world.publishOrders("1.0.0", false);
       await world.pushOrders("1.0.0");
-      await stepUntil({ cutover }, /failed: host-2 orders\/convert/, 4);
       const place = `${second.name}/orders/convert`;
+      await stepUntil(world, `${first.name}/orders/confirm`);
+      assert.match((await cutover(4, "step")).text, /failed: host-2 orders\/convert/);
       await cutover(0, "task", "undo", place, "--reason", "odd rows");
 
       await mkdir(join(directory, "mended", "tasks"), { recursive: true });
@@ -134,8 +139,8 @@ test(
       assert.ok(first);
       await world.publishOrders("1.0.0");
       await world.pushOrders("1.0.0");
-      await stepUntil({ cutover }, /done host-1\/orders\/convert in/);
       const place = `${first.name}/orders/convert`;
+      await stepUntil(world, place);
       const converts = async () => (await readFile(words(first), "utf8")).split("\n").filter((word) => word === "convert").length; // biome-ignore format: one line
 
       await cutover(0, "task", "undo", place, "--reason", "look");

@@ -21,6 +21,8 @@ import { withTemporaryDirectory } from "./temporary-directory.ts";
 export type PassOptions = OpenOptions & {
   readonly onEvent?: (event: JournalEvent) => void;
   readonly takeOver?: boolean;
+  /** As `cutover step` does it; a whole pass without it. */
+  readonly pace?: "one-task";
 };
 
 /** A contract as its document has it. */
@@ -132,11 +134,11 @@ function makeHome(lab: Lab, directory: string, always: OpenOptions): Home {
         await opened.close();
       }
     },
-    reconcile: ({ onEvent = () => {}, takeOver = false, ...options } = {}) =>
+    reconcile: ({ onEvent = () => {}, takeOver = false, pace, ...options } = {}) =>
       world.withController((controller) => {
         const watcher: RunWatcher = { onEvent, onBytes: () => {} };
         return withLease(controller, { takeOver, signal: AbortSignal.timeout(120_000) }, (lease, signal) =>
-          reconcile({ controller, lease, watcher, signal }),
+          reconcile({ controller, lease, watcher, signal, ...(pace === undefined ? {} : { pace }) }),
         );
       }, options),
   };

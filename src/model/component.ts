@@ -163,7 +163,9 @@ const ComponentFields = z.strictObject({
   env: z
     .record(z.string(), z.string().max(4096))
     .default({})
-    .describe("Environment of the processes and tasks; nothing else is inherited"),
+    .describe(
+      "Environment of tasks and, with manager process, of the service; nothing else is inherited. Under systemd the service has that of its unit",
+    ),
   drain: Drain.optional(),
   health: z
     .array(HealthCheck)

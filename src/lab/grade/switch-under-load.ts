@@ -102,6 +102,6 @@ function failed(what: string, evidence: string): CutoverError {
     message: `There is nothing to grade: ${what}`,
     evidence,
     impact: "The lab host is gone; your own hosts were not touched",
-    remedy: "mend the version or its contract, publish it under a new version, and grade again",
+    remedy: "mend the version or its contract and publish it under a new version, or mend the --units, and grade again",
   });
 }

@@ -16,8 +16,8 @@ export function isAdded({ added }: Pick<RunState, "added">, step: string): boole
 
 /** Of a step that an operator asked for. */
 export function addedTask({ added }: Pick<RunState, "added">, step: string, id: TaskId): Task | undefined {
-  const [host = ""] = id.split("/");
-  return added.flatMap((each) => (each.id === step ? tasksOn(each, host) : [])).find((task) => task.id === id);
+  const own = added.find((each) => each.id === step);
+  return own?.work.flatMap(({ groups }) => groups.flat()).find((task) => task.id === id);
 }
 
 /** What an operator runs dry, or of another version than the plan's, says nothing about the task of the plan. */
@@ -36,8 +36,8 @@ export function withTold(state: RunState, step: string, { task, action, state: r
 
 /** An operator's own step that did not end well: how its tasks are that it told nothing of, nobody knows (P7). */
 export function withUntold(state: RunState, step: string, host: string): RunState {
-  const untold = state.added
-    .flatMap((each) => (each.id === step ? tasksOn(each, host) : []))
+  const own = state.added.find(({ id }) => id === step);
+  const untold = (own === undefined ? [] : tasksOn(own, host))
     .filter((task) => isCounted(state, task))
     .filter(({ id }) => !(state.told.get(id) ?? []).some((word) => word.step === step));
   return untold.reduce((now, { id, action }) => withWord(now, id, { step, action, state: "unknown" }), state);
@@ -101,6 +101,7 @@ function withWords(state: RunState, id: TaskId, words: readonly Told[]): RunStat
 
 /** The step that waits for this task. */
 function missingIn(state: RunState, id: TaskId): string | undefined {
+  if (state.added.length === 0) return undefined;
   const words = (state.told.get(id) ?? []).filter((word) => word.state !== "skipped");
   const own = words.findLastIndex(({ step }) => !isAdded(state, step));
   const [before, byHand] = [words[own], words.slice(own + 1)];

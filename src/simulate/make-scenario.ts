@@ -93,7 +93,7 @@ function byHandOf(seed: number, { releases }: Pick<Scenario, "releases">): Pick<
   const random = makeRandom(seed, "by-hand");
   if (!random.chance(3)) return {};
   if (releases !== undefined) return { byHand: { steps: random.pick([0, 20]), acts: random.pick([1, 2, 4]) } };
-  return { byHand: { steps: random.pick([0, 20, 60, 120]), acts: random.pick([1, 2, 4, 8]) } };
+  return { byHand: { steps: random.pick([0, 10, 30, 60]), acts: random.pick([1, 2, 4, 8]) } };
 }
 
 function hostCount(random: Random): number {

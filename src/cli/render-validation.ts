@@ -1,5 +1,5 @@
 // What `cutover validate` found: one line a finding, in a form that editors jump to. Pure.
-import { type Diagnostic, formatDiagnostic } from "../model/diagnostic.ts";
+import { allDocuments, type Diagnostic, formatDiagnostic } from "../model/diagnostic.ts";
 import { type Line, styled } from "./text.ts";
 import { counted } from "./units.ts";
 
@@ -12,7 +12,8 @@ export interface ValidationView {
 export function renderValidation({ diagnostics, files }: ValidationView, directory: string): Line[] {
   const base = directory === "." ? "" : `${directory.replace(/\/+$/, "")}/`;
   const findings = diagnostics.map((diagnostic): Line => {
-    const text = formatDiagnostic({ ...diagnostic, file: base + diagnostic.file });
+    const isFile = diagnostic.file !== allDocuments || files.includes(allDocuments);
+    const text = formatDiagnostic({ ...diagnostic, file: isFile ? base + diagnostic.file : directory });
     return diagnostic.severity === "error"
       ? [styled("error", "bad"), ` ${text}`]
       : [styled("warning", "warn"), ` ${text}`];

@@ -1,7 +1,7 @@
 // Documents → Desired: which version each component shall have on each host. Pure; every finding across documents is collected.
 import type { Component } from "../model/component.ts";
 import type { Desired, DesiredRelease } from "../model/desired.ts";
-import { type Diagnostic, formatPath, quotable } from "../model/diagnostic.ts";
+import { allDocuments, type Diagnostic, formatPath, quotable } from "../model/diagnostic.ts";
 import { digestOf } from "../model/digest.ts";
 import type { DocumentKind } from "../model/document.ts";
 import type { Host } from "../model/fleet.ts";
@@ -242,7 +242,7 @@ function refuseSeveral(
 }
 
 function nowhere(severity: "error" | "warning", message: string): Diagnostic {
-  return { severity, file: "releases", line: 1, column: 1, path: "", message };
+  return { severity, file: allDocuments, line: 1, column: 1, path: "", message };
 }
 
 function sortBy<T>(values: readonly T[], key: (value: T) => string): T[] {

@@ -15,6 +15,9 @@ export interface Diagnostic {
   readonly nearest?: string;
 }
 
+/** Stands for a file where it is all the documents that lack something. */
+export const allDocuments = "releases";
+
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const { file, line, column, path, message, expected, nearest } = diagnostic;
   const place = `${quotable(file)}:${line}:${column}${path === "" ? "" : ` ${path}`}`;

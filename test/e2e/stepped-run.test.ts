@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { stringify } from "yaml";
 import type { JournalEvent } from "../../src/model/run-event.ts";
+import { stepUntil } from "../support/step-until.ts";
 import { loopbackSkip } from "../support/with-lab.ts";
-import { contract, data, type OrdersWorld, scripts, versionOf, withOrders, words } from "../support/with-orders.ts";
+import { contract, data, scripts, versionOf, withOrders, words } from "../support/with-orders.ts";
 
 /** What was done by the run's own steps, in order: by hand is not among it. */
 const doneOf = (events: readonly JournalEvent[]) =>
@@ -16,18 +17,6 @@ const doneOf = (events: readonly JournalEvent[]) =>
       : [],
   );
 const isOpen = (events: readonly JournalEvent[]) => !events.some(({ kind }) => kind === "run-ended");
-
-/** Steps until the task is done. As `cutover step` does, by a controller of its own each time, but without a process for each. */
-async function stepUntil({ reconcile }: Pick<OrdersWorld, "reconcile">, task: string): Promise<void> {
-  const isIt = (event: JournalEvent) =>
-    event.kind === "task" && event.event.task === task && event.event.state === "done";
-  for (let steps = 0; steps < 20; steps++) {
-    const said: JournalEvent[] = [];
-    await reconcile({ pace: "one-task", onEvent: (event) => said.push(event) });
-    if (said.some(isIt)) return;
-  }
-  assert.fail(`${task} is not done`);
-}
 
 test(
   "a dry run, and a task run by hand, leave a run that is stepped through where it stands, also on a host that has nothing of it yet",

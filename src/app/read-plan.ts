@@ -34,7 +34,7 @@ export async function readPlan({ journal }: { readonly journal: JournalPort }, r
   }
   const book = planBook({
     plan,
-    stateOf: ({ id }) => stateOf(state.tasks.get(id)),
+    stateOf: ({ id }) => (state.skipped.has(id) ? "skipped" : stateOf(state.tasks.get(id))),
     isEnded: (step) => state.endedSteps.has(step),
   });
   return { run, commit, plan, outcome, reason, book };

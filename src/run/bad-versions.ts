@@ -27,7 +27,8 @@ export function badVersions(state: RunState, step: Step): BadVersion[] {
     const record = state.tasks.get(task.id);
     const change = changes.get(`${task.host}/${task.component}`);
     // guard P16: only what was seen of the version itself speaks against it, and all of that does.
-    if (!change || record?.state !== "failed" || !badnessReasons.has(record.reason)) continue;
+    if (!change || state.skipped.has(task.id) || record?.state !== "failed" || !badnessReasons.has(record.reason))
+      continue;
     const { component, to: version, toTree: tree } = change;
     bad.set(`${component}@${tree}`, {
       component,

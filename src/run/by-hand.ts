@@ -40,7 +40,24 @@ export function withUntold(state: RunState, step: string, host: string): RunStat
   const untold = (own === undefined ? [] : tasksOn(own, host))
     .filter((task) => isCounted(state, task))
     .filter(({ id }) => !(state.told.get(id) ?? []).some((word) => word.step === step));
-  return untold.reduce((now, { id, action }) => withWord(now, id, { step, action, state: "unknown" }), state);
+  const unknown = { state: "unknown", reason: "run by hand", evidence: "", durationMs: 0 } as const;
+  const tasks = state.tasks.merge(untold.map(({ id }) => [id, unknown]));
+  return untold.reduce((now, { id, action }) => withWord(now, id, { step, action, state: "unknown" }), {
+    ...state,
+    tasks,
+  });
+}
+
+/** A person ran something of this step, well or not. */
+export function isTouchedByHand(state: RunState, { work }: Pick<Step, "work">): boolean {
+  if (state.added.length === 0) return false;
+  const isByHand = ({ id }: Task) => (state.told.get(id) ?? []).some((word) => word.state !== "skipped" && isAdded(state, word.step)); // biome-ignore format: one line
+  return work.some(({ groups }) => groups.flat().some(isByHand));
+}
+
+/** It says nothing of how anything is left. */
+export function isLook({ kind }: Pick<Task, "kind">): boolean {
+  return kind === "check" || kind === "health";
 }
 
 /** Of a step that is opened again on a host: what is to come there says nothing yet, and what was done by hand before that nothing more. */
@@ -113,7 +130,9 @@ function missingIn(state: RunState, id: TaskId): string | undefined {
   if (before === undefined) return last.action === "undo" && last.state !== "done" ? openedFor(state, id) : undefined;
   // What its step failed over is tried again by the step; run by hand it says nothing, but taken back it waits.
   if (before.state !== "done") return byHand.some(({ action }) => action !== before.action) ? before.step : undefined;
-  return last.state === "done" && last.action === before.action ? undefined : before.step;
+  // guard P10: done means that it stands as the plan left it, whoever had it in hand last.
+  const stands = last.state === "done" && last.action === before.action;
+  return stands ? undefined : before.step;
 }
 
 /** The step with a turn of its host in which this is to be done, and of which nothing is told yet. */

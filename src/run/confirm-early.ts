@@ -5,7 +5,7 @@ import type { Host } from "../model/fleet.ts";
 import type { HostWork, Step } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
 import type { Task } from "../model/task.ts";
-import { confirmOf } from "./decide.ts";
+import { confirmOf } from "./hold.ts";
 import { inLanes } from "./in-lanes.ts";
 import { type HostStepContext, runHostStep } from "./run-host-step.ts";
 import { isDoneOn, notDoneOf, placeOf, type RunState } from "./run-state.ts";

@@ -4,27 +4,39 @@ import type { EventBody, RunOutcome } from "../model/run-event.ts";
 import { type BadVersion, badVersions } from "./bad-versions.ts";
 import { changedByHand, isAdded } from "./by-hand.ts";
 import type { Effect } from "./effect.ts";
-import { backForHealthy, inTraffic, isBackOf, pinBack } from "./in-traffic.ts";
+import { confirmOf, decideHold, openConfirm } from "./hold.ts";
+import { inTraffic, isBackOf, pinBack } from "./in-traffic.ts";
 import { notTakenBack } from "./not-taken-back.ts";
 import { outOfTraffic } from "./out-of-traffic.ts";
 import { afterOwed } from "./owed-bundles.ts";
-import { isDoneOn, isMissingOn, notDoneOf, placeOf, type RunState, stepsOf } from "./run-state.ts";
+import { type HostOutcome, isDoneOn, isMissingOn, notDoneOf, placeOf, type RunState, stepsOf } from "./run-state.ts";
 
 /** Undefined when the run has ended. */
 export function decide(state: RunState): Effect | undefined {
   if (state.plan === undefined || state.outcome !== undefined) return undefined;
   const added = state.added.find(({ id }) => !state.endedSteps.has(id));
-  if (added !== undefined) return decideAdded(state, added);
+  return added === undefined ? decidePlanned(state) : decideAdded(state, added);
+}
+
+function decidePlanned(state: RunState): Effect {
   const step = stepsOf(state)[state.position];
   if (step !== undefined) return afterOwed(state, decideIn(state, step));
   return state.rollback ? decideBack(state, state.rollback.reason) : afterOwed(state, decideEnd(state));
 }
 
-/** An operator's own step ends however it went: who asked for it reads the result and decides. */
+/**
+ * An operator's own step ends however it went: who asked for it reads the result and decides. One of which nobody knows is read back
+ * first (P7); a way back does not wait for that, since it undoes what may have run.
+ */
 function decideAdded(state: RunState, step: Step): Effect {
   if (!state.startedSteps.has(step.id)) return { kind: "start-step", step };
-  const open = step.work.map(({ host }) => host).filter((host) => !state.hosts.has(placeOf(step.id, host)));
-  return open.length > 0 ? { kind: "run-step", step, hosts: open } : { kind: "end-step", step, soakSeconds: 0 };
+  const named = (wanted: HostOutcome | undefined) => step.work.map(({ host }) => host).filter((host) => state.hosts.get(placeOf(step.id, host)) === wanted); // biome-ignore format: one line
+  const open = named(undefined);
+  if (open.length > 0) return { kind: "run-step", step, hosts: open };
+  const unknown = state.rollback === undefined ? named("unknown").filter((host) => !state.leftOut.has(host)) : [];
+  if (unknown.length === 0) return { kind: "end-step", step, soakSeconds: 0 };
+  // Trials of others do not wait for that (P8).
+  return openConfirm(state, (host) => !unknown.includes(host)) ?? { kind: "wait", step, hosts: unknown };
 }
 
 /** Every undo went well; what has committed all the same did not go back. */
@@ -52,6 +64,10 @@ function end(outcome: RunOutcome, reason: string, bad: readonly BadVersion[] = [
 function decideIn(state: RunState, planned: Step): Effect {
   const step = inTraffic(state, planned);
   if (!state.startedSteps.has(step.id)) return { kind: "start-step", step };
+  const missing = step.work.map(({ host }) => host).filter((host) => !state.leftOut.has(host) && isMissingOn(state, step.id, host)); // biome-ignore format: one line
+  const held = () => decideHold(state, step, { hosts: missing, reason: changedByHand(state, step.id, missing) });
+  // Who was taken out of traffic by hand is not put back by a balancer's next turn.
+  if (step.traffic !== undefined && missing.length > 0) return held();
   const again = pinBack(state, planned);
   if (again !== undefined) return again;
   if (step.kind === "gate") return { kind: "hold", step, hosts: [], reason: `gate ${step.gate?.name} is closed: ${step.gate?.reason}` }; // biome-ignore format: one line
@@ -63,10 +79,9 @@ function decideIn(state: RunState, planned: Step): Effect {
   const spent = isBudgetSpent(state, step);
   const open = named(undefined).filter((host) => !spent || state.submitted.has(placeOf(step.id, host)));
   if (open.length > 0) return { kind: "run-step", step, hosts: open };
-  const [failed, missing, unknown] = [named("failed"), named("missing"), named("unknown")];
-  // guard P7: what a person took back, or nobody knows since, is not passed over.
-  if (missing.length > 0)
-    return decideHold(state, step, { hosts: missing, reason: changedByHand(state, step.id, missing) });
+  // What a person took back, or nobody knows since, is not passed over.
+  if (missing.length > 0) return held();
+  const [failed, unknown] = [named("failed"), named("unknown")];
   // guard P10: a host that failed is not passed over.
   if (failed.length > 0) return decideFailure(state, step, failed);
   // guard P7: an unknown host is not passed over either.
@@ -101,8 +116,9 @@ function isInForce(state: RunState, step: Step, host: string): boolean {
   const here = stepsOf(state)[state.position];
   if (here === undefined || here.id === id) return here !== undefined;
   if (backOf(state, here)?.id === id || isBackOf(state, here, id)) return true;
-  // While a batch is held for a person, what did switch is confirmed.
-  return confirmOf(state, here)?.id === id && isDoneOn(state, here.id, host);
+  // While the run waits for a person, what did switch is confirmed.
+  const change = step.kind === "confirm" ? stepsOf(state).find(({ kind, batch }) => kind === "switch" && batch === step.batch) : undefined; // biome-ignore format: one line
+  return change !== undefined && isDoneOn(state, change.id, host);
 }
 
 /**
@@ -181,13 +197,14 @@ function isAhead({ plan, startedSteps }: RunState, { id, kind }: Step): boolean 
 }
 
 /**
- * Events that let an open run go on without the silent hosts that an operator put on hold: also past components of which no host
+ * Events that let an open run go on without the hosts that an operator put on hold, silent ones and those that were changed by hand: also past components of which no host
  * may stay behind, since nobody else can know that the machine is gone for good. The journal then says what it is taken to mean.
  */
 export function leaveOutHeld(state: RunState, holds: ReadonlyMap<string, string>): EventBody[] {
   const effect = decide(state);
-  if (effect?.kind !== "wait") return [];
-  const held = effect.hosts.filter((host) => holds.has(host));
+  if (effect?.kind !== "wait" && effect?.kind !== "hold") return [];
+  const isWaitedFor = (host: string) => effect.kind === "wait" || isMissingOn(state, effect.step.id, host);
+  const held = effect.hosts.filter((host) => holds.has(host) && isWaitedFor(host));
   return held.map((host) => {
     const tied = tiedOn(state, [host]);
     const meant = `; taken to be out of service for good, since no host may stay behind with ${tied.join(", ")}`;
@@ -229,47 +246,6 @@ function isBatch(state: RunState, { id, kind, work, traffic }: Step): boolean {
 
 function componentsOf(work: Step["work"]): string[] {
   return work.flatMap(({ groups }) => groups.flat().map(({ component }) => component));
-}
-
-interface Holding {
-  readonly hosts: readonly string[];
-  readonly reason: string;
-}
-
-/**
- * Hosts that did switch are confirmed first, or they would go back at their deadline while a person thinks (P8); then those that are
- * well have traffic again.
- */
-function decideHold(state: RunState, step: Step, holding: Holding): Effect {
-  const confirm = confirmOf(state, step);
-  const hosts = confirm?.work
-    .map(({ host }) => host)
-    .filter(
-      (host) =>
-        isDoneOn(state, step.id, host) && !state.hosts.has(placeOf(confirm.id, host)) && !state.leftOut.has(host),
-    );
-  // guard P8: what did switch is confirmed before a person is waited for.
-  if (confirm === undefined || hosts === undefined || hosts.length === 0)
-    return (
-      backForHealthy(state, step) ?? {
-        ...{ kind: "hold", step, ...holding },
-        reason: `${holding.reason}${outOfTraffic(state)}`,
-      }
-    );
-  if (!state.startedSteps.has(confirm.id)) return { kind: "start-step", step: confirm };
-  return { kind: "run-step", step: confirm, hosts };
-}
-
-/** The confirmation that follows a batch. */
-export function confirmOf(state: RunState, step: Step): Step | undefined {
-  if (step.kind !== "switch" || state.rollback !== undefined) return undefined;
-  const steps = stepsOf(state);
-  // It comes soon after the step in force, which is asked about for every one of its hosts.
-  for (let at = state.position; at < steps.length; at++) {
-    const next = steps[at];
-    if (next?.kind === "confirm" && next.batch === step.batch) return next;
-  }
-  return undefined;
 }
 
 /** The end of a way back that failed on some hosts: the others of the batch are put back into traffic first. */

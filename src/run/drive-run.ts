@@ -6,6 +6,7 @@ import type { EventBody, JournalEvent } from "../model/run-event.ts";
 import type { Task, TaskId } from "../model/task.ts";
 import type { Appender } from "./append.ts";
 import type { BadVersion } from "./bad-versions.ts";
+import { isAdded } from "./by-hand.ts";
 import { earlyConfirms } from "./confirm-early.ts";
 import { decide, isStillToRun, mayBegin } from "./decide.ts";
 import type { Effect } from "./effect.ts";
@@ -81,7 +82,7 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
       if (effect.kind === "hold") return state;
       // guard P12: whoever asked for one task asked for no way back.
       if (upTo !== undefined && (isTold || effect.kind === "roll-back")) return state;
-      if (input.pace === "by-hand" && state.added.every(({ id }) => state.endedSteps.has(id))) return state;
+      if (input.pace === "by-hand" && !isByHand(state, effect)) return state;
       const before = heard;
       if (input.pace === "one-task" && (effect.kind === "run-step" || effect.kind === "wait")) {
         if (upTo !== undefined && !effect.hosts.includes(upTo)) return state;
@@ -119,6 +120,11 @@ function endOf({ upTo, state: { plan } }: DriveInput): (event: JournalEvent) => 
     if (event.kind !== "task" || event.event.state === "running") return false;
     return event.event.state === "failed" || (event.event.task === upTo && event.event.action === "do");
   };
+}
+
+/** What operators asked for themselves. */
+function isByHand(state: RunState, effect: Effect): boolean {
+  return "step" in effect && typeof effect.step === "object" && isAdded(state, effect.step.id);
 }
 
 function nameOf(effect: Effect): string {
@@ -227,10 +233,10 @@ async function runHosts(
 
 /** On all of its hosts, also when only some are asked for: parts of different moments are no point. */
 async function runRestorePoint({ input, context, stateNow }: Driving, step: Step): Promise<void> {
-  const { plan, leftOut, tasks } = stateNow();
+  const { plan, leftOut, skipped } = stateNow();
   if (plan === undefined) return;
   const { executor, clock, fence, record, signal } = context;
-  const isMeant = (task: Task) => tasks.get(task.id)?.state !== "skipped";
+  const isMeant = (task: Task) => !skipped.has(task.id);
   await takeRestorePoint(
     {
       ...{ executor, clock, fence, record, signal, plan, concurrency: input.concurrency },

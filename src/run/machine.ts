@@ -7,7 +7,7 @@ import type { EventBody } from "../model/run-event.ts";
 import type { Task, TaskState } from "../model/task.ts";
 import { makeRollback } from "../plan/make-rollback.ts";
 import { putBackStep } from "../plan/restore-point.ts";
-import { addedTask, isAside, isCounted, skippedByHand, withoutMissing, withoutTold, withTold, withUntold } from "./by-hand.ts"; // biome-ignore format: one line
+import { addedTask, isAdded, isAside, isCounted, isLook, isTouchedByHand, skippedByHand, withoutMissing, withoutTold, withTold, withUntold } from "./by-hand.ts"; // biome-ignore format: one line
 import { owedAfter, owedWithout, owedWithoutHost } from "./owed-bundles.ts";
 import { advanced, initialRunState, isDoneOn, placeOf, type RunState, taskKey } from "./run-state.ts";
 
@@ -30,7 +30,7 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
     case "step-started":
       return { ...state, startedSteps: state.startedSteps.add(event.step) };
     case "submitted":
-      return { ...state, submitted: state.submitted.add(placeOf(event.step, event.host)) };
+      return withTurnBegun({ ...state, submitted: state.submitted.add(placeOf(event.step, event.host)) }, event);
     case "delivered":
       return event.base === undefined ? state : withPatch(state, event, "");
     case "patch-refused":
@@ -62,7 +62,7 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
       // Asked for again it goes on: hosts know its steps and tell how they ended, instead of doing them twice (a backup would be put
       // back over what the old version wrote since). In traffic it is another way back.
       const isAnother = event.inTraffic === true && state.rollback !== undefined;
-      const before = isAnother ? withDoubt(state) : state;
+      const before = withoutAsked(isAnother ? withDoubt(state) : state);
       const nth = (state.rollback?.nth ?? 1) + (isAnother ? 1 : 0);
       const known = isAnother ? [] : (state.rollback?.steps ?? []);
       const planned = rollbackSteps(before, { event, run, nth });
@@ -90,24 +90,25 @@ function withPatch(
 function withTask(state: RunState, { step, host, event }: EventOf<"task">): RunState {
   const { task, action, reason, evidence, durationMs } = event;
   const added = addedTask(state, step, task);
-  if (added !== undefined && isAside(state, added)) return state;
+  if (added !== undefined && (isAside(state, added) || isLook(added))) return state;
   const isTold = added === undefined || isCounted(state, added);
-  const told = isTold ? withTold(withTurnHeard(state, { step, host, event }), step, event) : state;
-  // What never ran leaves the task as it was: a drained host stays to be undrained by the rollback.
-  if (event.state === "skipped" && (action === "undo" || added !== undefined)) return told;
+  const told = isTold ? withTold(withTurnBegun(state, { step, host }), step, event) : state;
+  // What never ran leaves the task as it was, by this step or another: a drained host stays to be undrained by the way back.
+  if (event.state === "skipped" && (action === "undo" || added !== undefined || mayStand(told, task))) return told;
   const reached: TaskState = action === "undo" && event.state === "done" ? "undone" : event.state;
   return { ...told, tasks: told.tasks.set(task, { state: reached, reason, evidence, durationMs }) };
 }
 
-/** The host has told of its turn. */
-function withTurnHeard(
-  state: RunState,
-  { step, host, event }: Pick<EventOf<"task">, "step" | "host" | "event">,
-): RunState {
+/** Something of it may be on its host. */
+function mayStand({ tasks }: RunState, task: string): boolean {
+  return !["pending", "skipped", "undone"].includes(tasks.get(task)?.state ?? "pending");
+}
+
+/** The host has its turn. */
+function withTurnBegun(state: RunState, { step, host }: { readonly step: string; readonly host: string }): RunState {
   const place = placeOf(step, host);
   const turn = state.turns.get(place);
-  if (turn === undefined || turn.isBegun || !turn.tasks.includes(taskKey({ id: event.task, action: event.action })))
-    return state;
+  if (turn === undefined || turn.isBegun) return state;
   return { ...state, turns: state.turns.set(place, { ...turn, isBegun: true }) };
 }
 
@@ -132,8 +133,10 @@ function withoutHost(state: RunState, host: string): RunState {
   return withoutMissing(left, (id) => id.startsWith(`${host}/`));
 }
 
+/** What it has begun stays to be undone by a way back. */
 function withSkipped(state: RunState, { task, reason: evidence }: EventOf<"task-skipped">): RunState {
-  const tasks = state.tasks.set(task, { state: "skipped", reason: skippedByHand, evidence, durationMs: 0 });
+  const skipped = { state: "skipped", reason: skippedByHand, evidence, durationMs: 0 } as const;
+  const tasks = mayStand(state, task) ? state.tasks : state.tasks.set(task, skipped);
   return withoutMissing({ ...state, tasks, skipped: state.skipped.add(task) }, (id) => id === task);
 }
 
@@ -144,7 +147,8 @@ function withTurn(state: RunState, event: EventOf<"host-reopened">): RunState {
   // Parts of different moments are no point: what is to be saved again on one host makes it another one.
   const { restorePoint } = state;
   const isPoint = tasks.length > 0 && state.plan?.steps.some(({ id, kind }) => id === step && kind === "restore-point");
-  const untold = withoutTold(state, step, [...tasks, ...rest]);
+  // A person's own step that is cut into turns takes back no word of another one.
+  const untold = isAdded(state, step) ? state : withoutTold(state, step, [...tasks, ...rest]);
   return advanced({
     ...untold,
     ...(isPoint && restorePoint !== undefined ? { restorePoint: { ...restorePoint, taken: undefined } } : {}),
@@ -186,6 +190,14 @@ function withDoubt(state: RunState): RunState {
   return { ...state, tasks: state.tasks.merge(tasks.map(({ id }) => [id, unknown])) };
 }
 
+/** What a person asked for and is not begun, a way back does not begin; of what is under way nobody knows how it ends (P7). */
+function withoutAsked(state: RunState): RunState {
+  const open = state.added.filter(({ id }) => !state.endedSteps.has(id));
+  const [begun, asked] = [open.filter(({ id }) => state.startedSteps.has(id)), open.filter(({ id }) => !state.startedSteps.has(id))]; // biome-ignore format: one line
+  const doubted = begun.reduce((now, { id, work }) => work.reduce((each, { host }) => withUntold(each, id, host), now), state); // biome-ignore format: one line
+  return { ...doubted, endedSteps: doubted.endedSteps.union(asked.map(({ id }) => id)) };
+}
+
 interface WayBackInput {
   readonly event: EventOf<"rollback-started">;
   readonly run: string;
@@ -201,7 +213,7 @@ function rollbackSteps(state: RunState, { event, run, nth }: WayBackInput): Step
     nth,
     reason: event.by === "cutover" ? "failed" : "operator",
     inTraffic: event.inTraffic === true,
-    stateOf: (task: Task) => state.tasks.get(task.id)?.state ?? startedState(state, places.get(taskKey(task)) ?? ""),
+    stateOf: (task: Task) => state.tasks.get(task.id)?.state ?? startedState(state, places.get(taskKey(task))),
   });
   // A batch that goes back puts its own back; the others stay on their new versions, and keep what those wrote.
   const point = event.scope === "release" ? state.restorePoint?.taken : undefined;
@@ -217,10 +229,22 @@ function rollbackSteps(state: RunState, { event, run, nth }: WayBackInput): Step
 /** The batch that failed, with what ran once for its components while none of their batches stands; or everything. */
 function stepsToUndo(state: RunState, { scope, step: id }: EventOf<"rollback-started">): Step[] {
   const steps = state.plan?.steps ?? [];
-  const started = steps.filter(
-    (step) => (step.kind === "switch" || step.kind === "task") && state.startedSteps.has(step.id),
-  );
-  if (scope === "release") return started;
+  const undoable = steps.filter(({ kind }) => kind === "switch" || kind === "task");
+  const started = undoable.filter(({ id }) => state.startedSteps.has(id));
+  // What a person ran of a step that never began would be left there.
+  const touched = undoable.filter((step) => !state.startedSteps.has(step.id) && isTouchedByHand(state, step));
+  const meant = new Set([
+    ...(scope === "release" ? started : startedOfBatch(state, { started, said: id })),
+    ...touched,
+  ]);
+  return undoable.filter((step) => meant.has(step));
+}
+
+function startedOfBatch(
+  { plan }: RunState,
+  { started, said: id }: { readonly started: readonly Step[]; readonly said: string | undefined },
+): readonly Step[] {
+  const steps = plan?.steps ?? [];
   const said = steps.find((step) => step.id === id);
   const failed =
     started.find((step) => step.id === id || (said !== undefined && isOfBatch(step, said))) ?? started.at(-1);
@@ -240,17 +264,25 @@ function componentsOf({ work }: Step): string[] {
   return work.flatMap(({ groups }) => groups.flat().map(({ component }) => component));
 }
 
-/** Task → `step/host` of the first step that holds it. */
-function placesOf(steps: readonly Step[]): Map<string, string> {
-  const places = new Map<string, string>();
+/** Task → the first step that holds it. */
+function placesOf(steps: readonly Step[]): Map<string, Place> {
+  const places = new Map<string, Place>();
   for (const step of steps)
     for (const { groups } of step.work)
       for (const task of groups.flat())
-        if (!places.has(taskKey(task))) places.set(taskKey(task), placeOf(step.id, task.host));
+        if (!places.has(taskKey(task))) places.set(taskKey(task), { step: step.id, host: task.host });
   return places;
 }
 
+interface Place {
+  readonly step: string;
+  readonly host: string;
+}
+
 /** A task nobody reported on may have run, unless its host ended without ever taking the step: unknown is a state of its own (P7). */
-function startedState(state: RunState, place: string): TaskState {
-  return state.hosts.get(place) === "failed" && !state.submitted.has(place) ? "pending" : "unknown";
+function startedState(state: RunState, place: Place | undefined): TaskState {
+  if (place === undefined) return "unknown";
+  const at = placeOf(place.step, place.host);
+  const neverBegan = state.hosts.get(at) === "failed" && !state.submitted.has(at);
+  return neverBegan || !state.startedSteps.has(place.step) ? "pending" : "unknown";
 }

@@ -32,7 +32,8 @@ function nextTurn({
   state,
 }: OneTaskInput): { turn: number; tasks: string[]; rest: string[] } | undefined {
   const turn = turnOf(state, step.id, host.name);
-  if (turn === undefined && state.submitted.has(placeOf(step.id, host.name))) return undefined;
+  const place = placeOf(step.id, host.name);
+  if (turn === undefined && (state.submitted.has(place) || state.hosts.get(place) === "unknown")) return undefined;
   if (turn !== undefined && !isBetween(state, step.id, host.name)) return undefined;
   const left = turn?.rest ?? work.groups.flat().map(taskKey);
   if (left.length === 0) return undefined;

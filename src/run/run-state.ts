@@ -32,7 +32,7 @@ export interface Turn {
   readonly tasks: readonly string[];
   /** What is still to come after that, in a turn of its own. */
   readonly rest: readonly string[];
-  /** The host has told of a task of it; one that has not may still be handed over as a whole. */
+  /** The host has it, or has told of a task of it; else it may still be handed over as a whole. */
   readonly isBegun: boolean;
 }
 

@@ -4,6 +4,7 @@ import type { ObservedComponent } from "../model/observation.ts";
 import type { Step } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
 import type { Task } from "../model/task.ts";
+import { targetOf } from "../plan/balancer-steps.ts";
 import { leftOfStep } from "./by-hand.ts";
 import { firstOf } from "./run-one-task.ts";
 import { placeOf, type RunState, taskKey } from "./run-state.ts";
@@ -31,7 +32,8 @@ export interface Again {
 
 export async function tryAgain(input: AgainInput): Promise<Again> {
   const { again, undo } = await withSwitch(input);
-  return { undo: takingBack(input, undo), turns: turnsOf(input, again) };
+  const turns = turnsOf(input, again);
+  return { undo: takingBack(input, undo), turns: [...aroundTraffic(input, turns), ...turns] };
 }
 
 /** Somebody goes through the run with `cutover step`: each word said in it does what it says, and leaves the rest to the next step. */
@@ -141,4 +143,24 @@ function turnsOf(input: AgainInput, again: readonly string[]): HostReopened[] {
       },
     ];
   });
+}
+
+/** A host that is in traffic again leaves it before its switch is done once more, and comes back with its batch. */
+function aroundTraffic(input: AgainInput, turns: readonly HostReopened[]): HostReopened[] {
+  const { state, host, by, reason } = input;
+  const change = stepOfBatch(input, "switch");
+  const isSwitched = turns.some(({ step, tasks, rest }) => step === change?.id && [...tasks, ...rest].some((key) => isSwitchOf(change, key))); // biome-ignore format: one line
+  if (change === undefined || !isSwitched) return [];
+  const around = (state.plan?.steps ?? []).filter(({ traffic, batch }) => traffic !== undefined && batch === change.batch); // biome-ignore format: one line
+  return around.flatMap(({ id: step, work }) =>
+    work.flatMap((balancer): HostReopened[] => {
+      const mine = balancer.groups.flat().filter((task) => targetOf(task) === host && state.tasks.get(task.id)?.state === "undone"); // biome-ignore format: one line
+      const turn = (state.turns.get(placeOf(step, balancer.host))?.number ?? 0) + 1;
+      return mine.length === 0 ? [] : [{ kind: "host-reopened", step, host: balancer.host, turn, tasks: mine.map(taskKey), rest: [], by, reason }]; // biome-ignore format: one line
+    }),
+  );
+}
+
+function isSwitchOf({ work }: Step, key: string): boolean {
+  return work.some(({ groups }) => groups.flat().some((task) => task.kind === "switch" && taskKey(task) === key));
 }

@@ -2,6 +2,7 @@
 import type { ObservedComponent } from "../model/observation.ts";
 import type { Step } from "../model/plan.ts";
 import type { EventBody, RunId } from "../model/run-event.ts";
+import { stepAtWork } from "../run/at-work.ts";
 import { leftOfStep } from "../run/by-hand.ts";
 import { decide } from "../run/decide.ts";
 import { reduce } from "../run/machine.ts";
@@ -58,6 +59,10 @@ async function goOnOn(
   step: Step,
   host: string,
 ): Promise<EventBody[]> {
+  const busy = stepAtWork(state, host, step);
+  // Every command would be refused, and the run wait for ever.
+  if (busy !== undefined)
+    throw new Error(`run ${run} waits for a person at ${step.id}, while ${host} is at work on ${busy.id}`);
   const tasks = step.work.flatMap((work) => (work.host === host ? work.groups.flat() : []));
   const hooks = new Set(tasks.flatMap(({ id, kind }) => (kind === "hook" ? [id] : [])));
   const left = new Set(leftOfStep(state, step, host).map((key) => key.split(" ")[0] ?? ""));

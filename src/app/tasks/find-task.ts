@@ -157,13 +157,14 @@ export async function findOpenRunOf(
   );
 }
 
-/** The first step of the plan that does this task. */
-function placeOfTask({ plan }: RunState, id: TaskId): Pick<FoundTask, "step" | "work" | "task"> | undefined {
+/** The step that waits for this task, since it stands otherwise than the plan left it; else the first one of the plan that does it. */
+function placeOfTask({ plan, missing }: RunState, id: TaskId): Pick<FoundTask, "step" | "work" | "task"> | undefined {
+  const waiting = missing.get(id);
   for (const step of plan?.steps ?? [])
     for (const work of step.work) {
-      if (!id.startsWith(`${work.host}/`)) continue;
-      const task = work.groups.flat().find((each) => each.id === id && each.action === "do");
-      if (task !== undefined) return { step, work, task };
+      if (!id.startsWith(`${work.host}/`) || (waiting ?? step.id) !== step.id) continue;
+      const task = work.groups.flat().find((each) => each.id === id && (each.action === "do" || waiting !== undefined));
+      if (task !== undefined) return { step, work, task: { ...task, action: "do" } };
     }
   return undefined;
 }
@@ -180,7 +181,10 @@ export function refuseEnded({ run, state }: LoadedRun, what: string): void {
     message: state.outcome === undefined ? `Run ${run} is on its way back` : `Run ${run} has ended: ${state.outcome}`,
     ...(state.reason === "" ? {} : { evidence: state.reason }),
     impact: `Nothing was ${what}`,
-    remedy: "cutover task run HOST/COMPONENT/TASK, or a new pass: cutover reconcile --once",
+    remedy:
+      state.outcome === undefined
+        ? `cutover reconcile --once, which goes on with it; cutover task list ${run}`
+        : "cutover task run HOST/COMPONENT/TASK, or a new pass: cutover reconcile --once",
   });
 }
 
@@ -199,7 +203,7 @@ export function besideWork({ run, state }: Pick<LoadedRun, "run" | "state">, { i
       ? `Nobody knows yet how ${id} ended on ${host}`
       : `${host} is at work on ${id}, or will be`,
     impact: "Nothing was changed",
-    remedy: `cutover reconcile --once reads it back; cutover task list ${run}`,
+    remedy: `cutover reconcile --once reads it back; cutover task list ${run}; cutover hold ${host} --reason … where it will not come back`,
   });
 }
 

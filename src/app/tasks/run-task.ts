@@ -22,7 +22,7 @@ import { readNewest } from "../read-newest.ts";
 import { runSources } from "../release-context.ts";
 import { plannedVersions, refuseOtherVersion } from "../version-changed.ts";
 import { type ActedRun, bringing, type Going, goOn, type TaskAct } from "./act-in-run.ts";
-import { type AskedTask, besideWork, findOpenRunOf, type LoadedRun } from "./find-task.ts";
+import { type AskedTask, besideWork, findOpenRunOf, type LoadedRun, refuseEnded } from "./find-task.ts";
 import { undoByHand } from "./undo-by-hand.ts";
 
 export type RunTaskAct = TaskAct &
@@ -37,7 +37,7 @@ export type RunTaskAct = TaskAct &
 /** Kinds that may be run by themselves: they look, or they are undone by their own undo. The rest belongs to a run. */
 const aloneKinds: readonly TaskKind[] = ["check", "health", "drain"];
 
-/** Throws UsageError for a task that the version does not have, `no-dry-run`, `nothing-to-undo`, `task-at-work`, `version-unknown`, HostUnreachableError. */
+/** Throws UsageError for a task that the version does not have, `no-dry-run`, `nothing-to-undo`, `run-ended`, `task-at-work`, `version-unknown`, HostUnreachableError. */
 export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<ActedRun> {
   const { controller, by, reason } = act;
   const [hostName = "", component = "", name = ""] = id.split("/");
@@ -72,9 +72,11 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
   return started;
 }
 
-/** Nobody knows yet what the host makes of its step: only what looks is done beside that. Throws `task-at-work`. */
+/** Only what looks is done on a way back, and beside a step that nobody has read back. Throws `run-ended`, `task-at-work`. */
 function refuseBesideWork(open: LoadedRun, task: Task): void {
-  const step = isCounted(open.state, task) ? stepAtWork(open.state, task.host) : undefined;
+  if (!isCounted(open.state, task)) return;
+  refuseEnded(open, "run");
+  const step = stepAtWork(open.state, task.host);
   if (step !== undefined) throw besideWork(open, step, task.host);
 }
 

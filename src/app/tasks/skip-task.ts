@@ -53,7 +53,7 @@ function refuseSkip({ run, task, state }: FoundTask): void {
       remedy: `cutover hold ${task.host} --reason …, or cutover rollback --reason …`,
     });
   const reached = state.tasks.get(task.id)?.state ?? "pending";
-  if (reached !== "done") return;
+  if (reached !== "done" || state.missing.has(task.id)) return;
   throw new CutoverError({
     code: "nothing-to-skip",
     message: `${task.id} is done`,

@@ -9,7 +9,7 @@ import { oneClaim } from "./one-claim.ts";
 import { oneWriter } from "./one-writer.ts";
 import type { PromiseCheck } from "./promise-check.ts";
 import { heldForAReason, quarantine } from "./quarantine.ts";
-import { asPlanned, everyHost, hostReadBack, nothingLeftOn } from "./read-back.ts";
+import { asBefore, asPlanned, everyHost, hostReadBack, nothingLeftOn } from "./read-back.ts";
 import { neverMore, samePlan } from "./same-plan.ts";
 import { neverOnward, neverSuccess, silenceIsNoFailure } from "./unknown-is-unknown.ts";
 
@@ -29,6 +29,7 @@ export const promiseChecks: readonly PromiseCheck[] = [
   hostReadBack,
   everyHost,
   asPlanned,
+  asBefore,
   nothingLeftOn,
   samePlan,
   neverMore,

@@ -73,7 +73,7 @@ export const nothingLeftOn: PromiseCheck = {
 };
 
 /** What these leave on a host stays there. */
-const lasting: readonly string[] = ["hook", "drain", "switch"];
+const lasting: readonly string[] = ["backup", "hook", "drain", "switch"];
 
 export const asPlanned: PromiseCheck = {
   promise: "P10",
@@ -89,6 +89,28 @@ export const asPlanned: PromiseCheck = {
       const last = history.last.get(`${host} ${id} ${task}`);
       if (last?.action !== action || last.state !== "done")
         return `done, though the newest of ${task} is ${last?.action ?? "nothing"} ${last?.state ?? ""}, not ${action}`;
+    }
+    return undefined;
+  },
+};
+
+/** A way back undoes these; a switch may also have gone back by itself. */
+const undone: readonly string[] = ["hook", "drain"];
+
+export const asBefore: PromiseCheck = {
+  promise: "P10",
+  title: "a whole run that went back has left no task done, whoever ran it",
+  check: ({ fact, history }) => {
+    if (fact.kind !== "journaled" || fact.event.kind !== "run-ended" || fact.event.outcome !== "rolled-back")
+      return undefined;
+    const id = runOf(fact.event);
+    const run = history.runs.get(`${fact.disk} ${id}`);
+    if (!run?.isTakenBack) return undefined;
+    const tasks = [...run.steps.values()].flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()));
+    for (const { id: task, host } of tasks.filter(({ kind }) => undone.includes(kind))) {
+      const last = history.last.get(`${host} ${id} ${task}`);
+      if (last?.action === "do" && !run.leftOut.has(host))
+        return `rolled back, though the newest of ${task} is ${last.action} ${last.state}`;
     }
     return undefined;
   },

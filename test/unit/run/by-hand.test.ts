@@ -1,89 +1,15 @@
 // What a person runs and takes back by hand is what the plan goes by.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { digestOf } from "../../../src/model/digest.ts";
 import type { EventBody } from "../../../src/model/run-event.ts";
-import type { Task, TaskEvent } from "../../../src/model/task.ts";
-import { makePlan } from "../../../src/plan/make-plan.ts";
+import type { Task } from "../../../src/model/task.ts";
 import { stepAtWork } from "../../../src/run/at-work.ts";
-import { leftOfStep } from "../../../src/run/by-hand.ts";
-import { decide } from "../../../src/run/decide.ts";
+import { decide, leaveOutHeld } from "../../../src/run/decide.ts";
 import { reduce } from "../../../src/run/machine.ts";
-import { initialRunState, isBetween, isMissingOn, type RunState } from "../../../src/run/run-state.ts";
-import { planInput } from "../../support/plan-input.ts";
+import { isBetween } from "../../../src/run/run-state.ts";
+import { tryAgain } from "../../../src/run/try-again.ts";
+import { badly, batch, byHand, change, convert, drain, ended, inBatch, leftAfter, on, plan, probe, said, standsAt, tasks, turn, whole } from "../../support/by-hand-run.ts"; // biome-ignore format: one line
 
-const hook = { name: "convert", at: "before-switch", scope: "host", hasUndo: true, canDryRun: true } as const;
-const after = { ...hook, name: "probe", at: "after-switch" } as const;
-const plan = makePlan(planInput({ components: { app: { hosts: ["h1"], tasks: [hook, after], drain: true } } }));
-const batch = plan.steps.find(({ id }) => id === "switch.1");
-assert.ok(batch);
-const [work] = batch.work;
-assert.ok(work);
-const tasks = work.groups.flat();
-const keyOf = ({ id, action }: Task) => `${id} ${action}`;
-
-const said = (step: string, task: Task, state: TaskEvent["state"], reason = "-"): EventBody => ({
-  kind: "task",
-  step,
-  host: "h1",
-  event: { task: task.id, action: task.action, state, reason, evidence: "", durationMs: 1, exitCode: 0 },
-});
-const turn = (number: number, todo: readonly Task[], rest: readonly Task[]): EventBody => ({
-  kind: "host-reopened",
-  step: "switch.1",
-  host: "h1",
-  turn: number,
-  tasks: todo.map(keyOf),
-  rest: rest.map(keyOf),
-  by: "cutover",
-  reason: "",
-});
-const ended = (outcome: "done" | "failed"): EventBody => ({ kind: "host-ended", step: "switch.1", host: "h1", outcome, evidence: "" }); // biome-ignore format: one line
-
-let hands = 0;
-/** All that is journaled of one task that is run by hand. */
-function byHand(task: Task, action: "do" | "undo"): EventBody[] {
-  hands += 1;
-  const id = `by-hand.${hands}`;
-  const own = { ...task, action };
-  const step = { id, kind: "task", phase: "by-hand", batch: 0, soakSeconds: 0, work: [{ host: "h1", groups: [[own]] }] } as const; // biome-ignore format: one line
-  return [
-    { kind: "step-added", step, by: "ann", reason: "look" },
-    { kind: "step-started", step: id },
-    said(id, own, "done"),
-    { kind: "host-ended", step: id, host: "h1", outcome: "done", evidence: "" },
-    { kind: "step-ended", step: id },
-  ] as EventBody[];
-}
-
-/** In the middle of `switch.1`, with everything before it done. */
-function inBatch(...events: readonly EventBody[]): RunState {
-  const ahead = plan.steps.slice(
-    0,
-    plan.steps.findIndex(({ id }) => id === "switch.1"),
-  );
-  const begun = [
-    { kind: "run-planned", commit: "c", generation: digestOf("g"), plan, epoch: 1, fleet: [] } as unknown as EventBody,
-    ...ahead.flatMap(
-      ({ id }) =>
-        [
-          { kind: "step-started", step: id },
-          { kind: "step-ended", step: id },
-        ] as EventBody[],
-    ),
-    { kind: "step-started", step: "switch.1" } as EventBody,
-    ...events,
-  ];
-  return begun.reduce((state, event) => reduce(state, event, "r1"), initialRunState);
-}
-const leftAfter = (events: readonly EventBody[]) => leftOfStep(inBatch(...events), batch, "h1");
-const standsAt = (state: RunState) => {
-  const effect = decide(state);
-  return [effect?.kind, isMissingOn(state, "switch.1", "h1") ? "missing" : state.hosts.get("switch.1/h1")];
-};
-
-const [convert, change, drain] = ["convert", "switch", "drain"].map((name) => tasks.find(({ id }) => id === `h1/app/${name}`)); // biome-ignore format: one line
-assert.ok(convert && change && drain);
 const rest = tasks.filter((task) => task !== convert);
 
 test("what was taken back between two single steps is missing, and nothing goes on without it (P7)", () => {
@@ -127,9 +53,6 @@ test("a host that was taken out of traffic again by hand, after the step had put
   );
   assert.deepEqual(standsAt(state), ["hold", "missing"]);
 });
-
-const probe = tasks.find(({ id }) => id === "h1/app/probe");
-assert.ok(probe);
 
 test("a task that is run by hand stands for itself: what was taken back before it in an earlier turn is still missing (P7)", () => {
   const second = tasks[tasks.indexOf(convert) + 1];
@@ -193,36 +116,10 @@ test("what a turn failed over is tried again in a new turn: the old one would be
   assert.deepEqual(standsAt(state), ["hold", "missing"]);
 });
 
-/** One that did not end well: `submitted` says whether the host has it, `word` what it told of the task. */
-function badly(
-  task: Task,
-  action: "do" | "undo",
-  { word, outcome = "failed", isSubmitted = true }: Bad = {},
-): EventBody[] {
-  const [added, started] = byHand(task, action);
-  assert.ok(added?.kind === "step-added" && started);
-  const { id } = added.step;
-  return [
-    added,
-    started,
-    ...(isSubmitted ? [{ kind: "submitted", step: id, host: "h1" } as const] : []),
-    ...(word === undefined ? [] : [said(id, { ...task, action }, word)]),
-    { kind: "host-ended", step: id, host: "h1", outcome, evidence: "" },
-    { kind: "step-ended", step: id },
-  ];
-}
-interface Bad {
-  readonly word?: "failed" | "skipped";
-  readonly outcome?: "failed" | "unknown";
-  readonly isSubmitted?: boolean;
-}
-
-const whole = [...tasks.map((task) => said("switch.1", task, "done")), ended("done")];
-
 test("one that may have run and told nothing leaves nobody sure; one that the host refused, or that only looks, changes nothing (P7)", () => {
-  for (const bad of [{ outcome: "unknown", isSubmitted: false }, { outcome: "failed" }, { word: "failed" }] as const)
+  for (const bad of [{ outcome: "failed" }, { word: "failed" }] as const)
     for (const action of ["do", "undo"] as const) {
-      const events: EventBody[] = [...whole, ...badly(convert, action, bad)];
+      const events = [...whole, ...badly(convert, action, bad)];
       assert.deepEqual(standsAt(inBatch(...events)), ["hold", "missing"], `${action} ${JSON.stringify(bad)}`);
       assert.deepEqual(leftAfter(events), ["h1/app/convert do"], "a retry does it again");
       assert.deepEqual(standsAt(inBatch(...events, ...byHand(convert, "do"))), ["end-step", "done"]);
@@ -268,4 +165,52 @@ test("nothing is done by hand on a host beside a step of it that nobody has read
   assert.equal(stepAtWork(unknown, "h1", batch)?.id, "confirm.1");
   const readBack = reduce(unknown, { kind: "host-ended", step: "confirm.1", host: "h1", outcome: "done", evidence: "" }, "r1"); // biome-ignore format: one line
   assert.equal(stepAtWork(readBack, "h1", batch), undefined);
+});
+
+test("one of which nobody knows is read back before anything else is done there, also one of another version; a way back does not wait (P7)", () => {
+  const other: Task = { ...convert, version: "1.0.0" };
+  for (const ahead of [[], whole])
+    for (const task of [convert, other]) {
+      const lost = inBatch(...ahead, ...badly(task, "do", { outcome: "unknown", isSubmitted: false }));
+      const effect = decide(lost);
+      assert.deepEqual([effect?.kind, effect?.kind === "wait" && effect.hosts], ["wait", ["h1"]]);
+      assert.ok(stepAtWork(lost, "h1", batch));
+      const back = on(lost, { kind: "rollback-started", scope: "release", reason: "-", by: "ann" });
+      assert.equal(decide(back)?.kind, "end-step");
+      const leftOut = on(lost, { kind: "host-left-out", step: "switch.1", host: "h1", reason: "-" });
+      assert.equal(decide(leftOut)?.kind, "end-step");
+    }
+});
+
+test("a retry that failed again keeps no verb from its host: turns that were only opened are not at work (P7)", async () => {
+  const confirm = plan.steps.find(({ id }) => id === "confirm.1");
+  assert.ok(confirm);
+  const confirming: EventBody[] = [{ kind: "step-ended", step: "switch.1" }, { kind: "step-started", step: confirm.id }, { kind: "submitted", step: confirm.id, host: "h1" }, ended("failed", confirm.id)]; // biome-ignore format: one line
+  const state = inBatch(...whole, ...confirming);
+  // It went back at its deadline.
+  const again = await tryAgain({ run: "r1", state, events: whole, step: confirm, host: "h1", observe: async () => [], by: "ann", reason: "-" }); // biome-ignore format: one line
+  const [undo] = again.undo;
+  assert.ok(undo?.kind === "step-added");
+  const { id } = undo.step;
+  const undone = undo.step.work.flatMap(({ groups }) => groups.flat()).map((task) => said(id, task, "done"));
+  const failed = on(state, undo, ...again.turns, { kind: "step-started", step: id }, ...undone, ended("done", id), { kind: "step-ended", step: id }, { kind: "submitted", step: "switch.1", host: "h1" }, said("switch.1", drain, "failed"), ended("failed")); // biome-ignore format: one line
+  assert.deepEqual(standsAt(failed), ["hold", "failed"]);
+  assert.equal(failed.turns.get("confirm.1/h1")?.isBegun, false);
+  assert.equal(stepAtWork(failed, "h1", batch), undefined);
+});
+
+test("a step of a person's own that is cut into turns takes back no word of another one (P10)", () => {
+  const dry: Task = { ...convert, options: { ...convert.options, "dry-run": "yes" } };
+  const [added, started] = byHand(dry, "do");
+  assert.ok(added?.kind === "step-added" && started);
+  const cut: EventBody = { kind: "host-reopened", step: added.step.id, host: "h1", turn: 1, tasks: ["h1/app/convert do"], rest: [], by: "cutover", reason: "-" }; // biome-ignore format: one line
+  const told = [added, started, cut, said(added.step.id, dry, "done"), ended("done", added.step.id), { kind: "step-ended", step: added.step.id } as const]; // biome-ignore format: one line
+  assert.deepEqual(standsAt(inBatch(...whole, ...byHand(convert, "undo"), ...told)), ["hold", "missing"]);
+});
+
+test("a host that is on hold is left out of a run that waits for what is missing there", () => {
+  const held = leaveOutHeld(inBatch(...whole, ...byHand(convert, "undo")), new Map([["h1", "burnt"]]));
+  assert.deepEqual(held.map((event) => event.kind === "host-left-out" && [event.host, event.reason]), [["h1", "burnt"]]); // biome-ignore format: one line
+  const failed = inBatch(said("switch.1", convert, "failed"), ended("failed"));
+  assert.deepEqual(leaveOutHeld(failed, new Map([["h1", "burnt"]])), []);
 });

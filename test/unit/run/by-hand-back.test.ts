@@ -1,0 +1,57 @@
+// A way back takes back what people ran as well, however it ended.
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { EventBody } from "../../../src/model/run-event.ts";
+import { decide } from "../../../src/run/decide.ts";
+import type { RunState } from "../../../src/run/run-state.ts";
+import { badly, byHand, convert, drain, ended, inBatch, on, said, tasks, whole } from "../../support/by-hand-run.ts"; // biome-ignore format: one line
+
+const goBack: EventBody = { kind: "rollback-started", scope: "release", reason: "-", by: "ann" };
+/** `ID undo` of what the way back does. */
+function undoes(state: RunState): string[] {
+  const steps = on(state, goBack).rollback?.steps ?? [];
+  return steps.flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat().map((task) => `${task.id} ${task.action}`))); // biome-ignore format: one line
+}
+const skip = (task: string): EventBody => ({ kind: "task-skipped", task, by: "ann", reason: "-", signature: "" });
+const submitted: EventBody = { kind: "submitted", step: "switch.1", host: "h1" };
+
+test("what may have run by hand is undone: one whose answer was lost, and one that stands after an undo (P6, P7)", () => {
+  const lost = inBatch(...whole, ...byHand(convert, "undo"), ...badly(convert, "do", { outcome: "unknown" }));
+  assert.ok(undoes(lost).includes("h1/app/convert undo"));
+  const out = inBatch(...whole, ...badly(drain, "do", { outcome: "unknown" }));
+  assert.ok(undoes(out).includes("h1/app/drain undo"), "it may be out of traffic");
+  assert.equal(undoes(inBatch(...whole, ...byHand(convert, "undo"))).includes("h1/app/convert undo"), false);
+});
+
+test("what was run by hand before its step came to it is undone: the step never began, or its host skipped it (P6)", () => {
+  const [first] = tasks;
+  assert.ok(first);
+  const skipped = tasks.slice(1).map((task) => said("switch.1", task, "skipped", "earlier-failed"));
+  const failed = inBatch(...byHand(convert, "do"), submitted, said("switch.1", first, "failed"), ...skipped, ended("failed")); // biome-ignore format: one line
+  assert.ok(undoes(failed).includes("h1/app/convert undo"));
+  const early = inBatch(...byHand(convert, "do"));
+  const before = { ...early, startedSteps: early.startedSteps.delete("switch.1") };
+  assert.deepEqual(undoes(before), ["h1/app/convert undo"], "and nothing that never ran");
+});
+
+test("what is skipped after it had begun is undone all the same (P6)", () => {
+  const undone = inBatch(...whole, ...badly(convert, "undo", { word: "failed" }), skip(convert.id));
+  assert.ok(undoes(undone).includes("h1/app/convert undo"));
+  const out = inBatch(submitted, said("switch.1", drain, "failed"), ended("failed"), skip(drain.id));
+  assert.ok(undoes(out).includes("h1/app/drain undo"), "it may be out of traffic");
+  const never = inBatch(submitted, said("switch.1", drain, "failed"), ended("failed"), skip(convert.id));
+  assert.equal(undoes(never).includes("h1/app/convert undo"), false);
+});
+
+test("what a person asked for and nobody began is not begun on a way back; what is under way is undone (P7)", () => {
+  const [added, started] = byHand(convert, "do");
+  assert.ok(added && started);
+  const asked = on(inBatch(submitted, said("switch.1", drain, "failed"), ended("failed"), added), goBack);
+  const next = decide(asked);
+  assert.match(
+    next !== undefined && "step" in next && typeof next.step === "object" ? next.step.id : "",
+    /^rollback\./,
+  );
+  const underWay = inBatch(submitted, said("switch.1", drain, "failed"), ended("failed"), added, started);
+  assert.ok(undoes(underWay).includes("h1/app/convert undo"));
+});

@@ -147,8 +147,9 @@ function withTurn(state: RunState, event: EventOf<"host-reopened">): RunState {
   // Parts of different moments are no point: what is to be saved again on one host makes it another one.
   const { restorePoint } = state;
   const isPoint = tasks.length > 0 && state.plan?.steps.some(({ id, kind }) => id === step && kind === "restore-point");
-  // A person's own step that is cut into turns takes back no word of another one.
-  const untold = isAdded(state, step) ? state : withoutTold(state, step, [...tasks, ...rest]);
+  // A person's own step that is cut into turns takes back no word of another one, nor does a way back.
+  const isOfPlan = state.rollback === undefined && !isAdded(state, step);
+  const untold = isOfPlan ? withoutTold(state, step, [...tasks, ...rest]) : state;
   return advanced({
     ...untold,
     ...(isPoint && restorePoint !== undefined ? { restorePoint: { ...restorePoint, taken: undefined } } : {}),
@@ -231,13 +232,13 @@ function stepsToUndo(state: RunState, { scope, step: id }: EventOf<"rollback-sta
   const steps = state.plan?.steps ?? [];
   const undoable = steps.filter(({ kind }) => kind === "switch" || kind === "task");
   const started = undoable.filter(({ id }) => state.startedSteps.has(id));
-  // What a person ran of a step that never began would be left there.
-  const touched = undoable.filter((step) => !state.startedSteps.has(step.id) && isTouchedByHand(state, step));
-  const meant = new Set([
-    ...(scope === "release" ? started : startedOfBatch(state, { started, said: id })),
-    ...touched,
-  ]);
-  return undoable.filter((step) => meant.has(step));
+  const meant = new Set(scope === "release" ? started : startedOfBatch(state, { started, said: id }));
+  // What a person ran of a step that never began would be left there, also of one that commits.
+  const isTouched = (step: Step) => !state.startedSteps.has(step.id) && isTouchedByHand(state, step);
+  return steps.flatMap((step): Step[] => {
+    if (meant.has(step)) return [step];
+    return isTouched(step) ? [{ ...step, kind: "task" }] : [];
+  });
 }
 
 function startedOfBatch(

@@ -43,6 +43,12 @@ export async function operatorDecides(held: HeldRun): Promise<EventBody[]> {
   const { step, hosts } = effect;
   if (held.choice === "roll-back") return [{ kind: "rollback-started", scope: "release", reason, by }];
   if (step.kind === "gate") return [{ kind: "gate-opened", step: step.id, by, reason }];
+  for (const host of hosts) {
+    const busy = stepAtWork(held.state, host, step);
+    // Every command would be refused, and the run wait for ever.
+    if (busy !== undefined)
+      throw new Error(`run ${held.run} waits for a person at ${step.id}, while ${host} is at work on ${busy.id}`);
+  }
   const said: EventBody[] = [];
   let { state } = held;
   for (const host of hosts) {
@@ -59,10 +65,6 @@ async function goOnOn(
   step: Step,
   host: string,
 ): Promise<EventBody[]> {
-  const busy = stepAtWork(state, host, step);
-  // Every command would be refused, and the run wait for ever.
-  if (busy !== undefined)
-    throw new Error(`run ${run} waits for a person at ${step.id}, while ${host} is at work on ${busy.id}`);
   const tasks = step.work.flatMap((work) => (work.host === host ? work.groups.flat() : []));
   const hooks = new Set(tasks.flatMap(({ id, kind }) => (kind === "hook" ? [id] : [])));
   const left = new Set(leftOfStep(state, step, host).map((key) => key.split(" ")[0] ?? ""));

@@ -19,16 +19,13 @@ export async function acceptCommit(controller: Controller): Promise<LoadedDesire
       await remember(controller, { kind: "commit-refused", commit, code, message, evidence });
     },
   });
-  const { commit, hosts } = loaded.desired;
+  const { commit } = loaded.desired;
   if (memory.acceptedCommit !== commit || memory.refused !== undefined) {
     const trust = encodeTrust(loaded.nextTrust);
     await remember(controller, { kind: "commit-accepted", commit, signer: loaded.signer, trust });
   }
   await keepGeneration(controller, loaded.desired);
-  await keepFleet(
-    controller,
-    hosts.map(({ name }) => name),
-  );
+  await keepNames(controller, loaded.desired);
   return loaded;
 }
 
@@ -61,9 +58,28 @@ export async function knownHosts(journal: JournalPort): Promise<readonly string[
   return planned?.kind === "run-planned" ? planned.fleet.map(({ name }) => name) : undefined;
 }
 
-async function keepFleet(controller: Pick<Controller, "journal" | "clock">, hosts: readonly string[]): Promise<void> {
-  const kept = (await controller.journal.read(fleetStream)).at(-1);
-  if (kept?.kind === "fleet-accepted" && kept.hosts.join() === hosts.join()) return;
+/** Names of the last accepted commit; undefined before the first, and in a journal that was kept without those of Releases. */
+export async function namesInForce(
+  journal: Pick<JournalPort, "newest">,
+): Promise<{ readonly hosts: ReadonlySet<string>; readonly releases: ReadonlySet<string> } | undefined> {
+  const kept = await journal.newest(fleetStream);
+  if (kept?.kind !== "fleet-accepted" || kept.releases === undefined) return undefined;
+  return { hosts: new Set(kept.hosts), releases: new Set(kept.releases) };
+}
+
+/** Exported for tests of what depends on it. */
+export async function keepNames(
+  controller: Pick<Controller, "journal" | "clock">,
+  desired: {
+    readonly hosts: readonly { readonly name: string }[];
+    readonly releases: readonly { readonly name: string }[];
+  },
+): Promise<void> {
+  const hosts = desired.hosts.map(({ name }) => name);
+  const releases = desired.releases.map(({ name }) => name);
+  const kept = await controller.journal.newest(fleetStream);
+  const isSame = (a: readonly string[] | undefined, b: readonly string[]) => a?.join() === b.join();
+  if (kept?.kind === "fleet-accepted" && isSame(kept.hosts, hosts) && isSame(kept.releases, releases)) return;
   const appender = makeAppender({ ...controller, stream: fleetStream, last: kept?.sequence ?? 0 });
-  await appender.append({ kind: "fleet-accepted", hosts });
+  await appender.append({ kind: "fleet-accepted", hosts, releases });
 }

@@ -3,16 +3,20 @@ import type { EventBody, RunOutcome } from "../model/run-event.ts";
 import { type Status, stateOf } from "../model/status.ts";
 import type { JournalPort } from "../ports.ts";
 import { replayRun, runStream } from "../run/replay.ts";
+import { namesInForce } from "./accept-commit.ts";
 import { allBackOffs, type BackOff } from "./back-off.ts";
 import type { Controller } from "./controller.ts";
 import { type QuarantineEntry, type RefusedCommit, recall } from "./controller-memory.ts";
 import { type WaitingGate, waitingGates } from "./gates.ts";
+import { type GoneRelease, partGone } from "./gone-releases.ts";
 import { readStatusStream } from "./publish-status.ts";
 import { type OpenRunReport, readOpenRuns } from "./read-open-runs.ts";
 
 export interface StatusReport {
-  /** The newest status of every release that this controller reconciled. */
+  /** The newest status of every release that this controller reconciled and git asks for. */
   readonly releases: readonly Status[];
+  /** Those that git does not ask for any more, while hosts run what they brought. */
+  readonly gone: readonly GoneRelease[];
   readonly quarantined: readonly QuarantineEntry[];
   /** A hold without a host holds the whole fleet. */
   readonly holds: readonly { readonly host: string | undefined; readonly reason: string }[];
@@ -45,11 +49,12 @@ type RefusedPatch = Pick<
 
 export async function readStatus(journal: JournalPort, settings: Controller["settings"]): Promise<StatusReport> {
   const memory = await recall({ journal, settings });
-  const releases: Status[] = [];
+  const statuses: Status[] = [];
   for (const stream of await journal.streams("status/")) {
     const { last } = await readStatusStream({ journal }, stream.slice("status/".length));
-    if (last) releases.push(last);
+    if (last) statuses.push(last);
   }
+  const { releases, gone } = partGone(statuses, await namesInForce(journal));
   const holds = [...memory.holds].map(([host, reason]) => ({ host: host === "*" ? undefined : host, reason }));
   const { refused, acceptedCommit: inForce } = memory;
   // A release whose newest status is about another plan has left its failed one behind.
@@ -59,6 +64,7 @@ export async function readStatus(journal: JournalPort, settings: Controller["set
   );
   return {
     releases,
+    gone,
     quarantined: [...memory.quarantined.values()],
     holds,
     lastRun: await lastRunOf(journal),

@@ -6,6 +6,7 @@ import { type CurrentState, currentState, type OpenRunView } from "./current-sta
 import { type BackOffView, backOffLines } from "./render-back-off.ts";
 import { evidenceLines } from "./render-error.ts";
 import { type GateView, gateLines } from "./render-gate.ts";
+import { type GoneView, goneLine } from "./render-gone.ts";
 import { goesOnByItself } from "./render-open-run.ts";
 import { groupBy } from "./render-plan.ts";
 import { type Cell, tableLines } from "./table.ts";
@@ -56,6 +57,7 @@ export interface RefusedView {
 
 export interface StatusView {
   readonly releases: readonly Status[];
+  readonly gone?: readonly GoneView[];
   readonly quarantined: readonly QuarantineView[];
   readonly holds: readonly HoldView[];
   readonly lastRun: LastRunView | undefined;
@@ -66,10 +68,10 @@ export interface StatusView {
 }
 
 export function renderStatus(view: StatusView): Line[] {
-  const { releases, quarantined, holds, lastRun, refused, backOffs, gates = [], openRuns = [] } = view;
+  const { releases, gone = [], quarantined, holds, lastRun, refused, backOffs, gates = [], openRuns = [] } = view;
   if (
     refused === undefined &&
-    releases.length === 0 &&
+    releases.length + gone.length === 0 &&
     lastRun === undefined &&
     holds.length === 0 &&
     quarantined.length === 0
@@ -83,8 +85,9 @@ export function renderStatus(view: StatusView): Line[] {
       ...releaseLines(status, currentState(status, view)),
       ...backOffs.filter(({ release }) => release === status.release).flatMap(backOffLines),
     ]),
+    ...gone.map(goneLine),
     ...quarantined.flatMap((entry) =>
-      isLeftBehind(entry, releases) ? [leftBehindLine(entry)] : quarantineLines(entry),
+      isLeftBehind(entry, { releases, gone }) ? [leftBehindLine(entry)] : quarantineLines(entry),
     ),
     ...holdLines(holds),
     ...gates.flatMap(gateLines),
@@ -201,10 +204,14 @@ function targetLines(targets: readonly TargetStatus[]): Line[] {
 }
 
 /** No release asks for it any more, so it is in nobody's way; what a quarantine says stays true, and so does the quarantine. */
-function isLeftBehind({ component, version }: QuarantineView, releases: readonly Status[]): boolean {
+function isLeftBehind(
+  { component, version }: QuarantineView,
+  { releases, gone }: { readonly releases: readonly Status[]; readonly gone: readonly GoneView[] },
+): boolean {
   const targets = releases.flatMap((status) => status.targets.filter((target) => target.component === component));
   const isAsked = (target: TargetStatus) => target.wanted === version && !isSettled(target);
-  return targets.length > 0 && !targets.some(isAsked);
+  const isKnown = targets.length > 0 || gone.some(({ left }) => left.some((each) => each.component === component));
+  return isKnown && !targets.some(isAsked);
 }
 
 function leftBehindLine({ component, version, reason, at }: QuarantineView): Line {

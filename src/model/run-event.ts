@@ -159,8 +159,8 @@ export type EventBody =
       /** What those versions were. */
       readonly contracts?: Contracts;
     }
-  /** Host names of an accepted commit, in a stream of their own: `fleet`. */
-  | { readonly kind: "fleet-accepted"; readonly hosts: readonly string[] }
+  /** Names of the hosts and Releases of an accepted commit, in a stream of their own: `fleet`. Older journals have no releases. */
+  | { readonly kind: "fleet-accepted"; readonly hosts: readonly string[]; readonly releases?: readonly string[] }
   /** An operator wants what failed tried again now; without a component, everything. */
   | {
       readonly kind: "retry-asked";

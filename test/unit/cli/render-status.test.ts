@@ -110,6 +110,16 @@ test("a quarantine shows its evidence and the next command; a hold shows why and
   ]);
 });
 
+test("a release that is gone from git is one quiet line, and so is the quarantine of what only it asked for", () => {
+  const left = ["web1", "web2", "web3"].map((host) => ({ host, component: "orders", version: "1.0.0" }));
+  const gone = [{ release: "release", at, left: [...left, { host: "db1", component: "jobs", version: "1.1.0" }] }];
+  const quarantined = [{ component: "orders", version: "2.0.0", reason: "unhealthy", evidence: "503", at }];
+  assert.deepEqual(show(view({ gone, quarantined })), [
+    "release is gone from git; nothing was removed, and as of 2026-11-21T03:15:00Z hosts ran of it: orders 1.0.0 on web1..web3; jobs 1.1.0 on db1",
+    "quarantined orders 2.0.0 since 2026-11-21T03:15:00Z: unhealthy; nothing asks for it any more",
+  ]);
+});
+
 test("the quarantine of a version that no release asks for any more is one quiet line; where one still does, all of it stands there", () => {
   const bad = { component: "shop", version: "3.0.0", reason: "unhealthy", evidence: "12 of 100 failed", at };
   const linesWhen = (...targets: TargetStatus[]) =>

@@ -71,7 +71,10 @@ export function pauseMs(tries: number, firstRetry: FirstRetry): number {
   return (pauseMinutes[Math.min(tries, pauseMinutes.length) - 1] ?? 0) * 60_000;
 }
 
-/** Newest first; of a release, those after its last good run. A run that quarantined something is held by that instead. */
+/**
+ * Newest first; of a release, those after its last good run. A run that quarantined something is held by that instead, and so is one
+ * that brings what somebody took back since: it is not tried again.
+ */
 async function failedRuns(
   controller: Pick<Controller, "journal" | "settings">,
   release?: string,
@@ -87,6 +90,7 @@ async function failedRuns(
     if ((release !== undefined && plan.release !== release) || over.has(plan.release)) continue;
     const end = events.findLast((event) => event.kind === "run-ended");
     if (end?.kind !== "run-ended" || events.some(({ kind }) => kind === "quarantined")) continue;
+    if (plan.changes.some(({ component, toTree }) => memory.quarantined.has(`${component}@${toTree}`))) continue;
     const components = [...new Set(plan.changes.map(({ component }) => component))];
     const versions = [...new Set(plan.changes.map(({ component, to }) => `${component}@${to}`))];
     const { outcome, reason, at } = end;

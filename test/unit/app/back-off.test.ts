@@ -69,6 +69,21 @@ test("a run that quarantined what failed is held by that, and a way back is no t
   assert.equal(await backOffOf(memory, asked), undefined);
 });
 
+test("a failed plan whose version somebody took back is held by the quarantine, and a retry lifts both", async () => {
+  const memory = makeMemory();
+  await ran(memory, "r1", stuck);
+  assert.equal((await allBackOffs(memory, "after-a-pause")).length, 1);
+  const [change] = plan.changes;
+  assert.ok(change);
+  const bad = { component: "web", version: change.to, tree: change.toTree, reason: "operator", evidence: "503" };
+  await remember(memory, { kind: "quarantined", ...bad, tree: "sha256:another" });
+  assert.equal((await allBackOffs(memory, "after-a-pause")).length, 1, "another tree of that name");
+  await remember(memory, { kind: "quarantined", ...bad });
+  assert.deepEqual([await allBackOffs(memory, "after-a-pause"), await backOffOf(memory, asked)], [[], undefined]);
+  assert.equal((await retryVersion(memory, { component: "web", ...act })).lifted.length, 2);
+  assert.deepEqual(await allBackOffs(memory, "after-a-pause"), []);
+});
+
 test("a hold with a typo is refused with the nearest name, once the fleet is known", async () => {
   const memory = makeMemory();
   await holdHost(memory, { host: "wbe3", ...act });

@@ -27,7 +27,7 @@ function undo(runs: Readonly<Record<string, readonly EventBody[]>>, open?: strin
   };
   return undoByHand(journal, { task: convert, hasUndo, open });
 }
-const says = (message: RegExp) => (error: Error & { code?: string; exitCode?: number }) => error.code === "nothing-to-undo" && error.exitCode === 4 && message.test(error.message); // biome-ignore format: one line
+const says = (message: RegExp, next = /^cutover task list /) => (error: Error & { code?: string; exitCode?: number; remedy?: string }) => error.code === "nothing-to-undo" && error.exitCode === 4 && message.test(error.message) && next.test(error.remedy ?? "") && !/RUN|rollback/.test(error.remedy ?? ""); // biome-ignore format: one line
 
 test("an undo outside its run finds what its do kept in the newest run that did it", async () => {
   const task = await undo({ r1: [did], r2: [did, committed], r3: [committed.kind === "task" ? word("db1/web/commit", "do", "done") : committed] }); // biome-ignore format: one line
@@ -43,18 +43,37 @@ test("where nothing can be taken back it says so, and runs nothing", async () =>
   await assert.rejects(undo({ r1: [committed] }), says(/no run is known in which db1\/orders\/convert ran/));
   await assert.rejects(
     undo({ r1: [did], r2: [word(convert.id, "undo", "done")] }),
-    says(/taken back already, in run r2/),
+    says(/taken back already, in run r2/, /^cutover task list r2 /),
   );
-  await assert.rejects(undo({ r1: [did], r2: [committed] }), says(/kept in run r1 is cleared since run r2/));
-  await assert.rejects(undo({ r1: [did] }, undefined, false), says(/convert of orders 2\.0\.0 has no undo/));
+  await assert.rejects(
+    undo({ r1: [did], r2: [committed] }),
+    says(/kept in run r1 is cleared since run r2/, /^cutover task list r1 /),
+  );
+  await assert.rejects(
+    undo({ r1: [did] }, undefined, false),
+    says(/convert of orders 2\.0\.0 has no undo/, /list --host db1 --component orders /),
+  );
 });
 
+const other: Task = { ...convert, action: "do", version: "1.0.0" };
+const byHand = (task: Task): readonly EventBody[] => [stepAdded(task), word(convert.id, task.action, "done", "by-hand.1")]; // biome-ignore format: one line
+
 test("a dry run, and what another version did, are nothing to take back", async () => {
-  const dry = { ...convert, action: "do" as const, options: { name: "convert", "dry-run": "yes" } };
-  const other = { ...convert, action: "do" as const, version: "1.0.0" };
+  const dry: Task = { ...convert, action: "do", options: { name: "convert", "dry-run": "yes" } };
   for (const aside of [dry, other]) {
-    const run = [stepAdded(aside), word(convert.id, "do", "done", "by-hand.1")];
-    await assert.rejects(undo({ r1: run }), says(/no run is known/));
+    const run = byHand(aside);
+    await assert.rejects(undo({ r1: run }), says(/no run is known/, /./));
     assert.equal((await undo({ r0: [did], r1: run })).options["trial-run"], "r0");
   }
+});
+
+test("where another version ran it there, the next command takes that back; not what is taken back, cleared or only said", async () => {
+  const ranFor = says(/ran for 2\.0\.0; run r1 ran it for 1\.0\.0$/, /^cutover task run db1\/orders\/convert --undo --version 1\.0\.0 --reason …$/); // biome-ignore format: one line
+  await assert.rejects(undo({ r1: byHand(other), r2: [] }, "r2"), ranFor);
+  await assert.rejects(undo({ r1: byHand(other) }, "r1"), ranFor);
+  await assert.rejects(undo({ r0: byHand({ ...other, version: "0.9.0" }), r1: byHand(other) }), ranFor);
+  const nobody = says(/ran for 2\.0\.0$/, /list --host db1 --component orders /);
+  await assert.rejects(undo({ r1: byHand(other), r2: byHand({ ...other, action: "undo" }) }), nobody);
+  await assert.rejects(undo({ r1: byHand(other), r2: [committed] }), nobody);
+  await assert.rejects(undo({ r1: byHand({ ...other, options: { name: "convert", "dry-run": "yes" } }) }), nobody);
 });

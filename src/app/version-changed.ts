@@ -2,6 +2,7 @@
 import { RefusedError } from "../errors.ts";
 import type { Plan } from "../model/plan.ts";
 import type { PublishedVersion } from "../model/published-version.ts";
+import type { TaskId } from "../model/task.ts";
 
 /** What a plan was made with, by `component@version`; undefined where it does not say. */
 export type PlannedVersion = (key: string) => {
@@ -23,16 +24,16 @@ const back = {
   remedy: "cutover publish what ran before under a new version, and ask for that one in git",
 };
 
-const inRun = {
+const inRun = (task: string) => ({
   impact: "Nothing was changed; the open run stands on what it was planned with",
-  remedy: "cutover task retry HOST/COMPONENT/TASK --amend --reason …, which takes the new one into the run",
-};
+  remedy: `cutover task retry ${task} --amend --reason …, which takes the new one into the run`,
+});
 
 /** Throws RefusedError `version-changed`. A renewed expiry is no other content. */
 export function refuseOtherVersion(
   published: PublishedVersion,
   planned: ReturnType<PlannedVersion>,
-  way: "forward" | "back" | "in-run" = "forward",
+  way: "forward" | "back" | { readonly inRun: TaskId } = "forward",
 ): void {
   const { component, version } = published;
   const differing = [
@@ -46,6 +47,6 @@ export function refuseOtherVersion(
     message: `${component} ${version} was published again with ${what} since`,
     // Journaled with the failed task: it says all by itself.
     evidence: `${component} ${version} has ${what}: planned with ${before}, published now ${now}`,
-    ...{ forward, back, "in-run": inRun }[way],
+    ...(typeof way === "string" ? { forward, back }[way] : inRun(way.inRun)),
   });
 }

@@ -1,9 +1,12 @@
 // Commands that act in a run by hand: under the lease, watched like any run, and said how it stands afterwards.
 import type { ActedRun, Going, TaskDecision } from "../app/tasks/act-in-run.ts";
 import { CutoverError, ExitCode } from "../errors.ts";
+import type { JournalEvent } from "../model/run-event.ts";
+import type { TaskEvent } from "../model/task.ts";
 import type { CommandContext, Options } from "./command.ts";
 import { openRunHistory } from "./open-run-history.ts";
 import { runBookExitCode } from "./outcomes.ts";
+import { isByHand, spokenLines } from "./render-by-hand.ts";
 import { decisionLines } from "./render-tasks.ts";
 import { type Line, styled } from "./text.ts";
 import { watchRun } from "./watch-run.ts";
@@ -76,12 +79,19 @@ export async function actOnRun(
   const { withLease } = await import("../app/controller.ts");
   const { controller, close } = await services.openController(configPath);
   const display = watchRun(output, await openRunHistory(controller.journal));
+  const said: TaskEvent[] = [];
+  const onEvent = (event: JournalEvent) => {
+    display.onEvent(event);
+    if (event.kind === "task" && !isByHand(event.step)) said.push(event.event);
+  };
   try {
     const takeOver = options.takeOver === true;
     const acted = await withLease(controller, { takeOver, signal }, (lease, running) =>
-      act({ controller, lease, watcher: display, signal: running }),
+      act({ controller, lease, watcher: { ...display, onEvent }, signal: running }),
     );
     display.close();
+    // Whoever steps through a run reads what each task said.
+    if (acted.state.pace === "one-task") output.print(said.flatMap((event) => (event.state === "done" ? spokenLines(event) : []))); // biome-ignore format: one line
     const [{ describeRun, standingOf }, { openTrouble }, { leavesSome }, { reportAsked }, { stillWaitedFor }] =
       await Promise.all([
         import("../app/tasks/describe-run.ts"),

@@ -103,7 +103,7 @@ test(
       ];
       await cutover(0, ...publish, "--amend", "--release-key", "keys/release", "--artifacts", "artifacts");
       const other = await cutover(5, "task", "run", place, "--dry-run", "--reason", "try the mended one");
-      assert.match(other.text, /next: cutover task retry HOST\/COMPONENT\/TASK --amend/);
+      assert.match(other.text, /next: cutover task retry \S+\/host-2\/orders\/convert --amend/);
       const refused = await cutover(5, "task", "retry", place, "--reason", "mended");
       assert.match(refused.text, /changed convert\n.*the plan becomes sha256:/s);
       const retried = await cutover(0, "task", "retry", place, "--amend", "--reason", "mended");

@@ -1,6 +1,7 @@
 // A run in the middle of its only batch, and what people run and undo by hand in it, as journals have it.
 import assert from "node:assert/strict";
 import { digestOf } from "../../src/model/digest.ts";
+import type { Step } from "../../src/model/plan.ts";
 import type { EventBody } from "../../src/model/run-event.ts";
 import type { Task, TaskEvent } from "../../src/model/task.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
@@ -15,8 +16,12 @@ const after = { ...hook, name: "probe", at: "after-switch" } as const;
 export const plan = makePlan(
   planInput({ components: { app: { hosts: ["h1"], tasks: [hook, after], drain: true } }, rollbackPolicy: "manual" }),
 );
-export const batch = plan.steps.find(({ id }) => id === "switch.1");
-assert.ok(batch);
+function batchOf(): Step {
+  const found = plan.steps.find(({ id }) => id === "switch.1");
+  assert.ok(found);
+  return found;
+}
+export const batch = batchOf();
 const [work] = batch.work;
 assert.ok(work);
 export const tasks = work.groups.flat();

@@ -203,7 +203,7 @@ export function besideWork({ run, state }: Pick<LoadedRun, "run" | "state">, { i
       ? `Nobody knows yet how ${id} ended on ${host}`
       : `${host} is at work on ${id}, or will be`,
     impact: "Nothing was changed",
-    remedy: `cutover reconcile --once reads it back; cutover task list ${run}; cutover hold ${host} --reason … where it will not come back`,
+    remedy: `${state.pace === "one-task" ? "cutover step" : "cutover reconcile --once"} goes on with it; cutover task list ${run}; cutover hold ${host} --reason … where it will not come back`,
   });
 }
 

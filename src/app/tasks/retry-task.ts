@@ -46,13 +46,7 @@ export async function retryTask(act: RetryAct, asked: AskedTask): Promise<TaskDe
 
 export function refuseDone({ run, step, task, state }: FoundTask, left: readonly string[]): void {
   const moved = step.kind === "restore-point" ? firstMoved(state, step) : undefined;
-  const why = state.leftOut.has(task.host)
-    ? `the run goes on without ${task.host}, and the next one takes it up`
-    : !state.startedSteps.has(step.id)
-      ? `its step ${step.id} has not begun`
-      : left.some((key) => key.startsWith(`${task.id} `))
-        ? moved && `the restore point is taken whole, and ${moved} has begun: it would save what that has changed`
-        : "it is done; take it back first";
+  const why = whyNot({ step, task, state }, { left, moved });
   if (why === undefined) return;
   throw new CutoverError({
     code: "nothing-to-retry",
@@ -63,6 +57,22 @@ export function refuseDone({ run, step, task, state }: FoundTask, left: readonly
         ? `cutover task show ${run}/${task.id}`
         : `cutover task skip ${run}/${task.id} --reason …, or cutover rollback --reason …`,
   });
+}
+
+function whyNot(
+  { step, task, state }: Pick<FoundTask, "step" | "task" | "state">,
+  { left, moved }: { readonly left: readonly string[]; readonly moved: string | undefined },
+): string | undefined {
+  const [first = ""] = left;
+  const isMine = (key: string) => key.startsWith(`${task.id} `);
+  if (state.leftOut.has(task.host)) return `the run goes on without ${task.host}, and the next one takes it up`;
+  if (!state.startedSteps.has(step.id)) return `its step ${step.id} has not begun`;
+  if (state.skipped.has(task.id)) return "it is skipped in this run";
+  if (!left.some(isMine)) return "it is done; take it back first";
+  if (moved !== undefined) return `the restore point is taken whole, and ${moved} has begun: it would save what that has changed`; // biome-ignore format: one line
+  // Whoever steps through asks for one task, and not for all that comes before it (P12).
+  const isTried = isMine(first) || state.missing.has(task.id) || (state.told.get(task.id) ?? []).some((word) => word.step === step.id); // biome-ignore format: one line
+  return isStepped({ state }) && !isTried ? `it has not been tried yet, and ${first} comes before it` : undefined;
 }
 
 /** Steps that change what hosts run or hold. */

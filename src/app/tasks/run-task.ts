@@ -50,7 +50,9 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
   const version = act.version ?? meant ?? currentOf(observation, { host, component });
   const { published } = await loadVersion(controller, { component, version, trust });
   if (open?.state.plan !== undefined)
-    refuseOtherVersion(published, plannedVersions(open.state.plan)(`${component}@${version}`), "in-run");
+    refuseOtherVersion(published, plannedVersions(open.state.plan)(`${component}@${version}`), {
+      inRun: `${open.run}/${id}`,
+    });
   const asked = taskOf(act, { published, host, name, fleet: loaded.desired.hosts });
   const task = await takingBack(act, { task: asked, published, open: open?.run });
   if (open !== undefined) {

@@ -1,4 +1,5 @@
 // A task that was run by hand while its run waits for it, and that does not count there: whoever ran it is told so, and what does.
+import { CutoverError } from "../../errors.ts";
 import type { Task, TaskId } from "../../model/task.ts";
 import type { JournalPort } from "../../ports.ts";
 import { leftOfStep } from "../../run/by-hand.ts";
@@ -6,7 +7,8 @@ import { decide } from "../../run/decide.ts";
 import { taskKey } from "../../run/run-state.ts";
 import { type AskedInRun, askedTask } from "./asked-task.ts";
 import { isDry } from "./by-hand.ts";
-import { foundIn, loadRun } from "./find-task.ts";
+import { type FoundTask, foundIn, loadRun } from "./find-task.ts";
+import { refuseDone } from "./retry-task.ts";
 
 export interface StillWaitedFor {
   readonly task: TaskId;
@@ -26,7 +28,8 @@ export async function stillWaitedFor(journal: JournalPort, acted: AskedInRun): P
   if (effect?.kind !== "hold" || found === undefined) return undefined;
   const { step, work, task } = found;
   if (effect.step.id !== step.id || !effect.hosts.includes(work.host)) return undefined;
-  if (!leftOfStep(loaded.state, step, work.host).includes(taskKey(task))) return undefined;
+  const left = leftOfStep(loaded.state, step, work.host);
+  if (!left.includes(taskKey(task)) || !isRetried(found, left)) return undefined;
   const name = ran.id.split("/")[2];
   const why = whyNot(ran, { version: task.version, isDone: loaded.state.hosts.get(asked ?? "") === "done" });
   return {
@@ -42,4 +45,14 @@ function whyNot(ran: Task, { version, isDone }: { readonly version: string; read
   if (isDry(ran)) return "a dry run does not count there";
   if (ran.version !== version) return `it brings ${version}, and what ${ran.version} did does not count there`;
   return "run by hand counts only what had been done and was taken back";
+}
+
+function isRetried(found: FoundTask, left: readonly string[]): boolean {
+  try {
+    refuseDone(found, left);
+    return true;
+  } catch (error) {
+    if (error instanceof CutoverError) return false;
+    throw error;
+  }
 }

@@ -1,11 +1,16 @@
 // What a person runs and takes back by hand is what the plan goes by.
 import assert from "node:assert/strict";
 import test from "node:test";
+import { foundIn } from "../../../src/app/tasks/find-task.ts";
+import { refuseDone } from "../../../src/app/tasks/retry-task.ts";
+import { CutoverError } from "../../../src/errors.ts";
 import type { EventBody } from "../../../src/model/run-event.ts";
 import type { Task } from "../../../src/model/task.ts";
 import { stepAtWork } from "../../../src/run/at-work.ts";
+import { leftOfStep } from "../../../src/run/by-hand.ts";
 import { decide, leaveOutHeld } from "../../../src/run/decide.ts";
 import { reduce } from "../../../src/run/machine.ts";
+import type { RunState } from "../../../src/run/run-state.ts";
 import { isBetween } from "../../../src/run/run-state.ts";
 import { tryAgain } from "../../../src/run/try-again.ts";
 import { badly, batch, byHand, change, convert, drain, ended, inBatch, leftAfter, on, plan, probe, said, standsAt, tasks, turn, whole } from "../../support/by-hand-run.ts"; // biome-ignore format: one line
@@ -213,4 +218,26 @@ test("a host that is on hold is left out of a run that waits for what is missing
   assert.deepEqual(held.map((event) => event.kind === "host-left-out" && [event.host, event.reason]), [["h1", "burnt"]]); // biome-ignore format: one line
   const failed = inBatch(said("switch.1", convert, "failed"), ended("failed"));
   assert.deepEqual(leaveOutHeld(failed, new Map([["h1", "burnt"]])), []);
+});
+
+test("in a run that is stepped through only what was tried, is missing, or comes next is tried again, not all that comes before it (P12)", () => {
+  const stepped = (...events: readonly EventBody[]) => ({ ...inBatch(...events), pace: "one-task" }) as const;
+  const refuses = (state: RunState, task: Task) => {
+    const found = foundIn({ run: "r1", events: [], state }, task.id);
+    assert.ok(found);
+    try {
+      refuseDone(found, leftOfStep(state, batch, "h1"));
+    } catch (error) {
+      return error instanceof CutoverError ? error.message : String(error);
+    }
+    return undefined;
+  };
+  const later = tasks.filter((task) => task !== drain);
+  const undone = stepped(turn(1, [drain], later), said("switch.1", drain, "done"), ...byHand(drain, "undo"));
+  assert.equal(refuses(undone, drain), undefined);
+  assert.match(refuses(undone, probe) ?? "", /has not been tried yet, and h1\/app\/drain do comes before it/);
+  const failed = stepped(turn(1, [drain], later), said("switch.1", drain, "failed"), ended("failed"));
+  assert.deepEqual([refuses(failed, drain), refuses({ ...failed, pace: "run" }, probe)], [undefined, undefined]);
+  const skipped = inBatch(said("switch.1", convert, "failed"), ended("failed"), { kind: "task-skipped", task: convert.id, by: "ann", reason: "-", signature: "" }); // biome-ignore format: one line
+  assert.match(refuses(skipped, convert) ?? "", /skipped in this run/);
 });

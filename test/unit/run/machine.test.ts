@@ -299,7 +299,7 @@ test("manual undoes nothing: the run stays open until a person decides, and says
 test("while a person decides, hosts of the batch that did switch are confirmed: they would go back at their deadline (P8)", () => {
   const { state, effects } = play(planWith("manual"), failsAt("switch.2"));
   assert.equal(state.hosts.get("confirm.2/h2"), "done");
-  assert.deepEqual(effects.at(-1), { kind: "hold", step: plan.steps.find(({ id }) => id === "switch.2"), hosts: ["h3"], reason: "switch.2 failed on h3; rollback_policy is manual" }); // biome-ignore format: one line
+  assert.deepEqual(effects.at(-1), { kind: "hold", step: plan.steps.find(({ id }) => id === "switch.2"), hosts: ["h3"], reason: "switch.2 failed on h3; rollback_policy is manual; drained: h3/app" }); // biome-ignore format: one line
 });
 
 const turnOn = (step: string, host: string, tasks: readonly string[], turn = 1): EventBody => {

@@ -1,7 +1,9 @@
 // The main job, end to end on real hosts: git push, reconcile, switch, judge, go back, report.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readStatus } from "../../src/app/read-status.ts";
 import { mustRun } from "../../src/lab/run-program.ts";
+import { stateOf } from "../../src/model/status.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
 import { withWorld } from "../support/with-world.ts";
 
@@ -64,6 +66,11 @@ test(
           again.results.map(({ outcome, plan }) => [outcome, plan.held.map(({ reason }) => reason)]),
           [["stalled", ["quarantined", "quarantined", "quarantined"]]],
         );
+        await world.pushWeb("1.0.0", { name: "renamed" });
+        await world.reconcile();
+        const { releases, gone } = await world.withController(({ journal, settings }) => readStatus(journal, settings));
+        const found = releases.map((status) => [status.release, stateOf(status).type]);
+        assert.deepEqual([found, gone], [[["renamed", "Ready"]], []], "the old name is no longer told of as stalled");
       }),
     ),
 );

@@ -1,7 +1,7 @@
 // `cutover rollback --in-traffic` for a run that is a way back itself: it goes on without the balancers that it waits for. Pure.
 import { CutoverError } from "../errors.ts";
 import type { EventBody, RunId } from "../model/run-event.ts";
-import { leaveOutHeld } from "../run/decide.ts";
+import { leaveOutHeld } from "../run/leave-out-held.ts";
 import { placeOf, type RunState, stepsOf } from "../run/run-state.ts";
 import type { OperatorAct } from "./run-control.ts";
 

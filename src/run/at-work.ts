@@ -1,5 +1,6 @@
 // Whether a host may be doing something of a run just now: nothing is done by hand beside what nobody has read back (P7). Pure.
 import type { Step } from "../model/plan.ts";
+import { isAdded } from "./by-hand.ts";
 import { decide } from "./decide.ts";
 import { isBetween, isMissingOn, placeOf, type RunState, stepsOf, turnOf } from "./run-state.ts";
 
@@ -9,7 +10,8 @@ import { isBetween, isMissingOn, placeOf, type RunState, stepsOf, turnOf } from 
  */
 export function stepAtWork(state: RunState, host: string, own?: Step): Step | undefined {
   const isHeld = decide(state)?.kind === "hold";
-  if (own !== undefined && isOpen(state, own, host) && (!isHeld || wasHandedOver(state, own.id, host))) return own;
+  const isOpened = own !== undefined && turnOf(state, own.id, host)?.isBegun === false;
+  if (own !== undefined && isOpen(state, own, host) && !(isHeld && isOpened)) return own;
   // A run that waits for a person has handed over nothing that it has not read back, and whoever steps through opens a turn first.
   const mayBeUntold = !isHeld && state.pace !== "one-task";
   return [...stepsOf(state), ...state.added].find(
@@ -22,7 +24,8 @@ export function stepAtWork(state: RunState, host: string, own?: Step): Step | un
 
 function isOpen(state: RunState, { id }: Step, host: string): boolean {
   const outcome = state.hosts.get(placeOf(id, host));
-  if (outcome === "unknown") return true;
+  // An operator's own step ends without it only where the run goes on without the host.
+  if (outcome === "unknown") return !(isAdded(state, id) && state.endedSteps.has(id));
   if (outcome !== undefined || !state.startedSteps.has(id) || state.endedSteps.has(id)) return false;
   // What is missing there keeps the host's turn.
   const isKept = isMissingOn(state, id, host) && turnOf(state, id, host)?.isBegun === false;

@@ -55,6 +55,11 @@ export function isTouchedByHand(state: RunState, { work }: Pick<Step, "work">): 
   return work.some(({ groups }) => groups.flat().some(isByHand));
 }
 
+/** Some of it stays on a host, whichever version's it is. */
+export function leavesSomething({ work }: Pick<Step, "work">): boolean {
+  return work.some(({ groups }) => groups.flat().some(({ kind, options }) => lastingKinds.includes(kind) && options["dry-run"] === undefined)); // biome-ignore format: one line
+}
+
 /** It says nothing of how anything is left. */
 export function isLook({ kind }: Pick<Task, "kind">): boolean {
   return kind === "check" || kind === "health";

@@ -9,6 +9,7 @@ import { confirmOf } from "./hold.ts";
 import { inLanes } from "./in-lanes.ts";
 import { type HostStepContext, runHostStep } from "./run-host-step.ts";
 import { isDoneOn, notDoneOf, placeOf, type RunState } from "./run-state.ts";
+import { isUnreadOn } from "./unread.ts";
 
 export interface EarlyConfirmInput {
   readonly context: HostStepContext;
@@ -82,7 +83,7 @@ export function earlyConfirms({ context, step, stateNow, hostOf, lanes }: EarlyC
   /** False when it became doubtful before its turn. */
   const confirmOne = async (work: HostWork, of: Step): Promise<boolean> => {
     if (signal.aborted || stateNow().hosts.has(placeOf(of.id, work.host))) return true;
-    if (isInDoubt(of)) return false;
+    if (isInDoubt(of) || isUnreadOn(stateNow(), work.host)) return false;
     await start(of);
     const host = hostOf(work.host);
     // P8: proof of contact over a new connection.

@@ -1,21 +1,22 @@
 // What a run does next, from its state alone. Pure: the driver performs the effects and feeds back what happened.
 import type { Step } from "../model/plan.ts";
-import type { EventBody, RunOutcome } from "../model/run-event.ts";
+import type { RunOutcome } from "../model/run-event.ts";
 import { type BadVersion, badVersions } from "./bad-versions.ts";
 import { changedByHand, isAdded } from "./by-hand.ts";
 import type { Effect } from "./effect.ts";
-import { confirmOf, decideHold, openConfirm } from "./hold.ts";
-import { inTraffic, isBackOf, pinBack } from "./in-traffic.ts";
+import { confirmOf, decideHold, isInFlight } from "./hold.ts";
+import { inTraffic, pinBack } from "./in-traffic.ts";
 import { notTakenBack } from "./not-taken-back.ts";
 import { outOfTraffic } from "./out-of-traffic.ts";
 import { afterOwed } from "./owed-bundles.ts";
-import { type HostOutcome, isDoneOn, isMissingOn, notDoneOf, placeOf, type RunState, stepsOf } from "./run-state.ts";
+import { isDoneOn, isMissingOn, notDoneOf, placeOf, type RunState, stepsOf } from "./run-state.ts";
+import { besideUnread, isUnread } from "./unread.ts";
 
 /** Undefined when the run has ended. */
 export function decide(state: RunState): Effect | undefined {
   if (state.plan === undefined || state.outcome !== undefined) return undefined;
-  const added = state.added.find(({ id }) => !state.endedSteps.has(id));
-  return added === undefined ? decidePlanned(state) : decideAdded(state, added);
+  const added = state.added.find((step) => !state.endedSteps.has(step.id) && !isUnread(state, step));
+  return added === undefined ? besideUnread(state, decidePlanned(state)) : decideAdded(state, added);
 }
 
 function decidePlanned(state: RunState): Effect {
@@ -24,19 +25,11 @@ function decidePlanned(state: RunState): Effect {
   return state.rollback ? decideBack(state, state.rollback.reason) : afterOwed(state, decideEnd(state));
 }
 
-/**
- * An operator's own step ends however it went: who asked for it reads the result and decides. One of which nobody knows is read back
- * first (P7); a way back does not wait for that, since it undoes what may have run.
- */
+/** An operator's own step ends however it went: who asked for it reads the result and decides. */
 function decideAdded(state: RunState, step: Step): Effect {
   if (!state.startedSteps.has(step.id)) return { kind: "start-step", step };
-  const named = (wanted: HostOutcome | undefined) => step.work.map(({ host }) => host).filter((host) => state.hosts.get(placeOf(step.id, host)) === wanted); // biome-ignore format: one line
-  const open = named(undefined);
-  if (open.length > 0) return { kind: "run-step", step, hosts: open };
-  const unknown = state.rollback === undefined ? named("unknown").filter((host) => !state.leftOut.has(host)) : [];
-  if (unknown.length === 0) return { kind: "end-step", step, soakSeconds: 0 };
-  // Trials of others do not wait for that (P8).
-  return openConfirm(state, (host) => !unknown.includes(host)) ?? { kind: "wait", step, hosts: unknown };
+  const open = step.work.map(({ host }) => host).filter((host) => !state.hosts.has(placeOf(step.id, host)));
+  return open.length > 0 ? { kind: "run-step", step, hosts: open } : { kind: "end-step", step, soakSeconds: 0 };
 }
 
 /** Every undo went well; what has committed all the same did not go back. */
@@ -115,8 +108,9 @@ function isInForce(state: RunState, step: Step, host: string): boolean {
   if (isAdded(state, step.id)) return !state.endedSteps.has(id);
   const here = stepsOf(state)[state.position];
   if (here === undefined || here.id === id) return here !== undefined;
-  if (backOf(state, here)?.id === id || isBackOf(state, here, id)) return true;
-  // While the run waits for a person, what did switch is confirmed.
+  if (backOf(state, here)?.id === id) return true;
+  // While the run waits for a person, what was handed over is read back, what did switch is confirmed, and comes back into traffic.
+  if (state.rollback === undefined && (step.traffic === "back" || isInFlight(state, step, host))) return true;
   const change = step.kind === "confirm" ? stepsOf(state).find(({ kind, batch }) => kind === "switch" && batch === step.batch) : undefined; // biome-ignore format: one line
   return change !== undefined && isDoneOn(state, change.id, host);
 }
@@ -179,7 +173,7 @@ function decideSilence(
 }
 
 /** Of the components of which no host may stay behind (R39), those that one of these hosts would. */
-function tiedOn({ plan }: RunState, hosts: readonly string[]): string[] {
+export function tiedOn({ plan }: RunState, hosts: readonly string[]): string[] {
   const tied = plan?.tied ?? [];
   if (tied.length === 0) return [];
   const left = new Set(hosts);
@@ -194,23 +188,6 @@ function isAhead({ plan, startedSteps }: RunState, { id, kind }: Step): boolean 
   const first = steps.findIndex((step) => step.kind === "switch");
   const place = steps.findIndex((step) => step.id === id);
   return (first === -1 || place < first) && !steps.some((step) => step.kind === "switch" && startedSteps.has(step.id));
-}
-
-/**
- * Events that let an open run go on without the hosts that an operator put on hold, silent ones and those that were changed by hand: also past components of which no host
- * may stay behind, since nobody else can know that the machine is gone for good. The journal then says what it is taken to mean.
- */
-export function leaveOutHeld(state: RunState, holds: ReadonlyMap<string, string>): EventBody[] {
-  const effect = decide(state);
-  if (effect?.kind !== "wait" && effect?.kind !== "hold") return [];
-  const isWaitedFor = (host: string) => effect.kind === "wait" || isMissingOn(state, effect.step.id, host);
-  const held = effect.hosts.filter((host) => holds.has(host) && isWaitedFor(host));
-  return held.map((host) => {
-    const tied = tiedOn(state, [host]);
-    const meant = `; taken to be out of service for good, since no host may stay behind with ${tied.join(", ")}`;
-    const reason = `${holds.get(host) ?? "held"}${tied.length === 0 ? "" : meant}`;
-    return { kind: "host-left-out", step: effect.step.id, host, reason };
-  });
 }
 
 function decideFailure(state: RunState, step: Step, failed: readonly string[]): Effect {

@@ -15,6 +15,7 @@ import { type HostStepContext, runHostStep } from "./run-host-step.ts";
 import { runOneTask } from "./run-one-task.ts";
 import { patchOf, type RunState, turnOf } from "./run-state.ts";
 import { takeRestorePoint } from "./take-restore-point.ts";
+import { readBackByHand } from "./unread.ts";
 
 export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf" | "turnOf" | "mayBegin" | "silent"> {
   readonly state: RunState;
@@ -77,16 +78,25 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
     stateNow: () => state,
   };
   try {
-    for (let effect = decide(state), waited = false; effect !== undefined; effect = decide(state)) {
+    for (let effect = decide(state), waited = false, read = false; effect !== undefined; effect = decide(state)) {
       input.signal.throwIfAborted();
+      const unread = read || input.pace === "by-hand" ? undefined : readBackByHand(state);
+      // Of what people ran by hand, once: also while the run waits for them, or for others.
+      if (unread !== undefined && (effect.kind === "hold" || effect.kind === "wait")) {
+        read = true;
+        await runHosts(driving, unread);
+        continue;
+      }
       if (effect.kind === "hold") return state;
       // guard P12: whoever asked for one task asked for no way back.
       if (upTo !== undefined && (isTold || effect.kind === "roll-back")) return state;
       if (input.pace === "by-hand" && !isByHand(state, effect)) return state;
       const before = heard;
       if (input.pace === "one-task" && (effect.kind === "run-step" || effect.kind === "wait")) {
-        if (upTo !== undefined && !effect.hosts.includes(upTo)) return state;
-        await runNextTask(driving, effect, { state, host: upTo ?? effect.hosts[0] });
+        // Its balancers come first.
+        const isMine = upTo !== undefined && effect.hosts.includes(upTo);
+        if (upTo !== undefined && !isMine && effect.step.traffic === undefined) return state;
+        await runNextTask(driving, effect, { state, host: isMine ? upTo : effect.hosts[0] });
         // Every further one brings the run on; one that nobody heard of would be asked again for ever.
         if (upTo === undefined || effect.kind === "wait" || heard === before) return state;
         continue;
@@ -190,6 +200,8 @@ async function runNextTask(
   const { input, context } = driving;
   const work = step.work.find(({ host }) => host === name);
   if (work === undefined) return;
+  // What a person asked for is one thing, also where it brings a version first.
+  if (isAdded(state, step.id)) return runHosts(driving, { kind: "wait", step, hosts: [work.host] });
   const host = hostOf(input, work.host);
   if (step.kind === "confirm") await input.executor.close(host, input.fence.run);
   await runOneTask(context, { step, work, host, state });

@@ -3,7 +3,7 @@ import type { Step } from "../model/plan.ts";
 import type { Effect } from "./effect.ts";
 import { backForHealthy } from "./in-traffic.ts";
 import { outOfTraffic } from "./out-of-traffic.ts";
-import { isDoneOn, placeOf, type RunState, stepsOf } from "./run-state.ts";
+import { isDoneOn, isMissingOn, placeOf, type RunState, stepsOf, turnOf } from "./run-state.ts";
 
 interface Holding {
   readonly hosts: readonly string[];
@@ -11,34 +11,53 @@ interface Holding {
 }
 
 /**
- * Hosts that did switch are confirmed first, or they would go back at their deadline while a person thinks (P8); then those that are
- * well have traffic again.
+ * What was handed over is read back first; hosts that did switch are confirmed, or they would go back at their deadline while a person
+ * thinks (P8); then those that are well have traffic again. So it is in every batch: what is held may be an earlier one.
  */
 export function decideHold(state: RunState, step: Step, holding: Holding): Effect {
-  const confirming = openConfirm(state);
+  const open = openWork(state);
   // guard P8: what did switch is confirmed before a person is waited for.
-  if (confirming !== undefined) return confirming;
-  return (
-    backForHealthy(state, step) ?? {
-      ...{ kind: "hold", step, ...holding },
-      reason: `${holding.reason}${outOfTraffic(state)}`,
-    }
-  );
+  if (open !== undefined) return open;
+  return { kind: "hold", step, ...holding, reason: `${holding.reason}${outOfTraffic(state)}` };
 }
 
-/** The first confirmation that hosts which did switch still wait for, whichever batch they are of: what is held may be in an earlier one. */
-export function openConfirm(state: RunState, isMeant: (host: string) => boolean = () => true): Effect | undefined {
+function openWork(state: RunState): Effect | undefined {
   if (state.rollback !== undefined) return undefined;
-  const steps = stepsOf(state);
+  const steps = stepsOf(state).filter(({ id }) => state.startedSteps.has(id) && !state.endedSteps.has(id));
   for (const step of steps) {
-    if (step.kind !== "confirm") continue;
-    const change = steps.find(({ kind, batch }) => kind === "switch" && batch === step.batch);
-    if (change === undefined || !state.startedSteps.has(change.id)) continue;
-    const hosts = step.work.map(({ host }) => host).filter((host) => isMeant(host) && isUnconfirmed(state, { change, step, host })); // biome-ignore format: one line
-    if (hosts.length === 0) continue;
-    return state.startedSteps.has(step.id) ? { kind: "run-step", step, hosts } : { kind: "start-step", step };
+    const hosts = step.work.map(({ host }) => host).filter((host) => isInFlight(state, step, host));
+    if (hosts.length > 0) return { kind: "run-step", step, hosts };
+  }
+  const switches = stepsOf(state).filter(({ kind, id }) => kind === "switch" && state.startedSteps.has(id));
+  for (const change of switches) {
+    const next = openConfirm(state, change) ?? backForHealthy(state, change);
+    if (next !== undefined) return next;
   }
   return undefined;
+}
+
+/** It has all of what it is to do in this step, and has not told how that ended. Balancers go on by turns of their own (in-traffic.ts). */
+export function isInFlight(state: RunState, { id, traffic }: Step, host: string): boolean {
+  if (traffic !== undefined) return false;
+  if (state.hosts.has(placeOf(id, host)) || state.leftOut.has(host) || isMissingOn(state, id, host)) return false;
+  const turn = turnOf(state, id, host);
+  return turn === undefined ? state.submitted.has(placeOf(id, host)) : turn.isBegun && turn.rest.length === 0;
+}
+
+function openConfirm(state: RunState, change: Step): Effect | undefined {
+  const step = stepsOf(state).find(({ kind, batch }) => kind === "confirm" && batch === change.batch);
+  if (step === undefined || isToGoBack(state, change, step)) return undefined;
+  const hosts = step.work.map(({ host }) => host).filter((host) => isUnconfirmed(state, { change, step, host }));
+  if (hosts.length === 0) return undefined;
+  return state.startedSteps.has(step.id) ? { kind: "run-step", step, hosts } : { kind: "start-step", step };
+}
+
+/** Something of the batch failed, and its policy takes it back once the run comes there: nothing of it is confirmed (P9). */
+function isToGoBack(state: RunState, change: Step, confirm: Step): boolean {
+  if (state.plan?.rollbackPolicy === "manual") return false;
+  return [change, confirm].some(({ id, work }) =>
+    work.some(({ host }) => !state.leftOut.has(host) && state.hosts.get(placeOf(id, host)) === "failed"),
+  );
 }
 
 interface Confirming {
@@ -47,8 +66,10 @@ interface Confirming {
   readonly host: string;
 }
 
+/** Where something is missing, of whatever step, a person looks first. */
 function isUnconfirmed(state: RunState, { change, step, host }: Confirming): boolean {
-  return isDoneOn(state, change.id, host) && !state.hosts.has(placeOf(step.id, host)) && !state.leftOut.has(host);
+  const isChanged = [...state.missing.keys()].some((id) => id.startsWith(`${host}/`));
+  return isDoneOn(state, change.id, host) && !state.hosts.has(placeOf(step.id, host)) && !state.leftOut.has(host) && !isChanged; // biome-ignore format: one line
 }
 
 /** The confirmation that follows a batch. */

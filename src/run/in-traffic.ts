@@ -23,6 +23,8 @@ export function inTraffic(state: RunState, step: Step): Step {
   const isGood = (task: Task) => {
     const target = targetOf(task) ?? "";
     if (state.leftOut.has(target)) return false;
+    // Whom a person took out by hand a person has back.
+    if (step.traffic === "back" && state.missing.has(task.id)) return false;
     if (before === undefined || !moved.has(target)) return true;
     // A host that is bad, that may go back by itself, or of which nobody knows, gets no traffic (P9). No guard of the simulator: its worlds have no balancers.
     return isDone(before, target) && (confirm === undefined || isDone(confirm, target));
@@ -38,11 +40,6 @@ export function inTraffic(state: RunState, step: Step): Step {
 function backAfter(state: RunState, { kind, batch }: Step): Step | undefined {
   if (state.rollback !== undefined || (kind !== "switch" && kind !== "confirm")) return undefined;
   return stepsOf(state).find((step) => step.traffic === "back" && step.batch === batch);
-}
-
-/** Whether the step of that id is the one with which hosts of the batch come back while `here` waits for a person. */
-export function isBackOf(state: RunState, here: Step, id: string): boolean {
-  return backAfter(state, here)?.id === id;
 }
 
 /**
@@ -100,7 +97,7 @@ function tasksToPin(
   { place, well, whole }: { readonly place: string; readonly well: readonly Task[]; readonly whole: readonly string[] },
 ): string[] {
   const outcome = state.hosts.get(place);
-  if (outcome === "done") return well.filter(({ id }) => state.tasks.get(id)?.state === "done").map(taskKey);
+  if (outcome === "done") return well.filter(({ id }) => state.tasks.get(id)?.state === "done" && !state.missing.has(id)).map(taskKey); // biome-ignore format: one line
   const named = state.turns.get(place)?.tasks ?? whole;
   const keys = new Set(well.map(taskKey));
   // What it was given may hold a host that is not well any more (P9). No guard of the simulator: its worlds have no balancers.

@@ -93,10 +93,19 @@ function withTask(state: RunState, { step, host, event }: EventOf<"task">): RunS
   if (added !== undefined && (isAside(state, added) || isLook(added))) return state;
   const isTold = added === undefined || isCounted(state, added);
   const told = isTold ? withTold(withTurnBegun(state, { step, host }), step, event) : state;
-  // What never ran leaves the task as it was, by this step or another: a drained host stays to be undrained by the way back.
-  if (event.state === "skipped" && (action === "undo" || added !== undefined || mayStand(told, task))) return told;
+  // What never ran leaves the task as it was: a drained host stays to be undrained by the way back, and what ran before is undone.
+  if (event.state === "skipped" && (action === "undo" || added !== undefined || (mayStand(told, task) && isUndoneAnyway(told, task)))) return told; // biome-ignore format: one line
   const reached: TaskState = action === "undo" && event.state === "done" ? "undone" : event.state;
   return { ...told, tasks: told.tasks.set(task, { state: reached, reason, evidence, durationMs }) };
+}
+
+/** Its undo harms nothing where it never ran. A switch that is tried again has gone back before. */
+function isUndoneAnyway({ plan }: RunState, id: string): boolean {
+  const [host] = id.split("/");
+  return (plan?.steps ?? []).some(
+    ({ work }) =>
+    work.some((mine) => mine.host === host && mine.groups.flat().some((task) => task.id === id && ["hook", "drain"].includes(task.kind))), // biome-ignore format: one line
+  );
 }
 
 /** Something of it may be on its host. */
@@ -191,12 +200,14 @@ function withDoubt(state: RunState): RunState {
   return { ...state, tasks: state.tasks.merge(tasks.map(({ id }) => [id, unknown])) };
 }
 
-/** What a person asked for and is not begun, a way back does not begin; of what is under way nobody knows how it ends (P7). */
+/** What a person asked for and no host has, a way back does not begin; of what is under way nobody knows how it ends (P7). */
 function withoutAsked(state: RunState): RunState {
   const open = state.added.filter(({ id }) => !state.endedSteps.has(id));
-  const [begun, asked] = [open.filter(({ id }) => state.startedSteps.has(id)), open.filter(({ id }) => !state.startedSteps.has(id))]; // biome-ignore format: one line
-  const doubted = begun.reduce((now, { id, work }) => work.reduce((each, { host }) => withUntold(each, id, host), now), state); // biome-ignore format: one line
-  return { ...doubted, endedSteps: doubted.endedSteps.union(asked.map(({ id }) => id)) };
+  const isBegun = ({ id }: Step) => state.startedSteps.has(id);
+  const hasIt = ({ id, work }: Step) => work.some(({ host }) => state.submitted.has(placeOf(id, host)));
+  const doubted = open.filter(isBegun).reduce((now, { id, work }) => work.reduce((each, { host }) => withUntold(each, id, host), now), state); // biome-ignore format: one line
+  const dropped = open.filter((step) => !isBegun(step) || !hasIt(step));
+  return { ...doubted, endedSteps: doubted.endedSteps.union(dropped.map(({ id }) => id)) };
 }
 
 interface WayBackInput {

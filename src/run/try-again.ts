@@ -155,8 +155,12 @@ function aroundTraffic(input: AgainInput, turns: readonly HostReopened[]): HostR
   return around.flatMap(({ id: step, work }) =>
     work.flatMap((balancer): HostReopened[] => {
       const mine = balancer.groups.flat().filter((task) => targetOf(task) === host && state.tasks.get(task.id)?.state === "undone"); // biome-ignore format: one line
-      const turn = (state.turns.get(placeOf(step, balancer.host))?.number ?? 0) + 1;
-      return mine.length === 0 ? [] : [{ kind: "host-reopened", step, host: balancer.host, turn, tasks: mine.map(taskKey), rest: [], by, reason }]; // biome-ignore format: one line
+      const open = state.turns.get(placeOf(step, balancer.host));
+      // Of another host that is tried again, and to which nobody has come yet.
+      const before = open?.isBegun === false ? open.tasks : [];
+      const tasks = [...new Set([...before, ...mine.map(taskKey)])];
+      const turn = (open?.number ?? 0) + 1;
+      return mine.length === 0 ? [] : [{ kind: "host-reopened", step, host: balancer.host, turn, tasks, rest: [], by, reason }]; // biome-ignore format: one line
     }),
   );
 }

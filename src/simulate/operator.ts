@@ -8,6 +8,7 @@ import { decide } from "../run/decide.ts";
 import { reduce } from "../run/machine.ts";
 import type { RunState } from "../run/run-state.ts";
 import { tryAgain } from "../run/try-again.ts";
+import { isUnreadOn } from "../run/unread.ts";
 
 export type OperatorChoice = "retry" | "skip" | "roll-back";
 /** What is asked of a run that is on its way back: to go on, or to go back in traffic, which is another way back. */
@@ -43,7 +44,9 @@ export async function operatorDecides(held: HeldRun): Promise<EventBody[]> {
   const { step, hosts } = effect;
   if (held.choice === "roll-back") return [{ kind: "rollback-started", scope: "release", reason, by }];
   if (step.kind === "gate") return [{ kind: "gate-opened", step: step.id, by, reason }];
-  for (const host of hosts) {
+  // What was asked for there by hand is read back first.
+  const free = hosts.filter((host) => !isUnreadOn(held.state, host));
+  for (const host of free) {
     const busy = stepAtWork(held.state, host, step);
     // Every command would be refused, and the run wait for ever.
     if (busy !== undefined)
@@ -51,7 +54,7 @@ export async function operatorDecides(held: HeldRun): Promise<EventBody[]> {
   }
   const said: EventBody[] = [];
   let { state } = held;
-  for (const host of hosts) {
+  for (const host of free) {
     const words = await goOnOn({ ...held, state }, step, host);
     said.push(...words);
     state = words.reduce((before, word) => reduce(before, word, held.run), state);
@@ -68,7 +71,9 @@ async function goOnOn(
   const tasks = step.work.flatMap((work) => (work.host === host ? work.groups.flat() : []));
   const hooks = new Set(tasks.flatMap(({ id, kind }) => (kind === "hook" ? [id] : [])));
   const left = new Set(leftOfStep(state, step, host).map((key) => key.split(" ")[0] ?? ""));
-  const skipped = choice === "skip" ? [...left].filter((id) => hooks.has(id)) : [];
+  // Of a restore point after which something has moved nothing is tried again: the command says so.
+  const isMoved = step.kind === "restore-point" && (state.plan?.steps ?? []).some(({ id, kind }) => (kind === "task" || kind === "switch") && state.startedSteps.has(id)); // biome-ignore format: one line
+  const skipped = isMoved ? [...left] : choice === "skip" ? [...left].filter((id) => hooks.has(id)) : [];
   const words = skipped.map((task): EventBody => ({ kind: "task-skipped", task, by, reason, signature: "" }));
   const after = words.reduce((before, word) => reduce(before, word, run), state);
   const { undo, turns } = await tryAgain({

@@ -157,16 +157,23 @@ export async function findOpenRunOf(
   );
 }
 
-/** The step that waits for this task, since it stands otherwise than the plan left it; else the first one of the plan that does it. */
-function placeOfTask({ plan, missing }: RunState, id: TaskId): Pick<FoundTask, "step" | "work" | "task"> | undefined {
-  const waiting = missing.get(id);
-  for (const step of plan?.steps ?? [])
-    for (const work of step.work) {
-      if (!id.startsWith(`${work.host}/`) || (waiting ?? step.id) !== step.id) continue;
-      const task = work.groups.flat().find((each) => each.id === id && (each.action === "do" || waiting !== undefined));
-      if (task !== undefined) return { step, work, task: { ...task, action: "do" } };
-    }
-  return undefined;
+/** The step that waits for this task, since it stands otherwise than the plan left it, or its host did not do it; else the first that does it. */
+function placeOfTask(
+  { plan, missing, hosts }: RunState,
+  id: TaskId,
+): Pick<FoundTask, "step" | "work" | "task"> | undefined {
+  const places = (plan?.steps ?? []).flatMap((step) =>
+    step.work.flatMap((work) => {
+      const task = id.startsWith(`${work.host}/`) ? work.groups.flat().find((each) => each.id === id) : undefined;
+      return task === undefined ? [] : [{ step, work, task }];
+    }),
+  );
+  const isBad = ({ step, work }: (typeof places)[number]) => ["failed", "unknown"].includes(hosts.get(placeOf(step.id, work.host)) ?? ""); // biome-ignore format: one line
+  const found =
+    places.find(({ step }) => step.id === missing.get(id)) ??
+    places.find(isBad) ??
+    places.find(({ task }) => task.action === "do");
+  return found === undefined ? undefined : { ...found, task: { ...found.task, action: "do" } };
 }
 
 function tasksOf({ plan }: Pick<RunState, "plan">): Task[] {

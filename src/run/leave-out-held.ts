@@ -1,0 +1,44 @@
+// Hosts that an operator put on hold while an open run waits for them: it goes on without them. Pure.
+import type { EventBody } from "../model/run-event.ts";
+import { decide, tiedOn } from "./decide.ts";
+import { isMissingOn, type RunState } from "./run-state.ts";
+import { readBackByHand } from "./unread.ts";
+
+/**
+ * Silent ones, and those on which something was changed by hand or is not read back: also past components of which no host may stay
+ * behind, since nobody else can know that the machine is gone for good. The journal then says what it is taken to mean.
+ */
+export function leaveOutHeld(state: RunState, holds: ReadonlyMap<string, string>): EventBody[] {
+  const waiting = [...silentHosts(state), ...changedHosts(state)].filter(({ host }) => holds.has(host));
+  const found = new Map(waiting.map((each) => [each.host, each]));
+  return [...found.values()].map(({ host, step }) => {
+    const tied = tiedOn(state, [host]);
+    const meant = `; taken to be out of service for good, since no host may stay behind with ${tied.join(", ")}`;
+    return {
+      kind: "host-left-out",
+      step,
+      host,
+      reason: `${holds.get(host) ?? "held"}${tied.length === 0 ? "" : meant}`,
+    };
+  });
+}
+
+interface Waiting {
+  readonly host: string;
+  readonly step: string;
+}
+
+function silentHosts(state: RunState): Waiting[] {
+  const effect = decide(state);
+  if (effect?.kind !== "wait" || effect.step.id === readBackByHand(state)?.step.id) return [];
+  return effect.hosts.map((host) => ({ host, step: effect.step.id }));
+}
+
+/** A balancer is not gone for what a person did there: without it the others would switch in traffic. */
+function changedHosts(state: RunState): Waiting[] {
+  const effect = decide(state);
+  const held = effect?.kind === "hold" ? effect.hosts.filter((host) => isMissingOn(state, effect.step.id, host)).map((host) => ({ host, step: effect.step.id })) : []; // biome-ignore format: one line
+  const unread = readBackByHand(state);
+  const balancers = new Set((state.plan?.steps ?? []).flatMap(({ traffic, work }) => (traffic === undefined ? [] : work.map(({ host }) => host)))); // biome-ignore format: one line
+  return [...held, ...(unread?.hosts ?? []).map((host) => ({ host, step: unread?.step.id ?? "" }))].filter(({ host }) => !balancers.has(host)); // biome-ignore format: one line
+}

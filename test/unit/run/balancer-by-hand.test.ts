@@ -8,6 +8,7 @@ import type { Task } from "../../../src/model/task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { leftOfStep } from "../../../src/run/by-hand.ts";
 import { decide } from "../../../src/run/decide.ts";
+import { leaveOutHeld } from "../../../src/run/leave-out-held.ts";
 import { reduce } from "../../../src/run/machine.ts";
 import { initialRunState, type RunState } from "../../../src/run/run-state.ts";
 import { tryAgain } from "../../../src/run/try-again.ts";
@@ -54,6 +55,13 @@ test("a host that a person took out of traffic is not put back by the balancer's
   assert.deepEqual(idOf(on(told.state, ...byHand(out, "undo"))), ["hold", "switch.2"]);
 });
 
+test("nor is one of the very batch that is held", () => {
+  const fourth = taskIn(held.state, "away.2", "lb/pool/out.w4");
+  const told = goOn(held.state, byHand(fourth, "do"), isBad("switch.2", "w3"));
+  assert.deepEqual([told.story, ...idOf(told.state)], [[], "hold", "switch.2"]);
+  assert.equal(told.state.missing.get(fourth.id), "back.2");
+});
+
 test("a balancer's task that is missing is tried again by the step that waits for it", () => {
   const state = on(held.state, ...byHand(out, "do", "failed"));
   const found = foundIn({ run: "r1", events: [], state }, out.id);
@@ -72,6 +80,33 @@ test("a host that is in traffic leaves it before its switch is tried again, and 
   const told = goOn(state, [...again.undo, ...again.turns], isBad("switch.2", "w3"));
   assert.deepEqual(told.story.slice(0, 3), ["-w1", "w1", "+w1"]);
   assert.deepEqual(idOf(told.state), ["hold", "switch.2"]);
+});
+
+test("two hosts that are tried again one after the other both leave traffic first", async () => {
+  const undone = ["w1", "w2"].flatMap((host) => byHand(taskIn(held.state, "switch.1", `${host}/web/switch`), "undo"));
+  let state = on(held.state, ...undone);
+  const step = state.plan?.steps.find(({ id }) => id === "switch.1");
+  assert.ok(step);
+  for (const host of ["w1", "w2"]) {
+    const again = await tryAgain({ run: "r1", state, events: held.events, step, host, observe: async () => [], by: "ann", reason: "-" }); // biome-ignore format: one line
+    state = on(state, ...again.undo, ...again.turns);
+  }
+  const { story } = goOn(state, [], isBad("switch.2", "w3"));
+  assert.deepEqual(story.slice(0, 6), ["-w1", "-w2", "w1", "w2", "+w1", "+w2"]);
+});
+
+test("what a balancer failed to put back is tried again by the step that failed", () => {
+  const failed = play(planWith({ batchSize: 2 }, "manual"), isBad("back.1", "lb"));
+  const found = foundIn({ run: "r1", events: [], state: failed.state }, out.id);
+  assert.equal(found?.step.id, "back.1");
+  refuseDone(found, leftOfStep(failed.state, found.step, "lb"));
+});
+
+test("a balancer that is on hold is not left out for what a person did there: later batches would switch in traffic", () => {
+  const { events } = play(planWith({ batchSize: 2 }, "manual"));
+  const cut = events.findIndex((event) => event.kind === "step-started" && event.step === "away.2");
+  const state = on(initialRunState, ...events.slice(0, cut), ...byHand(out, "do"));
+  assert.deepEqual([...idOf(state), leaveOutHeld(state, new Map([["lb", "look at it"]])).length], ["hold", "back.1", 0]); // biome-ignore format: one line
 });
 
 test("trials of a later batch are confirmed while an earlier one waits for a person (P8)", () => {

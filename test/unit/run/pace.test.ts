@@ -99,3 +99,15 @@ test("one task that is tried again ends at the latest with its step on its host,
   assert.equal(state.outcome, undefined);
   assert.equal(isStarted("confirm.1"), false);
 });
+
+test("what a person asked for is one thing, also where it brings a version first: cutover step does it whole", async () => {
+  const { hosts, say, go } = stepping();
+  await go("one-task");
+  const place = { host: "h2", component: "runtime", to: "2.0.0" };
+  const groups = (["distribute", "build", "check"] as const).map((kind) => [makeTask(place, kind)]);
+  const step = { id: "by-hand.1", kind: "task", phase: "by-hand", batch: 0, soakSeconds: 0, work: [{ host: "h2", groups }] } as const; // biome-ignore format: one line
+  await say({ kind: "step-added", step, by: "ada", reason: "its controller died before it began" });
+  const state = await go("one-task");
+  assert.equal(state.hosts.get("by-hand.1/h2"), "done");
+  assert.ok(hosts.ran.some((line) => line.includes("h2/runtime/check do")));
+});

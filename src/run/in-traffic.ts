@@ -97,7 +97,7 @@ function tasksToPin(
   { place, well, whole }: { readonly place: string; readonly well: readonly Task[]; readonly whole: readonly string[] },
 ): string[] {
   const outcome = state.hosts.get(place);
-  if (outcome === "done") return well.filter(({ id }) => state.tasks.get(id)?.state === "done" && !state.missing.has(id)).map(taskKey); // biome-ignore format: one line
+  if (outcome === "done") return well.filter(({ id }) => state.tasks.get(id)?.state === "done").map(taskKey);
   const named = state.turns.get(place)?.tasks ?? whole;
   const keys = new Set(well.map(taskKey));
   // What it was given may hold a host that is not well any more (P9). No guard of the simulator: its worlds have no balancers.

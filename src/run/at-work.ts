@@ -14,8 +14,11 @@ export function stepAtWork(state: RunState, host: string, own?: Step): Step | un
   if (own !== undefined && isOpen(state, own, host) && !(isHeld && isOpened)) return own;
   // A run that waits for a person has handed over nothing that it has not read back, and whoever steps through opens a turn first.
   const mayBeUntold = !isHeld && state.pace !== "one-task";
+  // What a balancer does for another batch is about other hosts.
+  const isBeside = ({ traffic, batch }: Step) => own?.traffic !== undefined && traffic !== undefined && batch !== own.batch; // biome-ignore format: one line
   return [...stepsOf(state), ...state.added].find(
     (step) =>
+      !isBeside(step) &&
       step.work.some((work) => work.host === host) &&
       isOpen(state, step, host) &&
       (mayBeUntold || wasHandedOver(state, step.id, host)),

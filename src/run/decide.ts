@@ -2,6 +2,7 @@
 import type { Step } from "../model/plan.ts";
 import type { RunOutcome } from "../model/run-event.ts";
 import { type BadVersion, badVersions } from "./bad-versions.ts";
+import { besideUnread } from "./beside-unread.ts";
 import { changedByHand, isAdded } from "./by-hand.ts";
 import type { Effect } from "./effect.ts";
 import { confirmOf, decideHold, isInFlight } from "./hold.ts";
@@ -10,7 +11,7 @@ import { notTakenBack } from "./not-taken-back.ts";
 import { outOfTraffic } from "./out-of-traffic.ts";
 import { afterOwed } from "./owed-bundles.ts";
 import { isDoneOn, isMissingOn, notDoneOf, placeOf, type RunState, stepsOf } from "./run-state.ts";
-import { besideUnread, isUnread } from "./unread.ts";
+import { isUnread } from "./unread.ts";
 
 /** Undefined when the run has ended. */
 export function decide(state: RunState): Effect | undefined {

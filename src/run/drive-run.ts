@@ -15,7 +15,7 @@ import { type HostStepContext, runHostStep } from "./run-host-step.ts";
 import { runOneTask } from "./run-one-task.ts";
 import { patchOf, type RunState, turnOf } from "./run-state.ts";
 import { takeRestorePoint } from "./take-restore-point.ts";
-import { readBackByHand } from "./unread.ts";
+import { readBacksByHand } from "./unread.ts";
 
 export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf" | "turnOf" | "mayBegin" | "silent"> {
   readonly state: RunState;
@@ -80,11 +80,11 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
   try {
     for (let effect = decide(state), waited = false, read = false; effect !== undefined; effect = decide(state)) {
       input.signal.throwIfAborted();
-      const unread = read || input.pace === "by-hand" ? undefined : readBackByHand(state);
+      const unread = read || input.pace === "by-hand" ? [] : readBacksByHand(state);
       // Of what people ran by hand, once: also while the run waits for them, or for others.
-      if (unread !== undefined && (effect.kind === "hold" || effect.kind === "wait")) {
+      if (unread.length > 0 && (effect.kind === "hold" || effect.kind === "wait")) {
         read = true;
-        await runHosts(driving, unread);
+        for (const each of unread) await runHosts(driving, each);
         continue;
       }
       if (effect.kind === "hold") return state;

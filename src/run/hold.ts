@@ -4,6 +4,7 @@ import type { Effect } from "./effect.ts";
 import { backForHealthy } from "./in-traffic.ts";
 import { outOfTraffic } from "./out-of-traffic.ts";
 import { isDoneOn, isMissingOn, placeOf, type RunState, stepsOf, turnOf } from "./run-state.ts";
+import { isUnreadOn } from "./unread.ts";
 
 interface Holding {
   readonly hosts: readonly string[];
@@ -11,27 +12,47 @@ interface Holding {
 }
 
 /**
- * What was handed over is read back first; hosts that did switch are confirmed, or they would go back at their deadline while a person
- * thinks (P8); then those that are well have traffic again. So it is in every batch: what is held may be an earlier one.
+ * Hosts that did switch are confirmed first, or they would go back at their deadline while a person thinks (P8), and what was handed over
+ * is read back, in every batch: what is held may be an earlier one. While a switch is held, those that are well have traffic again.
  */
 export function decideHold(state: RunState, step: Step, holding: Holding): Effect {
-  const open = openWork(state);
+  const open = confirmSwitched(state) ?? readBack(state) ?? (isOfSwitch(step) ? backInTraffic(state) : undefined);
   // guard P8: what did switch is confirmed before a person is waited for.
   if (open !== undefined) return open;
   return { kind: "hold", step, ...holding, reason: `${holding.reason}${outOfTraffic(state)}` };
 }
 
-function openWork(state: RunState): Effect | undefined {
+function isOfSwitch({ kind }: Step): boolean {
+  return kind === "switch" || kind === "confirm";
+}
+
+function startedSwitches(state: RunState): readonly Step[] {
+  if (state.rollback !== undefined) return [];
+  return stepsOf(state).filter(({ kind, id }) => kind === "switch" && state.startedSteps.has(id));
+}
+
+/** The first confirmation that hosts which did switch still wait for. */
+export function confirmSwitched(state: RunState): Effect | undefined {
+  return firstOf(startedSwitches(state), (change) => openConfirm(state, change));
+}
+
+function backInTraffic(state: RunState): Effect | undefined {
+  return firstOf(startedSwitches(state), (change) => backForHealthy(state, change));
+}
+
+function readBack(state: RunState): Effect | undefined {
   if (state.rollback !== undefined) return undefined;
   const steps = stepsOf(state).filter(({ id }) => state.startedSteps.has(id) && !state.endedSteps.has(id));
+  return firstOf(steps, (step) => {
+    const hosts = step.work.map(({ host }) => host).filter((host) => isInFlight(state, step, host) && !isUnreadOn(state, host)); // biome-ignore format: one line
+    return hosts.length === 0 ? undefined : { kind: "run-step", step, hosts };
+  });
+}
+
+function firstOf(steps: readonly Step[], effectOf: (step: Step) => Effect | undefined): Effect | undefined {
   for (const step of steps) {
-    const hosts = step.work.map(({ host }) => host).filter((host) => isInFlight(state, step, host));
-    if (hosts.length > 0) return { kind: "run-step", step, hosts };
-  }
-  const switches = stepsOf(state).filter(({ kind, id }) => kind === "switch" && state.startedSteps.has(id));
-  for (const change of switches) {
-    const next = openConfirm(state, change) ?? backForHealthy(state, change);
-    if (next !== undefined) return next;
+    const effect = effectOf(step);
+    if (effect !== undefined) return effect;
   }
   return undefined;
 }
@@ -69,7 +90,8 @@ interface Confirming {
 /** Where something is missing, of whatever step, a person looks first. */
 function isUnconfirmed(state: RunState, { change, step, host }: Confirming): boolean {
   const isChanged = [...state.missing.keys()].some((id) => id.startsWith(`${host}/`));
-  return isDoneOn(state, change.id, host) && !state.hosts.has(placeOf(step.id, host)) && !state.leftOut.has(host) && !isChanged; // biome-ignore format: one line
+  const isWaited = isDoneOn(state, change.id, host) && !state.hosts.has(placeOf(step.id, host));
+  return isWaited && !state.leftOut.has(host) && !isChanged && !isUnreadOn(state, host);
 }
 
 /** The confirmation that follows a batch. */

@@ -5,7 +5,7 @@ import type { EventBody } from "../model/run-event.ts";
 import type { Task } from "../model/task.ts";
 import { targetOf } from "../plan/balancer-steps.ts";
 import type { Effect } from "./effect.ts";
-import { isDoneOn, placeOf, type RunState, stepsOf, taskKey } from "./run-state.ts";
+import { isDoneOn, isMissingOn, placeOf, type RunState, stepsOf, taskKey } from "./run-state.ts";
 
 /**
  * A step of balancers without the hosts that it is not for any more: those that the run goes on without, and, where they are to
@@ -53,7 +53,7 @@ export function backForHealthy(state: RunState, step: Step): Effect | undefined 
   const back = inTraffic(state, planned);
   const open = back.work
     .filter(({ host, groups }) => groups.length > 0 && !state.leftOut.has(host))
-    .filter(({ host }) => !state.hosts.has(placeOf(back.id, host)))
+    .filter(({ host }) => !state.hosts.has(placeOf(back.id, host)) && !isMissingOn(state, back.id, host))
     .map(({ host }) => host);
   // What is unknown is read back as it was handed over, once the run comes there.
   const again = pinBack(state, planned, (host) => state.hosts.get(placeOf(back.id, host)) !== "unknown");
@@ -81,7 +81,9 @@ export function pinBack(
         .map(taskKey) ?? [];
     const place = placeOf(planned.id, host);
     const tasks =
-      isAsked(host) && !state.leftOut.has(host) ? tasksToPin(state, { place, well: groups.flat(), whole }) : [];
+      isAsked(host) && !state.leftOut.has(host) && !isMissingOn(state, planned.id, host)
+        ? tasksToPin(state, { place, well: groups.flat(), whole })
+        : [];
     const turn = (state.turns.get(place)?.number ?? 0) + 1;
     const reason = state.hosts.get(place) === "done" ? "well since the others came back into traffic" : "the others are not well"; // biome-ignore format: one line
     return tasks.length === 0 ? [] : [{ kind: "host-reopened", step: planned.id, host, turn, tasks, rest: [], by: "cutover", reason }]; // biome-ignore format: one line

@@ -2,7 +2,7 @@
 import type { EventBody } from "../model/run-event.ts";
 import { decide, tiedOn } from "./decide.ts";
 import { isMissingOn, type RunState } from "./run-state.ts";
-import { readBackByHand } from "./unread.ts";
+import { readBacksByHand } from "./unread.ts";
 
 /**
  * Silent ones, and those on which something was changed by hand or is not read back: also past components of which no host may stay
@@ -30,15 +30,15 @@ interface Waiting {
 
 function silentHosts(state: RunState): Waiting[] {
   const effect = decide(state);
-  if (effect?.kind !== "wait" || effect.step.id === readBackByHand(state)?.step.id) return [];
-  return effect.hosts.map((host) => ({ host, step: effect.step.id }));
+  const unread = readBacksByHand(state).flatMap(({ step, hosts }) => hosts.map((host) => ({ host, step: step.id })));
+  return effect?.kind === "wait" ? [...effect.hosts.map((host) => ({ host, step: effect.step.id })), ...unread] : unread; // biome-ignore format: one line
 }
 
-/** A balancer is not gone for what a person did there: without it the others would switch in traffic. */
+/** A balancer that answers is not gone for what a person did there: without it the others would switch in traffic. */
 function changedHosts(state: RunState): Waiting[] {
   const effect = decide(state);
-  const held = effect?.kind === "hold" ? effect.hosts.filter((host) => isMissingOn(state, effect.step.id, host)).map((host) => ({ host, step: effect.step.id })) : []; // biome-ignore format: one line
-  const unread = readBackByHand(state);
+  if (effect?.kind !== "hold") return [];
+  const { id } = effect.step;
   const balancers = new Set((state.plan?.steps ?? []).flatMap(({ traffic, work }) => (traffic === undefined ? [] : work.map(({ host }) => host)))); // biome-ignore format: one line
-  return [...held, ...(unread?.hosts ?? []).map((host) => ({ host, step: unread?.step.id ?? "" }))].filter(({ host }) => !balancers.has(host)); // biome-ignore format: one line
+  return effect.hosts.filter((host) => isMissingOn(state, id, host) && !balancers.has(host)).map((host) => ({ host, step: id })); // biome-ignore format: one line
 }

@@ -94,18 +94,9 @@ function withTask(state: RunState, { step, host, event }: EventOf<"task">): RunS
   const isTold = added === undefined || isCounted(state, added);
   const told = isTold ? withTold(withTurnBegun(state, { step, host }), step, event) : state;
   // What never ran leaves the task as it was: a drained host stays to be undrained by the way back, and what ran before is undone.
-  if (event.state === "skipped" && (action === "undo" || added !== undefined || (mayStand(told, task) && isUndoneAnyway(told, task)))) return told; // biome-ignore format: one line
+  if (event.state === "skipped" && (action === "undo" || added !== undefined || mayStand(told, task))) return told;
   const reached: TaskState = action === "undo" && event.state === "done" ? "undone" : event.state;
   return { ...told, tasks: told.tasks.set(task, { state: reached, reason, evidence, durationMs }) };
-}
-
-/** Its undo harms nothing where it never ran. A switch that is tried again has gone back before. */
-function isUndoneAnyway({ plan }: RunState, id: string): boolean {
-  const [host] = id.split("/");
-  return (plan?.steps ?? []).some(
-    ({ work }) =>
-    work.some((mine) => mine.host === host && mine.groups.flat().some((task) => task.id === id && ["hook", "drain"].includes(task.kind))), // biome-ignore format: one line
-  );
 }
 
 /** Something of it may be on its host. */

@@ -80,10 +80,12 @@ async function withSwitch(input: AgainInput): Promise<{ readonly again: string[]
   );
   const own = tasks.filter(({ component, id }) => lost.has(component) && !state.skipped.has(id));
   const wanted = new Set([...left, ...own.map(taskKey)]);
-  const stands = own.filter(({ kind, action, id }) => kind === "hook" && action === "do" && state.tasks.get(id)?.state === "done"); // biome-ignore format: one line
+  const reached = ({ id }: Task) => state.tasks.get(id)?.state ?? "pending";
+  // A switch that went back by itself is undone for the journal's sake; one whose undo by hand did not end well may still stand.
+  const stands = (task: Task) => (task.kind === "hook" ? reached(task) === "done" : task.kind === "switch" && !["pending", "skipped", "undone"].includes(reached(task))); // biome-ignore format: one line
   return {
     again: [...new Set([...tasks.map(taskKey), ...left])].filter((key) => wanted.has(key)),
-    undo: stands.reverse(),
+    undo: own.filter((task) => task.action === "do" && stands(task)).reverse(),
   };
 }
 
@@ -95,7 +97,8 @@ function wasDone({ events }: AgainInput, { id }: Task): boolean {
 function takingBack(input: AgainInput, tasks: readonly Task[]): EventBody[] {
   const { host, by, reason } = input;
   if (tasks.length === 0) return [];
-  const groups = tasks.map((task) => [{ ...task, action: "undo" as const }]);
+  const optionsOf = ({ kind, options }: Task) => (kind === "switch" ? { reason: "operator", "trial-run": input.run } : options); // biome-ignore format: one line
+  const groups = tasks.map((task) => [{ ...task, action: "undo" as const, options: optionsOf(task) }]);
   const work = [{ host, groups }];
   const step: Step = { id: nextByHand(input), kind: "task", phase: input.step.phase, batch: 0, soakSeconds: 0, work };
   return [{ kind: "step-added", step, by, reason }];
@@ -157,7 +160,7 @@ function aroundTraffic(input: AgainInput, turns: readonly HostReopened[]): HostR
       const mine = balancer.groups.flat().filter((task) => targetOf(task) === host && state.tasks.get(task.id)?.state === "undone"); // biome-ignore format: one line
       const open = state.turns.get(placeOf(step, balancer.host));
       // Of another host that is tried again, and to which nobody has come yet.
-      const before = open?.isBegun === false ? open.tasks : [];
+      const before = open?.isBegun === false ? [...open.tasks, ...open.rest] : [];
       const tasks = [...new Set([...before, ...mine.map(taskKey)])];
       const turn = (open?.number ?? 0) + 1;
       return mine.length === 0 ? [] : [{ kind: "host-reopened", step, host: balancer.host, turn, tasks, rest: [], by, reason }]; // biome-ignore format: one line

@@ -1,4 +1,4 @@
-// What people ran by hand and nobody has read back: nothing further is handed over on that host, and all else goes on (P7). Pure.
+// What people ran by hand and nobody has read back (P7). Pure.
 import type { Step } from "../model/plan.ts";
 import { leavesSomething } from "./by-hand.ts";
 import type { Effect } from "./effect.ts";
@@ -24,24 +24,7 @@ export function isUnreadOn(state: RunState, host: string): boolean {
   return unreadSteps(state).some(({ hosts }) => hosts.includes(host));
 }
 
-/** The first one to be read back. */
-export function readBackByHand(state: RunState): Extract<Effect, { kind: "wait" }> | undefined {
-  const [first] = unreadSteps(state);
-  return first === undefined ? undefined : { kind: "wait", ...first };
-}
-
-/** What the plan has next, as far as it leaves those hosts alone. */
-export function besideUnread(state: RunState, planned: Effect): Effect {
-  const waiting = readBackByHand(state);
-  if (waiting === undefined) return planned;
-  const silent = new Set(unreadSteps(state).flatMap(({ hosts }) => hosts));
-  if (planned.kind === "run-step") {
-    const hosts = planned.hosts.filter((host) => !silent.has(host));
-    return hosts.length === 0 ? waiting : { ...planned, hosts };
-  }
-  if (planned.kind === "reopen") {
-    const turns = planned.turns.filter(({ host }) => !silent.has(host));
-    return turns.length === 0 ? waiting : { ...planned, turns };
-  }
-  return planned.kind === "end" && planned.outcome === "done" ? waiting : planned;
+/** What is to be read back, in the order in which it was asked for. */
+export function readBacksByHand(state: RunState): Extract<Effect, { kind: "wait" }>[] {
+  return unreadSteps(state).map((unread) => ({ kind: "wait", ...unread }));
 }

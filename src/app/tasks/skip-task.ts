@@ -3,6 +3,7 @@
 import { CutoverError, RefusedError } from "../../errors.ts";
 import type { RunId } from "../../model/run-event.ts";
 import type { TaskId, TaskKind } from "../../model/task.ts";
+import { leftOfStep } from "../../run/by-hand.ts";
 import { reduce } from "../../run/machine.ts";
 import { isStepped, tryAgain } from "../../run/try-again.ts";
 import { recall } from "../controller-memory.ts";
@@ -44,7 +45,7 @@ export function skipStatement(skip: { readonly run: RunId; readonly task: TaskId
   return `cutover-skip/1\nrun ${skip.run}\ntask ${skip.task}\nreason ${encodeURIComponent(skip.reason)}\n`;
 }
 
-function refuseSkip({ run, task, state }: FoundTask): void {
+function refuseSkip({ run, step, task, state }: FoundTask): void {
   if (neverSkipped.includes(task.kind))
     throw new RefusedError({
       code: "not-to-be-skipped",
@@ -52,8 +53,7 @@ function refuseSkip({ run, task, state }: FoundTask): void {
       impact: "Nothing was changed",
       remedy: `cutover hold ${task.host} --reason …, or cutover rollback --reason …`,
     });
-  const reached = state.tasks.get(task.id)?.state ?? "pending";
-  if (reached !== "done" || state.missing.has(task.id)) return;
+  if (state.skipped.has(task.id) || leftOfStep(state, step, task.host).some((key) => key.startsWith(`${task.id} `))) return; // biome-ignore format: one line
   throw new CutoverError({
     code: "nothing-to-skip",
     message: `${task.id} is done`,

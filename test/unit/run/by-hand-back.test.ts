@@ -5,6 +5,7 @@ import type { EventBody } from "../../../src/model/run-event.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { decide } from "../../../src/run/decide.ts";
 import type { RunState } from "../../../src/run/run-state.ts";
+import { tryAgain } from "../../../src/run/try-again.ts";
 import { badly, byHand, convert, drain, ended, inBatch, on, said, tasks, whole } from "../../support/by-hand-run.ts"; // biome-ignore format: one line
 import { planInput } from "../../support/plan-input.ts";
 import { isBad, play } from "../../support/play-balanced-run.ts";
@@ -59,12 +60,19 @@ test("what a person asked for and nobody began is not begun on a way back; what 
   assert.ok(undoes(underWay).includes("h1/app/convert undo"));
 });
 
-test("a second round that fails before its switch puts back what it saved: the first one's switch has gone back (P4)", () => {
+test("a second round that fails before its switch puts back what it saved: the first one's switch has gone back (P4)", async () => {
   const saving = makePlan(planInput({ components: { app: { hosts: ["h1"], tasks: [{ name: "convert", at: "before-switch", scope: "host", hasUndo: true, canDryRun: true }], backup: true } }, rollbackPolicy: "manual" })); // biome-ignore format: one line
   const steps = saving.steps.find(({ id }) => id === "switch.1")?.work.flatMap(({ groups }) => groups.flat()) ?? [];
   const named = (name: string) => steps.find(({ id }) => id === `h1/app/${name}`) ?? assert.fail(name);
   const first = play(saving, isBad("confirm.1", "h1"));
-  const tasksOf = (again: readonly string[]): EventBody => ({ kind: "host-reopened", step: "switch.1", host: "h1", turn: 1, tasks: again, rest: [], by: "ann", reason: "-" }); // biome-ignore format: one line
-  const second = on(first.state, tasksOf(steps.map(({ id, action }) => `${id} ${action}`)), submitted, said("switch.1", named("backup"), "done"), said("switch.1", named("convert"), "failed"), said("switch.1", named("switch"), "skipped", "earlier-failed"), ended("failed")); // biome-ignore format: one line
+  const confirm = saving.steps.find(({ id }) => id === "confirm.1");
+  assert.ok(confirm);
+  const again = await tryAgain({ run: "r1", state: first.state, events: first.events, step: confirm, host: "h1", observe: async () => [], by: "ann", reason: "-" }); // biome-ignore format: one line
+  const [undo] = again.undo;
+  assert.ok(undo?.kind === "step-added");
+  const { id, work } = undo.step;
+  const undone = work.flatMap(({ groups }) => groups.flat()).map((task) => said(id, task, "done"));
+  const before = on(first.state, undo, ...again.turns, { kind: "step-started", step: id }, ...undone, ended("done", id), { kind: "step-ended", step: id }); // biome-ignore format: one line
+  const second = on(before, submitted, said("switch.1", named("backup"), "done"), said("switch.1", named("convert"), "failed"), said("switch.1", named("switch"), "skipped", "earlier-failed"), ended("failed")); // biome-ignore format: one line
   assert.deepEqual(undoes(second), ["h1/app/convert undo", "h1/app/backup undo"]);
 });

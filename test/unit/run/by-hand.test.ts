@@ -14,7 +14,7 @@ import { reduce } from "../../../src/run/machine.ts";
 import type { RunState } from "../../../src/run/run-state.ts";
 import { isBetween } from "../../../src/run/run-state.ts";
 import { tryAgain } from "../../../src/run/try-again.ts";
-import { readBackByHand } from "../../../src/run/unread.ts";
+import { readBacksByHand } from "../../../src/run/unread.ts";
 import { badly, batch, byHand, change, convert, drain, ended, inBatch, leftAfter, on, plan, probe, said, standsAt, tasks, turn, whole } from "../../support/by-hand-run.ts"; // biome-ignore format: one line
 
 const rest = tasks.filter((task) => task !== convert);
@@ -179,7 +179,10 @@ test("one of which nobody knows is read back before anything else is done there,
   for (const ahead of [[], whole])
     for (const task of [convert, other]) {
       const lost = inBatch(...ahead, ...badly(task, "do", { outcome: "unknown", isSubmitted: false }));
-      assert.deepEqual(readBackByHand(lost)?.hosts, ["h1"]);
+      assert.deepEqual(
+        readBacksByHand(lost).map(({ hosts }) => hosts),
+        [["h1"]],
+      );
       const next = decide(lost);
       assert.ok(next?.kind !== "run-step" && next?.kind !== "end", "nothing more is handed over there");
       assert.ok(stepAtWork(lost, "h1", batch));

@@ -10,7 +10,7 @@ import { decide } from "../../../src/run/decide.ts";
 import { leaveOutHeld } from "../../../src/run/leave-out-held.ts";
 import { reduce } from "../../../src/run/machine.ts";
 import { initialRunState, type RunState } from "../../../src/run/run-state.ts";
-import { readBackByHand } from "../../../src/run/unread.ts";
+import { readBacksByHand } from "../../../src/run/unread.ts";
 import { planInput } from "../../support/plan-input.ts";
 import { isBad, play } from "../../support/play-balanced-run.ts";
 
@@ -74,7 +74,7 @@ test("what only looks, and a dry run, hold up nothing", () => {
   const dry: Task = { ...taskIn(state, "switch.3", "h3/app/convert"), options: { name: "convert", "dry-run": "yes" } };
   for (const task of [dry, taskIn(state, "check", "h3/app/check")]) {
     const told = on(state, ...lost(task));
-    assert.deepEqual([readBackByHand(told), decide(told)?.kind], [undefined, "end-step"]);
+    assert.deepEqual([readBacksByHand(told), decide(told)?.kind], [[], "end-step"]);
   }
 });
 

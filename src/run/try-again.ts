@@ -71,11 +71,18 @@ async function withSwitch(input: AgainInput): Promise<{ readonly again: string[]
   const switches = tasks.filter(({ kind }) => kind === "switch");
   const begun = switches.filter(({ id }) => (state.tasks.get(id)?.state ?? "pending") !== "pending");
   if (begun.length === 0) return nothing;
-  const seen = begun.some((task) => !left.includes(taskKey(task))) ? await input.observe() : [];
+  // The host's own word, whatever came of an undo by hand: what stands there is only read back, and what was committed is not undone.
+  const seen = await input.observe();
   const lost = new Set(
     begun
       .filter((task) => wasDone(input, task))
-      .filter((task) => left.includes(taskKey(task)) || !isOurs(seen.find((each) => each.component === task.component), { run, tasks })) // biome-ignore format: one line
+      .filter(
+        (task) =>
+          !isOurs(
+            seen.find((each) => each.component === task.component),
+            { run, tasks },
+          ),
+      )
       .map(({ component }) => component),
   );
   const own = tasks.filter(({ component, id }) => lost.has(component) && !state.skipped.has(id));
@@ -104,12 +111,15 @@ function takingBack(input: AgainInput, tasks: readonly Task[]): EventBody[] {
   return [{ kind: "step-added", step, by, reason }];
 }
 
+/** On trial, confirmed or committed there, with the version of these tasks. */
 function isOurs(
   seen: ObservedComponent | undefined,
   { run, tasks }: { readonly run: string; readonly tasks: readonly Task[] },
 ): boolean {
-  if (seen?.trial?.run !== run || !["trial", "confirmed"].includes(seen.state)) return false;
-  return tasks.some(({ kind, component, version }) => kind === "switch" && component === seen.component && version === seen.current); // biome-ignore format: one line
+  if (seen === undefined) return false;
+  const isSwitched = tasks.some(({ kind, component, version }) => kind === "switch" && component === seen.component && version === seen.current); // biome-ignore format: one line
+  const isTried = seen.trial?.run === run && ["trial", "confirmed"].includes(seen.state);
+  return isSwitched && (isTried || (seen.trial === undefined && seen.committed === seen.current));
 }
 
 /** The switch or the confirmation of the batch that a step belongs to. */

@@ -33,6 +33,11 @@ export interface Task {
 
 export type TaskState = "pending" | "running" | "done" | "failed" | "undone" | "unknown" | "skipped";
 
+/** Something of a task that reached this state may be on its host; nothing, of one that nobody told of. */
+export function mayStand(state: TaskState = "pending"): boolean {
+  return state !== "pending" && state !== "skipped" && state !== "undone";
+}
+
 /** What a host reports about one task of a step. `reason` is a stable word, `evidence` hostile text already capped. */
 export interface TaskEvent {
   readonly task: TaskId;

@@ -1,7 +1,7 @@
 // The way back is a plan too: the undo of what was done, in reverse order. The undo of putting hosts back into traffic is to take
 // them out of it again. Pure.
 import type { HostWork, Step, TaskGroup } from "../model/plan.ts";
-import type { Task, TaskState } from "../model/task.ts";
+import { mayStand, type Task, type TaskState } from "../model/task.ts";
 import { targetOf } from "./balancer-steps.ts";
 
 export interface RollbackInput {
@@ -87,7 +87,7 @@ function undoWork(
 
 function wasStarted(state: TaskState): boolean {
   // guard P6: what never ran needs no undo, and what may have run needs one.
-  return !["pending", "skipped", "undone"].includes(state);
+  return mayStand(state);
 }
 
 function isUndoable(task: Task): boolean {

@@ -7,8 +7,8 @@ import { advanced, isToldDone, type RunState, type Told, taskKey, turnOf } from 
 /** Why a task is skipped that somebody signed away. */
 export const skippedByHand = "operator";
 
-/** What these leave stays. The others look, or bring bytes that nothing runs yet. */
-const lastingKinds: readonly TaskKind[] = ["backup", "drain", "switch", "hook"];
+/** What these leave stays, until it is undone. The others look, or bring bytes that nothing runs yet. */
+export const lastingKinds: readonly TaskKind[] = ["backup", "drain", "switch", "hook"];
 
 export function isAdded({ added }: Pick<RunState, "added">, step: string): boolean {
   return added.some(({ id }) => id === step);
@@ -58,6 +58,13 @@ export function isTouchedByHand(state: RunState, { work }: Pick<Step, "work">): 
 /** Some of it stays on a host, whichever version's it is. */
 export function leavesSomething({ work }: Pick<Step, "work">): boolean {
   return work.some(({ groups }) => groups.flat().some(({ kind, options }) => lastingKinds.includes(kind) && options["dry-run"] === undefined)); // biome-ignore format: one line
+}
+
+/** Taken back by a person: what the host is told names the run whose trial, or whose backup, it is. */
+export function undoByHand(task: Task, run: string): Task {
+  const trial = { "trial-run": run };
+  const own = task.kind === "switch" ? { reason: "operator", ...trial } : trial;
+  return { ...task, action: "undo", options: task.kind === "switch" || task.kind === "backup" ? own : task.options };
 }
 
 /** It says nothing of how anything is left. */

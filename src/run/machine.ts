@@ -1,10 +1,9 @@
 // The run as a pure machine: events in, state out. Crash recovery is replaying the journal through `reduce`, and asking
 // `decide` (decide.ts) again what comes next.
-
 import { Map as KeptMap, Set as KeptSet } from "immutable";
 import type { Plan, Step } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
-import type { Task, TaskState } from "../model/task.ts";
+import { mayStand, type Task, type TaskState } from "../model/task.ts";
 import { makeRollback } from "../plan/make-rollback.ts";
 import { putBackStep } from "../plan/restore-point.ts";
 import { addedTask, isAdded, isAside, isCounted, isLook, isTouchedByHand, skippedByHand, withoutMissing, withoutTold, withTold, withUntold } from "./by-hand.ts"; // biome-ignore format: one line
@@ -94,14 +93,10 @@ function withTask(state: RunState, { step, host, event }: EventOf<"task">): RunS
   const isTold = added === undefined || isCounted(state, added);
   const told = isTold ? withTold(withTurnBegun(state, { step, host }), step, event) : state;
   // What never ran leaves the task as it was: a drained host stays to be undrained by the way back, and what ran before is undone.
-  if (event.state === "skipped" && (action === "undo" || added !== undefined || mayStand(told, task))) return told;
+  if (event.state === "skipped" && (action === "undo" || added !== undefined || mayStand(told.tasks.get(task)?.state)))
+    return told;
   const reached: TaskState = action === "undo" && event.state === "done" ? "undone" : event.state;
   return { ...told, tasks: told.tasks.set(task, { state: reached, reason, evidence, durationMs }) };
-}
-
-/** Something of it may be on its host. */
-function mayStand({ tasks }: RunState, task: string): boolean {
-  return !["pending", "skipped", "undone"].includes(tasks.get(task)?.state ?? "pending");
 }
 
 /** The host has its turn. */
@@ -136,7 +131,7 @@ function withoutHost(state: RunState, host: string): RunState {
 /** What it has begun stays to be undone by a way back. */
 function withSkipped(state: RunState, { task, reason: evidence }: EventOf<"task-skipped">): RunState {
   const skipped = { state: "skipped", reason: skippedByHand, evidence, durationMs: 0 } as const;
-  const tasks = mayStand(state, task) ? state.tasks : state.tasks.set(task, skipped);
+  const tasks = mayStand(state.tasks.get(task)?.state) ? state.tasks : state.tasks.set(task, skipped);
   return withoutMissing({ ...state, tasks, skipped: state.skipped.add(task) }, (id) => id === task);
 }
 

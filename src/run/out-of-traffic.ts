@@ -1,5 +1,6 @@
 // Hosts that balancers took out of traffic, and services that hosts drained, which are not back: whoever reads why a run waits or
 // ended must know. Pure.
+import { mayStand } from "../model/task.ts";
 import { targetOf } from "../plan/balancer-steps.ts";
 import { type RunState, stepsOf } from "./run-state.ts";
 
@@ -8,7 +9,7 @@ export function outOfTraffic(state: RunState): string {
   const out = new Set<string>();
   const drained = new Set<string>();
   for (const task of stepsOf(state).flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()))) {
-    if (["pending", "skipped", "undone"].includes(state.tasks.get(task.id)?.state ?? "pending")) continue;
+    if (!mayStand(state.tasks.get(task.id)?.state)) continue;
     const target = targetOf(task);
     if (target !== undefined) out.add(target);
     else if (task.kind === "drain") drained.add(`${task.host}/${task.component}`);

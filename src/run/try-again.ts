@@ -3,9 +3,9 @@
 import type { ObservedComponent } from "../model/observation.ts";
 import type { Step } from "../model/plan.ts";
 import type { EventBody } from "../model/run-event.ts";
-import type { Task } from "../model/task.ts";
+import { mayStand, type Task } from "../model/task.ts";
 import { targetOf } from "../plan/balancer-steps.ts";
-import { leftOfStep } from "./by-hand.ts";
+import { leftOfStep, undoByHand } from "./by-hand.ts";
 import { firstOf } from "./run-one-task.ts";
 import { placeOf, type RunState, taskKey } from "./run-state.ts";
 
@@ -76,20 +76,15 @@ async function withSwitch(input: AgainInput): Promise<{ readonly again: string[]
   const lost = new Set(
     begun
       .filter((task) => wasDone(input, task))
-      .filter(
-        (task) =>
-          !isOurs(
-            seen.find((each) => each.component === task.component),
-            { run, tasks },
-          ),
-      )
-      .map(({ component }) => component),
+      .map(({ component }) => component)
+      .filter((component) => !seen.some((each) => each.component === component && isOurs(each, { run, tasks }))),
   );
   const own = tasks.filter(({ component, id }) => lost.has(component) && !state.skipped.has(id));
   const wanted = new Set([...left, ...own.map(taskKey)]);
-  const reached = ({ id }: Task) => state.tasks.get(id)?.state ?? "pending";
+  const reached = ({ id }: Task) => state.tasks.get(id)?.state;
   // A switch that went back by itself is undone for the journal's sake; one whose undo by hand did not end well may still stand.
-  const stands = (task: Task) => (task.kind === "hook" ? reached(task) === "done" : task.kind === "switch" && !["pending", "skipped", "undone"].includes(reached(task))); // biome-ignore format: one line
+  const stands = (task: Task) =>
+    task.kind === "hook" ? reached(task) === "done" : task.kind === "switch" && mayStand(reached(task));
   return {
     again: [...new Set([...tasks.map(taskKey), ...left])].filter((key) => wanted.has(key)),
     undo: own.filter((task) => task.action === "do" && stands(task)).reverse(),
@@ -104,8 +99,7 @@ function wasDone({ events }: AgainInput, { id }: Task): boolean {
 function takingBack(input: AgainInput, tasks: readonly Task[]): EventBody[] {
   const { host, by, reason } = input;
   if (tasks.length === 0) return [];
-  const optionsOf = ({ kind, options }: Task) => (kind === "switch" ? { reason: "operator", "trial-run": input.run } : options); // biome-ignore format: one line
-  const groups = tasks.map((task) => [{ ...task, action: "undo" as const, options: optionsOf(task) }]);
+  const groups = tasks.map((task) => [undoByHand(task, input.run)]);
   const work = [{ host, groups }];
   const step: Step = { id: nextByHand(input), kind: "task", phase: input.step.phase, batch: 0, soakSeconds: 0, work };
   return [{ kind: "step-added", step, by, reason }];
@@ -113,10 +107,9 @@ function takingBack(input: AgainInput, tasks: readonly Task[]): EventBody[] {
 
 /** On trial, confirmed or committed there, with the version of these tasks. */
 function isOurs(
-  seen: ObservedComponent | undefined,
+  seen: ObservedComponent,
   { run, tasks }: { readonly run: string; readonly tasks: readonly Task[] },
 ): boolean {
-  if (seen === undefined) return false;
   const isSwitched = tasks.some(({ kind, component, version }) => kind === "switch" && component === seen.component && version === seen.current); // biome-ignore format: one line
   const isTried = seen.trial?.run === run && ["trial", "confirmed"].includes(seen.state);
   return isSwitched && (isTried || (seen.trial === undefined && seen.committed === seen.current));

@@ -2,8 +2,9 @@
 import type { Step } from "../model/plan.ts";
 import type { PublishedVersion } from "../model/published-version.ts";
 import type { EventBody, RunId } from "../model/run-event.ts";
-import type { Task } from "../model/task.ts";
+import { mayStand, type Task } from "../model/task.ts";
 import { stepAtWork } from "../run/at-work.ts";
+import { lastingKinds, undoByHand } from "../run/by-hand.ts";
 import type { RunState } from "../run/run-state.ts";
 import { nextByHand } from "../run/try-again.ts";
 import type { Random } from "./random.ts";
@@ -42,17 +43,11 @@ export function operatorActs(input: ByHandInput): EventBody[] {
 
 /** `cutover task undo`. */
 function undone({ run, state, published }: ByHandInput, { step, task }: Planned): Planned[] {
-  const reached = state.tasks.get(task.id)?.state ?? "pending";
-  const isUndoable =
-    task.kind === "drain" || task.kind === "switch" || task.kind === "backup" || hasUndo(published, task);
-  if (!isUndoable || ["pending", "skipped", "undone"].includes(reached)) return [];
+  const isUndoable = task.kind === "hook" ? hasUndo(published, task) : lastingKinds.includes(task.kind);
+  if (!isUndoable || !mayStand(state.tasks.get(task.id)?.state)) return [];
   // Hosts put no old data back under a version that has switched, and the command says so.
   const switched = state.tasks.get(`${task.host}/${task.component}/switch`)?.state;
-  if (task.kind === "backup" && switched === "done") return [];
-  const trial = { "trial-run": run };
-  const options =
-    task.kind === "switch" ? { reason: "operator", ...trial } : task.kind === "backup" ? trial : task.options;
-  return [{ step, task: { ...task, action: "undo", options } }];
+  return task.kind === "backup" && switched === "done" ? [] : [{ step, task: undoByHand(task, run) }];
 }
 
 /** `cutover task run`, and with `--undo`; of a version that is on the host. */

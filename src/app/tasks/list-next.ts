@@ -84,7 +84,8 @@ function verbsFor(found: FoundTask): string[] {
   return [...(isUndone ? ["undo"] : []), ...(isRetried ? ["retry"] : [])];
 }
 
-function isAccepted(found: FoundTask, refuse: () => void): boolean {
+/** Whoever refuses is asked: nothing is offered that would be refused. */
+export function isAccepted(found: FoundTask, refuse: () => void): boolean {
   try {
     refuseEnded(found, "changed");
     refuseAtWork(found);

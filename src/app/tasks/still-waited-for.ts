@@ -1,5 +1,4 @@
 // A task that was run by hand while its run waits for it, and that does not count there: whoever ran it is told so, and what does.
-import { CutoverError } from "../../errors.ts";
 import type { Task, TaskId } from "../../model/task.ts";
 import type { JournalPort } from "../../ports.ts";
 import { leftOfStep } from "../../run/by-hand.ts";
@@ -7,7 +6,8 @@ import { decide } from "../../run/decide.ts";
 import { taskKey } from "../../run/run-state.ts";
 import { type AskedInRun, askedTask } from "./asked-task.ts";
 import { isDry } from "./by-hand.ts";
-import { type FoundTask, foundIn, loadRun } from "./find-task.ts";
+import { foundIn, loadRun } from "./find-task.ts";
+import { isAccepted } from "./list-next.ts";
 import { refuseDone } from "./retry-task.ts";
 
 export interface StillWaitedFor {
@@ -29,7 +29,7 @@ export async function stillWaitedFor(journal: JournalPort, acted: AskedInRun): P
   const { step, work, task } = found;
   if (effect.step.id !== step.id || !effect.hosts.includes(work.host)) return undefined;
   const left = leftOfStep(loaded.state, step, work.host);
-  if (!left.includes(taskKey(task)) || !isRetried(found, left)) return undefined;
+  if (!left.includes(taskKey(task)) || !isAccepted(found, () => refuseDone(found, left))) return undefined;
   const name = ran.id.split("/")[2];
   const why = whyNot(ran, { version: task.version, isDone: loaded.state.hosts.get(asked ?? "") === "done" });
   return {
@@ -45,14 +45,4 @@ function whyNot(ran: Task, { version, isDone }: { readonly version: string; read
   if (isDry(ran)) return "a dry run does not count there";
   if (ran.version !== version) return `it brings ${version}, and what ${ran.version} did does not count there`;
   return "run by hand counts only what had been done and was taken back";
-}
-
-function isRetried(found: FoundTask, left: readonly string[]): boolean {
-  try {
-    refuseDone(found, left);
-    return true;
-  } catch (error) {
-    if (error instanceof CutoverError) return false;
-    throw error;
-  }
 }

@@ -1,16 +1,14 @@
 // `cutover task undo`: one task of an open run is taken back, and everything else stands. What comes after it waits.
 import { CutoverError } from "../../errors.ts";
 import type { Step } from "../../model/plan.ts";
-import type { RunId } from "../../model/run-event.ts";
-import type { Task, TaskKind } from "../../model/task.ts";
+import { mayStand } from "../../model/task.ts";
+import { lastingKinds, undoByHand } from "../../run/by-hand.ts";
 import { isOwed } from "../../run/owed-bundles.ts";
 import { placeOf } from "../../run/run-state.ts";
 import { isStepped, nextByHand } from "../../run/try-again.ts";
 import { bringing, type TaskAct, type TaskDecision } from "./act-in-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseAtWork, refuseEnded } from "./find-task.ts";
 import { refuseNoUndo } from "./refuse-no-undo.ts";
-
-const undoableKinds: readonly TaskKind[] = ["backup", "drain", "hook", "switch"];
 
 /** Throws `nothing-to-undo` for a task that never started, or that has no way back of its own, `undo-unknown`. */
 export async function undoTask(act: TaskAct, asked: AskedTask): Promise<TaskDecision> {
@@ -28,9 +26,9 @@ export async function undoTask(act: TaskAct, asked: AskedTask): Promise<TaskDeci
 
 export function refuseUndo({ run, state, task }: FoundTask): void {
   const reached = state.tasks.get(task.id)?.state ?? "pending";
-  const why = !undoableKinds.includes(task.kind)
+  const why = !lastingKinds.includes(task.kind)
     ? `${task.kind} has no undo of its own`
-    : ["pending", "skipped", "undone"].includes(reached)
+    : !mayStand(reached)
       ? `${task.id} is ${reached}`
       : undefined;
   if (why === undefined) return;
@@ -56,11 +54,6 @@ export function refuseUnderSwitch({ state, task }: FoundTask): void {
 
 function undoStep({ run, state, step, task }: FoundTask): Step {
   const ahead = isOwed(state, task) ? bringing(task) : [];
-  const work = [{ host: task.host, groups: [...ahead, [undoOf(task, run)]] }];
+  const work = [{ host: task.host, groups: [...ahead, [undoByHand(task, run)]] }];
   return { id: nextByHand({ state }), kind: "task", phase: step.phase, batch: 0, soakSeconds: 0, work };
-}
-
-function undoOf(task: Task, run: RunId): Task {
-  const options = task.kind === "switch" ? { reason: "operator", "trial-run": run } : task.options;
-  return { ...task, action: "undo", options: task.kind === "backup" ? { "trial-run": run } : options };
 }

@@ -1,5 +1,5 @@
 // One SSH connection with pinned host keys and only ciphers that Terrapin does not touch (T24, T25).
-
+import "./native-ciphers.ts";
 import { timingSafeEqual } from "node:crypto";
 import { connect } from "node:net";
 import { Client, type ClientChannel, type ConnectConfig } from "ssh2";

@@ -1,4 +1,5 @@
 // The controller's login key, read once: a key that is missing or broken is said before any host is asked.
+import "./native-ciphers.ts";
 import { readFileSync } from "node:fs";
 import ssh2 from "ssh2";
 import { LackingError } from "../../errors.ts";

@@ -14,6 +14,7 @@ import { reduce } from "../run/machine.ts";
 import { replayRun, runStream } from "../run/replay.ts";
 import type { Silence } from "../run/run-host-step.ts";
 import { initialRunState, type RunState } from "../run/run-state.ts";
+import { readBacksByHand } from "../run/unread.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
 import type { MakingProgress } from "./find-payload.ts";
@@ -73,17 +74,23 @@ export async function startRun(
 export async function resumeRun(context: RunContext, run: RunId): Promise<RunResult> {
   const { journal, clock } = context.controller;
   const { state, last } = await replayRun(journal, run);
-  // Nobody has said anything: a run that waits for a person for days writes nothing meanwhile. A pass ends nobody's stepping; a step begins it.
-  const beginsStepping = state.pace !== "one-task" && keptPace(context, state).pace === "one-task";
-  if (decide(state)?.kind === "hold" && !beginsStepping) return resultOf(run, state);
   // A machine that will never answer again must not keep a run open for ever: `cutover hold` lets the run go on without it.
   const { holds } = await recall(context.controller);
   const said = leaveOutHeld(state, holds);
+  if (said.length === 0 && !goesOn(context, state)) return resultOf(run, state);
   const events = await makeAppender({ journal, clock, stream: runStream(run), last }).append(...said);
   for (const event of events) context.watcher.onEvent(event);
   const onward = said.reduce((before, event) => reduce(before, event, run), state);
   const first: EventBody = { kind: "run-resumed", epoch: context.lease.epoch, ...keptPace(context, onward) };
   return drive(context, { run, state: onward, last: last + said.length, first });
+}
+
+/** A run that waits for a person for days writes nothing meanwhile, unless what people ran by hand is still to be read back. */
+function goesOn(context: RunContext, state: RunState): boolean {
+  if (decide(state)?.kind !== "hold") return true;
+  // A pass ends nobody's stepping; a step begins it.
+  if (state.pace !== "one-task" && keptPace(context, state).pace === "one-task") return true;
+  return context.pace !== "by-hand" && readBacksByHand(state).length > 0;
 }
 
 /** What is done by hand in a run leaves it at the pace at which it stood. */

@@ -69,16 +69,16 @@ async function withSwitch(input: AgainInput): Promise<{ readonly again: string[]
       ?.work.find((work) => work.host === host)
       ?.groups.flat() ?? [];
   const switches = tasks.filter(({ kind }) => kind === "switch");
-  const begun = switches.filter(({ id }) => (state.tasks.get(id)?.state ?? "pending") !== "pending");
+  const begun = switches.filter((task) => mayStand(state.tasks.get(task.id)?.state) || wasDone(input, task));
   if (begun.length === 0) return nothing;
   // The host's own word, whatever came of an undo by hand: what stands there is only read back, and what was committed is not undone.
-  const seen = await input.observe();
-  const lost = new Set(
-    begun
-      .filter((task) => wasDone(input, task))
-      .map(({ component }) => component)
-      .filter((component) => !seen.some((each) => each.component === component && isOurs(each, { run, tasks }))),
-  );
+  const seen = new Map((await input.observe()).map((each) => [each.component, each]));
+  const isLost = (task: Task): boolean => {
+    const there = seen.get(task.component);
+    if (wasDone(input, task)) return there === undefined || !isOurs(there, { run, tasks });
+    return there !== undefined && wentBack(there, run);
+  };
+  const lost = new Set(begun.filter(isLost).map(({ component }) => component));
   const own = tasks.filter(({ component, id }) => lost.has(component) && !state.skipped.has(id));
   const wanted = new Set([...left, ...own.map(taskKey)]);
   const reached = ({ id }: Task) => state.tasks.get(id)?.state;
@@ -91,7 +91,7 @@ async function withSwitch(input: AgainInput): Promise<{ readonly again: string[]
   };
 }
 
-/** It had switched: one that failed before it did has nothing to take back. */
+/** It had switched: one that failed may have nothing to take back. */
 function wasDone({ events }: AgainInput, { id }: Task): boolean {
   return events.some((event) => event.kind === "task" && event.event.task === id && event.event.action === "do" && event.event.state === "done"); // biome-ignore format: one line
 }
@@ -113,6 +113,11 @@ function isOurs(
   const isSwitched = tasks.some(({ kind, component, version }) => kind === "switch" && component === seen.component && version === seen.current); // biome-ignore format: one line
   const isTried = seen.trial?.run === run && ["trial", "confirmed"].includes(seen.state);
   return isSwitched && (isTried || (seen.trial === undefined && seen.committed === seen.current));
+}
+
+/** Its trial of this run is over, or ends just now, also of a switch that failed: data, service and traffic are as before. */
+function wentBack({ trial, state }: ObservedComponent, run: string): boolean {
+  return trial?.run === run && (state === "reverting" || state === "reverted");
 }
 
 /** The switch or the confirmation of the batch that a step belongs to. */

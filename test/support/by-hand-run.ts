@@ -61,25 +61,22 @@ export function byHand(task: Task, action: "do" | "undo"): EventBody[] {
   ] as EventBody[];
 }
 
+const ahead = plan.steps.slice(0, plan.steps.indexOf(batch));
+/** What a journal has up to the middle of `switch.1`. */
+export const begun: readonly EventBody[] = [
+  { kind: "run-planned", commit: "c", generation: digestOf("g"), plan, epoch: 1, fleet: [] } as unknown as EventBody,
+  ...ahead.flatMap(
+    ({ id }) =>
+      [
+        { kind: "step-started", step: id },
+        { kind: "step-ended", step: id },
+      ] as EventBody[],
+  ),
+  { kind: "step-started", step: "switch.1" },
+];
 /** In the middle of `switch.1`, with everything before it done. */
 export function inBatch(...events: readonly EventBody[]): RunState {
-  const ahead = plan.steps.slice(
-    0,
-    plan.steps.findIndex(({ id }) => id === "switch.1"),
-  );
-  const begun = [
-    { kind: "run-planned", commit: "c", generation: digestOf("g"), plan, epoch: 1, fleet: [] } as unknown as EventBody,
-    ...ahead.flatMap(
-      ({ id }) =>
-        [
-          { kind: "step-started", step: id },
-          { kind: "step-ended", step: id },
-        ] as EventBody[],
-    ),
-    { kind: "step-started", step: "switch.1" } as EventBody,
-    ...events,
-  ];
-  return begun.reduce((state, event) => reduce(state, event, "r1"), initialRunState);
+  return on(initialRunState, ...begun, ...events);
 }
 export const leftAfter = (events: readonly EventBody[]) => leftOfStep(inBatch(...events), batch, "h1");
 /** What comes next, and how h1 is in `switch.1`. */

@@ -1,13 +1,33 @@
-// Taking up a run that waits for a person: nobody said anything, so nothing is written.
+// Taking up a run that waits for a person: where nobody said anything, and everything is read back, nothing is written.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { resumeRun } from "../../../src/app/execute-run.ts";
 import { openTrouble } from "../../../src/app/open-trouble.ts";
+import { foundIn, refuseAtWork } from "../../../src/app/tasks/find-task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
-import { runStream } from "../../../src/run/replay.ts";
+import { undoByHand } from "../../../src/run/by-hand.ts";
+import { decide } from "../../../src/run/decide.ts";
+import { replayRun, runStream } from "../../../src/run/replay.ts";
+import { begun, byHand, plan as byHandPlan, convert, whole } from "../../support/by-hand-run.ts";
 import { memoryJournal, run, runController, sleptClock } from "../../support/engine.ts";
 import { inProcessHosts } from "../../support/in-process-hosts.ts";
 import { planInput } from "../../support/plan-input.ts";
+
+type Context = Parameters<typeof resumeRun>[0];
+/** Whatever is not named is not needed. */
+function contextOf(controller: object, more: object = {}): Context {
+  const own = { clock: sleptClock(), settings: { firstTrust: {}, concurrency: 4, patienceMs: 10_000 }, ...controller };
+  const watcher = { onEvent() {}, onBytes() {} };
+  const signal = new AbortController().signal;
+  return {
+    controller: own,
+    watcher,
+    lease: { epoch: 9, holder: "c9" },
+    sources: {},
+    signal,
+    ...more,
+  } as unknown as Context;
+}
 
 const components = { app: { hosts: ["h1", "h2"] } };
 const plan = makePlan(planInput({ components, rollbackPolicy: "manual" }));
@@ -17,7 +37,7 @@ test("a run that waits for a decision is left as it stands, however often it is 
   const journal = memoryJournal();
   await runController({ plan, journal, executor: hosts.executor, epoch: 1 });
   const kept = journal.kept.length;
-  const context = { controller: { journal, clock: sleptClock() } } as unknown as Parameters<typeof resumeRun>[0];
+  const context = contextOf({ journal });
   for (const pace of ["run", "by-hand"] as const) {
     const { waits, state } = await resumeRun({ ...context, pace }, run);
     assert.deepEqual([waits?.reason, state.pace], ["DecisionNeeded", "run"]);
@@ -31,7 +51,7 @@ test("a pass that can drive nothing ends nobody's stepping: the next word would 
   await runController({ plan, journal, executor: hosts.executor, epoch: 1 });
   const sequence = journal.kept.length + 1;
   await journal.append([{ stream: runStream(run), sequence, at: 1, kind: "run-resumed", epoch: 2, pace: "one-task" }]);
-  const context = { controller: { journal, clock: sleptClock() } } as unknown as Parameters<typeof resumeRun>[0];
+  const context = contextOf({ journal });
   for (const pace of ["run", "by-hand", "one-task"] as const)
     assert.equal((await resumeRun({ ...context, pace }, run)).state.pace, "one-task");
 });
@@ -41,4 +61,65 @@ test("a run that waits for a silent host names what brings it on: a check drives
   const state = await runController({ plan, journal: memoryJournal(), executor: hosts.executor, epoch: 1 });
   const trouble = openTrouble({ run, state });
   assert.deepEqual([trouble?.reason, trouble?.next], ["HostUnknown", "cutover reconcile --once, once it answers; cutover hold h1 --reason …, if it will not come back"]); // biome-ignore format: one line
+});
+
+/** `convert` failed, a person undid it, the host did that, and its answer was lost. */
+async function unreadRun() {
+  const lossy = inProcessHosts({ fails: ({ id, action }) => (id === convert.id && action === "do" ? "task-failed" : undefined) }); // biome-ignore format: one line
+  const journal = memoryJournal();
+  const { executor } = lossy;
+  await runController({ plan: byHandPlan, journal, executor, epoch: 1 });
+  const work = [{ host: "h1", groups: [[undoByHand(convert, run)]] }];
+  const step = { id: "by-hand.1", kind: "task", phase: "by-hand", batch: 0, soakSeconds: 0, work } as const;
+  const sequence = journal.kept.length + 1;
+  await journal.append([{ stream: runStream(run), sequence, at: 1, kind: "step-added", step, by: "ann", reason: "-" }]);
+  lossy.script = { loses: (_, moment, at) => at === "by-hand.1" && moment === "event" };
+  const state = await runController({ plan: byHandPlan, journal, executor, epoch: 2, more: { pace: "by-hand" } });
+  assert.deepEqual([decide(state)?.kind, state.hosts.get("by-hand.1/h1")], ["hold", "unknown"]);
+  return { journal, hosts: lossy };
+}
+
+const held = {
+  stream: "controller",
+  sequence: 1,
+  at: 1,
+  kind: "held",
+  host: "h1",
+  by: "ann",
+  reason: "burnt",
+} as const;
+
+test("what a person ran in a run that waits, and nobody heard of, is read back by the next pass: until then nothing else is done there by hand (P7)", async () => {
+  const { journal, hosts } = await unreadRun();
+  const found = async () => {
+    const events = await journal.read(runStream(run));
+    return foundIn({ run, events, state: (await replayRun(journal, run)).state }, convert.id) ?? assert.fail();
+  };
+  const context = contextOf({ journal, executor: hosts.executor });
+  const before = await found();
+  assert.throws(() => refuseAtWork(before), { code: "task-at-work" });
+  await resumeRun({ ...context, pace: "run" }, run);
+  const still = await found();
+  assert.throws(() => refuseAtWork(still), { code: "task-at-work" }, "the host is still silent");
+  hosts.script = {};
+  const { state } = await resumeRun({ ...context, pace: "run" }, run);
+  assert.equal(state.hosts.get("by-hand.1/h1"), "done");
+  refuseAtWork(await found());
+  const kept = journal.kept.length;
+  await resumeRun({ ...context, pace: "run" }, run);
+  assert.equal(journal.kept.length, kept, "it waits for the person again, and writes nothing");
+});
+
+test("a run that waits for a person goes on without a host that is on hold, where something of it is missing or not read back", async () => {
+  const { journal, hosts } = await unreadRun();
+  await journal.append([held]);
+  const { state } = await resumeRun(contextOf({ journal, executor: hosts.executor }, { pace: "run" }), run);
+  assert.ok(state.leftOut.has("h1"));
+
+  const missing = memoryJournal();
+  const events = [...begun, ...whole, ...byHand(convert, "undo")];
+  await missing.append(events.map((event, at) => ({ ...event, stream: runStream(run), sequence: at + 1, at })));
+  await missing.append([held]);
+  const onward = await resumeRun(contextOf({ journal: missing, executor: hosts.executor }, { pace: "run" }), run);
+  assert.ok(onward.state.leftOut.has("h1"));
 });

@@ -4,7 +4,6 @@ import test from "node:test";
 import { foundIn } from "../../../src/app/tasks/find-task.ts";
 import { refuseDone } from "../../../src/app/tasks/retry-task.ts";
 import { CutoverError } from "../../../src/errors.ts";
-import type { ObservedComponent } from "../../../src/model/observation.ts";
 import type { EventBody } from "../../../src/model/run-event.ts";
 import type { Task } from "../../../src/model/task.ts";
 import { stepAtWork } from "../../../src/run/at-work.ts";
@@ -247,19 +246,4 @@ test("in a run that is stepped through only what was tried, is missing, or comes
   assert.deepEqual([refuses(failed, drain), refuses({ ...failed, pace: "run" }, probe)], [undefined, undefined]);
   const skipped = inBatch(said("switch.1", convert, "failed"), ended("failed"), { kind: "task-skipped", task: convert.id, by: "ann", reason: "-", signature: "" }); // biome-ignore format: one line
   assert.match(refuses(skipped, convert) ?? "", /skipped in this run/);
-});
-
-test("what a host has on trial, or committed, is not taken back for a retry, whatever came of an undo by hand (P4)", async () => {
-  const seen = (state: "trial" | "committed") => ({ component: "app", current: "2.0.0", committed: state === "trial" ? "1.0.0" : "2.0.0", state, trial: state === "trial" ? { from: "1.0.0", to: "2.0.0", run: "r1", reason: undefined } : undefined }) as unknown as ObservedComponent; // biome-ignore format: one line
-  const undone = inBatch(...whole, ...byHand(convert, "undo"));
-  const refused = inBatch(...whole, ...badly(change, "undo", { word: "failed" }));
-  for (const there of ["trial", "committed"] as const)
-    for (const [state, key] of [
-      [undone, "h1/app/convert do"],
-      [refused, "h1/app/switch do"],
-    ] as const) {
-      // biome-ignore format: one line
-      const again = await tryAgain({ run: "r1", state, events: whole, step: batch, host: "h1", observe: async () => [seen(there)], by: "ann", reason: "-" }); // biome-ignore format: one line
-      assert.deepEqual([again.undo, again.turns.map(({ tasks }) => tasks)], [[], [[key]]], there);
-    }
 });

@@ -29,6 +29,20 @@ export const previousVersion: PromiseCheck = {
   },
 };
 
+/** Data of which what was saved is put back goes on with the old version: the next way back would lose what that has written since. */
+export const savedAnew: PromiseCheck = {
+  promise: "P4",
+  title: "nothing is switched on the strength of a backup that was put back already",
+  check: ({ fact }) => {
+    if (fact.kind !== "changed" || fact.component.trial?.state !== "armed") return undefined;
+    const { run } = fact.component.trial;
+    const restored = fact.component.backups.get(run)?.restored;
+    return restored === undefined
+      ? undefined
+      : `${nameOf(fact)} is on trial again, and nothing was saved since ${run} put its backup back`;
+  },
+};
+
 function neededVersions({ trial, committed }: ComponentTruth): string[] {
   const from = trial !== undefined && trial.state !== "reverted" ? trial.from : undefined;
   return [from, committed?.version].filter((version) => version !== undefined);

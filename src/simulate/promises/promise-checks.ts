@@ -1,7 +1,7 @@
 // Every promise that the simulator holds the engine to, one row each.
 import { atRest } from "./at-rest.ts";
 import { closedGate } from "./closed-gate.ts";
-import { completeVersion, previousVersion } from "./complete-version.ts";
+import { completeVersion, previousVersion, savedAnew } from "./complete-version.ts";
 import { deadline } from "./deadline.ts";
 import { failureBudget, leftOutWithinBudget } from "./failure-budget.ts";
 import { onceOnly, replayed } from "./harmless-replay.ts";
@@ -16,6 +16,7 @@ import { neverOnward, neverSuccess, silenceIsNoFailure } from "./unknown-is-unkn
 export const promiseChecks: readonly PromiseCheck[] = [
   completeVersion,
   previousVersion,
+  savedAnew,
   oneWriter,
   oneClaim,
   onceOnly,

@@ -1,17 +1,28 @@
-// One test for each row of the matrix that a file takes. The short form: three switches, so every kind of turn once.
+// One test for each row of the matrix that a file takes: files run side by side, about the same time each. The short form: three
+// switches, so every kind of turn once.
 import { test } from "node:test";
+import { debianServersSkip, loopbackSkip } from "../../support/with-lab.ts";
 import { assertRow, sayRow } from "./assert-row.ts";
 import { loadRows } from "./load-rows.ts";
 import type { Row } from "./row.ts";
 import { runRow } from "./run-row.ts";
 
-export async function testRows(takes: (row: Row) => boolean, skip: string | false): Promise<void> {
-  for (const row of (await loadRows()).filter(takes)) {
+/** Each row is of one. */
+type Part = "large" | `${Row["lab"]}-${"components" | "skeletons"}`;
+
+export async function testRows(part: Part): Promise<void> {
+  for (const row of (await loadRows()).filter((each) => partOf(each) === part)) {
     const title = `${row.name} goes forward and back under load, and is ${row.grade} (R27)`;
+    const skip = row.lab === "systemd" ? debianServersSkip : loopbackSkip;
     test(title, { skip, timeout: 240_000 }, async (context) => {
       const result = await runRow(row, { switches: 3 });
       context.diagnostic(sayRow(result));
       assertRow(result);
     });
   }
+}
+
+function partOf({ of, lab, isLarge = false }: Row): Part {
+  if (isLarge) return "large";
+  return of.startsWith("skeletons/") ? `${lab}-skeletons` : `${lab}-components`;
 }

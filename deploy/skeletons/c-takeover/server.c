@@ -18,7 +18,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { MOST = 8192, STOP_MS = 5000 };
+enum { MOST = 8192, ROUND = 256, STOP_MS = 5000 };
 
 static struct item {
 	int fd;
@@ -86,16 +86,19 @@ static void read_more(size_t at)
 	flush(at);
 }
 
+/* Many a round: with one a round, what came while we could not serve would never be caught up with. */
 static void welcome(size_t at)
 {
-	int one = 1, fd = accept4(items[at].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct conn *conn = fd < 0 ? NULL : calloc(1, sizeof *conn);
-	if (fd < 0)
-		return;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (!conn || add(fd, items[at].kind == LISTEN_HTTP ? HTTP : LINES, conn) != 0) {
-		free(conn);
-		close(fd);
+	for (int i = 0; i < ROUND && item_count < MOST; i++) {
+		int one = 1, fd = accept4(items[at].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct conn *conn = fd < 0 ? NULL : calloc(1, sizeof *conn);
+		if (fd < 0)
+			return;
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+		if (!conn || add(fd, items[at].kind == LISTEN_HTTP ? HTTP : LINES, conn) != 0) {
+			free(conn);
+			close(fd);
+		}
 	}
 }
 
@@ -193,7 +196,9 @@ int main(void)
 		int64_t next = stop_by ? stop_by : -1, now = now_ms();
 		for (size_t i = 0; i < count; i++) {
 			struct conn *conn = items[i].conn;
-			short events = !conn || (has_room(conn) && conn->in_size < IN) ? POLLIN : 0;
+			/* While we are full, whoever comes waits with the kernel, and is not sent away. */
+			int wanted = conn ? has_room(conn) && conn->in_size < IN : item_count < MOST;
+			short events = wanted ? POLLIN : 0;
 			polls[i] = (struct pollfd){ items[i].fd, (short)(events | (conn && conn->out_size ? POLLOUT : 0)), 0 };
 			if (conn && conn->due && (next < 0 || conn->due < next))
 				next = conn->due;

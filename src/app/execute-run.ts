@@ -76,8 +76,9 @@ export async function resumeRun(context: RunContext, run: RunId): Promise<RunRes
   const { state, last } = await replayRun(journal, run);
   // A machine that will never answer again must not keep a run open for ever: `cutover hold` lets the run go on without it.
   const { holds } = await recall(context.controller);
+  const beginsStepping = context.pace === "one-task" && state.pace !== "one-task";
+  if (isUndecided(state, holds) && !beginsStepping) return resultOf(run, state);
   const said = leaveOutHeld(state, holds);
-  if (said.length === 0 && !goesOn(context, state)) return resultOf(run, state);
   const events = await makeAppender({ journal, clock, stream: runStream(run), last }).append(...said);
   for (const event of events) context.watcher.onEvent(event);
   const onward = said.reduce((before, event) => reduce(before, event, run), state);
@@ -86,16 +87,15 @@ export async function resumeRun(context: RunContext, run: RunId): Promise<RunRes
 }
 
 /** A run that waits for a person for days writes nothing meanwhile, unless what people ran by hand is still to be read back. */
-function goesOn(context: RunContext, state: RunState): boolean {
-  if (decide(state)?.kind !== "hold") return true;
-  // A pass ends nobody's stepping; a step begins it.
-  if (state.pace !== "one-task" && keptPace(context, state).pace === "one-task") return true;
-  return context.pace !== "by-hand" && readBacksByHand(state).length > 0;
+export function isUndecided(state: RunState, holds: ReadonlyMap<string, string>): boolean {
+  const isHeld = decide(state)?.kind === "hold";
+  return isHeld && readBacksByHand(state).length === 0 && leaveOutHeld(state, holds).length === 0;
 }
 
-/** What is done by hand in a run leaves it at the pace at which it stood. */
+/** What is done by hand, and what a pass does while a person has to decide, leave a run at the pace at which it stood: only a step begins stepping. */
 function keptPace({ pace }: RunContext, state: RunState): { readonly pace?: "one-task" } {
-  return (pace === "by-hand" ? state.pace : pace) === "one-task" ? { pace: "one-task" } : {};
+  const isLeft = pace === "by-hand" || (pace !== "one-task" && decide(state)?.kind === "hold");
+  return (isLeft ? state.pace : pace) === "one-task" ? { pace: "one-task" } : {};
 }
 
 async function drive(

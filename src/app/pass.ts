@@ -6,11 +6,10 @@ import type { Diagnostic } from "../model/diagnostic.ts";
 import type { RunId } from "../model/run-event.ts";
 import { type Condition, stateOf } from "../model/status.ts";
 import type { Lease } from "../ports.ts";
-import { decide } from "../run/decide.ts";
 import { runStream } from "../run/replay.ts";
 import { type ConsiderInput, considerRelease } from "./consider-release.ts";
 import { recall } from "./controller-memory.ts";
-import { keepQuarantines, type RunResult } from "./execute-run.ts";
+import { isUndecided, keepQuarantines, type RunResult } from "./execute-run.ts";
 import type { PassResult, ReleaseResult } from "./pass-result.ts";
 import { publishStatus, type ReportedRelease } from "./publish-status.ts";
 import { runSources } from "./release-context.ts";
@@ -50,7 +49,7 @@ export async function takeUpRuns(context: PassContext, work: PassWork): Promise<
   const { trust } = await recall(controller);
   for (const open of pool.open()) {
     const { run, state } = open;
-    if (state === "under-way" || (await isUndecided(context, open))) continue;
+    if (state === "under-way" || (await isLeftAlone(context, open))) continue;
     const { ended } = pool.resume(run, runSources({ controller, trust }));
     work.resumed.push(owned(ended.then((end) => finishResumed(context, end))));
   }
@@ -94,9 +93,9 @@ const newerDocuments: Condition = {
   message: "what newer documents ask for is still to come",
 };
 
-/** It waits for a person, and nobody has said anything since: taking it up again would only tell the journal so. */
-async function isUndecided({ controller }: PassContext, { run, stands, sequence }: OpenRun): Promise<boolean> {
-  if (stands === undefined || decide(stands)?.kind !== "hold") return false;
+/** It waits for a person, and nobody has said anything since, in it or of its hosts: taking it up again would only tell the journal so. */
+async function isLeftAlone({ controller }: PassContext, { run, stands, sequence }: OpenRun): Promise<boolean> {
+  if (stands === undefined || !isUndecided(stands, (await recall(controller)).holds)) return false;
   return (await controller.journal.newest(runStream(run)))?.sequence === sequence;
 }
 

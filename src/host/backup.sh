@@ -27,6 +27,13 @@ backup_is_over() { # what this run saved was put back, by an undo or by the way 
 	[ -z "$backup_point_" ] && [ -f "$backup_dir_/restored" ] && ! backup_on_trial "$T_RUN"
 }
 
+backup_is_spent() { # 0 when what this run saved was put back and nothing was saved since: another trial would go back over all that the old version has written meanwhile
+	backup_find "$T_RUN"
+	backup_adopt "$T_RUN"
+	backup_point_=
+	backup_is_over
+}
+
 backup_find() { # RUN: set backup_dir_. What was moved aside for a successor that a kill kept from coming is that run's backup again
 	backup_dir_=$T_DIR/backups/$1
 	if [ ! -d "$backup_dir_" ] && [ -d "$T_DIR/backups/.gone.$1" ]; then

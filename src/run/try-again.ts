@@ -69,7 +69,7 @@ async function withSwitch(input: AgainInput): Promise<{ readonly again: string[]
       ?.work.find((work) => work.host === host)
       ?.groups.flat() ?? [];
   const switches = tasks.filter(({ kind }) => kind === "switch");
-  const begun = switches.filter((task) => mayStand(state.tasks.get(task.id)?.state) || wasDone(input, task));
+  const begun = switches.filter((task) => hasBegun(input, task));
   if (begun.length === 0) return nothing;
   // The host's own word, whatever came of an undo by hand: what stands there is only read back, and what was committed is not undone.
   const seen = new Map((await input.observe()).map((each) => [each.component, each]));
@@ -89,6 +89,12 @@ async function withSwitch(input: AgainInput): Promise<{ readonly again: string[]
     again: [...new Set([...tasks.map(taskKey), ...left])].filter((key) => wanted.has(key)),
     undo: own.filter((task) => task.action === "do" && stands(task)).reverse(),
   };
+}
+
+/** Its host may have armed a trial for it. */
+function hasBegun(input: AgainInput, task: Task): boolean {
+  const reached = input.state.tasks.get(task.id)?.state;
+  return mayStand(reached) || reached === "undone" || wasDone(input, task);
 }
 
 /** It had switched: one that failed may have nothing to take back. */

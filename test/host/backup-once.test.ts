@@ -138,16 +138,29 @@ for (const shell of shells) {
         assert.equal(await said(), "written by v2, written by v2");
       }));
 
-    test(`${name}: R17: a run whose backup an undo put back, and that switches without saving anew, goes back to what it had saved`, () =>
+    test(`${name}: R17, P4: what was put back is no way back for another trial: nothing is switched before it is saved anew`, () =>
       withPartsHost(shell, async (host) => {
         const { say, said, must } = await twoPaths(host);
+        const spent = async () => {
+          const { exitCode, reason } = await host.task("switch", "do", { version: "v2" });
+          assert.deepEqual([exitCode, reason, await host.trial()], [66, "backup-spent", trial]);
+        };
+        let trial = "none";
         await must("backup", "do");
         await must("backup", "undo");
+        await spent();
+        await must("backup", "do");
         await must("switch", "do");
-        assert.match(await must("backup", "do"), /already/);
         await say("converted");
         await must("switch", "undo");
         assert.equal(await said(), "before");
+        trial = "reverted";
+        await say("written since");
+        await spent();
+        await must("backup", "do");
+        await must("switch", "do");
+        await must("switch", "undo");
+        assert.equal(await said(), "written since, written since");
       }));
 
     test(`${name}: R17, P6: an undo that was killed before all was back begins again, and saves nothing over the copy; one killed after that is not repeated`, () =>

@@ -10,6 +10,7 @@ import { makeAppender } from "../../run/append.ts";
 import { decide } from "../../run/decide.ts";
 import type { Pace } from "../../run/drive-run.ts";
 import { replayRun, runStream } from "../../run/replay.ts";
+import { readBacksByHand } from "../../run/unread.ts";
 import type { Controller } from "../controller.ts";
 import { recall } from "../controller-memory.ts";
 import { type RunResult, type RunWatcher, resultOf, resumeRun } from "../execute-run.ts";
@@ -71,27 +72,28 @@ async function driveOn(going: Going, { found: { run }, pace = "run", upTo }: Tas
 
 /**
  * The same beside a process that works: it goes on with the run by itself. Throws `run-at-work` unless the run waits for a
- * person: nobody may write into a journal that is being written.
+ * person, and for nothing else: nobody may write into a journal that is being written.
  */
 export async function sayBeside(controller: Controller, decision: TaskDecision): Promise<void> {
   const { run, state } = decision.found;
   const effect = decide(state);
-  if (effect?.kind === "hold") {
+  const unread = readBacksByHand(state).flatMap(({ hosts }) => hosts);
+  if (effect?.kind === "hold" && unread.length === 0) {
     await say(controller, decision);
     return;
   }
-  const silent = effect?.kind === "wait" ? effect.hosts : [];
+  const silent = effect?.kind === "wait" ? effect.hosts : unread;
+  const why = effect?.kind === "wait" ? "may be on a new version" : "was worked on by hand and is read back";
+  const isSilent = silent.length > 0;
   throw new CutoverError({
     code: "run-at-work",
-    message:
-      silent.length === 0
-        ? `Run ${run} is at work in the running cutover serve`
-        : `Run ${run} waits for ${silent.join(", ")}, which may be on a new version`,
+    message: isSilent
+      ? `Run ${run} waits for ${silent.join(", ")}, which ${why}`
+      : `Run ${run} is at work in the running cutover serve`,
     impact: "Nothing was changed",
-    remedy:
-      silent.length === 0
-        ? `cutover task list ${run}, and the same command again once it waits for a person`
-        : `cutover hold ${silent[0]} --reason …, if it will not come back`,
+    remedy: isSilent
+      ? `cutover hold ${silent[0]} --reason …, if it will not come back`
+      : `cutover task list ${run}, and the same command again once it waits for a person`,
   });
 }
 

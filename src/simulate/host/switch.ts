@@ -43,6 +43,9 @@ function* beginSwitch(context: TaskContext, deadlineMs: number): Work {
   // guard P4: nothing is switched away from what could not be gone back to.
   if (from !== undefined && !component.built.has(from))
     throw new TaskFailure(65, "current-incomplete", `${from}, the way back, is not a verified version`);
+  // guard P4: what was put back once is no way back for another trial.
+  if (component.backups.get(run)?.restored !== undefined)
+    throw new TaskFailure(66, "backup-spent", "what was saved before was put back");
   yield room.duration(30);
   // An undo that came before this found no trial, and its run switches nothing any more.
   if (isOnItsWayBack(context)) throw new TaskFailure(66, "taken-back", `run ${run} is on its way back`);

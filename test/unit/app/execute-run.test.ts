@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { resumeRun } from "../../../src/app/execute-run.ts";
 import { openTrouble } from "../../../src/app/open-trouble.ts";
+import { noWork, type PassContext, takeUpRuns } from "../../../src/app/pass.ts";
+import { openRunPool } from "../../../src/app/run-pool.ts";
+import { sayBeside, type TaskDecision } from "../../../src/app/tasks/act-in-run.ts";
 import { foundIn, refuseAtWork } from "../../../src/app/tasks/find-task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { undoByHand } from "../../../src/run/by-hand.ts";
@@ -64,17 +67,19 @@ test("a run that waits for a silent host names what brings it on: a check drives
 });
 
 /** `convert` failed, a person undid it, the host did that, and its answer was lost. */
-async function unreadRun() {
+async function unreadRun(pace?: "one-task") {
   const lossy = inProcessHosts({ fails: ({ id, action }) => (id === convert.id && action === "do" ? "task-failed" : undefined) }); // biome-ignore format: one line
   const journal = memoryJournal();
   const { executor } = lossy;
   await runController({ plan: byHandPlan, journal, executor, epoch: 1 });
   const work = [{ host: "h1", groups: [[undoByHand(convert, run)]] }];
   const step = { id: "by-hand.1", kind: "task", phase: "by-hand", batch: 0, soakSeconds: 0, work } as const;
-  const sequence = journal.kept.length + 1;
-  await journal.append([{ stream: runStream(run), sequence, at: 1, kind: "step-added", step, by: "ann", reason: "-" }]);
+  const stepping = pace === undefined ? [] : [{ kind: "run-resumed", epoch: 1, pace } as const];
+  const bodies = [...stepping, { kind: "step-added", step, by: "ann", reason: "-" } as const];
+  const { length } = journal.kept;
+  await journal.append(bodies.map((body, at) => ({ ...body, stream: runStream(run), sequence: length + at + 1, at })));
   lossy.script = { loses: (_, moment, at) => at === "by-hand.1" && moment === "event" };
-  const state = await runController({ plan: byHandPlan, journal, executor, epoch: 2, more: { pace: "by-hand" } });
+  const { state } = await resumeRun(contextOf({ journal, executor }, { pace: "by-hand" }), run);
   assert.deepEqual([decide(state)?.kind, state.hosts.get("by-hand.1/h1")], ["hold", "unknown"]);
   return { journal, hosts: lossy };
 }
@@ -122,4 +127,55 @@ test("a run that waits for a person goes on without a host that is on hold, wher
   await missing.append([held]);
   const onward = await resumeRun(contextOf({ journal: missing, executor: hosts.executor }, { pace: "run" }), run);
   assert.ok(onward.state.leftOut.has("h1"));
+});
+
+test("what a pass reads back in a run that waits, and is stepped through, ends nobody's stepping (P12)", async () => {
+  const { journal, hosts } = await unreadRun("one-task");
+  const { state } = await resumeRun(contextOf({ journal, executor: hosts.executor }, { pace: "run" }), run);
+  assert.deepEqual([decide(state)?.kind, state.pace], ["hold", "one-task"]);
+});
+
+/** `serve` has taken the run up once, while h1 was silent; what its later passes do with it. */
+async function servedRun() {
+  const { journal, hosts } = await unreadRun();
+  const { controller, ...base } = contextOf({ journal, executor: hosts.executor });
+  const { lease, watcher, signal } = base;
+  const pool = await openRunPool({ controller, lease, watcher, signal });
+  await pool.resume(run, base.sources).ended;
+  const context = {
+    ...base,
+    controller,
+    pool,
+    newest: { desired: undefined },
+    onFinished() {},
+  } as unknown as PassContext;
+  const pass = async () => {
+    const work = noWork();
+    await takeUpRuns(context, work);
+    await Promise.allSettled(work.resumed);
+    return (await replayRun(journal, run)).state;
+  };
+  return { journal, hosts, pass };
+}
+
+test("serve reads back what was done by hand once its host answers, and beside it nobody writes about other hosts meanwhile (P7)", async () => {
+  const { journal, hosts, pass } = await servedRun();
+  const found = {
+    run,
+    events: await journal.read(runStream(run)),
+    state: await pass(),
+  } as unknown as TaskDecision["found"];
+  const said = sayBeside(contextOf({ journal }).controller, { found, events: [] });
+  await assert.rejects(said, { code: "run-at-work", message: /h1, which was worked on by hand and is read back/ });
+  hosts.script = {};
+  assert.equal((await pass()).hosts.get("by-hand.1/h1"), "done");
+  const kept = journal.kept.length;
+  await pass();
+  assert.equal(journal.kept.length, kept);
+});
+
+test("serve leaves out a host that is put on hold while its run waits", async () => {
+  const { journal, pass } = await servedRun();
+  await journal.append([held]);
+  assert.ok((await pass()).leftOut.has("h1"));
 });

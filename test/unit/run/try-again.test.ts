@@ -51,7 +51,10 @@ test("what a host has on trial, or committed, is not taken back for a retry, wha
 });
 
 /** Its switch fails under a policy that leaves the decision to people; a backup, a drain and a conversion came before it. */
-async function triedAfterFailedSwitch(there: ObservedComponent): Promise<{ undone: string[]; turns: string[][] }> {
+async function triedAfterFailedSwitch(
+  there: ObservedComponent,
+  isUndone = false,
+): Promise<{ undone: string[]; turns: string[][] }> {
   const hook = { name: "convert", at: "before-switch", scope: "host", hasUndo: true, canDryRun: true } as const;
   const components = { app: { hosts: ["h1"], tasks: [hook], drain: true, backup: true } };
   const plan = makePlan(planInput({ components, rollbackPolicy: "manual" }));
@@ -73,6 +76,7 @@ async function triedAfterFailedSwitch(there: ObservedComponent): Promise<{ undon
     { kind: "submitted", step: step.id, host: "h1" },
     ...own.map((task, nth) => said(step.id, task, nth < at ? "done" : nth === at ? "failed" : "skipped")),
     ended("failed"),
+    ...(isUndone && own[at] !== undefined ? byHand(own[at], "undo") : []),
   ];
   const state = events.reduce((now, event) => reduce(now, event, "r1"), initialRunState);
   assert.equal(decide(state)?.kind, "hold");
@@ -90,6 +94,8 @@ test("a failed switch whose trial the host took back at its deadline is tried ag
     const again = await triedAfterFailedSwitch(seen(state));
     assert.deepEqual(again, { undone: ["h1/app/switch", "h1/app/convert"], turns: [all] }, state);
   }
+  const byPerson = await triedAfterFailedSwitch(seen("reverted"), true);
+  assert.deepEqual(byPerson, { undone: ["h1/app/convert"], turns: [all] });
 });
 
 test("a failed switch that is still on trial, or never was, is tried again from where it failed", async () => {

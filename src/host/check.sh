@@ -167,7 +167,8 @@ check_strategy() {
 		lacks "the contract names nothing to start"
 	fi
 	[ "$_manager" != process ] || has_tool setsid || lacks "setsid not found"
-	[ "$_strategy" != takeover ] || check_takeover
+	# What runs must be able to hand over at all: the same question as right before the switch.
+	case $_strategy in exec | takeover | signal | reload) strategy_call prepare || lacks "$EVIDENCE" ;; esac
 	for _index in $(kv_indexes "$CONTRACT" health); do
 		[ "$(kv_get "$CONTRACT" "health.$_index.kind")" = http ] || continue
 		if has_tool curl || has_tool wget; then break; fi
@@ -187,12 +188,6 @@ check_ready_told() {
 	notify | notify-reload | forking) ;;
 	*) lacks "strategy $_strategy needs Type=notify in $_unit: nobody else says when the new process serves" ;;
 	esac
-}
-
-# check_takeover: there can be a socket, and what runs can be asked for its connections.
-check_takeover() {
-	_problem=$(takeover_problem)
-	[ -z "$_problem" ] || lacks "$_problem"
 }
 
 check_sockets() {

@@ -134,6 +134,10 @@ function handingOver(
       { kind: "risky", reason: "cannot-hand-over", text: cold, hosts: unable },
     ];
   }
+  if (strategy === "exec") {
+    const text = `${component} ${version} is switched by a signal, and runs in a version that was not published with exec or takeover: where its process does not handle the signal hosts refuse the switch, until one release with restart has brought a version that does`;
+    return [{ kind: "risky", reason: "cannot-hand-over", text, hosts: publishedWithout("exec", "takeover", "signal") }];
+  }
   if (strategy !== "reuseport" || !listens) return [];
   const text = `${component} runs twice on one port for a while: connections that the old process has not accepted when it stops are reset where net.ipv4.tcp_migrate_req cannot be set (Linux before 5.14, user mode); the evidence of each switch says which`;
   return [{ kind: "risky", reason: "resets-waiting", text, hosts: updated }];

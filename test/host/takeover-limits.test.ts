@@ -82,6 +82,20 @@ test("an old process that does not end by itself is asked, then killed, and the 
     });
   }));
 
+test("a new version that says `serving` when the old one has just lost patience is left alone: one of them serves, with all streams", () =>
+  withPartsHost(dash, async (host) => {
+    const service = await takeoverOn(host);
+    const contract = { "switch.stop-seconds": "30", "switch.ready-seconds": "30" };
+    await service.install("v1", { contract, point: "impatient 4000" });
+    await service.install("v2", { contract, point: "told 4000" });
+    await service.commit("v1");
+    await underStreams(service.streamPort, 4, async () => {
+      assert.match(await service.switchTo("v2"), /from=v1 to=v2/);
+      const now = await service.ask();
+      assert.deepEqual([now.version, await service.processes(), await host.pid()], ["v2", [now.pid], now.pid]);
+    });
+  }));
+
 test("who is not of the service's user gets nothing at the socket, and neither does one who says nothing", () =>
   withPartsHost(dash, async (host) => {
     const service = await takeoverOn(host);

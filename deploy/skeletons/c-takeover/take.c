@@ -10,10 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#ifndef TAKEOVER_POINT
-#define TAKEOVER_POINT(name) /* tests end or hold the process here */
-#endif
-
 static int other = -1; /* the connection to the old one */
 
 static long fail(const char *what)

@@ -124,6 +124,25 @@ static int send_items(int to, const struct takeover_item *items, size_t count)
 	return say(to, END, (uint32_t)count);
 }
 
+/* Until it is stopped or gone: only then it can be told what it has said last. Who is no child of ours is not waited for. */
+static void hold(pid_t who)
+{
+	siginfo_t how;
+	kill(who, SIGSTOP);
+	while (waitid(P_PID, (id_t)who, &how, WSTOPPED | WEXITED | WNOWAIT) < 0 && errno == EINTR)
+		;
+}
+
+/* Whether the word is there already; waits for nothing. */
+static int said_serving(int to)
+{
+	struct head head;
+	while (recv(to, &head, sizeof head, MSG_DONTWAIT) == sizeof head)
+		if (head.word == SERVING)
+			return 1;
+	return 0;
+}
+
 enum takeover_end takeover_give(const struct takeover_item *items, size_t count, uint32_t format)
 {
 	int to = accept4(door, NULL, NULL, SOCK_CLOEXEC);
@@ -147,21 +166,20 @@ enum takeover_end takeover_give(const struct takeover_item *items, size_t count,
 		if (say(to, GO, 0) == 0 && hear(to, SERVING, 0) == 0)
 			return TAKEOVER_GIVEN;
 	}
-	/* It died, it hangs, or it is at fault. Only when it is gone it can be told what it had said last. */
+	/* It died, it hangs, it is at fault, or it is late. */
 	int why = errno;
+	TAKEOVER_POINT("impatient");
+	hold(who);
+	if (named && said_serving(to)) {
+		kill(who, SIGCONT);
+		return TAKEOVER_GIVEN;
+	}
 	if (named)
 		takeover_name(getpid()); /* before it dies: whoever watches us would take the end of the one it was told for the end of all */
 	kill(who, SIGKILL);
-	struct head last;
-	enum takeover_end end = TAKEOVER_KEPT;
-	while (receive_all(to, &last, sizeof last) == 0)
-		if (last.word == SERVING)
-			end = TAKEOVER_GIVEN;
 	close(to);
-	if (end == TAKEOVER_KEPT) {
-		errno = why;
-		complain("the new one did not take over; serving on");
-		takeover_stop();
-	}
-	return end;
+	errno = why;
+	complain("the new one did not take over; serving on");
+	takeover_stop();
+	return TAKEOVER_KEPT;
 }

@@ -2,7 +2,8 @@
  *   new   "hello" with the format of its state         old   the items in batches: count and bytes with the descriptors, then the states
  *   new   "received": it has all, and touches nothing  old   names the new one as who serves, "go"
  *   new   "serving": from here there is no way back    old   ends
- * The old one that waits in vain ends the new one first and then looks whether it said "serving", so there are never two that serve. */
+ * The old one that waits in vain stops the new one (SIGSTOP) and then looks whether it said "serving": if so it lets it run and ends, else it ends
+ * it and serves on. So there are never two that serve, nor none. */
 #ifndef WIRE_H
 #define WIRE_H
 
@@ -10,6 +11,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/un.h>
+
+#ifndef TAKEOVER_POINT
+#define TAKEOVER_POINT(name) /* tests end or hold the process here */
+#endif
 
 enum { BATCH = 250 }; /* the kernel passes 253 descriptors in a message */
 

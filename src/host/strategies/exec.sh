@@ -3,10 +3,10 @@
 # TRIAL/hand-over.VERSION remembers whom we signalled, so that an interrupted hand-over is continued and not doubled.
 # A successor inherits its environment from the process that starts it: CUTOVER_VERSION and the contract's `env` are those of the last cold
 # start, unless the service itself reads them anew. What may change from version to version belongs into the tree (shop: version.json).
-# Strategies takeover and reuseport go the same way; what differs is asked by name at five places here and done in their own files.
+# Strategies takeover and reuseport go the same way; what differs is asked by name here and in successors.sh, and done in their own files.
 
-exec_prepare() { # nothing to prepare: whether it runs decides between hand-over and cold start
-	:
+exec_prepare() { # the running process must know the signal that asks it; most others would end by it. Nothing runs: a cold start follows
+	if prepare_main_=$(manager_main_pid); then exec_understands "$prepare_main_"; fi
 }
 
 exec_hand_over() { # from what runs to what current names; cold start when nothing runs
@@ -20,7 +20,7 @@ exec_way_back() { # the same with current pointing back; a first install that go
 	elif exec_keep_old; then
 		:
 	else
-		exec_swap "$FROM"
+		exec_swap "$FROM" anew
 	fi
 }
 
@@ -30,6 +30,21 @@ exec_ready() { # print ready, pending or failed
 
 exec_finish() { # an old process that an interrupted hand-over left behind ends
 	exec_end_old
+}
+
+exec_understands() { # PID: it handles the signal that asks for its successor; 1 with WHY and EVIDENCE. Who became the main process just now gets a moment, and who is gone is asked nothing
+	kv_value "$CONTRACT" switch.upgrade-signal || VALUE=USR2
+	understands_=$VALUE
+	uptime_cs
+	understands_by_=$((UPTIME_CS + 100))
+	until catches "$1" "$understands_"; do
+		find_born "$1" || return 0
+		WHY=cannot-hand-over
+		EVIDENCE="the running pid $1 does not handle $understands_, which strategy $(strategy_name) sends it, and would end by it: first release a version that handles it, once with strategy restart"
+		uptime_cs
+		[ "$UPTIME_CS" -lt "$understands_by_" ] || return 1
+		nap
+	done
 }
 
 exec_ask() { # VERSION: what runs is asked for its successor (reuseport: one is started beside it); 1 with WHY and EVIDENCE
@@ -76,7 +91,7 @@ exec_arguments() { # PID: print its arguments, one a line, at most 64 KiB; nothi
 	{ head -c 65536 "/proc/$1/cmdline" | tr '\0' '\n'; } 2>/dev/null || :
 }
 
-exec_swap() { # VERSION: the main process hands over to a new one that runs VERSION, then ends; continues one that was interrupted
+exec_swap() { # VERSION [anew]: the main process hands over to a new one that runs VERSION, then ends; continues one that was interrupted. One that does not know how serves on, or, with `anew`, makes way for a cold start
 	swap_file_=$TRIAL/hand-over.$1
 	if [ -f "$swap_file_" ]; then
 		kv_value "$swap_file_" pid
@@ -110,6 +125,12 @@ exec_swap() { # VERSION: the main process hands over to a new one that runs VERS
 		kv_line pid "$swap_old_"
 		kv_line tick "$swap_tick_"
 	} | atomic_write "$swap_file_" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $swap_file_"; return 1; }
+	# Looked at once more: what runs may be another one than at prepare. The file says by now that nobody was asked to stop.
+	if ! strategy_is reuseport && ! exec_understands "$swap_old_"; then
+		[ -n "${2-}" ] || return 1
+		manager_restart
+		return
+	fi
 	exec_ask || return 1
 	exec_settle "$1"
 }
@@ -133,6 +154,7 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 	uptime_cs
 	wait_by_=$((UPTIME_CS + wait_seconds_ * 100))
 	wait_seen_=
+	wait_alive_=$UPTIME_CS
 	while :; do
 		if wait_pid_=$(manager_main_pid) && [ "$wait_pid_" != "$swap_old_" ] && exec_runs "$wait_pid_" "$1" "$swap_tick_"; then return 0; fi
 		still_decided || return 1
@@ -144,107 +166,19 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 			return 1
 		fi
 		uptime_cs
+		if strategy_is reuseport || ! exec_none_left "$1"; then
+			wait_alive_=$UPTIME_CS
+		elif [ $((UPTIME_CS - wait_alive_)) -ge 100 ]; then # not at the first look: one that forks just then may hide from it
+			WHY=new-version-died
+			EVIDENCE="pid $swap_old_ ended when it was asked for $1, and nothing that it started is left; $(manager_status_evidence)"
+			return 1
+		fi
 		if [ "$UPTIME_CS" -ge "$wait_by_" ]; then
 			WHY=not-ready
 			EVIDENCE="$1 not ready within $wait_seconds_ s; $(manager_status_evidence)"
 			return 1
 		fi
 		nap
-	done
-}
-
-exec_strays() { # print pids of successors that are not the main process: children of a process that we asked to hand over, started since; with reuseport what we started beside it
-	find_names
-	case $STRATEGY/$MANAGER in
-		reuseport/systemd)
-			reuseport_strays
-			return
-			;;
-	esac
-	stray_main_=$(manager_main_pid || :)
-	for stray_file_ in "$TRIAL"/hand-over.*; do
-		case $stray_file_ in *.seen | *.stopping | *.known) continue ;; esac
-		[ -f "$stray_file_" ] || continue
-		kv_value "$stray_file_" pid
-		stray_old_=$VALUE
-		kv_value "$stray_file_" tick
-		stray_tick_=$VALUE
-		if strategy_is reuseport; then
-			stray_asked_= # each noted itself
-		elif kv_value "$stray_file_" born && same_process "$stray_old_" "$VALUE"; then
-			stray_asked_=$(cat "/proc/$stray_old_"/task/*/children 2>/dev/null || :)
-		elif [ -z "$stray_main_" ]; then
-			stray_asked_=$(exec_orphans) # it died over it, and what it started is nobody's child now
-		else
-			stray_asked_=
-		fi
-		for stray_pid_ in $stray_asked_; do
-			find_born "$stray_pid_" || continue
-			stray_born_=$BORN
-			[ "$stray_born_" -ge "$stray_tick_" ] || continue
-			# Most start scripts end in exec: from then on its pid alone tells, so who was seen once is remembered.
-			! grep -qxF "$stray_pid_ $stray_born_" "$stray_file_.seen" 2>/dev/null || continue
-			exec_is_successor "$stray_pid_" || continue
-			echo "$stray_pid_ $stray_born_" >>"$stray_file_.seen"
-		done
-		[ -f "$stray_file_.seen" ] || continue
-		while read -r stray_pid_ stray_born_; do
-			[ "$stray_pid_" != "$stray_main_" ] || continue
-			! same_process "$stray_pid_" "$stray_born_" || echo "$stray_pid_"
-		done <"$stray_file_.seen"
-	done
-}
-
-exec_is_successor() { # PID: a child of the process that hands over (in stray_old_, stray_file_) is one: by its start path, by the version it runs, or because it calls itself what that process calls itself, which no child of it did when it was asked
-	kv_value "$CONTRACT" switch.start || VALUE=.
-	! exec_arguments "$1" | grep -qF "$ROOT/current/$VALUE" || return 0
-	kv_value "$stray_file_" born && same_process "$stray_old_" "$VALUE" || return 0
-	successor_paths_=$(exec_paths "$1")
-	while IFS= read -r successor_path_; do
-		case $successor_path_ in "$ROOT/versions/${stray_file_##*/hand-over.}" | "$ROOT/versions/${stray_file_##*/hand-over.}/"*) return 0 ;; esac
-	done <<-END
-		$successor_paths_
-	END
-	successor_name_=$(exec_name "$1")
-	[ "$successor_name_" = "$(exec_name "$stray_old_")" ] && ! grep -qxF "$successor_name_" "$stray_file_.known" 2>/dev/null
-}
-
-exec_name() { # PID: print what tells its arguments from others
-	exec_arguments "$1" | cksum
-}
-
-exec_orphans() { # print pids of processes born since stray_tick_ that carry our pid file in their environment (manager process: systemd ends such ones itself)
-	manager_is process || return 0
-	process_files
-	for orphan_ in /proc/[0-9]*; do
-		find_born "${orphan_#/proc/}" && [ "$BORN" -ge "$stray_tick_" ] || continue
-		! { tr '\0' '\n' <"$orphan_/environ"; } 2>/dev/null | grep -qxF "CUTOVER_PID_FILE=$PID_FILE" || echo "${orphan_#/proc/}"
-	done
-}
-
-exec_serves_elsewhere() { # VERSION TICK: a process born since then works in that version's directory: a successor that forked, as daemons do
-	for elsewhere_ in /proc/[0-9]*; do
-		find_born "${elsewhere_#/proc/}" || continue
-		elsewhere_born_=$BORN
-		[ "$elsewhere_born_" -ge "$2" ] || continue
-		for elsewhere_path_ in "$(readlink "$elsewhere_/exe" 2>/dev/null || :)" "$(readlink "$elsewhere_/cwd" 2>/dev/null || :)"; do
-			case $elsewhere_path_ in "$ROOT/versions/$1" | "$ROOT/versions/$1/"*) return 0 ;; esac
-		done
-	done
-	return 1
-}
-
-exec_end_strays() { # end successors that never got ready: one that comes late would serve beside the version we chose
-	! { strategy_is reuseport && manager_is systemd; } || reuseport_end_coming
-	for end_stray_ in $(exec_strays); do
-		find_born "$end_stray_" || continue
-		end_stray_born_=$BORN
-		# It may get ready at this very moment and hold requests: it is asked first.
-		if strategy_is takeover; then
-			takeover_end_stray "$end_stray_" "$end_stray_born_"
-		elif [ "$end_stray_" != "$(manager_main_pid || :)" ]; then
-			exec_stop "$end_stray_" "$end_stray_born_" 1
-		fi
 	done
 }
 

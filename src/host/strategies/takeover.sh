@@ -4,9 +4,12 @@
 # costs nothing: the old one serves on with all its connections. One that dies later takes them with it. Back is the same with roles exchanged.
 # Under systemd the moment is an instant earlier: who dies as MAINPID ends the unit, and the old one with it. deploy/skeletons/c-takeover speaks the protocol.
 
-takeover_prepare() { # what runs was started with a socket that only its user can reach; nothing runs: a cold start follows
+takeover_prepare() { # what runs was started with a socket that only its user can reach, and knows the signal that asks it; nothing runs: a cold start follows
 	takeover_lacks=$(takeover_problem)
-	[ -n "$takeover_lacks" ] || return 0
+	if [ -z "$takeover_lacks" ]; then
+		exec_prepare
+		return
+	fi
 	WHY=cannot-take-over
 	EVIDENCE=$takeover_lacks
 	return 1
@@ -61,7 +64,7 @@ takeover_way_back() { # what still serves stays; else the new one hands everythi
 		# It let go, or it would be the main process; one that comes back to life in between is that again.
 		exec_end_old "$back_file_" || return 0
 	fi
-	exec_swap "$FROM"
+	exec_swap "$FROM" anew
 }
 
 takeover_finish() { # an old process that does not end by itself is ended

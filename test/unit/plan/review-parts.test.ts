@@ -51,7 +51,7 @@ test("each risk is named for the hosts that it is about; a careful step has none
     "risky takeover-is-final 5",
     "risky cannot-hand-over 5",
   ]);
-  for (const strategy of ["signal", "reload"]) {
+  for (const strategy of ["exec", "signal", "reload"]) {
     assert.deepEqual(risks({ strategy }, made, { strategy }), []);
     assert.deepEqual(risks({ strategy }, made, { strategy: "restart" }), ["risky cannot-hand-over 5"]);
   }

@@ -1,0 +1,107 @@
+# The successors of a service under strategies exec and takeover: who they are before they are the main process, whether one may still come, and
+# how those end that come too late. With reuseport they are what was started beside the one that serves.
+
+exec_strays() { # print pids of successors that are not the main process: children of a process that we asked to hand over, started since; with reuseport what we started beside it
+	find_names
+	case $STRATEGY/$MANAGER in
+		reuseport/systemd)
+			reuseport_strays
+			return
+			;;
+	esac
+	stray_main_=$(manager_main_pid || :)
+	for stray_file_ in "$TRIAL"/hand-over.*; do
+		case $stray_file_ in *.seen | *.stopping | *.known) continue ;; esac
+		[ -f "$stray_file_" ] || continue
+		kv_value "$stray_file_" pid
+		stray_old_=$VALUE
+		kv_value "$stray_file_" tick
+		stray_tick_=$VALUE
+		if strategy_is reuseport; then
+			stray_asked_= # each noted itself
+		elif kv_value "$stray_file_" born && same_process "$stray_old_" "$VALUE"; then
+			stray_asked_=$(cat "/proc/$stray_old_"/task/*/children 2>/dev/null || :)
+		elif [ -z "$stray_main_" ]; then
+			stray_asked_=$(exec_orphans) # it died over it, and what it started is nobody's child now
+		else
+			stray_asked_=
+		fi
+		for stray_pid_ in $stray_asked_; do
+			find_born "$stray_pid_" || continue
+			stray_born_=$BORN
+			[ "$stray_born_" -ge "$stray_tick_" ] || continue
+			# Most start scripts end in exec: from then on its pid alone tells, so who was seen once is remembered.
+			! grep -qxF "$stray_pid_ $stray_born_" "$stray_file_.seen" 2>/dev/null || continue
+			exec_is_successor "$stray_pid_" || continue
+			echo "$stray_pid_ $stray_born_" >>"$stray_file_.seen"
+		done
+		[ -f "$stray_file_.seen" ] || continue
+		while read -r stray_pid_ stray_born_; do
+			[ "$stray_pid_" != "$stray_main_" ] || continue
+			! same_process "$stray_pid_" "$stray_born_" || echo "$stray_pid_"
+		done <"$stray_file_.seen"
+	done
+}
+
+exec_is_successor() { # PID: a child of the process that hands over (in stray_old_, stray_file_) is one: by its start path, by the version it runs, or because it calls itself what that process calls itself, which no child of it did when it was asked
+	kv_value "$CONTRACT" switch.start || VALUE=.
+	! exec_arguments "$1" | grep -qF "$ROOT/current/$VALUE" || return 0
+	kv_value "$stray_file_" born && same_process "$stray_old_" "$VALUE" || return 0
+	successor_paths_=$(exec_paths "$1")
+	while IFS= read -r successor_path_; do
+		case $successor_path_ in "$ROOT/versions/${stray_file_##*/hand-over.}" | "$ROOT/versions/${stray_file_##*/hand-over.}/"*) return 0 ;; esac
+	done <<-END
+		$successor_paths_
+	END
+	successor_name_=$(exec_name "$1")
+	[ "$successor_name_" = "$(exec_name "$stray_old_")" ] && ! grep -qxF "$successor_name_" "$stray_file_.known" 2>/dev/null
+}
+
+exec_name() { # PID: print what tells its arguments from others
+	exec_arguments "$1" | cksum
+}
+
+exec_orphans() { # print pids of processes born since stray_tick_ that carry our pid file in their environment (manager process: systemd ends such ones itself)
+	manager_is process || return 0
+	process_files
+	for orphan_ in /proc/[0-9]*; do
+		find_born "${orphan_#/proc/}" && [ "$BORN" -ge "$stray_tick_" ] || continue
+		! { tr '\0' '\n' <"$orphan_/environ"; } 2>/dev/null | grep -qxF "CUTOVER_PID_FILE=$PID_FILE" || echo "${orphan_#/proc/}"
+	done
+}
+
+exec_serves_elsewhere() { # VERSION TICK: a process born since then works in that version's directory: a successor that forked, as daemons do
+	for elsewhere_ in /proc/[0-9]*; do
+		find_born "${elsewhere_#/proc/}" || continue
+		elsewhere_born_=$BORN
+		[ "$elsewhere_born_" -ge "$2" ] || continue
+		for elsewhere_path_ in "$(readlink "$elsewhere_/exe" 2>/dev/null || :)" "$(readlink "$elsewhere_/cwd" 2>/dev/null || :)"; do
+			case $elsewhere_path_ in "$ROOT/versions/$1" | "$ROOT/versions/$1/"*) return 0 ;; esac
+		done
+	done
+	return 1
+}
+
+exec_none_left() { # VERSION: neither the process that was asked (in swap_old_, swap_born_, swap_tick_) lives nor anybody who serves or may still get to: nobody born since carries our pid file or works in VERSION, and the unit has ended, so that systemd starts none
+	! same_process "$swap_old_" "$swap_born_" && ! manager_main_pid >/dev/null || return 1
+	if manager_is systemd; then
+		none_unit_=$(systemd_units service | head -n 1)
+		case $(systemd_ask show -p ActiveState --value "$none_unit_" || :) in inactive | failed) ;; *) return 1 ;; esac
+	fi
+	stray_tick_=$swap_tick_
+	[ -z "$(exec_orphans)" ] && ! exec_serves_elsewhere "$1" "$swap_tick_"
+}
+
+exec_end_strays() { # end successors that never got ready: one that comes late would serve beside the version we chose
+	! { strategy_is reuseport && manager_is systemd; } || reuseport_end_coming
+	for end_stray_ in $(exec_strays); do
+		find_born "$end_stray_" || continue
+		end_stray_born_=$BORN
+		# It may get ready at this very moment and hold requests: it is asked first.
+		if strategy_is takeover; then
+			takeover_end_stray "$end_stray_" "$end_stray_born_"
+		elif [ "$end_stray_" != "$(manager_main_pid || :)" ]; then
+			exec_stop "$end_stray_" "$end_stray_born_" 1
+		fi
+	done
+}

@@ -91,6 +91,41 @@ test(
 );
 
 test(
+  "systemd: P8, P11: exec asks no main process without a handler, and one that ends over the signal fails the switch at once unless systemd starts it anew",
+  { skip: systemdSkip },
+  () =>
+    withSystemdLab(1, async ({ hosts: [host] }) => {
+      assert.ok(host);
+      const ends = "#!/bin/sh\ntrap 'exit 7' USR2\nwhile :; do sleep 0.2; done\n";
+      for (const [component, restart] of [
+        ["once", "no"],
+        ["anew", "always"],
+      ] as const) {
+        const unit = `[Service]\nExecStart=/srv/${component}/current/app\nRestart=${restart}\nRestartSec=1500ms\n`;
+        await write(host, `/etc/systemd/system/${component}.service`, unit, 0o644);
+        await must(host, "systemctl", "daemon-reload");
+        const exec = { "switch.strategy": "exec", "switch.ready-seconds": "50" };
+        for (const version of ["v1", "v3"]) await install(host, component, version, lasting, exec);
+        await install(host, component, "v2", ends, exec);
+        await commit(host, component, "v1");
+        const refused = await task(host, "switch", "do", component, "v2");
+        assert.match(refused.said, /cannot-hand-over: the running pid \d+ does not handle USR2/);
+        assert.equal(await must(host, "systemctl", "is-active", `${component}.service`), "active");
+        await must(host, "systemctl", "stop", `${component}.service`);
+        await commit(host, component, "v2");
+        const asked = await task(host, "switch", "do", component, "v3", { run: "asked" });
+        if (restart === "no") assert.match(asked.said, /new-version-died: pid \d+ ended when it was asked for v3/);
+        else assert.equal(asked.exitCode, 0, asked.said);
+        const undone = await task(host, "switch", "undo", component, "v3", { run: "asked" });
+        assert.equal(undone.exitCode, 0, undone.said);
+        assert.equal(await current(host, component), "versions/v2");
+        assert.equal(await must(host, "systemctl", "is-active", `${component}.service`), "active");
+        await must(host, "systemctl", "stop", `${component}.service`);
+      }
+    }),
+);
+
+test(
   "systemd: F16: a unit that never says READY fails its switch in time and does not block the way back",
   { skip: systemdSkip },
   () =>

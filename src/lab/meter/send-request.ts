@@ -34,8 +34,11 @@ export function sendRequest(input: RequestInput): Promise<{ answer?: Answer; fai
     const request = input.tls
       ? overTls({ host, port, path, agent, headers, ...tls })
       : overTcp({ host, port, path, agent, headers });
+    let unaccepted = false;
     const timer = setTimeout(() => {
       timedOut = true;
+      // The kernel took no notice of it: nobody accepts, and the queue of the listener is full.
+      unaccepted = request.socket?.connecting ?? false;
       request.destroy(new Error("timeout"));
     }, timeoutMs);
     const end = (result: { answer?: Answer; failure?: Failure }): void => {
@@ -43,7 +46,7 @@ export function sendRequest(input: RequestInput): Promise<{ answer?: Answer; fai
       resolve(result);
     };
     const broken = (error: NodeJS.ErrnoException): void => {
-      const late: Failure = { reason: "timeout", detail: `no answer within ${timeoutMs} ms`, unaccepted: false };
+      const late: Failure = { reason: "timeout", detail: `no answer within ${timeoutMs} ms`, unaccepted };
       end({ failure: timedOut ? late : failureOf(error, { silent: silent && !request.reusedSocket }) });
     };
     request.on("error", broken);

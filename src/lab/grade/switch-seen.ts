@@ -35,7 +35,8 @@ export function switchesIn(
 export function notSwitched(seen: SwitchSeen, { sameProcess }: { readonly sameProcess: boolean }): string | undefined {
   const said = `${seen.from} (pid ${seen.oldPid}) to ${seen.to} (pid ${seen.newPid})`;
   if (seen.from === seen.to) return `the version is the same as before: ${said}`;
-  if (!/^\d+$/.test(seen.oldPid)) return `nobody knows what ran before the switch: ${said}`;
+  // What is taken back may have ended by itself.
+  if (seen.action === "do" && !/^\d+$/.test(seen.oldPid)) return `nobody knows what ran before the switch: ${said}`;
   if (!/^\d+$/.test(seen.newPid)) return `nothing runs after the switch: ${said}`;
   if (seen.newPid === seen.oldPid && !sameProcess) return `the process is the same as before: ${said}`;
   return undefined;

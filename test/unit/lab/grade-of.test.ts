@@ -88,6 +88,7 @@ test("a switch that changed neither version nor process is none, nor is one afte
   assert.match(notSwitched({ ...seen, newPid: "1" }, { sameProcess: false }) ?? "", /the process is the same/);
   assert.equal(notSwitched({ ...seen, newPid: "1" }, { sameProcess: true }), undefined);
   assert.match(notSwitched({ ...seen, newPid: "none" }, { sameProcess: true }) ?? "", /nothing runs/);
+  assert.equal(notSwitched({ ...seen, action: "undo", oldPid: "none" }, { sameProcess: false }), undefined);
   for (const oldPid of ["none", "unknown"])
     assert.match(notSwitched({ ...seen, oldPid }, { sameProcess: true }) ?? "", /nobody knows what ran before/);
 });

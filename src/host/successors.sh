@@ -62,12 +62,7 @@ exec_name() { # PID: print what tells its arguments from others
 }
 
 exec_orphans() { # print pids of processes born since stray_tick_ that carry our pid file in their environment (manager process: systemd ends such ones itself)
-	manager_is process || return 0
-	process_files
-	for orphan_ in /proc/[0-9]*; do
-		find_born "${orphan_#/proc/}" && [ "$BORN" -ge "$stray_tick_" ] || continue
-		! { tr '\0' '\n' <"$orphan_/environ"; } 2>/dev/null | grep -qxF "CUTOVER_PID_FILE=$PID_FILE" || echo "${orphan_#/proc/}"
-	done
+	! manager_is process || process_carriers "$stray_tick_" | while read -r orphan_ _; do echo "$orphan_"; done
 }
 
 exec_serves_elsewhere() { # VERSION TICK: a process born since then works in that version's directory: a successor that forked, as daemons do

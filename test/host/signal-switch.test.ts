@@ -142,6 +142,7 @@ for (const shell of shellsOrOne("dash")) {
       withPartsHost(shell, async (host) => {
         const looks = `process_main_pid() { [ -e "$STATE/looked" ] || { : >"$STATE/looked"; return 1; }; echo 42; }
           process_record() { :; }
+          strategy_is() { [ "$1" = signal ]; }
           T_COMPONENT=web; process_condition`;
         assert.equal((await host.word("call", "eval", looks)).stdout, "ready\n");
       }));

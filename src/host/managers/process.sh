@@ -48,10 +48,10 @@ process_start() { # start ROOT/current/<start> unless it runs
 	[ "$SIZE" -lt 1048576 ] || mv -fT "$PROCESS_LOG" "$PROCESS_LOG.1"
 	rm -f "$PID_FILE"
 	process_spawn || return 1
-	process_record "$SPAWNED" || :
+	process_record "$SPAWNED" || : # it does so itself, too, but perhaps not before somebody looks
 }
 
-process_spawn() { # [FILE]: run ROOT/current/<start> in a session of its own, with nothing of ours but the contract's env, beside whatever runs. It notes `pid born` in FILE first, and holds our locks until then
+process_spawn() { # [FILE]: run ROOT/current/<start> in a session of its own, with nothing of ours but the contract's env, beside whatever runs. It notes `pid born` in FILE first (without FILE: is recorded as ours), and holds our locks until then: whoever finds us killed finds it
 	process_files
 	WHY=start-missing
 	EVIDENCE="the contract names no switch.start, or it is not executable"
@@ -74,6 +74,9 @@ process_spawn() { # [FILE]: run ROOT/current/<start> in a session of its own, wi
 		if [ -n "$spawn_note_" ]; then
 			own_pid
 			find_born "$OWN_PID" && echo "$OWN_PID $BORN" >>"$spawn_note_" || exit 73
+		else # a full disk stops no way back
+			own_pid
+			process_record "$OWN_PID" || :
 		fi
 		children_alone
 		cd "$ROOT" && umask 022 && exec setsid env -i "$@" "$ROOT/current/$start_"
@@ -81,16 +84,59 @@ process_spawn() { # [FILE]: run ROOT/current/<start> in a session of its own, wi
 	SPAWNED=$!
 }
 
-process_stop() { # switch.stop-signal to the main process (or what was started and never got ready), KILL after switch.stop-seconds
+process_stop() { # switch.stop-signal to the main process (or what was started and never got ready, with what that started), KILL after switch.stop-seconds
 	process_files
-	stop_pid_=$(manager_main_pid || kv_get "$PROCESS_FILE" pid || :)
+	stop_main_=$(manager_main_pid || :)
+	stop_started_=$(kv_get "$PROCESS_FILE" pid || :)
+	stop_pid_=${stop_main_:-$stop_started_}
 	# An old master would bring its workers back when the new one ends.
 	! strategy_is signal || signal_end_others "$stop_pid_"
 	if process_is_ours "$stop_pid_" && stop_born_=$(process_born "$stop_pid_"); then
 		end_process "$stop_pid_" "$stop_born_" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" "$(contract_number switch.stop-seconds 30)"
 	fi
+	# Who was seen ready ends what it started, or means it to stay. What never got there may have made a daemon of itself that comes late.
+	[ -n "$stop_main_" ] && [ "$stop_main_" = "$stop_started_" ] || process_end_carriers
 	rm -f "$PID_FILE"
 	! strategy_is signal || { signal_end_orphans && rm -f "$PID_FILE.2" "$PID_FILE.oldbin"; }
+}
+
+process_carriers() { # TICK: print `pid born` of processes born since that tick that carry our pid file in their environment; none of host.sh itself, which a service may have started
+	process_files
+	for carrier_ in /proc/[0-9]*; do
+		carrier_=${carrier_#/proc/}
+		find_born "$carrier_" && [ "$BORN" -ge "$1" ] || continue
+		carrier_born_=$BORN
+		{ tr '\0' '\n' <"/proc/$carrier_/environ"; } 2>/dev/null | grep -qxF "CUTOVER_PID_FILE=$PID_FILE" || continue
+		exec_arguments "$carrier_" | grep -qxF "$SELF" || echo "$carrier_ $carrier_born_"
+	done
+}
+
+process_end_carriers() { # what was started last, and all that came of it, ends: asked at once, by force after switch.stop-seconds
+	carriers_since_=0
+	boot_id
+	if kv_raw "$PROCESS_FILE" boot-id && [ "$RAW" = "$BOOT_ID" ] && kv_raw "$PROCESS_FILE" born; then carriers_since_=$RAW; fi
+	kv_value "$CONTRACT" switch.stop-signal || VALUE=TERM
+	carriers_signal_=$VALUE
+	contract_value switch.stop-seconds 30
+	uptime_cs
+	carriers_by_=$((UPTIME_CS + VALUE * 100))
+	for carriers_round_ in 1 2 3 4 5; do # one that forks while we look is seen by the next look
+		carriers_=$(process_carriers "$carriers_since_")
+		[ -n "$carriers_" ] || return 0
+		for carriers_step_ in ask wait; do
+			while read -r carriers_pid_ carriers_born_; do
+				uptime_cs
+				carriers_left_=$(((carriers_by_ - UPTIME_CS) / 100))
+				[ "$carriers_left_" -ge 1 ] || carriers_left_=1
+				case $carriers_step_ in
+					ask) ! same_process "$carriers_pid_" "$carriers_born_" || kill -s "$carriers_signal_" "$carriers_pid_" 2>/dev/null || : ;;
+					*) end_process "$carriers_pid_" "$carriers_born_" "$carriers_signal_" "$carriers_left_" ;;
+				esac
+			done <<-END
+				$carriers_
+			END
+		done
+	done
 }
 
 process_restart() { # stop, then start
@@ -99,17 +145,21 @@ process_restart() { # stop, then start
 
 process_condition() { # print ready, pending, or failed when what was started died before it was ready
 	process_files
-	if ready_pid_=$(process_main_pid); then
-		process_record "$ready_pid_" || :
+	if process_ready; then
 		echo ready
-	elif kv_raw "$PROCESS_FILE" pid && process_is_ours "$RAW"; then
+	elif kv_raw "$PROCESS_FILE" pid && [ "$RAW" != "${ready_pid_:-none}" ] && process_is_ours "$RAW"; then
 		echo pending
-	elif ready_pid_=$(process_main_pid); then # what was started made a daemon of itself: it ended after our first look, and wrote the pid before
-		process_record "$ready_pid_" || :
+	elif process_ready; then # what was started made a daemon of itself: it ended after our first look, and wrote the pid before
 		echo ready
 	else
 		echo failed
 	fi
+}
+
+process_ready() { # the main process shows no other version than current's; it is recorded as ours. With reload it is the old one's all its life, and signal asks the newest master itself
+	ready_pid_=$(process_main_pid) || return 1
+	strategy_is reload || strategy_is signal || exec_runs "$ready_pid_" "$(current_version "$ROOT" || :)" 0 || return 1
+	process_record "$ready_pid_" || :
 }
 
 process_status_evidence() { # pids and the last lines that were written since host.sh last started something: not those of the version before

@@ -77,7 +77,7 @@ async function driveOn(going: Going, { found: { run }, pace = "run", upTo }: Tas
 export async function sayBeside(controller: Controller, decision: TaskDecision): Promise<void> {
   const { run, state } = decision.found;
   const effect = decide(state);
-  const unread = readBacksByHand(state).flatMap(({ hosts }) => hosts);
+  const unread = effect?.kind === "hold" ? readBacksByHand(state).flatMap(({ hosts }) => hosts) : [];
   if (effect?.kind === "hold" && unread.length === 0) {
     await say(controller, decision);
     return;

@@ -202,7 +202,9 @@ systemd_log() { # UNIT [OPTION…]: its last log lines, into LOG_LINES; 1 when t
 	shift
 	log_rc_=0
 	# A shell may complain about NUL bytes in what a unit said.
-	{ LOG_LINES=$(timeout -k 1 5 journalctl --no-pager -q -o cat -n 15 "$@" -u "$log_unit_" </dev/null 2>/dev/null) || log_rc_=$?; } 2>/dev/null
+	# Newest first: with --since, journalctl of systemd 252 takes the first lines since then for -n, and what was said last is what counts.
+	{ LOG_LINES=$(timeout -k 1 5 journalctl --no-pager -q -o cat -r -n 15 "$@" -u "$log_unit_" </dev/null 2>/dev/null) || log_rc_=$?; } 2>/dev/null
+	LOG_LINES=$(printf '%s\n' "$LOG_LINES" | sed -n '1!G;h;$p')
 	[ "${#LOG_LINES}" -le 1500 ] || LOG_LINES=$(printf '%s\n' "$LOG_LINES" | tail -c 1500)
 	# What timeout says depends on whose it is.
 	case $log_rc_ in 124 | 137 | 143) return 1 ;; esac

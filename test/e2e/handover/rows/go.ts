@@ -1,4 +1,5 @@
-// deploy/skeletons/go: exec under host.sh's own manager; reuseport as two instances of a systemd unit, where host.sh may set tcp_migrate_req.
+// deploy/skeletons/go: exec under host.sh's own manager; reuseport as two instances of a systemd unit, where host.sh may set tcp_migrate_req;
+// socket as a unit whose listeners systemd holds.
 // HTTP/2 has a row of its own with the least promise: package http refuses requests that cross its GOAWAY (REFUSED_STREAM), and the meter,
 // unlike most clients, does not send them again.
 import { copyFile, writeFile } from "node:fs/promises";
@@ -61,8 +62,29 @@ export const rows: readonly Row[] = [
         switch: { strategy: "reuseport", readyWithinSeconds: 20, stopWithinSeconds: 20 },
         health: health(ports),
       }),
-    units: Object.fromEntries(
-      Object.entries(await unitsIn(`${folder}units`)).map(([name, text]) => [name, text.replace("8443", "8081")]),
-    ),
+    units: await unitsOn("units"),
+  },
+  {
+    ...shared,
+    ...{ name: "go-socket", strategy: "socket", manager: "systemd", lab: "systemd", grade: "request-safe" },
+    traffic: http1,
+    contract: ({ ports }) =>
+      documentOf(`${folder}component.yaml`, {
+        ...{ manager: "systemd", units: ["go.service"], env: {} },
+        switch: {
+          strategy: "socket",
+          sockets: ["go.socket", "go-tls.socket"],
+          readyWithinSeconds: 20,
+          stopWithinSeconds: 20,
+        },
+        health: health(ports),
+      }),
+    units: await unitsOn("units-socket"),
   },
 ];
+
+/** The unit files of a folder of the skeleton, with the ports of a row. */
+async function unitsOn(name: string): Promise<Record<string, string>> {
+  const files = Object.entries(await unitsIn(join(folder, name)));
+  return Object.fromEntries(files.map(([file, text]) => [file, text.replace("8443", "8081")]));
+}

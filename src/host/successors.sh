@@ -65,14 +65,47 @@ exec_orphans() { # print pids of processes born since stray_tick_ that carry our
 	! manager_is process || process_carriers "$stray_tick_" | while read -r orphan_ _; do echo "$orphan_"; done
 }
 
-exec_serves_elsewhere() { # VERSION TICK: a process born since then works in that version's directory: a successor that forked, as daemons do
+exec_elsewhere() { # VERSION TICK: print pids of processes born since then that work in that version's directory: successors that forked, as daemons do
 	for elsewhere_ in /proc/[0-9]*; do
 		find_born "${elsewhere_#/proc/}" || continue
 		elsewhere_born_=$BORN
 		[ "$elsewhere_born_" -ge "$2" ] || continue
 		for elsewhere_path_ in "$(readlink "$elsewhere_/exe" 2>/dev/null || :)" "$(readlink "$elsewhere_/cwd" 2>/dev/null || :)"; do
-			case $elsewhere_path_ in "$ROOT/versions/$1" | "$ROOT/versions/$1/"*) return 0 ;; esac
+			case $elsewhere_path_ in "$ROOT/versions/$1" | "$ROOT/versions/$1/"*) ;; *) continue ;; esac
+			echo "${elsewhere_#/proc/}"
+			break
 		done
+	done
+}
+
+exec_serves_elsewhere() { # VERSION TICK: 0 when there is one
+	[ -n "$(exec_elsewhere "$1" "$2")" ]
+}
+
+exec_daemons() { # print pids of successors that made daemons of themselves and are not ready, while the process that was asked is the main one still: of the service, of the new version, born since, and not below that process. With reuseport what we started tells its version wherever it works
+	daemons_main_=$(manager_main_pid) || return 0
+	for daemons_file_ in "$TRIAL"/hand-over.*; do
+		case $daemons_file_ in *.seen | *.stopping | *.known) continue ;; esac
+		[ "$(kv_get "$daemons_file_" pid || :)" = "$daemons_main_" ] && kv_value "$daemons_file_" born && same_process "$daemons_main_" "$VALUE" || continue
+		kv_value "$daemons_file_" tick
+		daemons_tick_=$VALUE
+		daemons_version_=${daemons_file_##*/hand-over.}
+		{
+			exec_elsewhere "$daemons_version_" "$daemons_tick_"
+			! { strategy_is reuseport && manager_is process; } || process_carriers "$daemons_tick_" "CUTOVER_VERSION=$daemons_version_" | cut -d ' ' -f 1
+		} | while read -r daemons_pid_; do
+			! signal_is_ours "$daemons_pid_" || is_below "$daemons_pid_" "$daemons_main_" || echo "$daemons_pid_"
+		done
+	done
+}
+
+is_below() { # PID ANCESTOR: it is that process, or one that it started, or one that such a one started
+	below_pid_=$1
+	while [ "$below_pid_" -gt 1 ]; do
+		[ "$below_pid_" != "$2" ] || return 0
+		find_stat "$below_pid_" || return 1
+		below_pid_=${STAT_FIELDS#* }
+		below_pid_=${below_pid_%% *}
 	done
 	return 1
 }
@@ -89,7 +122,10 @@ exec_none_left() { # VERSION: neither the process that was asked (in swap_old_, 
 
 exec_end_strays() { # end successors that never got ready: one that comes late would serve beside the version we chose
 	! { strategy_is reuseport && manager_is systemd; } || reuseport_end_coming
-	for end_stray_ in $(exec_strays); do
+	find_names
+	end_strays_=$(exec_strays)
+	[ "$STRATEGY/$MANAGER" = reuseport/systemd ] || end_strays_="$end_strays_ $(exec_daemons)"
+	for end_stray_ in $end_strays_; do
 		find_born "$end_stray_" || continue
 		end_stray_born_=$BORN
 		# It may get ready at this very moment and hold requests: it is asked first.

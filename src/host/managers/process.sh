@@ -100,14 +100,30 @@ process_stop() { # switch.stop-signal to the main process (or what was started a
 	! strategy_is signal || { signal_end_orphans && rm -f "$PID_FILE.2" "$PID_FILE.oldbin"; }
 }
 
-process_carriers() { # TICK: print `pid born` of processes born since that tick that carry our pid file in their environment; none of host.sh itself, which a service may have started
+process_carriers() { # TICK [VARIABLE=VALUE]: print `pid born` of processes born since that tick that carry our pid file (and that, too) in their environment; none of host.sh itself, which a service may have started, and none at a terminal, where a person looks after the service
 	process_files
-	for carrier_ in /proc/[0-9]*; do
-		carrier_=${carrier_#/proc/}
-		find_born "$carrier_" && [ "$BORN" -ge "$1" ] || continue
+	carriers_also_=${2-CUTOVER_PID_FILE=$PID_FILE}
+	# As root every process of the machine is asked: many at once, and whoever seems to by itself, since an environment may hold what looks like a heading.
+	process_born_since "$1" | xargs -n 200 timeout -k 2 20 tail -c +1 /dev/null 2>/dev/null | tr '\0' '\n' | awk -v line="CUTOVER_PID_FILE=$PID_FILE" '
+		/^==> \/proc\/[0-9]+\/environ <==$/ { split($2, part, "/"); next }
+		$0 == line { print part[3] }' | while read -r carrier_; do
+		find_born "$carrier_" || continue
 		carrier_born_=$BORN
-		{ tr '\0' '\n' <"/proc/$carrier_/environ"; } 2>/dev/null | grep -qxF "CUTOVER_PID_FILE=$PID_FILE" || continue
+		carrier_environ_=$({ tr '\0' '\n' <"/proc/$carrier_/environ"; } 2>/dev/null) || continue
+		carrier_environ_=$NL$carrier_environ_$NL
+		case $carrier_environ_ in *"${NL}CUTOVER_PID_FILE=$PID_FILE$NL"*) ;; *) continue ;; esac
+		case $carrier_environ_ in *"$NL$carriers_also_$NL"*) ;; *) continue ;; esac
 		exec_arguments "$carrier_" | grep -qxF "$SELF" || echo "$carrier_ $carrier_born_"
+	done
+}
+
+process_born_since() { # TICK: print where the environment is of processes born since then that no terminal controls
+	born_since_=$1
+	for born_pid_ in /proc/[0-9]*; do
+		find_born "${born_pid_#/proc/}" && [ "$BORN" -ge "$born_since_" ] || continue
+		# shellcheck disable=SC2086 # these fields are words
+		set -- $STAT_FIELDS
+		[ "$5" != 0 ] || echo "$born_pid_/environ"
 	done
 }
 

@@ -1,0 +1,72 @@
+// Manager process: whom the way back ends beside the processes that it knows. A successor that made a daemon of itself is nobody's child, and
+// comes when the trial has long gone back; a person who looks after the service at a terminal has its environment, too.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ask } from "../support/asking-clients.ts";
+import { shells, withPartsHost } from "../support/host-parts.ts";
+import { alive, serviceProcesses } from "../support/live-processes.ts";
+import { commit, switchTo, undo } from "../support/parts-steps.ts";
+
+const server = '#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/server.cjs"\n';
+/** Ends at once; the daemon that it leaves gets ready when nobody waits for it any more. */
+const start = (directory: string): string => `#!/bin/sh
+here=$(dirname "$(readlink -f "$0")")
+cd ${directory}
+setsid sh "$here/daemon" </dev/null >/dev/null 2>&1 &
+`;
+const daemon = `echo $$ >"$CUTOVER_PID_FILE.daemon"
+sleep 600
+echo $$ >"$CUTOVER_PID_FILE"
+`;
+
+for (const shell of shells) {
+  const name = shell.join(" ");
+  for (const [strategy, directory] of [
+    ["exec", '"$here"'],
+    ["takeover", '"$here"'],
+    ["reuseport", "/"],
+  ] as const)
+    test(`${name}: P8: ${strategy}: a successor that made a daemon of itself and is late does not outlive the way back`, () =>
+      withPartsHost(shell, async (host) => {
+        const contract = { "switch.strategy": strategy, "switch.start": "start", "switch.ready-seconds": "2" };
+        await host.installService("v1", { reusePort: true }, contract, { start: server });
+        await host.installService("v2", {}, contract, { start: start(directory), daemon });
+        await commit(host, "v1");
+        const first = await host.pid();
+        const switched = await switchTo(host, "v2");
+        assert.equal(switched.exitCode, 71, `${switched.reason} ${switched.evidence}`);
+        const coming = Number(await readFile(join(host.state, "components/web/pid.daemon"), "utf8"));
+        await undo(host, "v2");
+        assert.equal(await alive(coming), false);
+        assert.deepEqual([await host.pid(), await ask(host.port)], [first, "v1"]);
+      }));
+
+  test(`${name}: P8: a shell at a terminal with the service's environment is a person's, and is not ended with what never got ready`, () =>
+    withPartsHost(shell, async (host) => {
+      const contract = { "switch.strategy": "restart", "switch.ready-seconds": "2" };
+      await host.installService("v1", {}, contract);
+      await host.installService("v2", { neverReady: true }, contract);
+      await commit(host, "v1");
+      assert.equal((await switchTo(host, "v2")).reason, "not-ready");
+      const [second = 0] = await serviceProcesses(host);
+      const given = `CUTOVER_PID_FILE=${join(host.state, "components/web/pid")}`;
+      const terminal = spawn("script", ["-qec", `exec env ${given} sh -c 'echo $$; sleep 600'`, "/dev/null"], {
+        stdio: ["pipe", "pipe", "ignore"],
+      });
+      const ended = once(terminal, "exit");
+      try {
+        const person = Number((await once(terminal.stdout, "data")).toString());
+        assert.ok((await serviceProcesses(host)).includes(person));
+        await undo(host, "v2");
+        assert.deepEqual([await alive(second), await alive(person)], [false, true]);
+        assert.equal(await ask(host.port), "v1");
+      } finally {
+        terminal.kill("SIGKILL");
+        await ended;
+      }
+    }));
+}

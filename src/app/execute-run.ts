@@ -8,9 +8,10 @@ import type { Lease } from "../ports.ts";
 import { makeAppender } from "../run/append.ts";
 import { decide } from "../run/decide.ts";
 import type { BytesSent } from "../run/deliver-task.ts";
-import { driveRun, type Pace } from "../run/drive-run.ts";
+import { driveRun } from "../run/drive-run.ts";
 import { leaveOutHeld } from "../run/leave-out-held.ts";
 import { reduce } from "../run/machine.ts";
+import { goesOn, type Pace } from "../run/pace.ts";
 import { replayRun, runStream } from "../run/replay.ts";
 import type { Silence } from "../run/run-host-step.ts";
 import { initialRunState, type RunState } from "../run/run-state.ts";
@@ -76,14 +77,15 @@ export async function resumeRun(context: RunContext, run: RunId): Promise<RunRes
   const { state, last } = await replayRun(journal, run);
   // A machine that will never answer again must not keep a run open for ever: `cutover hold` lets the run go on without it.
   const { holds } = await recall(context.controller);
-  const beginsStepping = context.pace === "one-task" && state.pace !== "one-task";
-  if (isUndecided(state, holds) && !beginsStepping) return resultOf(run, state);
   const said = leaveOutHeld(state, holds);
+  const beginsStepping = context.pace === "one-task" && state.pace !== "one-task";
+  const pace = drivenPace(context, state);
+  if (said.length === 0 && !beginsStepping && !goesOn(state, pace)) return resultOf(run, state);
   const events = await makeAppender({ journal, clock, stream: runStream(run), last }).append(...said);
   for (const event of events) context.watcher.onEvent(event);
   const onward = said.reduce((before, event) => reduce(before, event, run), state);
-  const first: EventBody = { kind: "run-resumed", epoch: context.lease.epoch, ...keptPace(context, onward) };
-  return drive(context, { run, state: onward, last: last + said.length, first });
+  const first: EventBody = { kind: "run-resumed", epoch: context.lease.epoch, ...keptPace(context, state) };
+  return drive({ ...context, pace }, { run, state: onward, last: last + said.length, first });
 }
 
 /** A run that waits for a person for days writes nothing meanwhile, unless what people ran by hand is still to be read back. */
@@ -93,9 +95,14 @@ export function isUndecided(state: RunState, holds: ReadonlyMap<string, string>)
 }
 
 /** What is done by hand, and what a pass does while a person has to decide, leave a run at the pace at which it stood: only a step begins stepping. */
-function keptPace({ pace }: RunContext, state: RunState): { readonly pace?: "one-task" } {
-  const isLeft = pace === "by-hand" || (pace !== "one-task" && decide(state)?.kind === "hold");
+function keptPace({ pace }: Pick<RunContext, "pace">, state: RunState): { readonly pace?: "one-task" } {
+  const isLeft = pace === "by-hand" || pace === "read-back" || (pace !== "one-task" && decide(state)?.kind === "hold");
   return (isLeft ? state.pace : pace) === "one-task" ? { pace: "one-task" } : {};
+}
+
+/** guard P12: a pass that finds out, or leaves out, what somebody who steps through a run waited for leaves the rest to them. */
+function drivenPace({ pace = "run" }: Pick<RunContext, "pace">, state: RunState): Pace {
+  return pace === "run" && keptPace({ pace }, state).pace === "one-task" ? "read-back" : pace;
 }
 
 async function drive(

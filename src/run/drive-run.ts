@@ -11,9 +11,10 @@ import { earlyConfirms } from "./confirm-early.ts";
 import { decide, isStillToRun, mayBegin } from "./decide.ts";
 import type { Effect } from "./effect.ts";
 import { reduce } from "./machine.ts";
+import { isByHand, type Pace } from "./pace.ts";
 import { type HostStepContext, runHostStep } from "./run-host-step.ts";
 import { runOneTask } from "./run-one-task.ts";
-import { patchOf, type RunState, turnOf } from "./run-state.ts";
+import { patchOf, placeOf, type RunState, turnOf } from "./run-state.ts";
 import { takeRestorePoint } from "./take-restore-point.ts";
 import { readBacksByHand } from "./unread.ts";
 
@@ -36,12 +37,6 @@ export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf" |
 }
 
 /**
- * `one-task`: hands over the next task of the first host that has one, and resolves. `by-hand`: does what operators asked for by
- * hand, and leaves the run where it stands.
- */
-export type Pace = "run" | "one-task" | "by-hand";
-
-/**
  * Drives the run until it ends, until only unknown hosts are left and the patience is over, or until a person has to decide:
  * then the state has no outcome, the run stays open, and a later call takes it up. Rejects only when aborted or when the
  * journal fails.
@@ -53,11 +48,14 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
   const signal = AbortSignal.any([input.signal, stop.signal]);
   const upTo = input.upTo?.split("/")[0];
   const endsUpTo = endOf(input);
+  const isLeft = input.pace === "by-hand" || input.pace === "read-back";
   let isTold = false;
   let heard = 0;
   const record = async (...bodies: readonly EventBody[]): Promise<void> => {
     signal.throwIfAborted();
-    for (const event of await input.appender.append(...bodies)) {
+    const news = bodies.filter((body) => !isKnown(state, body));
+    if (news.length === 0) return;
+    for (const event of await input.appender.append(...news)) {
       state = reduce(state, event, run);
       isTold ||= endsUpTo(event);
       heard += 1;
@@ -78,19 +76,20 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
     stateNow: () => state,
   };
   try {
-    for (let effect = decide(state), waited = false, read = false; effect !== undefined; effect = decide(state)) {
+    let readAt: number | undefined;
+    for (let effect = decide(state), waited = false; effect !== undefined; effect = decide(state)) {
       input.signal.throwIfAborted();
-      const unread = read || input.pace === "by-hand" ? [] : readBacksByHand(state);
+      const unread = readAt !== undefined || input.pace === "by-hand" ? [] : readBacksByHand(state);
       // Of what people ran by hand, once: also while the run waits for them, or for others.
-      if (unread.length > 0 && (effect.kind === "hold" || effect.kind === "wait")) {
-        read = true;
-        for (const each of unread) await runHosts(driving, each);
+      if (unread.length > 0 && (input.pace === "read-back" || effect.kind === "hold" || effect.kind === "wait")) {
+        await readBack(driving, unread);
+        readAt = heard;
         continue;
       }
       if (effect.kind === "hold") return state;
       // guard P12: whoever asked for one task asked for no way back.
       if (upTo !== undefined && (isTold || effect.kind === "roll-back")) return state;
-      if (input.pace === "by-hand" && !isByHand(state, effect)) return state;
+      if (isLeft && !isByHand(state, effect)) return state;
       const before = heard;
       if (input.pace === "one-task" && (effect.kind === "run-step" || effect.kind === "wait")) {
         // Its balancers come first.
@@ -102,7 +101,8 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
         continue;
       }
       if (effect.kind === "wait") {
-        if (waited) return state;
+        // Its host was asked just now.
+        if (waited || (heard === readAt && isByHand(state, effect))) return state;
         waited = true;
         await runHosts(driving, effect);
       } else {
@@ -132,9 +132,9 @@ function endOf({ upTo, state: { plan } }: DriveInput): (event: JournalEvent) => 
   };
 }
 
-/** What operators asked for themselves. */
-function isByHand(state: RunState, effect: Effect): boolean {
-  return "step" in effect && typeof effect.step === "object" && isAdded(state, effect.step.id);
+/** Asked again and silent still: a journal that said so each time would grow for as long as the host is gone. */
+function isKnown({ hosts }: RunState, body: EventBody): boolean {
+  return body.kind === "host-ended" && body.outcome === "unknown" && hosts.get(placeOf(body.step, body.host)) === "unknown"; // biome-ignore format: one line
 }
 
 function nameOf(effect: Effect): string {
@@ -205,6 +205,20 @@ async function runNextTask(
   const host = hostOf(input, work.host);
   if (step.kind === "confirm") await input.executor.close(host, input.fence.run);
   await runOneTask(context, { step, work, host, state });
+}
+
+/** All hosts at once, each in the order in which it was asked for, until it does not answer: one that is gone costs one patience. */
+async function readBack(driving: Driving, unread: readonly Extract<Effect, { kind: "wait" }>[]): Promise<void> {
+  const { input, stateNow } = driving;
+  const asked = unread.flatMap(({ step, hosts }) => hosts.map((host) => ({ step, host })));
+  const askAll = async (mine: typeof asked) => {
+    for (const { step, host } of mine) {
+      await runHosts(driving, { kind: "wait", step, hosts: [host] });
+      if (stateNow().hosts.get(placeOf(step.id, host)) === "unknown") return;
+    }
+  };
+  const byHost = [...Map.groupBy(asked, ({ host }) => host).values()];
+  await pMap(byHost, askAll, { concurrency: input.concurrency, signal: input.signal });
 }
 
 /** The machine is asked again as each host's turn comes: others may have failed since the step began. */

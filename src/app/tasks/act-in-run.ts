@@ -8,7 +8,7 @@ import { makeTask } from "../../plan/host-tasks.ts";
 import type { Lease } from "../../ports.ts";
 import { makeAppender } from "../../run/append.ts";
 import { decide } from "../../run/decide.ts";
-import type { Pace } from "../../run/drive-run.ts";
+import type { Pace } from "../../run/pace.ts";
 import { replayRun, runStream } from "../../run/replay.ts";
 import { readBacksByHand } from "../../run/unread.ts";
 import type { Controller } from "../controller.ts";

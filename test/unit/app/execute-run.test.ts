@@ -179,3 +179,28 @@ test("serve leaves out a host that is put on hold while its run waits", async ()
   await journal.append([held]);
   assert.ok((await pass()).leftOut.has("h1"));
 });
+
+test("a pass that resolves what a stepped run waited for leaves the rest of it to who steps (P12)", async () => {
+  const before = async () => {
+    const { journal, hosts } = await unreadRun("one-task");
+    return { journal, hosts, ran: hosts.ran.length, go: () => resumeRun(contextOf({ journal, executor: hosts.executor }, { pace: "run" }), run) }; // biome-ignore format: one line
+  };
+  const out = await before();
+  await out.journal.append([held]);
+  const left = await out.go();
+  assert.deepEqual([left.state.leftOut.has("h1"), left.state.outcome, left.state.pace], [true, undefined, "one-task"]);
+  assert.notEqual(decide(left.state)?.kind, "hold");
+  const answered = await before();
+  answered.hosts.script = {};
+  const read = await answered.go();
+  assert.deepEqual([read.state.hosts.get("by-hand.1/h1"), read.state.pace], ["done", "one-task"]);
+  for (const { hosts, ran } of [out, answered])
+    assert.equal(hosts.ran.length, ran, "nothing of the plan was handed over");
+});
+
+test("by hand, a run that waits for a person while another host is not read back is left as it stands, and its journal too", async () => {
+  const { journal, hosts } = await unreadRun();
+  const kept = journal.kept.length;
+  const { state } = await resumeRun(contextOf({ journal, executor: hosts.executor }, { pace: "by-hand" }), run);
+  assert.deepEqual([decide(state)?.kind, journal.kept.length], ["hold", kept]);
+});

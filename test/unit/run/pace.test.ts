@@ -4,7 +4,7 @@ import test from "node:test";
 import type { EventBody } from "../../../src/model/run-event.ts";
 import { makeTask } from "../../../src/plan/host-tasks.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
-import type { Pace } from "../../../src/run/drive-run.ts";
+import type { Pace } from "../../../src/run/pace.ts";
 import { runStream } from "../../../src/run/replay.ts";
 import { memoryJournal, run, runController } from "../../support/engine.ts";
 import { type HostScript, inProcessHosts } from "../../support/in-process-hosts.ts";

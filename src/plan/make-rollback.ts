@@ -75,14 +75,13 @@ function undoWork(
   { stateOf, reason, run }: Omit<RollbackInput, "steps" | "inTraffic" | "nth">,
 ): HostWork {
   const mayHaveRun = (task: Task) => wasStarted(stateOf(task));
-  const tasks = work.groups.flat();
   const groups: TaskGroup[] = [];
   for (const group of [...work.groups].reverse()) {
     const undo = group.filter((task) => isUndoable(task) && mayHaveRun(task));
     if (undo.length > 0)
       groups.push(undo.map((task) => ({ ...task, action: "undo" as const, options: undoOptions(task, reason, run) })));
   }
-  return { host: work.host, groups: [...beforeDrain(groups, restores(tasks, { mayHaveRun, run }))] };
+  return { host: work.host, groups: [...beforeDrain(groups, restores(work, { stateOf, run }))] };
 }
 
 function wasStarted(state: TaskState): boolean {
@@ -98,18 +97,29 @@ function undoOptions(task: Task, reason: string, run: string): Task["options"] {
   return task.kind === "switch" ? { reason, "trial-run": run } : task.options;
 }
 
-/** The way back of a trial puts what was saved back by itself; where tasks ran and no trial began, somebody has to. */
+/**
+ * The way back of a trial puts what was saved back by itself; where tasks ran and no trial began, somebody has to. Whether one began is
+ * known of a switch that was done, or never begun; of any other the host knows, and puts back once. Where nobody saw a task begin either,
+ * what the old version wrote meanwhile is left alone.
+ */
 function restores(
-  tasks: readonly Task[],
-  { mayHaveRun, run }: { readonly mayHaveRun: (task: Task) => boolean; readonly run: string },
+  { groups }: HostWork,
+  { stateOf, run }: { readonly stateOf: (task: Task) => TaskState; readonly run: string },
 ): Task[] {
-  const ofSame = ({ component }: Task, kind: Task["kind"]) =>
-    tasks.some(
-      (task) => task.component === component && task.kind === kind && task.action === "do" && mayHaveRun(task),
-    );
+  const tasks = groups.flat().filter(({ action }) => action === "do");
+  const statesOf = (component: string, kind: Task["kind"]) => tasks.filter((task) => task.component === component && task.kind === kind).map(stateOf); // biome-ignore format: one line
+  const isOwed = ({ component }: Task): boolean => {
+    const [ran, switched] = [statesOf(component, "hook"), statesOf(component, "switch")];
+    return switched.some(wasStarted) ? !switched.includes("done") && ran.some(wasSeen) : ran.some(wasStarted);
+  };
   return tasks
-    .filter((task) => task.kind === "backup" && mayHaveRun(task) && ofSame(task, "hook") && !ofSame(task, "switch"))
+    .filter((task) => task.kind === "backup" && wasStarted(stateOf(task)) && isOwed(task))
     .map((task) => ({ ...task, action: "undo", options: { "trial-run": run } }));
+}
+
+/** Its host told of it. */
+function wasSeen(state: TaskState): boolean {
+  return wasStarted(state) && state !== "unknown";
 }
 
 /** Data is back in its place before the component takes traffic again. */

@@ -7,7 +7,7 @@ import { changedByHand, isAdded } from "./by-hand.ts";
 import type { Effect } from "./effect.ts";
 import { confirmOf, decideHold, isInFlight } from "./hold.ts";
 import { inTraffic, pinBack } from "./in-traffic.ts";
-import { notTakenBack } from "./not-taken-back.ts";
+import { leftBehind, notTakenBack } from "./not-taken-back.ts";
 import { outOfTraffic } from "./out-of-traffic.ts";
 import { afterOwed } from "./owed-bundles.ts";
 import { isDoneOn, isMissingOn, notDoneOf, placeOf, type RunState, stepsOf } from "./run-state.ts";
@@ -33,11 +33,15 @@ function decideAdded(state: RunState, step: Step): Effect {
   return open.length > 0 ? { kind: "run-step", step, hosts: open } : { kind: "end-step", step, soakSeconds: 0 };
 }
 
-/** Every undo went well; what has committed all the same did not go back. */
+/** Every undo went well; what has committed all the same did not go back, nor did a host that the run went on without (P10). */
 function decideBack(state: RunState, reason: string): Effect {
-  const left = notTakenBack(state);
+  const [committed, behind] = [notTakenBack(state), leftBehind(state)];
+  const left = [
+    ...(committed.length === 0 ? [] : [`${committed.join(", ")} may have committed, which a release of the version before takes back`]), // biome-ignore format: one line
+    ...(behind.length === 0 ? [] : [`left out: ${behind.join(", ")}, where what the run brought may still stand`]),
+  ];
   if (left.length === 0) return end("rolled-back", `${reason}${outOfTraffic(state)}`);
-  return end("stuck", `rollback: ${left.join(", ")} may have committed, which a release of the version before takes back${outOfTraffic(state)}`); // biome-ignore format: one line
+  return end("stuck", `rollback: ${left.join("; ")}${outOfTraffic(state)}`);
 }
 
 /** Done means every host (P10); the others may well be done, but the run is not. */

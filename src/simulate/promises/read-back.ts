@@ -62,7 +62,7 @@ export const nothingLeftOn: PromiseCheck = {
     const run = history.runs.get(`${fact.disk} ${id}`);
     if (!run?.isTakenBack) return undefined;
     for (const { host, component } of run.plan.changes) {
-      if (history.tampered.has(`${host} ${component}`) || run.leftOut.has(host)) continue;
+      if (history.tampered.has(`${host} ${component}`)) continue;
       const { trial, committed } = hosts.get(host)?.components.get(component) ?? {};
       if (committed?.run === id) return `rolled back, though ${host}/${component} has committed ${committed.version}`;
       if (trial?.run === id && (trial.state === "armed" || trial.state === "confirmed"))
@@ -115,8 +115,7 @@ export const asBefore: PromiseCheck = {
       const last = history.last.get(`${host} ${id} ${task}`);
       // What a host is at that lied about it, nobody knows.
       if (history.scenario.faults.some((fault) => fault.kind === "wrong-reply" && fault.host === host)) continue;
-      if (last?.action === "do" && !run.leftOut.has(host))
-        return `rolled back, though the newest of ${task} is ${last.action} ${last.state}`;
+      if (last?.action === "do") return `rolled back, though the newest of ${task} is ${last.action} ${last.state}`;
     }
     return undefined;
   },

@@ -25,6 +25,20 @@ strategy_call() { # prepare|hand_over|ready|way_back|finish: the contract's stra
 	esac
 }
 
+strategy_kept() { # with the contract of TO: the process that served before TO was asked for was not asked to stop, or is fit to serve again without a break, and is the main one: that of a strategy that replaces what runs need not be stopped for the way back. Prints its `pid born`; 1 when there is none, and something may have to be stopped
+	case $(strategy_name) in
+		exec | reuseport) exec_keep_old ;;
+		takeover) exec_end_strays && takeover_unasked ;;
+		signal) signal_asked "$TO" && same_process "$ASKED" "$ASKED_BORN" && { signal_serves "$ASKED" || catches "$ASKED" HUP; } && signal_take_back ;;
+		*) return 1 ;;
+	esac >/dev/null || return 1
+	kv_value "$TRIAL/hand-over.$TO" pid
+	kept_pid_=$VALUE
+	kv_value "$TRIAL/hand-over.$TO" born
+	kept_born_=$VALUE
+	[ "$(manager_main_pid || :)" = "$kept_pid_" ] && same_process "$kept_pid_" "$kept_born_" && echo "$kept_pid_ $kept_born_"
+}
+
 point_current() { # ROOT VERSION: re-point current by rename; 1 with WHY and EVIDENCE when it cannot, current is then what it was
 	WHY=cannot-switch
 	[ ! -e "$1/.current.new" ] && [ ! -L "$1/.current.new" ] || rm -f "$1/.current.new" # a leftover link would send ln inside the old version

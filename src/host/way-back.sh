@@ -26,6 +26,7 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 	kv_value "$back_dir_/trial" to
 	TO=$VALUE
 	back_names_=
+	back_kept_= # `pid born` of what served before, and need not be started anew
 	if [ -f "$STATE/components/$1/releases/$TO/release" ]; then
 		load_contract "$1" "$TO"
 		find_names
@@ -47,7 +48,7 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 			find_names
 			if [ -n "$back_names_" ] && [ "$back_names_" != "$MANAGER/$STRATEGY" ]; then
 				load_contract "$1" "$TO"
-				[ -n "${GUARD-}" ] && has_systemd || manager_stop || :
+				[ -n "${GUARD-}" ] && has_systemd || back_kept_=$(strategy_kept) || manager_stop || :
 				load_contract "$1" "$FROM"
 			fi
 			units_back || back_why_=$WHY back_evidence_=$EVIDENCE
@@ -84,7 +85,9 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 
 trial_serve_again() { # what current names now serves, 1 with WHY and EVIDENCE while it does not. What was on trial and is what was found is as it was found: there is nothing else to go back to
 	if [ "$FROM" != "$TO" ]; then
-		strategy_call way_back && wait_ready
+		# What was put back meanwhile may have stopped it.
+		{ [ -n "$back_kept_" ] && same_process ${back_kept_}; } || strategy_call way_back || return 1
+		wait_ready
 		return
 	fi
 	if [ "$(kv_get "$back_dir_/trial" found || :)" = stopped ]; then

@@ -54,6 +54,21 @@ for (const shell of shellsOrOne("dash")) {
         assert.ok((answers.v1 ?? 0) > 0 && (answers.v2 ?? 0) > 0, JSON.stringify(answers));
       }));
 
+    test(`${name}: P8, P11: back from the first release with signal to one with restart, the old master itself serves again`, () =>
+      withPartsHost(shell, async (host) => {
+        await installNginx(host, "v1", { contract: { "switch.strategy": "restart" } });
+        await installNginx(host, "v2");
+        await commit(host, "v1");
+        const first = await host.pid();
+        const answers = await underLoad(host.port, async () => {
+          assert.equal((await switchTo(host, "v2")).exitCode, 0);
+          assert.equal(await ask(host.port), "v2");
+          assert.match(await undo(host, "v2"), new RegExp(`new-pid=${first} from=v2 to=v1`));
+        });
+        await assertOneMaster(host, "v1");
+        assert.deepEqual(failures(answers), []);
+      }));
+
     test(`${name}: P11: a new nginx that dies, hangs or has no workers fails the switch, and the old one serves on`, () =>
       withPartsHost(shell, async (host) => {
         const soon = { "switch.ready-seconds": "2" };

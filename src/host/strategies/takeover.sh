@@ -55,16 +55,18 @@ takeover_way_back() { # what still serves stays; else the new one hands everythi
 		manager_stop
 		return
 	fi
-	back_file_=$TRIAL/hand-over.$TO
 	exec_end_strays
-	if [ -f "$back_file_" ]; then
-		kv_value "$back_file_" pid
-		back_pid_=$VALUE
-		if same_process "$back_pid_" "$(kv_get "$back_file_" born)" && [ "$(manager_main_pid || :)" = "$back_pid_" ]; then return 0; fi
-		# It let go, or it would be the main process; one that comes back to life in between is that again.
-		exec_end_old "$back_file_" || return 0
-	fi
+	! takeover_unasked || return 0
+	# It let go, or it would be the main process; one that comes back to life in between is that again.
+	exec_end_old "$TRIAL/hand-over.$TO" || return 0
 	exec_swap "$FROM" anew
+}
+
+takeover_unasked() { # 0 while the process that was asked to hand over to TO is still the main one
+	unasked_file_=$TRIAL/hand-over.$TO
+	kv_value "$unasked_file_" pid || return 1
+	unasked_pid_=$VALUE
+	kv_value "$unasked_file_" born && same_process "$unasked_pid_" "$VALUE" && [ "$(manager_main_pid || :)" = "$unasked_pid_" ]
 }
 
 takeover_finish() { # an old process that does not end by itself is ended

@@ -1,0 +1,82 @@
+// A release to a strategy that replaces what runs without a break, from a version that had another one: the first such release of a service is
+// the one that fails most often. What served before and was not asked to stop serves on through the way back, instead of being started anew.
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { failures, underLoad } from "../support/asking-clients.ts";
+import { shells, withPartsHost } from "../support/host-parts.ts";
+import { serviceProcesses } from "../support/live-processes.ts";
+import { commit, switchTo, undo } from "../support/parts-steps.ts";
+import { until } from "../support/until.ts";
+
+/** Handles the signal and does nothing with it: a Go program shows a handler for every signal. */
+const deaf = `#!${process.execPath}
+const server = require("node:http").createServer((_request, response) => response.end("v1"));
+process.on("SIGUSR2", () => {});
+process.on("SIGTERM", () => process.exit(0));
+server.listen({ port: Number(process.env.PORT), host: process.env.CUTOVER_ADDRESS }, () =>
+  require("node:fs").writeFileSync(process.env.CUTOVER_PID_FILE, process.pid + "\\n"));
+`;
+
+for (const shell of shells) {
+  const name = shell.join(" ");
+  for (const strategy of ["exec", "takeover", "reuseport"])
+    test(`${name}: P8, P11: restart to ${strategy}: the old version serves on when the new one ends before it is ready, through the way back`, () =>
+      withPartsHost(shell, async (host) => {
+        await host.installService("v1", { reusePort: true }, { "switch.strategy": "restart" });
+        await host.installService("v2", { crashBeforeReady: true }, { "switch.strategy": strategy });
+        await host.installService("v3", { reusePort: true }, { "switch.strategy": strategy });
+        await commit(host, "v1");
+        const first = await host.pid();
+        const answers = await underLoad(host.port, async () => {
+          assert.equal((await switchTo(host, "v2")).reason, "new-version-died");
+          assert.match(await undo(host, "v2"), new RegExp(`old-pid=${first} new-pid=${first} from=v2 to=v1`));
+        });
+        assert.deepEqual([Object.keys(answers), await serviceProcesses(host)], [["v1"], [first]]);
+        // One that serves already is stopped, and the old one started, as its contract says.
+        if (strategy === "takeover") return;
+        assert.equal((await switchTo(host, "v3")).exitCode, 0);
+        const third = await host.pid();
+        assert.match(await undo(host, "v3"), new RegExp(`old-pid=${third} new-pid=(?!${third})\\d+ from=v3 to=v1`));
+        assert.equal((await serviceProcesses(host)).length, 1);
+      }));
+
+  test(`${name}: P8, P11: restart to exec: one that shows a handler and is deaf serves on, and the deadline takes the host back`, () =>
+    withPartsHost(shell, async (host) => {
+      const contract = { "switch.ready-seconds": "2" };
+      await host.installService(
+        "v1",
+        {},
+        { ...contract, "switch.strategy": "restart", "switch.start": "deaf" },
+        { deaf },
+      );
+      await host.installService("v2", {}, contract);
+      await commit(host, "v1");
+      const first = await host.pid();
+      const answers = await underLoad(host.port, async () => {
+        const switched = await switchTo(host, "v2", "4");
+        assert.equal(switched.reason, "not-ready", switched.evidence);
+        assert.match(switched.evidence, new RegExp(`^old pid ${first} still serves; v2 not ready within 2 s`));
+        await until("the deadline", 20_000, async () => (await host.trial()) === "reverted");
+      });
+      assert.deepEqual(failures(answers), []);
+      assert.deepEqual([await host.current(), await serviceProcesses(host)], ["v1", [first]]);
+    }));
+
+  test(`${name}: P8: restart to exec: what was kept ends where its data is put back, and starts anew with it`, () =>
+    withPartsHost(shell, async (host) => {
+      await host.installService("v1", {}, { "switch.strategy": "restart" });
+      const data = join(host.base, "data");
+      await writeFile(data, "of v1");
+      const contract = { "switch.strategy": "exec", "backup.0": data };
+      await host.installService("v2", { crashBeforeReady: true }, contract);
+      await commit(host, "v1");
+      const first = await host.pid();
+      assert.equal((await host.task("backup", "do", { version: "v2", run: "v2" })).exitCode, 0);
+      assert.equal((await switchTo(host, "v2")).reason, "new-version-died");
+      await writeFile(data, "of v2");
+      assert.match(await undo(host, "v2"), new RegExp(`old-pid=${first} new-pid=(?!${first})\\d+ `));
+      assert.equal(await readFile(data, "utf8"), "of v1");
+    }));
+}

@@ -100,7 +100,7 @@ function keptPace({ pace }: Pick<RunContext, "pace">, state: RunState): { readon
   return (isLeft ? state.pace : pace) === "one-task" ? { pace: "one-task" } : {};
 }
 
-/** guard P12: a pass that finds out, or leaves out, what somebody who steps through a run waited for leaves the rest to them. */
+/** A pass that finds out, or leaves out, what somebody who steps through a run waited for leaves the rest to them (P12). */
 function drivenPace({ pace = "run" }: Pick<RunContext, "pace">, state: RunState): Pace {
   return pace === "run" && keptPace({ pace }, state).pace === "one-task" ? "read-back" : pace;
 }

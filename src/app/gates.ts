@@ -8,6 +8,7 @@ import { decide } from "../run/decide.ts";
 import { openRuns, replayRun, runStream } from "../run/replay.ts";
 import type { RunState } from "../run/run-state.ts";
 import type { Controller } from "./controller.ts";
+import { refuseRunAtWork } from "./run-at-work.ts";
 import type { OperatorAct } from "./run-control.ts";
 
 export interface WaitingGate {
@@ -23,18 +24,29 @@ export interface WaitingGate {
 
 /** Of all open runs, oldest run first. */
 export async function waitingGates(journal: JournalPort): Promise<WaitingGate[]> {
-  const found: WaitingGate[] = [];
+  return (await gatesOfRuns(journal)).map(({ waiting }) => waiting);
+}
+
+interface GateOfRun {
+  readonly waiting: WaitingGate;
+  readonly state: RunState;
+  /** Of the newest event that was read. */
+  readonly last: number;
+}
+
+async function gatesOfRuns(journal: JournalPort): Promise<GateOfRun[]> {
+  const found: GateOfRun[] = [];
   for (const run of await openRuns(journal)) {
     // Cheap to ask: runs that have come to no gate, which are nearly all, are not read whole.
     const started = await journal.read(runStream(run), ["step-started"]);
     if (!started.some((event) => event.kind === "step-started" && event.step.startsWith("gate."))) continue;
-    const { state } = await replayRun(journal, run);
+    const { state, last } = await replayRun(journal, run);
     const step = gateOf(state);
     if (step?.gate === undefined) continue;
     const since = started.find((event) => event.kind === "step-started" && event.step === step.id)?.at ?? 0;
     const { name: gate, reason } = step.gate;
     const release = state.plan?.release ?? "release";
-    found.push({ run, release, gate, step: step.id, reason, since });
+    found.push({ waiting: { run, release, gate, step: step.id, reason, since }, state, last });
   }
   return found;
 }
@@ -45,13 +57,18 @@ export interface OpenGateRequest extends OperatorAct {
   readonly gate: string;
 }
 
-/** Throws UsageError when no run waits there, also when somebody has opened that gate already. */
+/**
+ * Throws UsageError when no run waits there, also when somebody has opened that gate already; `run-at-work` while something that
+ * people ran by hand is read back in it.
+ */
 export async function openGate(
   memory: Pick<Controller, "journal" | "clock">,
   { target, gate, by, reason }: OpenGateRequest,
 ): Promise<WaitingGate> {
-  const waiting = await waitingGates(memory.journal);
-  const [found, ...others] = waiting.filter((each) => [each.run, each.release].includes(target) && each.gate === gate);
+  const gates = await gatesOfRuns(memory.journal);
+  const waiting = gates.map((each) => each.waiting);
+  const isMeant = (each: WaitingGate) => [each.run, each.release].includes(target) && each.gate === gate;
+  const [found, ...others] = gates.filter((each) => isMeant(each.waiting));
   if (found === undefined) {
     const known = waiting.map((each) => `${each.gate} of run ${each.run} (${each.release})`).join(", ");
     const [meant, ...more] = waiting.filter((each) => each.gate === gate);
@@ -65,13 +82,14 @@ export async function openGate(
   if (others.length > 0)
     throw new UsageError(
       `Several runs of ${target} wait at ${gate}`,
-      `cutover gate open ${found.run} ${gate} --reason …`,
+      `cutover gate open ${found.waiting.run} ${gate} --reason …`,
     );
-  // Who drives a run writes nothing while it waits; where somebody else writes all the same, the journal refuses this.
-  const stream = runStream(found.run);
-  const last = (await memory.journal.newest(stream))?.sequence ?? 0;
-  await makeAppender({ ...memory, stream, last }).append({ kind: "gate-opened", step: found.step, by, reason });
-  return found;
+  const { state, last, waiting: opened } = found;
+  refuseRunAtWork({ run: opened.run, state });
+  // Who drives a run writes nothing while it waits; where somebody has written since, the journal refuses this.
+  const appender = makeAppender({ ...memory, stream: runStream(opened.run), last });
+  await appender.append({ kind: "gate-opened", step: opened.step, by, reason });
+  return opened;
 }
 
 /** The gate that an open run stands before. */

@@ -1,5 +1,5 @@
 // An operator's word in an open run: journaled first, then the run goes on with it, under the lease.
-import { CutoverError, HostUnreachableError } from "../../errors.ts";
+import { HostUnreachableError } from "../../errors.ts";
 import type { ObservedComponent } from "../../model/observation.ts";
 import type { TaskGroup } from "../../model/plan.ts";
 import type { EventBody, JournalEvent } from "../../model/run-event.ts";
@@ -7,14 +7,13 @@ import type { Task, TaskId } from "../../model/task.ts";
 import { makeTask } from "../../plan/host-tasks.ts";
 import type { Lease } from "../../ports.ts";
 import { makeAppender } from "../../run/append.ts";
-import { decide } from "../../run/decide.ts";
 import type { Pace } from "../../run/pace.ts";
 import { replayRun, runStream } from "../../run/replay.ts";
-import { readBacksByHand } from "../../run/unread.ts";
 import type { Controller } from "../controller.ts";
 import { recall } from "../controller-memory.ts";
 import { type RunResult, type RunWatcher, resultOf, resumeRun } from "../execute-run.ts";
 import { runSources } from "../release-context.ts";
+import { refuseRunAtWork } from "../run-at-work.ts";
 import type { OperatorAct } from "../run-control.ts";
 import { publishRunStatus } from "../run-status.ts";
 import type { FoundTask, LoadedRun } from "./find-task.ts";
@@ -75,26 +74,8 @@ async function driveOn(going: Going, { found: { run }, pace = "run", upTo }: Tas
  * person, and for nothing else: nobody may write into a journal that is being written.
  */
 export async function sayBeside(controller: Controller, decision: TaskDecision): Promise<void> {
-  const { run, state } = decision.found;
-  const effect = decide(state);
-  const unread = effect?.kind === "hold" ? readBacksByHand(state).flatMap(({ hosts }) => hosts) : [];
-  if (effect?.kind === "hold" && unread.length === 0) {
-    await say(controller, decision);
-    return;
-  }
-  const silent = effect?.kind === "wait" ? effect.hosts : unread;
-  const why = effect?.kind === "wait" ? "may be on a new version" : "was worked on by hand and is read back";
-  const isSilent = silent.length > 0;
-  throw new CutoverError({
-    code: "run-at-work",
-    message: isSilent
-      ? `Run ${run} waits for ${silent.join(", ")}, which ${why}`
-      : `Run ${run} is at work in the running cutover serve`,
-    impact: "Nothing was changed",
-    remedy: isSilent
-      ? `cutover hold ${silent[0]} --reason …, if it will not come back`
-      : `cutover task list ${run}, and the same command again once it waits for a person`,
-  });
+  refuseRunAtWork(decision.found);
+  await say(controller, decision);
 }
 
 async function say(controller: Controller, { found, events }: TaskDecision): Promise<readonly JournalEvent[]> {

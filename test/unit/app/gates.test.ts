@@ -61,3 +61,42 @@ test("what does not wait cannot be opened, and the refusal names what does", asy
   await assert.rejects(asked("stop", "look"), { code: "usage", remedy: "cutover gate open shop look --reason …" });
   assert.ok(!memory.journal.kept.some(({ kind }) => kind === "gate-opened"));
 });
+
+test("a gate is not opened while serve reads back what was done by hand in its run: nobody writes into a journal that is being written (P7)", async () => {
+  const memory = await waitingRun();
+  const task = plan.steps.flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat())).find(({ kind, host }) => kind === "switch" && host === "h2") ?? assert.fail(); // biome-ignore format: one line
+  const step = { id: "by-hand.1", kind: "task", phase: "by-hand", batch: 0, soakSeconds: 0, work: [{ host: "h2", groups: [[task]] }] } as const; // biome-ignore format: one line
+  const lost = [
+    { kind: "step-added", step, by: "ann", reason: "-" },
+    { kind: "step-started", step: step.id },
+    { kind: "host-ended", step: step.id, host: "h2", outcome: "unknown", evidence: "" },
+  ] as const;
+  const { length } = memory.journal.kept;
+  const stream = `run/${run}`;
+  await memory.journal.append(lost.map((body, at) => ({ ...body, stream, sequence: length + at + 1, at })));
+  const opened = openGate(memory, { target: run, gate: "look", ...act });
+  await assert.rejects(opened, { code: "run-at-work", message: /h2, which was worked on by hand and is read back/, remedy: /cutover hold h2/ }); // biome-ignore format: one line
+  assert.equal(memory.journal.kept.length, length + lost.length);
+});
+
+test("what somebody wrote since the gate was read is not written over: the word is refused", async () => {
+  const memory = await waitingRun();
+  const { journal } = memory;
+  const read = journal.read.bind(journal);
+  let isBeside = true;
+  const racing = {
+    ...journal,
+    async read(stream: string, kinds?: Parameters<typeof read>[1]) {
+      const events = await read(stream, kinds);
+      // The gate's own look at the whole journal; then another process writes.
+      if (kinds === undefined && isBeside && stream === `run/${run}` && ++looks === 2) {
+        isBeside = false;
+        await journal.append([{ kind: "run-resumed", epoch: 2, stream, sequence: events.length + 1, at: 1 }]);
+      }
+      return events;
+    },
+  };
+  let looks = 0;
+  await assert.rejects(openGate({ ...memory, journal: racing }, { target: run, gate: "look", ...act }), { code: "journal-taken" }); // biome-ignore format: one line
+  assert.ok(!journal.kept.some(({ kind }) => kind === "gate-opened"));
+});

@@ -1,10 +1,11 @@
 // The end of a version of the Node skeleton (R23): alone it says that it is not ready and serves on meanwhile; beside a successor the address
-// stays ready. Either way answers say `Connection: close`, and HTTP/2 hears GOAWAY twice: a warning, then the last stream.
+// stays ready. Either way answers say `Connection: close`, and HTTP/2 hears GOAWAY twice: a warning, then the last stream; neither
+// costs a request that is on the way, nor one on a connection that was accepted at that moment.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, fork, spawn } from "node:child_process";
 import { cp, readFile, symlink, writeFile } from "node:fs/promises";
 import { Agent, get } from "node:http";
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -67,11 +68,87 @@ test("R23: while a Node version ends beside its successor, its address stays rea
     }
   }));
 
+test("R23: a connection that a Node version accepts at the moment of its drain hears SETTINGS first, and what crosses the warning is answered", () =>
+  withWorker(async ({ worker, http2Port }) => {
+    const silent = openHttp2(http2Port, { acknowledges: false });
+    await until("SETTINGS for who is silent", 10_000, async () => silent.frames.length > 0);
+    worker.kill("SIGSTOP");
+    await until("a standstill", 10_000, async () => / T /.test(await readFile(`/proc/${worker.pid}/stat`, "utf8")));
+    // Both wait for the worker now, the connection first: it makes a session of it and drains in the same turn.
+    const fresh = openHttp2(http2Port);
+    try {
+      await fresh.connected;
+      fresh.ask(1);
+      await new Promise((done) => worker.send({ drain: true, handedOver: true }, done));
+      worker.kill("SIGCONT");
+      await until("the warning", 10_000, async () => goAwaysIn(fresh.frames).length > 0);
+      fresh.ask(3); // as who has not read the warning yet
+      await until("the end", 20_000, async () => worker.exitCode !== null || worker.signalCode !== null);
+
+      assert.equal(worker.exitCode, 0);
+      const [warned, ...after] = await fresh.goneAway; // Node repeats the last
+      assert.deepEqual(warned, { lastStream: 2 ** 31 - 1, error: 0 });
+      assert.deepEqual(after.at(-1), { lastStream: 3, error: 0 });
+      const [first] = fresh.frames;
+      assert.deepEqual([first?.type, first?.flags], [SETTINGS, 0]);
+      const answers = fresh.frames.filter(({ type }) => type === HEADERS);
+      assert.deepEqual(
+        answers.map(({ stream, payload }) => [stream, payload[0]]),
+        [1, 3].map((stream) => [stream, STATUS_200]),
+      );
+      assert.deepEqual((await silent.goneAway).at(0), { lastStream: 0, error: 0 });
+    } finally {
+      worker.kill("SIGCONT");
+      fresh.destroy();
+      silent.destroy();
+    }
+  }));
+
+/** One worker alone; its primary is the test. */
+function withWorker(
+  body: (running: { readonly worker: ChildProcess; readonly http2Port: number }) => Promise<void>,
+): Promise<void> {
+  return withTemporaryDirectory(async (tree) => {
+    await layTree(tree);
+    const listeners = await Promise.all([listening(), listening()]);
+    const { port: http2Port } = listeners[1].address() as AddressInfo;
+    const worker = fork(join(tree, "main.mjs"), {
+      stdio: ["ignore", "ignore", "inherit", ...listeners.map(descriptorOf), "ipc"],
+      env: { PATH: process.env.PATH, HAND_OVER_ROLE: "worker" },
+    });
+    for (const listener of listeners) listener.close(); // in the turn that made the copies: the worker alone accepts
+    const ended = new Promise((done) => worker.on("exit", done));
+    try {
+      await new Promise((done) => worker.once("message", done));
+      await body({ worker, http2Port });
+    } finally {
+      worker.kill("SIGKILL");
+      await ended;
+    }
+  });
+}
+
+function listening(): Promise<Server> {
+  return new Promise((done, failed) => {
+    const server = createServer({ pauseOnConnect: true }).on("error", failed);
+    server.listen({ host: "127.0.0.1", port: 0 }, () => done(server));
+  });
+}
+
+/** As the skeleton's binder reads it. */
+function descriptorOf(listener: Server): number {
+  return (listener as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
+}
+
+async function layTree(tree: string): Promise<void> {
+  await cp(skeleton, tree, { recursive: true });
+  await writeFile(join(tree, "VERSION"), "1.0.0\n");
+}
+
 function withNodeCluster(body: (running: Running) => Promise<void>): Promise<void> {
   return withTemporaryDirectory(async (directory) => {
     const [tree, pidFile] = [join(directory, "tree"), join(directory, "pid")];
-    await cp(skeleton, tree, { recursive: true });
-    await writeFile(join(tree, "VERSION"), "1.0.0\n");
+    await layTree(tree);
     await symlink(tree, join(directory, "current"));
     const [port, http2Port] = [await freePort(), await freePort()];
     const start = join(directory, "current/bin/start");
@@ -118,25 +195,63 @@ interface GoAway {
   readonly error: number;
 }
 
-/** As bytes, since Node's own client hears no second GOAWAY: it closes at the first. Resolves when the server has closed. */
-function openHttp2(port: number): { readonly goneAway: Promise<readonly GoAway[]>; destroy(): void } {
-  const socket = connect({ host: "127.0.0.1", port });
-  const chunks: Buffer[] = [];
-  const closed = new Promise((done) => socket.on("close", done));
-  socket.on("data", (bytes: Buffer) => chunks.push(bytes));
-  socket.on("error", () => {}); // what came before it is what counts
-  const emptySettings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
-  socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), emptySettings]));
-  const goneAway = closed.then(() => goAwaysIn(Buffer.concat(chunks)));
-  return { goneAway, destroy: () => socket.destroy() };
+/** RFC 9113, 4.1 and 6. */
+interface Frame {
+  readonly type: number;
+  readonly flags: number;
+  readonly stream: number;
+  readonly payload: Buffer;
+}
+const [HEADERS, SETTINGS, GOAWAY] = [1, 4, 7];
+/** The first byte of an answer's headers (RFC 7541, appendix A). */
+const STATUS_200 = 0x88;
+
+interface Http2Client {
+  readonly connected: Promise<unknown>;
+  readonly frames: readonly Frame[];
+  /** Resolves when the server has closed. */
+  readonly goneAway: Promise<readonly GoAway[]>;
+  /** GET / */
+  ask(stream: number): void;
+  destroy(): void;
 }
 
-/** RFC 9113, 4.1 and 6.8: length (3 bytes), type, flags, stream (4); of GOAWAY then the last stream and the error. */
-function goAwaysIn(bytes: Buffer): GoAway[] {
-  const found: GoAway[] = [];
-  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3))
-    if (bytes[at + 3] === 7) found.push({ lastStream: bytes.readUInt32BE(at + 9), error: bytes.readUInt32BE(at + 13) });
-  return found;
+/** As bytes, since Node's own client hears no second GOAWAY: it closes at the first. */
+function openHttp2(port: number, { acknowledges = true } = {}): Http2Client {
+  const socket = connect({ host: "127.0.0.1", port });
+  const frames: Frame[] = [];
+  let bytes = Buffer.alloc(0);
+  socket.on("error", () => {}); // what came before it is what counts
+  socket.on("data", (chunk: Buffer) => {
+    bytes = Buffer.concat([bytes, chunk]);
+    for (;;) {
+      const end = bytes.length < 9 ? Number.POSITIVE_INFINITY : 9 + bytes.readUIntBE(0, 3);
+      if (bytes.length < end) return;
+      const [type, flags] = [bytes.readUInt8(3), bytes.readUInt8(4)];
+      frames.push({ type, flags, stream: bytes.readUInt32BE(5), payload: bytes.subarray(9, end) });
+      bytes = bytes.subarray(end);
+      if (type === SETTINGS && flags === 0 && acknowledges) socket.write(frameOf(SETTINGS, 1, 0));
+    }
+  });
+  socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frameOf(SETTINGS, 0, 0)]));
+  return {
+    connected: new Promise((done) => socket.on("connect", done)),
+    frames,
+    goneAway: new Promise((done) => socket.on("close", () => done(goAwaysIn(frames)))),
+    // END_HEADERS and END_STREAM; GET, http and / stand in the table, ":authority" does and its "a" does not.
+    ask: (stream) => socket.write(frameOf(HEADERS, 5, stream, [0x82, 0x86, 0x84, 0x41, 1, "a".charCodeAt(0)])),
+    destroy: () => socket.destroy(),
+  };
+}
+
+function frameOf(type: number, flags: number, stream: number, payload: readonly number[] = []): Buffer {
+  return Buffer.from([0, 0, payload.length, type, flags, 0, 0, 0, stream, ...payload]);
+}
+
+function goAwaysIn(frames: readonly Frame[]): GoAway[] {
+  return frames
+    .filter(({ type }) => type === GOAWAY)
+    .map(({ payload }) => ({ lastStream: payload.readUInt32BE(0), error: payload.readUInt32BE(4) }));
 }
 
 async function isRefused(port: number): Promise<boolean> {

@@ -108,11 +108,19 @@ const warning = Buffer.from("0000080700000000007fffffff00000000", "hex");
 /**
  * First the warning, which stops no stream that is on the way, then GOAWAY with the last one that is answered (RFC 9113, 6.8).
  * Written as bytes, because after its own `goaway()` Node refuses what is on the way; it writes whole frames, so these fit between.
+ * Node writes its SETTINGS a little after `session`, and to a client whatever comes before them is an error (3.4), which costs it
+ * every stream: so the warning waits until the client has acknowledged them. Who never does hears the second one only.
  */
 function goAway({ session, socket }) {
-  if (session.closed || session.destroyed) return;
-  socket.write(warning);
-  setTimeout(() => session.destroyed || session.close(), GO_AWAY_GRACE_MS);
+  const close = () => session.destroyed || session.close();
+  const warn = () => {
+    if (session.closed || session.destroyed) return;
+    socket.write(warning);
+    setTimeout(close, GO_AWAY_GRACE_MS);
+  };
+  if (!session.pendingSettingsAck) return warn();
+  session.once("localSettings", warn);
+  setTimeout(() => session.pendingSettingsAck && close(), IDLE_GRACE_MS);
 }
 
 function after(ms) {

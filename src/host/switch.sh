@@ -146,16 +146,21 @@ switch_begin() { # arm a new trial and switch; not in a run that goes back alrea
 	switch_trusted
 	switch_problem_=$(units_problem "$FROM")
 	[ -z "$switch_problem_" ] || fail 69 units-changed "$switch_problem_"
-	strategy_call prepare || fail 69 "$WHY" "$EVIDENCE"
+	strategy_call prepare || switch_refuse 69
 	TRIAL_FOUND=
 	[ "$FROM" != "$TO" ] || if manager_is_active; then TRIAL_FOUND=running; else TRIAL_FOUND=stopped; fi
-	trial_arm "${FROM:--}" "$TO" "$SWITCH_DEADLINE" || fail 71 "$WHY" "$EVIDENCE"
+	trial_arm "${FROM:--}" "$TO" "$SWITCH_DEADLINE" || switch_refuse 71
 	# An undo that came while this was under way found no trial; one that comes from here on finds it.
 	switch_wanted || {
 		trial_drop
 		fail 66 taken-back "run $T_RUN is on its way back"
 	}
 	switch_go
+}
+
+switch_refuse() { # CODE: end the task with WHY and EVIDENCE before there is a trial; what prepare did goes, unless the confirmed trial before this one needs it
+	trial_is "$T_COMPONENT" confirmed || socket_settle "$TO"
+	fail "$1" "$WHY" "$EVIDENCE"
 }
 
 switch_wanted() { # 0 while no step of the way back was given to this host in this run

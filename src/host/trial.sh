@@ -140,6 +140,8 @@ trial_drop() { # forget the armed trial of T_COMPONENT, before anything was swit
 	trial_recover "$T_COMPONENT"
 	if [ -d "$drop_dir_/confirmed" ]; then
 		(load_contract "$T_COMPONENT" "$(trial_get "$T_COMPONENT" to)" && probation_start "$T_COMPONENT" confirmed) || :
+	else
+		socket_settle "$TO"
 	fi
 }
 

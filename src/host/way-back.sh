@@ -77,6 +77,7 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 	back_new_=none
 	[ -z "$FROM" ] || back_new_=$(manager_main_pid || echo none)
 	echo "old-pid=$back_old_ new-pid=$back_new_ from=$TO to=${FROM:-none}$(end_killed "$back_since_")" >"$back_dir_/switched-back" || :
+	socket_settle "$TO"
 	kv_value "$back_dir_/trial" id
 	back_id_=$VALUE
 	trial_move "$1" reverting reverted || :

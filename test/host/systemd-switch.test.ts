@@ -126,6 +126,25 @@ test(
 );
 
 test(
+  "systemd: P8, P11: back from the first release with exec to one with restart, what was deaf to the signal serves on as the main process",
+  { skip: systemdSkip },
+  () =>
+    withSystemdLab(1, async ({ hosts: [host] }) => {
+      assert.ok(host);
+      const unit = "[Service]\nExecStart=/srv/deaf/current/app\n";
+      await write(host, "/etc/systemd/system/deaf.service", unit, 0o644);
+      await must(host, "systemctl", "daemon-reload");
+      await install(host, "deaf", "v1", "#!/bin/sh\ntrap : USR2\nwhile :; do sleep 0.2; done\n");
+      await install(host, "deaf", "v2", lasting, { "switch.strategy": "exec", "switch.ready-seconds": "2" });
+      await commit(host, "deaf", "v1");
+      const main = await must(host, "systemctl", "show", "-p", "MainPID", "--value", "deaf.service");
+      assert.match((await task(host, "switch", "do", "deaf", "v2", { run: "deaf" })).said, /not-ready: old pid/);
+      const undone = await task(host, "switch", "undo", "deaf", "v2", { run: "deaf" });
+      assert.match(undone.said, new RegExp(`old-pid=${main} new-pid=${main} from=v2 to=v1`));
+    }),
+);
+
+test(
   "systemd: F16: a unit that never says READY fails its switch in time and does not block the way back",
   { skip: systemdSkip },
   () =>
@@ -173,6 +192,9 @@ test(
       await install(host, "shop", "v9", "#!/bin/sh\nexit 1\n", contract);
       await commit(host, "shop", "v1");
       const listener = () => must(host, "sh", "-c", "ss -Hltne 'sport = :8099' | grep -o 'ino:[0-9]*'");
+      const limits = async () =>
+        await must(host, "systemctl", "show", "-p", "StartLimitIntervalUSec", "--value", "shop.service");
+      const dropIns = async () => await must(host, "find", "/run/systemd/system", "-path", "*shop*");
       const before = await listener();
       await commit(host, "shop", "v2");
       assert.equal(await listener(), before);
@@ -181,12 +203,21 @@ test(
         Number(await must(host, "systemctl", "show", "-p", "NRestarts", "--value", "shop.service"));
       await until("more restarts than the default start limit allows", 10_000, async () => (await restarts()) > 8);
       assert.equal(await listener(), before, "F15: the start limit would have closed it");
+      assert.equal(await limits(), "0");
       assert.match(
         (await task(host, "switch", "undo", "shop", "v9", { run: "bad", options: "reason=failed" })).said,
         /current=v2 was=v9/,
       );
       assert.equal(await must(host, "systemctl", "is-active", "shop.service"), "active");
       assert.equal(await listener(), before);
+      assert.deepEqual([await limits(), await dropIns()], ["10s", ""], "the limits are the operator's again");
+
+      // No trial, no way back: where it cannot be armed, nothing stays lifted either.
+      await must(host, "rm", "-r", `${STATE}/components/shop/trial`);
+      await write(host, `${STATE}/components/shop/trial`, "");
+      assert.match((await task(host, "switch", "do", "shop", "v9", { run: "unarmed" })).said, /arming-failed/);
+      await must(host, "rm", `${STATE}/components/shop/trial`);
+      assert.deepEqual([await limits(), await dropIns()], ["10s", ""]);
     }),
 );
 

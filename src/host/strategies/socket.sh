@@ -1,6 +1,6 @@
 # Strategy `socket`: systemd keeps the listening sockets (switch.socket.N) through the switch, only the services behind them restart, so
 # no listener closes (P11). Only for manager systemd. A crash loop that hits a start or trigger limit would make systemd close the socket
-# (F15), so while a trial is open drop-ins in /run lift these limits.
+# (F15), so while a trial is open drop-ins in /run lift these limits; they go with its commit or its way back.
 
 socket_units() { # print the contract's socket units, one a line
 	kv_list "$CONTRACT" switch.socket
@@ -70,8 +70,20 @@ socket_way_back() { # the same with current pointing back; a first install that 
 }
 
 socket_finish() { # the limits are the operator's again
+	finish_lifted_=
 	for finish_unit_ in $(systemd_units service) $(socket_units); do
-		rm -f "$(socket_drop_in "$finish_unit_")"
+		finish_file_=$(socket_drop_in "$finish_unit_")
+		[ -e "$finish_file_" ] || continue
+		rm -f "$finish_file_" && finish_lifted_=yes
+		rmdir "${finish_file_%/*}" 2>/dev/null || : # what else lies there is the operator's
 	done
-	systemd_call daemon-reload
+	[ -z "$finish_lifted_" ] || systemd_call daemon-reload
+}
+
+socket_settle() { # VERSION: the same for a trial of that version of T_COMPONENT that is over without a commit, or was none; whoever stands before it does not matter
+	(
+		units_contract "$1" || exit 0
+		CONTRACT=$UNITS_CONTRACT
+		! strategy_is socket || socket_finish
+	) || :
 }

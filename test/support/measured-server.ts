@@ -19,6 +19,8 @@ export interface MeasuredServer {
   readonly tcpSockets: Set<Socket>;
   /** What is answered to `/` and `/work`; may be replaced at any time. */
   body: () => string;
+  /** Streams are kept open and say nothing: no events but comments, and what is asked on them is answered when they speak again. */
+  isMute: boolean;
   /** The count that a TCP connection is told, given its own. */
   count: (own: number) => number;
   /** The port of the listener, the same after it was closed and opened again. */
@@ -43,6 +45,7 @@ export async function withMeasuredServer<T>(body: (server: MeasuredServer) => Pr
     tcpSockets: new Set(),
     body: () => "version 1, all of it\n",
     count: (own) => own,
+    isMute: false,
     traffic: [
       { kind: "new", port: ports.http, body: rightBody },
       { kind: "long", port: ports.http, path: "/work", workMs: 300, body: rightBody },
@@ -88,6 +91,7 @@ function answerHttp(server: MeasuredServer, request: IncomingMessage, response: 
     keep(server.eventStreams, response);
     let id = 0;
     const timer = setInterval(() => {
+      if (server.isMute) return void response.write(": awake\n\n");
       id += 1;
       response.write(`id: ${id}\ndata: an event\n\n`);
     }, 50);
@@ -113,7 +117,8 @@ function answerWebSocket(server: MeasuredServer, request: IncomingMessage, socke
     for (let size = 6 + ((bytes[1] ?? 0) & 0x7f); bytes.length >= Math.max(size, 6); ) {
       const mask = bytes.subarray(2, 6);
       const payload = Buffer.from(bytes.subarray(6, size).map((byte, index) => byte ^ (mask[index % 4] ?? 0)));
-      if (((bytes[0] ?? 0) & 0x0f) === 9) socket.write(Buffer.concat([Buffer.from([0x8a, payload.length]), payload]));
+      if (((bytes[0] ?? 0) & 0x0f) === 9)
+        whenHeard(server, () => socket.write(Buffer.concat([Buffer.from([0x8a, payload.length]), payload])));
       bytes = bytes.subarray(size);
       size = 6 + ((bytes[1] ?? 0) & 0x7f);
     }
@@ -129,8 +134,22 @@ function answerLines(server: MeasuredServer, socket: Socket): void {
     const lines = (rest + text).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) {
-      own += 1;
-      socket.write(`${line} ${server.count(own)}\n`);
+      whenHeard(server, () => {
+        own += 1;
+        socket.write(`${line} ${server.count(own)}\n`);
+      });
     }
   });
+}
+
+function whenHeard(server: MeasuredServer, say: () => void): void {
+  if (!server.isMute) {
+    say();
+    return;
+  }
+  const timer = setInterval(() => {
+    if (server.isMute) return;
+    clearInterval(timer);
+    say();
+  }, 20).unref();
 }

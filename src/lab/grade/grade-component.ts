@@ -27,6 +27,8 @@ export interface GradeRequest {
   /** Unit files by name, for manager systemd. Those with an [Install] section are enabled. */
   readonly units: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
+  /** Of the meter in all, 20 million unless it says otherwise: where they do not reach to the last switch, there is no grade. */
+  readonly maxRequests?: number;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
@@ -43,7 +45,7 @@ export interface GradeReport extends Graded {
   readonly measured: MeterSummary;
 }
 
-/** Throws `not-switched` when a switch fails or changes nothing: then there is nothing to grade. */
+/** Throws `not-switched` when a switch fails or changes nothing, and `meter-ended` when one was not measured: then there is nothing to grade. */
 export async function gradeComponent(request: GradeRequest, services: GradeServices): Promise<GradeReport> {
   const directory = await mkdtemp(join(tmpdir(), "cutover-grade-"));
   try {

@@ -3,7 +3,7 @@
 import { CutoverError } from "../../errors.ts";
 import type { LabHost } from "../lab.ts";
 import { gradeOf } from "../meter/grade-of.ts";
-import { spawnMeter } from "../meter/spawn-meter.ts";
+import { assertStopped, spawnMeter } from "../meter/spawn-meter.ts";
 import type { GradeReport, GradeRequest } from "./grade-component.ts";
 import type { GradeHome, Released } from "./grade-home.ts";
 import { notSwitched, type SwitchSeen, switchesIn } from "./switch-seen.ts";
@@ -17,21 +17,21 @@ interface Place {
   readonly host: LabHost;
 }
 
-/** Throws `not-switched` when a switch, or a way back, fails or changes nothing. */
+/** Throws `not-switched` when a switch, or a way back, fails or changes nothing, and `meter-ended` when one was not measured. */
 export async function switchUnderLoad(request: GradeRequest, place: Place): Promise<GradeReport> {
-  const { subject, switches, traffic, ifSpoken, timeoutMs, signal, say } = request;
+  const { subject, switches, traffic, ifSpoken, timeoutMs, maxRequests = MOST_REQUESTS, signal, say } = request;
   const { contract, versions } = subject;
   const [older] = versions;
   say(`installs ${contract.name} ${older}`);
   assertEnded(await place.home.release(older, signal), { version: older, outcome: "done" });
   const meter = spawnMeter({
     ...{ address: place.host.address, traffic, ifSpoken, timeoutMs },
-    ...{ maxSeconds: PER_SWITCH_SECONDS * switches, maxRequests: MOST_REQUESTS },
+    ...{ maxSeconds: PER_SWITCH_SECONDS * switches, maxRequests },
   });
   const seen: SwitchSeen[] = [];
   try {
     await meter.answered(ANSWERS_WITHIN_MS);
-    for (let turn = 1; turn <= switches; turn += 1) {
+    for (let turn = 1; turn <= switches && !meter.hasEnded(); turn += 1) {
       const moves = await takeTurn(request, { ...place, turn });
       seen.push(...moves);
       say(`switch ${turn} of ${switches}: ${moves.map(moveText).join("; not well, as meant, so it goes back: ")}`);
@@ -40,6 +40,7 @@ export async function switchUnderLoad(request: GradeRequest, place: Place): Prom
     await meter.stop().catch(() => {}); // asked for again below; a failure of the switches must stay the one that is seen
   }
   const measured = await meter.stop();
+  assertStopped(measured, `cutover grade ${contract.name} --switches ${Math.max(1, Math.floor(switches / 2))}`);
   return {
     ...{ component: contract.name, versions, strategy: contract.switch.strategy, declared: contract.grade },
     ...{ switches: seen, takenBack: seen.filter(({ action }) => action === "undo").length, measured },

@@ -25,7 +25,8 @@ export interface Graded {
  * not know count as requests.
  */
 export function gradeOf(kinds: readonly KindReport<string>[]): Graded {
-  const measured = kinds.filter(({ sent }) => sent > 0);
+  // Of events nothing counts as sent when none came, but their streams were tried.
+  const measured = kinds.filter(({ sent, unaccepted, streams }) => sent + unaccepted + streams > 0);
   const unmeasured = trafficKinds.filter((kind) => !measured.some((report) => report.kind === kind));
   const requests = measured.filter(({ kind }) => !isStream(kind));
   const streams = measured.filter(({ kind }) => isStream(kind));

@@ -5,12 +5,15 @@ import { type Failure, failureOf } from "./failure.ts";
 import { makeBodyJudge } from "./judge-body.ts";
 import { type Kind, type KindInput, rateOf } from "./kind.ts";
 import type { Tally } from "./meter-report.ts";
+import { openSocket } from "./tcp-kind.ts";
 import type { RequestTraffic } from "./traffic.ts";
 
 const CONNECTIONS = 2;
 const LARGEST_BODY = 64 * 1024;
 /** Tried for one request that was not sent yet. */
 const MOST_CONNECTIONS = 3;
+/** As the kernel's own word for it, which comes only after minutes. */
+const unconnected = { code: "ETIMEDOUT", syscall: "connect" };
 
 interface Session {
   readonly http2: ClientHttp2Session;
@@ -30,15 +33,24 @@ export function makeHttp2Kind({ address, traffic, tally, timeoutMs }: KindInput<
     const place = index % CONNECTIONS;
     const known = sessions[place];
     if (known !== undefined && !known.http2.closed && !known.http2.destroyed) return known;
-    const session: Session = { http2: openSession(authority, { rejectUnauthorized: false }), silent: true };
+    const socket = openSocket({ address, port, tls, alpn: "h2" });
+    const session: Session = { http2: openSession(authority, { createConnection: () => socket }), silent: true };
+    // Who accepts it says so at once, with its settings.
+    const deadline = setTimeout(() => {
+      session.error = Object.assign(new Error(`no connection within ${timeoutMs} ms`), unconnected);
+      session.http2.destroy(session.error);
+      socket.destroy(); // which the session leaves to the kernel while it connects
+    }, timeoutMs);
     session.http2.on("error", (error: NodeJS.ErrnoException) => {
       session.error = error;
     });
     session.http2.on("remoteSettings", () => {
+      clearTimeout(deadline);
       session.silent = false;
       tally.streamOpened();
     });
     session.http2.on("close", () => {
+      clearTimeout(deadline);
       if (closing || session.silent) return;
       // Told to go away first or not: streams that were open tell of their own failure, so this alone is no cut.
       tally.streamLost("ended", session.error?.message ?? "the service closed the connection");
@@ -120,7 +132,10 @@ function sendStream(input: { session: Session; path: string; timeoutMs: number }
     stream.on("close", () => {
       clearTimeout(timer);
       if (timedOut)
-        resolve({ failure: { reason: "timeout", detail: `no answer within ${timeoutMs} ms` }, isUnsent: false });
+        resolve({
+          failure: { reason: "timeout", detail: `no answer within ${timeoutMs} ms`, unaccepted: session.silent },
+          isUnsent: false,
+        });
       else if (whole && status > 0 && stream.rstCode === constants.NGHTTP2_NO_ERROR)
         resolve({ answer: { status, body } });
       else

@@ -1,5 +1,5 @@
 // Connections that stay for the whole measurement, whatever is spoken on them: opened at the start, opened again when they are
-// lost, with the messages that wait for an answer.
+// lost, with the messages that wait for an answer. One that is not ready in time was not accepted; one that falls silent is cut.
 import type { Failure, FailureReason } from "./failure.ts";
 import type { Kind } from "./kind.ts";
 import type { Tally } from "./meter-report.ts";
@@ -30,18 +30,26 @@ interface Waiting {
 
 const OPEN_AGAIN_AFTER_MS = 50;
 
-export function makeStreamKind(input: {
-  readonly connections: number;
-  readonly ratePerSecond: number;
+interface StreamInput {
   readonly tally: Tally;
+  /** For one answer, and for a connection until it is ready. */
   readonly timeoutMs: number;
+  /** The service speaks unasked, at least so often; what is due then has `timeoutMs` more. Without it, it only answers. */
+  readonly everyMs?: number;
   readonly open: (listener: StreamListener) => StreamConnection;
-}): Kind {
-  const { connections, ratePerSecond, tally, timeoutMs } = input;
-  const slots = Array.from({ length: connections }, () => makeSlot({ tally, timeoutMs, open: input.open }));
+}
+
+export function makeStreamKind(
+  input: StreamInput & { readonly connections: number; readonly ratePerSecond: number },
+): Kind {
+  const { connections, ratePerSecond } = input;
+  const slots = Array.from({ length: connections }, () => makeSlot(input));
   return {
     ratePerSecond,
     turn: (index, dueMs) => (slots[index % connections] as Slot).say(dueMs),
+    async settle() {
+      await Promise.all(slots.map((slot) => slot.settle()));
+    },
     close() {
       for (const slot of slots) slot.close();
     },
@@ -50,20 +58,22 @@ export function makeStreamKind(input: {
 
 interface Slot {
   say(dueMs: number): Promise<void>;
+  settle(): Promise<void>;
   close(): void;
 }
 
 /** One place for a connection. A message that is due while there is none waits for it. */
-function makeSlot(input: {
-  readonly tally: Tally;
-  readonly timeoutMs: number;
-  readonly open: (listener: StreamListener) => StreamConnection;
-}): Slot {
-  const { tally, timeoutMs } = input;
+function makeSlot(input: StreamInput): Slot {
+  const { tally, timeoutMs, everyMs } = input;
+  const patienceMs = timeoutMs + (everyMs ?? 0);
   const waiting = new Map<number, Waiting>();
+  const settled = Promise.withResolvers<void>();
   let connection: StreamConnection | undefined;
   let isReady = false;
+  let heardMs = 0;
+  let patience: NodeJS.Timeout | undefined;
   let number = 0;
+  let settling = false;
   let closed = false;
 
   function take(of: number): Waiting | undefined {
@@ -78,16 +88,42 @@ function makeSlot(input: {
     tally.failed({ reason, detail });
     message.end();
   }
+  function heard(): void {
+    heardMs = performance.now();
+    if (everyMs !== undefined) patience?.refresh();
+    if (settling) settled.resolve();
+  }
+  function giveUp(): void {
+    connection?.close();
+    if (isReady) tally.paused(performance.now() - heardMs);
+    const detail = `${isReady ? "nothing came" : "no connection"} within ${patienceMs} ms`;
+    lost("cut", { reason: "timeout", detail, unaccepted: !isReady });
+  }
+  function lost(how: "cut" | "ended", failure: Failure): void {
+    if (closed) return;
+    clearTimeout(patience);
+    if (isReady) tally.streamLost(waiting.size > 0 ? "cut" : how, failure.detail);
+    if (!isReady || failure.unaccepted) tally.unaccepted(failure);
+    const reason = isReady ? failure.reason : "no-connection";
+    for (const of of [...waiting.keys()]) fail(of, reason, failure.detail);
+    setTimeout(open, isReady ? 0 : OPEN_AGAIN_AFTER_MS);
+    isReady = false;
+    if (settling) settled.resolve();
+  }
   function open(): void {
     if (closed) return;
-    isReady = false;
+    patience = setTimeout(giveUp, patienceMs);
     const mine = input.open({
       ready() {
         isReady = true;
+        heardMs = performance.now();
+        if (everyMs === undefined) clearTimeout(patience);
+        else patience?.refresh();
         tally.streamOpened();
         for (const of of waiting.keys()) mine.send(of);
       },
       answered(of) {
+        heard();
         const message = take(of);
         if (message === undefined) {
           tally.sent();
@@ -98,38 +134,43 @@ function makeSlot(input: {
         message.end();
       },
       wrong(reason, detail) {
+        heard();
         tally.sent();
         tally.failed({ reason, detail });
       },
       came(waitedMs) {
+        heard();
         tally.sent();
         tally.right(waitedMs);
       },
-      lost(how, failure) {
-        if (closed) return;
-        if (isReady) tally.streamLost(waiting.size > 0 ? "cut" : how, failure.detail);
-        else tally.unaccepted(failure);
-        const reason = isReady ? failure.reason : "no-connection";
-        for (const of of [...waiting.keys()]) fail(of, reason, failure.detail);
-        setTimeout(open, isReady ? 0 : OPEN_AGAIN_AFTER_MS);
-        isReady = false;
-      },
+      lost,
     });
     connection = mine;
   }
+  function say(dueMs: number): Promise<void> {
+    return new Promise((end) => {
+      number += 1;
+      const of = number;
+      tally.sent();
+      const late = (): void => {
+        fail(of, "timeout", `no answer to ${of} within ${timeoutMs} ms`);
+        if (isReady && heardMs < dueMs) giveUp();
+      };
+      waiting.set(of, { dueMs, end, timer: setTimeout(late, timeoutMs) });
+      if (isReady) connection?.send(of);
+    });
+  }
   open();
   return {
-    say: (dueMs) =>
-      new Promise((end) => {
-        number += 1;
-        const of = number;
-        tally.sent();
-        const late = (): void => fail(of, "timeout", `no answer to ${of} within ${timeoutMs} ms`);
-        waiting.set(of, { dueMs, end, timer: setTimeout(late, timeoutMs) });
-        if (isReady) connection?.send(of);
-      }),
+    say,
+    settle() {
+      if (everyMs === undefined) return say(performance.now());
+      settling = true;
+      return settled.promise;
+    },
     close() {
       closed = true;
+      clearTimeout(patience);
       connection?.close();
     },
   };

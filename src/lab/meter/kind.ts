@@ -13,6 +13,11 @@ export interface Kind {
   readonly ratePerSecond: number;
   /** One request or message. Resolves when it has been answered or has failed; never rejects. */
   turn(index: number, dueMs: number): Promise<void>;
+  /**
+   * After the last turn: resolves when each connection that stays has been heard of once more, or was given up. Without that, one
+   * that fell silent shortly before the end would pass for whole.
+   */
+  settle?(): Promise<void>;
   /** Closes what is still open; what ends from here on is the meter's doing and not counted. Nothing is in flight any more. */
   close(): void;
 }

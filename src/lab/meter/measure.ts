@@ -63,10 +63,11 @@ export async function measure(
     }),
     clock,
   ]);
-  await Promise.all(inFlight);
+  const endedBy = signal.aborted && !stop.signal.aborted ? "stop" : "bound";
+  await Promise.all([...inFlight, ...parts.map(({ kind }) => kind.settle?.())]);
   for (const { kind } of parts) kind.close();
   return {
-    kind: "summary",
+    ...{ kind: "summary", endedBy },
     seconds: Math.round((performance.now() - startMs) / 100) / 10,
     latenessMaxMs: Math.round(latenessMaxMs),
     kinds: parts.map(({ tally }) => tally.report()),

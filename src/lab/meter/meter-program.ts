@@ -6,15 +6,20 @@ import { type MeterOptions, measure } from "./measure.ts";
 import type { MeterLine } from "./meter-report.ts";
 
 const stop = new AbortController();
-process.on("SIGTERM", () => stop.abort());
-process.on("SIGINT", () => stop.abort());
+let signalled = false;
+for (const signal of ["SIGTERM", "SIGINT"] as const)
+  process.on(signal, () => {
+    signalled = true;
+    stop.abort();
+  });
 // A reader that is gone cannot be told anything.
 process.stdout.on("error", () => process.exit(ExitCode.stuck));
 
 const input = createInterface({ input: process.stdin });
 input.once("close", () => stop.abort());
 input.once("line", async (line) => {
-  print(await measure(JSON.parse(line) as MeterOptions, { signal: stop.signal, print }));
+  const summary = await measure(JSON.parse(line) as MeterOptions, { signal: stop.signal, print });
+  print(signalled ? { ...summary, endedBy: "signal" } : summary);
   input.close();
   process.stdin.destroy();
 });

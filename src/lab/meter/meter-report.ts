@@ -43,6 +43,8 @@ export interface NotSpoken {
 
 export interface MeterSummary<Kind extends string = TrafficKind> {
   readonly kind: "summary";
+  /** By its owner, by a bound of its own, or by a signal from elsewhere: of what its owner did after that it knows nothing. */
+  readonly endedBy: "stop" | "bound" | "signal";
   readonly seconds: number;
   /** How far behind its clock the meter sent at worst: that much of a pause may be this machine's and not the service's. */
   readonly latenessMaxMs: number;

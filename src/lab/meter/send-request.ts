@@ -34,11 +34,19 @@ export function sendRequest(input: RequestInput): Promise<{ answer?: Answer; fai
     const request = input.tls
       ? overTls({ host, port, path, agent, headers, ...tls })
       : overTcp({ host, port, path, agent, headers });
+    let secured = false;
+    request.on("socket", (socket) => {
+      if (input.tls !== true || request.reusedSocket) return;
+      socket.once("secureConnect", () => {
+        secured = true;
+      });
+    });
     let unaccepted = false;
     const timer = setTimeout(() => {
       timedOut = true;
-      // The kernel took no notice of it: nobody accepts, and the queue of the listener is full.
-      unaccepted = request.socket?.connecting ?? false;
+      // The kernel took no notice of it: nobody accepts, and the queue of the listener is full. Or nobody speaks TLS with it.
+      const unspoken = input.tls === true && !secured && !request.reusedSocket;
+      unaccepted = (request.socket?.connecting ?? false) || unspoken;
       request.destroy(new Error("timeout"));
     }, timeoutMs);
     const end = (result: { answer?: Answer; failure?: Failure }): void => {

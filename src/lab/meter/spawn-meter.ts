@@ -12,12 +12,13 @@ const program = fileURLToPath(
   new URL(`./meter-program${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url),
 );
 const STOP_GRACE_MS = 10_000;
-const LONGEST_WORK_MS = 60_000;
 
 export interface Meter {
   readonly pid: number;
   /** Resolves once every kind has had a right answer, so that what comes next comes under load; rejects when it takes too long. */
   answered(withinMs: number): Promise<void>;
+  /** It does not measure any more: a bound of its own was met, or it failed. `stop` tells which. */
+  hasEnded(): boolean;
   /** Ends the measurement and waits for what is in flight; the same summary however often it is asked. Rejects when the process failed. */
   stop(): Promise<MeterSummary>;
   /** Waits for the end that its own bounds bring. */
@@ -33,6 +34,10 @@ export function spawnMeter(options: MeterOptions): Meter {
   child.stdin.write(`${JSON.stringify(options)}\n`);
   const answered = Promise.withResolvers<void>();
   let summary: MeterSummary | undefined;
+  let hasClosed = false;
+  child.once("close", () => {
+    hasClosed = true;
+  });
   const closed = once(child, "close");
   createInterface({ input: child.stdout }).on("line", (text) => {
     const line = JSON.parse(text) as MeterLine;
@@ -46,13 +51,14 @@ export function spawnMeter(options: MeterOptions): Meter {
   ended.catch(() => {}); // reported to whoever asks
   const stop = async (): Promise<MeterSummary> => {
     child.stdin.end();
-    const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs + LONGEST_WORK_MS + STOP_GRACE_MS);
+    const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs + longestMs(options) + STOP_GRACE_MS);
     return ended.finally(() => clearTimeout(timer));
   };
   return {
     pid: child.pid ?? 0,
     stop,
     ended: () => ended,
+    hasEnded: () => hasClosed,
     async answered(withinMs) {
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<"late">((resolve) => {
@@ -63,6 +69,25 @@ export function spawnMeter(options: MeterOptions): Meter {
       throw notAnswered(await stop());
     },
   };
+}
+
+/** What the service itself may take until the last answer, or the last event, is due. */
+function longestMs({ traffic, ifSpoken = [] }: MeterOptions): number {
+  const all = [...traffic, ...ifSpoken];
+  return Math.max(0, ...all.map((one) => (one.kind === "long" ? one.workMs : one.kind === "sse" ? one.everyMs : 0)));
+}
+
+/** Throws `meter-ended` when the meter had ended before it was told to: what was done after that is unmeasured. */
+export function assertStopped({ endedBy, seconds, kinds }: MeterSummary<string>, remedy: string): void {
+  if (endedBy === "stop") return;
+  const sent = kinds.reduce((total, kind) => total + kind.sent, 0);
+  throw new CutoverError({
+    code: "meter-ended",
+    message: "The meter ended before the last switch, so nothing says what clients saw of every switch",
+    evidence: `${endedBy === "bound" ? "it met a bound of its own" : "somebody sent it a signal"} after ${sent} requests in ${seconds} s`,
+    impact: "No grade is given; your own hosts were not touched",
+    remedy,
+  });
 }
 
 function notAnswered({ kinds }: MeterSummary): CutoverError {

@@ -8,8 +8,6 @@ import type { EventTraffic } from "./traffic.ts";
 
 const CONNECTIONS = 4;
 const LARGEST_EVENT = 64 * 1024;
-/** So many times the promised interval without an event, and the stream is given up as cut. */
-const PATIENCE = 20;
 
 export function makeSseKind({ address, traffic, tally, timeoutMs }: KindInput<EventTraffic>): Kind {
   return makeStreamKind({
@@ -17,7 +15,8 @@ export function makeSseKind({ address, traffic, tally, timeoutMs }: KindInput<Ev
     ratePerSecond: rateOf(traffic),
     tally,
     timeoutMs,
-    open: (listener) => openEvents({ address, traffic, listener, timeoutMs }),
+    everyMs: traffic.everyMs,
+    open: (listener) => openEvents({ address, traffic, listener }),
   });
 }
 
@@ -25,10 +24,9 @@ function openEvents(input: {
   readonly address: string;
   readonly traffic: EventTraffic;
   readonly listener: StreamListener;
-  readonly timeoutMs: number;
 }): StreamConnection {
-  const { address: host, listener, timeoutMs } = input;
-  const { port, path, tls = false, everyMs } = input.traffic;
+  const { address: host, listener } = input;
+  const { port, path, tls = false } = input.traffic;
   const options = { host, port, path, headers: { accept: "text/event-stream", "user-agent": "cutover-meter" } };
   const request = tls
     ? overTls({ ...options, agent: new TlsAgent(), rejectUnauthorized: false })
@@ -40,9 +38,6 @@ function openEvents(input: {
     over = true;
     listener.lost(how, failureOf(error, { silent }));
   };
-  request.setTimeout(Math.max(timeoutMs, everyMs * PATIENCE), () =>
-    request.destroy(new Error(`no event within ${everyMs * PATIENCE} ms`)),
-  );
   request.on("error", (error) => lost("cut", error));
   request.on("response", (response) => {
     silent = false;
@@ -50,7 +45,7 @@ function openEvents(input: {
     if (response.statusCode !== 200 || !type.startsWith("text/event-stream"))
       return request.destroy(new Error(`it answered ${response.statusCode} ${type}`));
     listener.ready();
-    readEvents({ response, listener, everyMs });
+    readEvents({ response, listener });
     response.on("error", (error) => lost("cut", error));
     response.on("end", () => lost("ended", new Error("the service ended it")));
   });
@@ -65,8 +60,7 @@ function openEvents(input: {
 }
 
 /** An event without a number is right when it comes; one with a number must be the next one. */
-function readEvents(input: { response: IncomingMessage; listener: StreamListener; everyMs: number }): void {
-  const { response, listener } = input;
+function readEvents({ response, listener }: { response: IncomingMessage; listener: StreamListener }): void {
   let rest = "";
   let lastId: number | undefined;
   let lastMs: number | undefined;

@@ -19,9 +19,11 @@ export function makeTcpKind({ address, traffic, tally, timeoutMs }: KindInput<Tc
   });
 }
 
-export function openSocket({ address, port, tls = false }: { address: string; port: number; tls?: boolean }): Socket {
+export function openSocket(input: { address: string; port: number; tls?: boolean; alpn?: string }): Socket {
+  const { address, port, tls = false, alpn } = input;
+  const protocols = alpn === undefined ? {} : { ALPNProtocols: [alpn] };
   const socket = tls
-    ? connectTls({ host: address, port, rejectUnauthorized: false })
+    ? connectTls({ host: address, port, rejectUnauthorized: false, ...protocols })
     : connect({ host: address, port });
   return socket.setNoDelay(true);
 }

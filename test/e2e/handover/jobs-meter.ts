@@ -81,9 +81,13 @@ export function spawnJobsMeter({ broker, state, perSecond, workMs }: JobsAsked):
       })),
     };
     const seconds = (performance.now() - began) / 1000;
-    return { kind: "summary", seconds, latenessMaxMs: Math.round(latenessMaxMs), kinds: [report], notSpoken: [] };
+    return {
+      ...{ kind: "summary", endedBy: "stop", seconds, latenessMaxMs: Math.round(latenessMaxMs) },
+      ...{ kinds: [report], notSpoken: [] },
+    };
   };
   return {
+    hasEnded: () => false, // jobs come until it is stopped
     answered: (withinMs) => until("a job that is done", withinMs, async () => seen.size > 0),
     stop: () => (stopped ??= stop()),
   };

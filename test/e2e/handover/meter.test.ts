@@ -49,6 +49,7 @@ async function measured(
 test("a service that does nothing wrong is stream-safe, with every kind measured", () =>
   withMeasuredServer(async (server) => {
     const { grade, because, unmeasured, summary } = await measured(server, () => {});
+    assert.equal(summary.endedBy, "stop");
     assert.deepEqual([grade, because, unmeasured], ["stream-safe", [], []], JSON.stringify(summary));
     for (const { kind, ok } of summary.kinds) assert.ok(ok > 0, kind);
   }));
@@ -198,9 +199,12 @@ test("the meter stays within its count, and ends when its owner is gone", () =>
     const meter = spawnMeter({
       ...{ address: "127.0.0.1", traffic: server.traffic, timeoutMs: 5_000, maxSeconds: 60, maxRequests: 40 },
     });
-    const { kinds } = await meter.ended();
+    const { kinds, endedBy } = await meter.ended();
+    assert.equal(endedBy, "bound");
+    assert.ok(meter.hasEnded());
     const sent = kinds.filter(({ kind }) => kind !== "sse").reduce((total, report) => total + report.sent, 0);
-    assert.ok(sent <= 40 + kinds.length, `${sent} sent`);
+    // A last word goes to each of four WebSockets and four TCP connections.
+    assert.ok(sent <= 40 + kinds.length + 8, `${sent} sent`);
   }));
 
 test("a connection that waits in the queue of a listener that goes away was not accepted", async () => {

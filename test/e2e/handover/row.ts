@@ -44,6 +44,8 @@ export interface RowBeside extends RowComponent {
 export interface RowMeter {
   /** Resolves once something was answered. */
   answered(withinMs: number): Promise<void>;
+  /** It measures no more, though nobody stopped it. */
+  hasEnded(): boolean;
   /** The same summary however often it is asked. */
   stop(): Promise<MeterSummary<string>>;
 }
@@ -60,8 +62,10 @@ export interface Row extends RowComponent {
   readonly lab: Lab["kind"];
   /** A version has tens of megabytes, which takes its time to pack, to send and to patch. */
   readonly isLarge?: boolean;
-  /** What `traffic` must measure at least. */
+  /** What `traffic` must measure at least, and what the contract declares: the harness compares, but for `declares`. */
   readonly grade: Grade;
+  /** The contract declares another grade than this row must measure, and why both are right. */
+  readonly declares?: { readonly grade: Grade; readonly because: string };
   /** A group `version` in a body's pattern yields the version as it was published: after each switch that is looked at. */
   traffic(place: Place): readonly Traffic[];
   /** In the place of the meter, `rate` times as much as usual; `traffic` is empty then. */

@@ -22,7 +22,7 @@ const report = ({ takenBack, nonOk }: { takenBack: number; nonOk: number }): Gra
   ],
   ...{ takenBack, grade: nonOk === 0 ? "request-safe" : "listener-safe", because: [], unmeasured: [] },
   measured: {
-    ...{ kind: "summary", seconds: 1, latenessMaxMs: 0, notSpoken: [] },
+    ...{ kind: "summary", endedBy: "stop", seconds: 1, latenessMaxMs: 0, notSpoken: [] },
     kinds: [
       {
         ...{ kind: "new", port: 8080, path: "/ready", sent: 50, ok: 50 - nonOk, failed: nonOk, unaccepted: 0 },

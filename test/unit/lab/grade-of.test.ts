@@ -34,6 +34,12 @@ test("a grade needs traffic that could have failed it: without streams there is 
   assert.deepEqual(because, ["no traffic of streams was measured"]);
   assert.ok(unmeasured.includes("sse") && unmeasured.includes("long") && !unmeasured.includes("new"));
   assert.equal(gradeOf([]).grade, "none");
+  const noEvent = { sent: 0, ok: 0 };
+  for (const silent of [
+    { ...noEvent, streams: 4, cut: 4 },
+    { ...noEvent, streams: 4, unaccepted: 1 },
+  ])
+    assert.notEqual(gradeOf([clean("new"), clean("tcp"), clean("sse", silent)]).grade, "stream-safe");
 });
 
 test("a service that speaks no HTTP has its messages for requests: losing one leaves listener-safe", () => {

@@ -1,6 +1,6 @@
 // What `cutover grade` brings up: two published versions of a component and what stands beside it, verified like for a plan.
 import { loadConfig } from "../config.ts";
-import { CutoverError, UsageError } from "../errors.ts";
+import { CutoverError, ExitCode, UsageError } from "../errors.ts";
 import type { Component } from "../model/component.ts";
 import type { PublishedRelease } from "../model/transfer.ts";
 import type { Trust } from "../model/trust.ts";
@@ -58,6 +58,16 @@ export async function loadGradeSubject(input: {
       message: `${component} ${older} and ${newer} are not switched in the same way, so one grade cannot stand for both`,
       evidence: `${older}: ${before.switch.strategy} below ${before.root}\n${newer}: ${contract.switch.strategy} below ${contract.root}`,
       remedy: `cutover grade ${component} --versions A,B`,
+    });
+  const [alone] = [before, contract].filter(({ switch: { balancer } }) => balancer?.hold === false);
+  if (alone !== undefined)
+    throw new CutoverError({
+      code: "last-backend",
+      message: `${component} cannot be graded: the lab is one host, and its balancer could not take that out of traffic`,
+      exitCode: ExitCode.refused,
+      evidence: `switch: { strategy: balancer, balancer: { component: ${alone.switch.balancer?.component}, hold: false } }: every plan is refused while no other host runs ${component}`,
+      impact: "No lab was started, and nothing of yours was touched",
+      remedy: `publish it with strategy restart under other versions, which shows what clients lose where no balancer helps: cutover grade ${component} --versions A,B`,
     });
   const { artifacts } = await loadConfig(configPath);
   return {

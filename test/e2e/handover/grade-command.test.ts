@@ -182,6 +182,18 @@ test("what cannot be graded is refused with what to type", { skip: loopbackSkip 
   ),
 );
 
+test("a service behind a balancer is refused before a host starts: the only host of the lab cannot leave its traffic", {
+  skip: loopbackSkip,
+}, () => {
+  const balancer = { component: "pool", task: "pool" };
+  const change = { strategy: "balancer", balancer, start: "bin/start" };
+  return withPublished(web(8080, { switch: change, grade: "request-safe" }), buildPlain, async (cutover) => {
+    const { text } = await cutover(5, "grade", "web");
+    assert.match(text, /the lab is one host.*balancer: \{ component: pool, hold: false \}.*cutover grade web/s);
+    assert.doesNotMatch(text, /starts a host/);
+  });
+});
+
 test("a contract for systemd is refused before a host boots when its units are not there", { skip: loopbackSkip }, () =>
   withPublished(
     web(8080, { manager: "systemd", units: ["web@a.service"], env: {}, switch: { strategy: "restart" } }),

@@ -18,8 +18,8 @@ export interface Stage {
   readonly contract: Contract;
   /** Where clients go. */
   readonly front: LabHost;
-  /** Where the component is. */
-  readonly host: LabHost;
+  /** Names of those that have the component. */
+  readonly hosts: readonly string[];
   /** Builds and publishes a version of the row's component, `contract` in the place of its own. */
   publish(version: string, which: "A" | "B", contract?: Contract): Promise<void>;
   /** Releases the version, with everything beside; the component's own part is what the run is about. */
@@ -73,7 +73,7 @@ async function onStage<T>(row: Row, lab: Lab, place: Place, body: (stage: Stage)
       home,
       place,
       contract: own.contract,
-      host,
+      hosts: own.on,
       front: hostOf(lab, row.front ?? host.name),
       publish: (version, which, contract = own.contract) => build(home, { ...own, contract }, version, which),
       async push(version) {

@@ -1,7 +1,7 @@
 // Hosts that an operator put on hold while an open run waits for them: it goes on without them. Pure.
 import type { EventBody } from "../model/run-event.ts";
 import { decide, tiedOn } from "./decide.ts";
-import { isMissingOn, type RunState } from "./run-state.ts";
+import { isMissingOn, placeOf, type RunState, stepsOf } from "./run-state.ts";
 import { readBacksByHand } from "./unread.ts";
 
 /**
@@ -31,7 +31,17 @@ interface Waiting {
 function silentHosts(state: RunState): Waiting[] {
   const effect = decide(state);
   const unread = readBacksByHand(state).flatMap(({ step, hosts }) => hosts.map((host) => ({ host, step: step.id })));
-  return effect?.kind === "wait" ? [...effect.hosts.map((host) => ({ host, step: effect.step.id })), ...unread] : unread; // biome-ignore format: one line
+  if (effect?.kind === "wait") return [...effect.hosts.map((host) => ({ host, step: effect.step.id })), ...unread];
+  return effect?.kind === "hold" ? [...unknownHosts(state), ...unread] : unread;
+}
+
+/** While a person decides about others. A balancer's turn comes with the wait for it: the others of its batch would switch in traffic. */
+function unknownHosts(state: RunState): Waiting[] {
+  const open = stepsOf(state).filter(({ id, traffic }) => traffic === undefined && state.startedSteps.has(id) && !state.endedSteps.has(id)); // biome-ignore format: one line
+  return open.flatMap(
+    ({ id: step, work }) =>
+    work.flatMap(({ host }) => (state.hosts.get(placeOf(step, host)) === "unknown" && !state.leftOut.has(host) ? { host, step } : [])), // biome-ignore format: one line
+  );
 }
 
 /** A balancer that answers is not gone for what a person did there: without it the others would switch in traffic. */

@@ -93,3 +93,18 @@ test("what is in flight in a later batch is read back while an earlier one waits
   const undone = on(trial, { kind: "step-added", step, by: "ann", reason: "-" }, { kind: "step-started", step: step.id }, { kind: "task", step: step.id, host: "h1", event }, { kind: "host-ended", step: step.id, host: "h1", outcome: "done", evidence: "" }, { kind: "step-ended", step: step.id }); // biome-ignore format: one line
   assert.deepEqual(next(undone), ["run-step", "switch.2", ["h2"]]);
 });
+
+test("a held host of which nobody knows how the plan's own step ended is left out also while a person decides about another one (P7)", () => {
+  const { events } = play(planOf(2, "manual"), isBad("switch.1", "h1"));
+  const failed = events.findIndex((event) => event.kind === "host-ended" && event.step === "switch.1" && event.host === "h1"); // biome-ignore format: one line
+  const state = on(initialRunState, ...events.slice(0, failed + 1).filter((event) => !("host" in event && event.host === "h2" && "step" in event && event.step === "switch.1")), { kind: "submitted", step: "switch.1", host: "h2" }, { kind: "host-ended", step: "switch.1", host: "h2", outcome: "unknown", evidence: "" }); // biome-ignore format: one line
+  assert.deepEqual(next(state), ["hold", "switch.1", ["h1"]]);
+  const said = leaveOutHeld(state, new Map([["h2", "burnt"]]));
+  assert.deepEqual(said, [{ kind: "host-left-out", step: "switch.1", host: "h2", reason: "burnt" }]);
+  assert.deepEqual(next(on(state, ...said)), ["hold", "switch.1", ["h1"]], "the person's decision stays theirs");
+  assert.deepEqual(
+    leaveOutHeld(state, new Map([["h1", "burnt"]])),
+    [],
+    "what failed and answers is a person's to decide",
+  );
+});

@@ -1,11 +1,13 @@
-// A run with balancers, drains and backups in which hosts fail and fall silent, and people run, undo and retry single tasks at any time.
-// The pure machine is asked for everything; what happened on hosts is kept apart from it.
+// A run with balancers, drains and backups in which hosts fail and fall silent, and people run, undo, retry and skip single tasks, hold
+// hosts and take all of it back at any time. The pure machine is asked for everything; what happened on hosts is kept apart from it.
 import type { Plan, Step } from "../../src/model/plan.ts";
 import type { EventBody } from "../../src/model/run-event.ts";
 import type { Task, TaskEvent } from "../../src/model/task.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
 import { stepAtWork } from "../../src/run/at-work.ts";
+import { leftOfStep } from "../../src/run/by-hand.ts";
 import { decide, isStillToRun } from "../../src/run/decide.ts";
+import { leaveOutHeld } from "../../src/run/leave-out-held.ts";
 import { reduce } from "../../src/run/machine.ts";
 import { initialRunState, type RunState, taskKey } from "../../src/run/run-state.ts";
 import { nextByHand, tryAgain } from "../../src/run/try-again.ts";
@@ -35,11 +37,18 @@ function randomPlan(random: Random): Plan {
 /** Until the run ends, waits for nothing but people who have had enough of it, or breaks. Deterministic. */
 export async function playRandomHands(seed: number): Promise<Played> {
   const random = makeRandom(seed, "hands");
-  const told = makeWorld(randomPlan(random));
+  const told = makeWorld(randomPlan(random), random);
   for (let turn = 0, patience = 40; turn < 400 && patience > 0; turn += 1) {
     const { state } = told;
     const effect = decide(state);
     if (effect === undefined) return { events: told.events, trouble: told.lie() };
+    const held = random.chance(12) ? leaveOutHeld(state, someHold(state, random)) : [];
+    told.happen(...held);
+    if (held.length > 0) continue;
+    if (turn > 3 && random.chance(60)) {
+      told.happen({ kind: "rollback-started", scope: "release", reason: "-", by: "ann", ...(random.chance(2) ? { inTraffic: true } : {}) }); // biome-ignore format: one line
+      continue;
+    }
     const wish = random.chance(10) && turn > 3 ? someTask(state, random) : undefined;
     if (wish !== undefined) act(told, wish, random);
     else if (effect.kind === "start-step") told.happen({ kind: "step-started", step: effect.step.id });
@@ -63,7 +72,7 @@ export async function playRandomHands(seed: number): Promise<Played> {
       const free = effect.hosts.filter((host) => stepAtWork(state, host, effect.step) === undefined);
       const unread = readBacksByHand(state);
       const [first, ...others] = free;
-      if (first !== undefined) await retry(told, effect.step, random.pick([first, ...others]));
+      if (first !== undefined) await retry(told, { step: effect.step, host: random.pick([first, ...others]) }, random);
       // Two steps of one balancer, one failed and one silent, leave a rollback, which is accepted at any time.
       else if (effect.step.traffic !== undefined) return { events: told.events, trouble: undefined };
       else if (unread.length === 0)
@@ -90,7 +99,7 @@ interface World {
   lie(): string | undefined;
 }
 
-function makeWorld(plan: Plan): World {
+function makeWorld(plan: Plan, random: Random): World {
   const events: EventBody[] = [];
   /** By task, the newest that its host did. */
   const truth = new Map<string, Task["action"]>();
@@ -114,15 +123,18 @@ function makeWorld(plan: Plan): World {
       const tasks = all.filter((task) => turn === undefined || turn.tasks.includes(taskKey(task)));
       happen({ kind: "submitted", step: step.id, host });
       const fails = how === "failed" ? Math.floor(tasks.length / 2) : tasks.length;
+      // Some of it may have been heard of before the link was lost.
+      const heard = how === "unknown" && random.chance(2) ? random.below(tasks.length + 1) : 0;
+      happen(...tasks.slice(0, heard).map((task) => said(step, task, "done")));
       if (how !== "unknown") happen(...tasks.map((task, at) => said(step, task, at < fails ? "done" : at === fails ? "failed" : "skipped"))); // biome-ignore format: one line
       happen({ kind: "host-ended", step: step.id, host, outcome: how, evidence: "" });
     },
     lie() {
-      const { outcome, rollback, leftOut, skipped } = state;
+      const { outcome, rollback, skipped } = state;
       const isWhole = events.some((event) => event.kind === "rollback-started" && event.scope === "release");
       if (outcome !== "done" && !(outcome === "rolled-back" && rollback !== undefined && isWhole)) return undefined;
       const wanted = outcome === "done" ? "do" : "undo";
-      const wrong = [...truth].filter(([id, action]) => /\/(switch|convert)$/.test(id) && action !== wanted && !leftOut.has(id.split("/")[0] ?? "") && !skipped.has(id)); // biome-ignore format: one line
+      const wrong = [...truth].filter(([id, action]) => /\/(switch|convert)$/.test(id) && action !== wanted && !skipped.has(id)); // biome-ignore format: one line
       return wrong.length === 0 ? undefined : `${outcome}, though the newest of ${wrong.map(([id, action]) => `${id} is ${action}`).join(", ")}`; // biome-ignore format: one line
     },
   };
@@ -131,6 +143,12 @@ function makeWorld(plan: Plan): World {
 function said(step: Step, task: Task, state: TaskEvent["state"]): EventBody {
   const event = { task: task.id, action: task.action, state, durationMs: 1, exitCode: 0, reason: "", evidence: "" };
   return { kind: "task", step: step.id, host: task.host, event };
+}
+
+/** Somebody holds one of its hosts. */
+function someHold({ plan }: RunState, random: Random): ReadonlyMap<string, string> {
+  const [first = "", ...others] = new Set(plan?.steps.flatMap(({ work }) => work.map(({ host }) => host)));
+  return new Map([[random.pick([first, ...others]), "burnt"]]);
 }
 
 /** Of a step that has begun, on a host that nobody works on. */
@@ -151,10 +169,19 @@ function act(world: World, task: Task, random: Random): void {
   world.report(step, task.host, how);
 }
 
-/** A host that is asked says that nothing of this run is on trial there. */
-async function retry({ state, events, happen }: World, { id }: Step, host: string): Promise<void> {
-  const step = state.plan?.steps.find((each) => each.id === id);
+/** A host that is asked says that nothing of this run is on trial there. Now and then its first task that may be skipped is. */
+async function retry(
+  world: World,
+  asked: { readonly step: Step; readonly host: string },
+  random: Random,
+): Promise<void> {
+  const { host } = asked;
+  const step = world.state.plan?.steps.find(({ id }) => id === asked.step.id);
   if (step === undefined) return;
+  const [skipped] = leftOfStep(world.state, step, host).flatMap((key) => /^(.*\/(?:convert|drain|backup|health)) do$/.exec(key)?.[1] ?? []); // biome-ignore format: one line
+  if (skipped !== undefined && random.chance(4))
+    world.happen({ kind: "task-skipped", task: skipped, by: "ann", reason: "-", signature: "-" });
+  const { state, events, happen } = world;
   const { undo, turns } = await tryAgain({ run, state, events, step, host, observe: async () => [], by: "ann", reason: "-" }); // biome-ignore format: one line
   happen(...undo, ...turns);
 }

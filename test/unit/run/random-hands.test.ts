@@ -1,4 +1,4 @@
-// Whatever people run and undo by hand beside hosts that fail and fall silent: the run neither breaks, nor gets stuck, nor lies.
+// Whatever people run, undo, skip, hold and take back by hand beside hosts that fail and fall silent: the run neither breaks, nor gets stuck, nor lies.
 import assert from "node:assert/strict";
 import test from "node:test";
 import { playRandomHands } from "../../support/play-random-hands.ts";
@@ -15,5 +15,5 @@ test("people had their hands in these runs, and runs of every outcome are among 
   for (let seed = 1; seed <= 60; seed += 1)
     for (const event of (await playRandomHands(seed)).events)
       kinds.add(event.kind === "run-ended" ? event.outcome : event.kind);
-  for (const kind of ["done", "rolled-back", "step-added", "host-reopened", "host-left-out"]) assert.ok(kinds.has(kind), kind); // biome-ignore format: one line
+  for (const kind of ["done", "rolled-back", "step-added", "host-reopened", "host-left-out", "rollback-started", "task-skipped"]) assert.ok(kinds.has(kind), kind); // biome-ignore format: one line
 });

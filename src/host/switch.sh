@@ -204,6 +204,7 @@ switch_go() { # the part after arming; every step of it can be done again
 		if [ "$(current_version "$ROOT" || :)" = "$FROM" ]; then trial_drop; fi
 		fail 74 "$switch_why_" "$switch_evidence_"
 	fi
+	! manager_is process || process_bound_log || :
 	{ strategy_call hand_over && wait_ready; } || fail 71 "$WHY" "$EVIDENCE"
 	uptime_cs
 	switch_evidence_="old-pid=$switch_old_ new-pid=$(manager_main_pid || echo none) from=${FROM:-none} to=$TO ms=$(((UPTIME_CS - SWITCH_BEGUN) * 10))$(end_killed "$switch_since_")"

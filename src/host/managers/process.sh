@@ -51,6 +51,31 @@ process_start() { # start ROOT/current/<start> unless it runs
 	process_record "$SPAWNED" || : # it does so itself, too, but perhaps not before somebody looks
 }
 
+process_bound_log() { # the log of a service that hands over for ever is never begun anew: what stands before its last 16 MiB goes, at most once a switch. It is copied to .1 and cut off, which loses what is written in between, and only where the main process appends: another one would go on at its old offset
+	process_files
+	file_size "$PROCESS_LOG"
+	[ "$SIZE" -ge 16777216 ] && bound_pid_=$(process_main_pid) && process_appends "$bound_pid_" || return 0
+	rm -f "$PROCESS_LOG.1" # first, for the disk may be full of it
+	if tail -c 16777216 "$PROCESS_LOG" >"$PROCESS_LOG.1" 2>/dev/null; then
+		: >"$PROCESS_LOG"
+		rm -f "$PROCESS_LOG.from"
+	else
+		rm -f "$PROCESS_LOG.1"
+	fi
+}
+
+process_appends() { # PID: whatever it writes into the log is added at the end
+	for appends_fd_ in "/proc/$1/fd"/*; do
+		# shellcheck disable=SC3013 # dash, bash and BusyBox know it
+		[ "$appends_fd_" -ef "$PROCESS_LOG" ] || continue
+		appends_=
+		while read -r appends_key_ appends_flags_; do
+			[ "$appends_key_" != flags: ] || [ $((appends_flags_ & 02000)) -eq 0 ] || appends_=yes
+		done 2>/dev/null <"/proc/$1/fdinfo/${appends_fd_##*/}" || :
+		[ -n "$appends_" ] || return 1
+	done
+}
+
 process_spawn() { # [FILE]: run ROOT/current/<start> in a session of its own, with nothing of ours but the contract's env, beside whatever runs. It notes `pid born` in FILE first (without FILE: is recorded as ours), and holds our locks until then: whoever finds us killed finds it
 	process_files
 	WHY=start-missing

@@ -1,0 +1,48 @@
+// Manager process: the log of a service that is never started cold, because each version hands over to the next, does not fill the disk.
+import assert from "node:assert/strict";
+import { appendFile, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { commit, switchTo, undo } from "../support/parts-steps.ts";
+
+const most = 16 * 1024 * 1024;
+const pathOf = (host: PartsHost): string => join(host.state, "components/web/log");
+const sizeOf = async (path: string): Promise<number> => (await stat(path)).size;
+
+/** As if the running version had written that much, and then one line. */
+async function fill(host: PartsHost): Promise<void> {
+  await appendFile(pathOf(host), `${"x".repeat(99)}\n`.repeat(most / 100 + 1000));
+  await appendFile(pathOf(host), "the last line\n");
+}
+
+for (const shell of shells) {
+  const name = shell.join(" ");
+  test(`${name}: a long log is cut at the next hand-over to its last 16 MiB, in log.1, and who writes it goes on in an empty one`, () =>
+    withPartsHost(shell, async (host) => {
+      for (const version of ["v1", "v2"]) await host.installService(version);
+      await commit(host, "v1");
+      await fill(host);
+      await commit(host, "v2");
+      assert.match(await readFile(pathOf(host), "utf8"), /^version v2 serves as \d+\n$/);
+      const cut = await readFile(`${pathOf(host)}.1`, "utf8");
+      assert.equal(cut.length, most);
+      assert.match(cut.slice(-100), /x\nthe last line\n$/);
+      await appendFile(pathOf(host), "short\n");
+      assert.equal((await switchTo(host, "v1")).exitCode, 0);
+      await undo(host, "v1");
+      assert.match(await readFile(pathOf(host), "utf8"), /^version v2 .*\nshort\nversion v1 .*\nversion v2 .*\n$/);
+    }));
+
+  test(`${name}: a log that the service does not append to stays whole: it would write behind a hole`, () =>
+    withPartsHost(shell, async (host) => {
+      const start = `#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/server.cjs" 2<>"\${CUTOVER_PID_FILE%pid}log"\n`;
+      for (const version of ["v1", "v2"])
+        await host.installService(version, {}, { "switch.start": "start" }, { start });
+      await commit(host, "v1");
+      await fill(host);
+      await commit(host, "v2");
+      assert.ok((await sizeOf(pathOf(host))) > most);
+      assert.deepEqual(await sizeOf(`${pathOf(host)}.1`).catch(() => "none"), "none");
+    }));
+}

@@ -142,8 +142,9 @@ for (const shell of shells) {
       withPartsHost(shell, async (host) => {
         const { say, said, must } = await twoPaths(host);
         const spent = async () => {
-          const { exitCode, reason } = await host.task("switch", "do", { version: "v2" });
+          const { exitCode, reason, evidence } = await host.task("switch", "do", { version: "v2" });
           assert.deepEqual([exitCode, reason, await host.trial()], [66, "backup-spent", trial]);
+          assert.match(evidence, /: cutover task retry r1\/h1\/web\/switch --reason WHY, or cutover rollback$/);
         };
         let trial = "none";
         await must("backup", "do");

@@ -4,6 +4,7 @@ import { CutoverError } from "../../errors.ts";
 import type { Step } from "../../model/plan.ts";
 import { leftOfStep } from "../../run/by-hand.ts";
 import type { RunState } from "../../run/run-state.ts";
+import { isOwedToSwitch } from "../../run/spent-backup.ts";
 import { isStepped, tryAgain } from "../../run/try-again.ts";
 import { observeHost, type TaskAct, type TaskDecision } from "./act-in-run.ts";
 import { amendment } from "./amend-run.ts";
@@ -44,7 +45,8 @@ export async function retryTask(act: RetryAct, asked: AskedTask): Promise<TaskDe
   return isStepped(found) ? { found, events, pace: "one-task", upTo: found.task.id } : { found, events };
 }
 
-export function refuseDone({ run, step, task, state }: FoundTask, left: readonly string[]): void {
+export function refuseDone(found: FoundTask, left: readonly string[]): void {
+  const { run, step, task, state } = found;
   const moved = step.kind === "restore-point" ? firstMoved(state, step) : undefined;
   const why = whyNot({ step, task, state }, { left, moved });
   if (why === undefined) return;
@@ -55,7 +57,7 @@ export function refuseDone({ run, step, task, state }: FoundTask, left: readonly
     remedy:
       moved === undefined
         ? `cutover task show ${run}/${task.id}`
-        : `cutover task skip ${run}/${task.id} --reason …, or cutover rollback --reason …`,
+        : `cutover ${isOwedToSwitch(found, task) ? `hold ${task.host}` : `task skip ${run}/${task.id}`} --reason …, or cutover rollback --reason …`,
   });
 }
 

@@ -5,6 +5,7 @@ import type { RunId } from "../../model/run-event.ts";
 import type { TaskId, TaskKind } from "../../model/task.ts";
 import { leftOfStep } from "../../run/by-hand.ts";
 import { reduce } from "../../run/machine.ts";
+import { isOwedToSwitch } from "../../run/spent-backup.ts";
 import { isStepped, tryAgain } from "../../run/try-again.ts";
 import { recall } from "../controller-memory.ts";
 import { observeHost, type TaskAct, type TaskDecision } from "./act-in-run.ts";
@@ -45,7 +46,8 @@ export function skipStatement(skip: { readonly run: RunId; readonly task: TaskId
   return `cutover-skip/1\nrun ${skip.run}\ntask ${skip.task}\nreason ${encodeURIComponent(skip.reason)}\n`;
 }
 
-function refuseSkip({ run, step, task, state }: FoundTask): void {
+function refuseSkip(found: FoundTask): void {
+  const { run, step, task, state } = found;
   if (neverSkipped.includes(task.kind))
     throw new RefusedError({
       code: "not-to-be-skipped",
@@ -53,7 +55,16 @@ function refuseSkip({ run, step, task, state }: FoundTask): void {
       impact: "Nothing was changed",
       remedy: `cutover hold ${task.host} --reason …, or cutover rollback --reason …`,
     });
-  if (state.skipped.has(task.id) || leftOfStep(state, step, task.host).some((key) => key.startsWith(`${task.id} `))) return; // biome-ignore format: one line
+  const isLeft = leftOfStep(state, step, task.host).some((key) => key.startsWith(`${task.id} `));
+  // P4: what was put back once is no way back for another trial, and hosts know that.
+  if (isLeft && isOwedToSwitch(found, task))
+    throw new RefusedError({
+      code: "not-to-be-skipped",
+      message: `What ${task.id} saved was put back, and ${task.component} on ${task.host} switches nothing before it is saved anew`,
+      impact: "Nothing was changed",
+      remedy: `cutover task retry ${run}/${task.id} --reason …, cutover hold ${task.host} --reason …, or cutover rollback --reason …`,
+    });
+  if (state.skipped.has(task.id) || isLeft) return;
   throw new CutoverError({
     code: "nothing-to-skip",
     message: `${task.id} is done`,

@@ -1,14 +1,35 @@
-// Which hosts of a run are not well, word by word of its journal. Pure but for the set that it keeps.
+// Which hosts of a run are not well, word by word of its journal. Pure but for the map that it keeps.
 import type { EventBody } from "../model/run-event.ts";
 
 /** The kinds of events that say so. */
 export const unwellKinds = ["host-ended", "host-left-out", "host-reopened"] as const;
 
-/** Hosts that failed, fell silent or had to be left out (P9), after one more event. */
-export function noteUnwell(unwell: Set<string>, event: EventBody): void {
-  if (event.kind === "host-left-out") unwell.add(event.host);
-  else if (event.kind === "host-reopened") unwell.delete(event.host);
-  else if (event.kind !== "host-ended") return;
-  else if (event.outcome === "done") unwell.delete(event.host);
-  else unwell.add(event.host);
+/** Host → in which of its steps it did not do well. */
+export type Unwell = Map<string, ReadonlySet<string>>;
+
+const leftOut = "left out";
+
+/** Hosts that failed, fell silent or had to be left out (P9), after one more event. What went well elsewhere, such as a look by hand, mends nothing. */
+export function noteUnwell(unwell: Unwell, event: EventBody): void {
+  if (event.kind === "host-left-out") add(unwell, event.host, leftOut);
+  else if (event.kind === "host-reopened") mend(unwell, event.step, event.host);
+  else if (event.kind === "host-ended") {
+    const { step, host, outcome } = event;
+    // What a person tried by hand, and failed, says nothing of how the run leaves the host.
+    const isWell = outcome === "done" || (outcome === "failed" && step.startsWith("by-hand."));
+    if (isWell) mend(unwell, step, host);
+    else add(unwell, host, step);
+  }
+}
+
+function add(unwell: Unwell, host: string, step: string): void {
+  unwell.set(host, new Set([...(unwell.get(host) ?? []), step]));
+}
+
+/** A way back that went well takes back whatever went badly before it. */
+function mend(unwell: Unwell, step: string, host: string): void {
+  const isOver = (bad: string) => bad !== leftOut && (bad === step || step.startsWith("rollback."));
+  const left = [...(unwell.get(host) ?? [])].filter((bad) => !isOver(bad));
+  if (left.length === 0) unwell.delete(host);
+  else unwell.set(host, new Set(left));
 }

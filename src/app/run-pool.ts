@@ -10,7 +10,7 @@ import type { RunState } from "../run/run-state.ts";
 import type { Controller } from "./controller.ts";
 import { makeRunId, type PlannedRun, type RunResult, type RunWatcher, resumeRun, startRun } from "./execute-run.ts";
 import type { RunSources } from "./make-deliveries.ts";
-import { noteUnwell, unwellKinds } from "./note-unwell.ts";
+import { noteUnwell, type Unwell, unwellKinds } from "./note-unwell.ts";
 
 export interface OpenRun extends Claimant {
   readonly plan: Plan;
@@ -63,7 +63,7 @@ export interface RunPoolInput {
 interface Entry extends OpenRun {
   state: OpenRun["state"];
   stands: RunState | undefined;
-  readonly unwell: Set<string>;
+  readonly bad: Unwell;
   sequence: number;
   driving: { readonly stop: AbortController; readonly ended: Promise<RunEnd> } | undefined;
 }
@@ -167,6 +167,7 @@ export async function openRunPool({
 
 function makeEntry(run: RunId, planned: Pick<PlannedRun, "plan" | "generation" | "wayBackOf">, since: number): Entry {
   const claims: Claims = claimsOf(planned.plan);
+  const bad: Unwell = new Map();
   return {
     run,
     claims,
@@ -176,7 +177,10 @@ function makeEntry(run: RunId, planned: Pick<PlannedRun, "plan" | "generation" |
     isWayBack: planned.wayBackOf !== undefined,
     state: "left",
     stands: undefined,
-    unwell: new Set(),
+    bad,
+    get unwell() {
+      return new Set(bad.keys());
+    },
     sequence: 0,
     driving: undefined,
   };
@@ -184,5 +188,5 @@ function makeEntry(run: RunId, planned: Pick<PlannedRun, "plan" | "generation" |
 
 function note(entry: Entry, event: JournalEvent): void {
   entry.sequence = event.sequence;
-  noteUnwell(entry.unwell, event);
+  noteUnwell(entry.bad, event);
 }

@@ -5,7 +5,7 @@ import { type Claimant, claimsOf } from "../plan/claims.ts";
 import type { JournalPort } from "../ports.ts";
 import { openRuns, replayRun, runStream } from "../run/replay.ts";
 import { stepsOf } from "../run/run-state.ts";
-import { noteUnwell, unwellKinds } from "./note-unwell.ts";
+import { noteUnwell, type Unwell, unwellKinds } from "./note-unwell.ts";
 import { type OpenTrouble, openTrouble } from "./open-trouble.ts";
 
 export interface StandingRun extends Claimant {
@@ -33,10 +33,10 @@ export async function standingRuns(journal: JournalPort): Promise<StandingRun[]>
     // It may have ended since.
     if (planned?.kind !== "run-planned" || plan === undefined || trouble === undefined) continue;
     const left = stepsOf(state).filter(({ id }) => !state.endedSteps.has(id));
-    const unwell = new Set<string>();
-    for (const event of events) noteUnwell(unwell, event);
+    const bad: Unwell = new Map();
+    for (const event of events) noteUnwell(bad, event);
     const isWayBack = planned.wayBackOf !== undefined;
-    const held = { claims: claimsOf(plan), since: planned.at, unwell };
+    const held = { claims: claimsOf(plan), since: planned.at, unwell: new Set(bad.keys()) };
     found.push({ run, plan, generation, isWayBack, left, ...held, trouble });
   }
   return found;

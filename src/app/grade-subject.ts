@@ -69,6 +69,14 @@ export async function loadGradeSubject(input: {
       impact: "No lab was started, and nothing of yours was touched",
       remedy: `publish it with strategy restart under other versions, which shows what clients lose where no balancer helps: cutover grade ${component} --versions A,B`,
     });
+  const absent = [before, contract]
+    .map(({ switch: { balancer } }) => balancer?.component)
+    .find((balancer) => balancer !== undefined && !input.beside.some((one) => one.component === balancer));
+  if (absent !== undefined)
+    throw new UsageError(
+      `${component} is switched behind ${absent}, which its lab host does not have`,
+      `cutover grade ${component} --beside ${absent}@VERSION`,
+    );
   const { artifacts } = await loadConfig(configPath);
   return {
     ...{ contract, release, versions: [older, newer] },

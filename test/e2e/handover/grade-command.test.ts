@@ -191,6 +191,12 @@ test("a service behind a balancer is refused before a host starts: the only host
     const { text } = await cutover(5, "grade", "web");
     assert.match(text, /the lab is one host.*balancer: \{ component: pool, hold: false \}.*cutover grade web/s);
     assert.doesNotMatch(text, /starts a host/);
+    // One that holds could, if it were there.
+    const holds = { ...change, balancer: { ...balancer, hold: true } };
+    await withPublished(web(8080, { switch: holds }), buildPlain, async (other) => {
+      const said = await other(64, "grade", "web");
+      assert.match(said.text, /switched behind pool, which its lab host does not have.*--beside pool@VERSION/s);
+    });
   });
 });
 

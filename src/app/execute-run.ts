@@ -5,7 +5,7 @@ import type { Plan } from "../model/plan.ts";
 import type { EventBody, JournalEvent, RunId } from "../model/run-event.ts";
 import type { TaskId } from "../model/task.ts";
 import type { Lease } from "../ports.ts";
-import { makeAppender } from "../run/append.ts";
+import { type Appender, makeAppender } from "../run/append.ts";
 import { decide } from "../run/decide.ts";
 import type { BytesSent } from "../run/deliver-task.ts";
 import { driveRun } from "../run/drive-run.ts";
@@ -110,10 +110,11 @@ async function drive(
   { run, state, last, first }: { run: RunId; state: RunState; last: number; first: EventBody },
 ): Promise<RunResult> {
   const { controller, lease, watcher } = context;
-  const appender = makeAppender({ journal: controller.journal, clock: controller.clock, stream: runStream(run), last });
-  const [event] = await appender.append(first);
-  if (event) watcher.onEvent(event);
   const begun = reduce(state, first, run);
+  const own = makeAppender({ journal: controller.journal, clock: controller.clock, stream: runStream(run), last });
+  const isAsking = begun.pace === state.pace && (await isTakenUp(context, run));
+  const appender = isAsking && isWaiting(begun) ? precededBy(first, own) : own;
+  if (appender === own) for (const event of await own.append(first)) watcher.onEvent(event);
   const fence = { run, epoch: lease.epoch, holder: lease.holder };
   if (begun.plan === undefined) throw new Error(`the journal has no plan for run ${run}`);
   const ended = await driveRun({
@@ -143,6 +144,29 @@ async function drive(
   });
   await keepQuarantines(controller, run);
   return resultOf(run, ended);
+}
+
+/** Nothing is handed over before a host has answered of which nobody knew, or a person. */
+function isWaiting(state: RunState): boolean {
+  return ["wait", "hold"].includes(decide(state)?.kind ?? "");
+}
+
+/** This process has said so before: its epoch is in the journal, which a deleted lease must not lead back below (P5). */
+async function isTakenUp({ controller, lease }: RunContext, run: RunId): Promise<boolean> {
+  const [newest] = (await controller.journal.read(runStream(run), ["run-resumed"])).slice(-1);
+  return newest?.kind === "run-resumed" && newest.epoch === lease.epoch;
+}
+
+/** Writes `first` before whatever comes; where nothing comes, the journal does not grow with every pass. */
+function precededBy(first: EventBody, appender: Appender): Appender {
+  let isWritten = false;
+  return {
+    append(...bodies) {
+      if (isWritten || bodies.length === 0) return appender.append(...bodies);
+      isWritten = true;
+      return appender.append(first, ...bodies);
+    },
+  };
 }
 
 export function resultOf(run: RunId, state: RunState): RunResult {

@@ -132,9 +132,12 @@ function endOf({ upTo, state: { plan } }: DriveInput): (event: JournalEvent) => 
   };
 }
 
-/** Asked again and silent still: a journal that said so each time would grow for as long as the host is gone. */
-function isKnown({ hosts }: RunState, body: EventBody): boolean {
-  return body.kind === "host-ended" && body.outcome === "unknown" && hosts.get(placeOf(body.step, body.host)) === "unknown"; // biome-ignore format: one line
+/** Handed over or asked again, and silent still: a journal that said so each time would grow for as long as the host is gone. */
+function isKnown(state: RunState, body: EventBody): boolean {
+  if (body.kind !== "host-ended" && body.kind !== "submitted") return false;
+  const place = placeOf(body.step, body.host);
+  if (body.kind === "host-ended") return body.outcome === "unknown" && state.hosts.get(place) === "unknown";
+  return state.submitted.has(place) && turnOf(state, body.step, body.host)?.isBegun !== false;
 }
 
 function nameOf(effect: Effect): string {

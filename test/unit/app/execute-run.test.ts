@@ -204,3 +204,23 @@ test("by hand, a run that waits for a person while another host is not read back
   const { state } = await resumeRun(contextOf({ journal, executor: hosts.executor }, { pace: "by-hand" }), run);
   assert.deepEqual([decide(state)?.kind, journal.kept.length], ["hold", kept]);
 });
+
+test("while hosts stay silent a process says once that it took their run up, however many passes ask them; the next process says so too (P5)", async () => {
+  const byHandRun = await unreadRun();
+  const loses = (host: string, moment: string, step: string) => host === "h1" && moment === "after submit" && step === "switch.1"; // biome-ignore format: one line
+  const planned = { journal: memoryJournal(), hosts: inProcessHosts({ loses }) };
+  await runController({ plan, journal: planned.journal, executor: planned.hosts.executor, epoch: 1 });
+  for (const { journal, hosts } of [byHandRun, planned]) {
+    const passes = async (epoch: number) => {
+      const { length } = journal.kept;
+      const context = contextOf({ journal, executor: hosts.executor }, { pace: "run", lease: { epoch, holder: "c" } });
+      for (const _ of ["the first pass", "and the next"]) await resumeRun(context, run);
+      return journal.kept.slice(length).map(({ kind }) => kind);
+    };
+    assert.deepEqual(await passes(20), ["run-resumed"]);
+    assert.deepEqual(await passes(21), ["run-resumed"]);
+    hosts.script = {};
+    const [first, ...after] = await passes(21);
+    assert.deepEqual([first, after.includes("task")], ["run-resumed", true], "what comes of it comes after that");
+  }
+});

@@ -38,8 +38,8 @@ export interface RunContext {
   readonly signal: AbortSignal;
   /** Lets work on a host begin when its turn comes: runs that go on side by side share one bound. */
   readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
-  /** How far the run goes; to its end, unless said otherwise. */
-  readonly pace?: Pace;
+  /** How far the run goes; to its end, unless said otherwise. `as-left`: no further than somebody who steps through it has left it. */
+  readonly pace?: Pace | "as-left";
   /** With `one-task`: until this one has ended. */
   readonly upTo?: TaskId;
 }
@@ -68,7 +68,8 @@ export async function startRun(
   const back = wayBackOf === undefined ? {} : { wayBackOf };
   const kept = keptPace(context, initialRunState);
   const planned: EventBody = { kind: "run-planned", commit, generation, plan, epoch, fleet, ...back, ...kept };
-  return drive(context, { run, state: initialRunState, last: 0, first: planned });
+  const pace = drivenPace(context, initialRunState);
+  return drive({ ...context, pace }, { run, state: initialRunState, last: 0, first: planned });
 }
 
 /** Takes up a run that the journal shows without an end. */
@@ -95,18 +96,21 @@ export function isUndecided(state: RunState, holds: ReadonlyMap<string, string>)
 }
 
 /** What is done by hand, and what a pass does while a person has to decide, leave a run at the pace at which it stood: only a step begins stepping. */
-function keptPace({ pace }: Pick<RunContext, "pace">, state: RunState): { readonly pace?: "one-task" } {
-  const isLeft = pace === "by-hand" || pace === "read-back" || (pace !== "one-task" && decide(state)?.kind === "hold");
-  return (isLeft ? state.pace : pace) === "one-task" ? { pace: "one-task" } : {};
+function keptPace({ pace = "run" }: Pick<RunContext, "pace">, state: RunState): { readonly pace?: "one-task" } {
+  // Whoever asks for a way back asks for all of it.
+  const isLeft = pace === "as-left" && state.rollback === undefined;
+  const isKept = isLeft || pace === "by-hand" || pace === "read-back" || (pace !== "one-task" && decide(state)?.kind === "hold"); // biome-ignore format: one line
+  return (isKept ? state.pace : pace) === "one-task" ? { pace: "one-task" } : {};
 }
 
 /** A pass that finds out, or leaves out, what somebody who steps through a run waited for leaves the rest to them (P12). */
 function drivenPace({ pace = "run" }: Pick<RunContext, "pace">, state: RunState): Pace {
-  return pace === "run" && keptPace({ pace }, state).pace === "one-task" ? "read-back" : pace;
+  if (pace !== "run" && pace !== "as-left") return pace;
+  return keptPace({ pace }, state).pace === "one-task" ? "read-back" : "run";
 }
 
 async function drive(
-  context: RunContext,
+  context: RunContext & { readonly pace?: Pace },
   { run, state, last, first }: { run: RunId; state: RunState; last: number; first: EventBody },
 ): Promise<RunResult> {
   const { controller, lease, watcher } = context;

@@ -56,8 +56,8 @@ export interface RunPoolInput {
   readonly watcher: RunWatcher;
   /** Stops everything. */
   readonly signal: AbortSignal;
-  /** `one-task`: each run goes one task further. */
-  readonly pace?: "run" | "one-task";
+  /** `one-task`: each run goes one task further. `as-left`: those that somebody steps through go no further. */
+  readonly pace?: "run" | "one-task" | "as-left";
 }
 
 interface Entry extends OpenRun {

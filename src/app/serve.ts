@@ -30,7 +30,7 @@ export async function serve(input: ServeInput): Promise<void> {
     const running = AbortSignal.any([held, tasks.fault]);
     const hints = makeHints();
     await keepNewestQuarantines(controller);
-    const pool = await openRunPool({ ...input, lease, signal: running });
+    const pool = await openRunPool({ ...input, lease, signal: running, pace: "as-left" });
     const stops = await startAll(input.triggers, hints.give);
     const over = new AbortController();
     let pass = new AbortController();

@@ -16,7 +16,7 @@ export function addStep(program: Command, register: Register): void {
     .option("--take-over", "take the lease from another controller that still holds it")
     .summary("Go one task further, and stop")
     .description(
-      "Begin what a pass would begin, or go on with what is open, one task of one host further. A switched host still goes back at its deadline when nobody steps on to its confirmation. Verbs for one task (task run, undo, retry, skip) do that task and leave the run to the next step. cutover reconcile --once goes on at full pace",
+      "Begin what a pass would begin, or go on with what is open, one task of one host further. A switched host still goes back at its deadline when nobody steps on to its confirmation. Verbs for one task (task run, undo, retry, skip) do that task and leave the run to the next step. cutover reconcile --once goes on at full pace; cutover serve leaves the run where it stands",
     )
     .addHelpText("after", examples(["cutover step", "the next task, what it said, and what would come then"]));
   register(command, async (context, { options }) => {

@@ -1,5 +1,5 @@
 // An operator's word in an open run: journaled first, then the run goes on with it, under the lease.
-import { HostUnreachableError } from "../../errors.ts";
+import { CutoverError, HostUnreachableError } from "../../errors.ts";
 import type { ObservedComponent } from "../../model/observation.ts";
 import type { TaskGroup } from "../../model/plan.ts";
 import type { EventBody, JournalEvent } from "../../model/run-event.ts";
@@ -70,11 +70,19 @@ async function driveOn(going: Going, { found: { run }, pace = "run", upTo }: Tas
 }
 
 /**
- * The same beside a process that works: it goes on with the run by itself. Throws `run-at-work` unless the run waits for a
- * person, and for nothing else: nobody may write into a journal that is being written.
+ * The same beside a process that works: it goes on with the run by itself. Throws `run-at-work` unless the run waits for a person, and
+ * for nothing else: nobody may write into a journal that is being written. Throws `run-stepped` for what only a step would do.
  */
 export async function sayBeside(controller: Controller, decision: TaskDecision): Promise<void> {
+  const { run } = decision.found;
   refuseRunAtWork(decision.found);
+  if (decision.pace === "one-task")
+    throw new CutoverError({
+      code: "run-stepped",
+      message: `Somebody steps through run ${run}, and the running cutover serve leaves what is tried again to them`,
+      impact: "Nothing was changed",
+      remedy: "stop cutover serve, then the same command, and cutover step, or cutover reconcile --once for the rest",
+    });
   await say(controller, decision);
 }
 

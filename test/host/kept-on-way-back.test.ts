@@ -51,7 +51,7 @@ for (const shell of shells) {
         { ...contract, "switch.strategy": "restart", "switch.start": "deaf" },
         { deaf },
       );
-      await host.installService("v2", {}, contract);
+      await host.installService("v2", {}, contract, { deaf });
       await commit(host, "v1");
       const first = await host.pid();
       const answers = await underLoad(host.port, async () => {

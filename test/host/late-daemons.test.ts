@@ -22,6 +22,13 @@ const daemon = `echo $$ >"$CUTOVER_PID_FILE.daemon"
 sleep 600
 echo $$ >"$CUTOVER_PID_FILE"
 `;
+const stubborn = `#!/bin/sh
+trap "" TERM
+sleep 600 &
+echo $! >"$CUTOVER_PID_FILE.worker"
+echo $$ >"$CUTOVER_PID_FILE"
+while :; do sleep 0.1; done
+`;
 
 for (const shell of shells) {
   const name = shell.join(" ");
@@ -44,6 +51,18 @@ for (const shell of shells) {
         assert.equal(await alive(coming), false);
         assert.deepEqual([await host.pid(), await ask(host.port)], [first, "v1"]);
       }));
+
+  test(`${name}: restart: the workers of a version that had to be killed end with it, or they would serve on`, () =>
+    withPartsHost(shell, async (host) => {
+      const contract = { "switch.strategy": "restart", "switch.stop-seconds": "1" };
+      await host.installService("v1", {}, { ...contract, "switch.start": "stubborn" }, { stubborn });
+      await host.installService("v2", {}, contract);
+      await commit(host, "v1");
+      const worker = Number(await readFile(join(host.state, "components/web/pid.worker"), "utf8"));
+      const switched = await switchTo(host, "v2");
+      assert.match(switched.evidence, / killed=\d+ after 1 s/);
+      assert.deepEqual([await alive(worker), await serviceProcesses(host)], [false, [await host.pid()]]);
+    }));
 
   test(`${name}: P8: a shell at a terminal with the service's environment is a person's, and is not ended with what never got ready`, () =>
     withPartsHost(shell, async (host) => {

@@ -71,6 +71,27 @@ for (const shell of shells) {
         assert.equal(await ask(host.port), "v1");
       }));
 
+    test(`${name}: P11: a new version that has not what the running one was told to start is refused; one release with restart brings it`, () =>
+      withPartsHost(shell, async (host) => {
+        const moved = { "switch.start": "bin/start" };
+        await host.installService("v1", {}, { "switch.start": "start" }, { start: startServer });
+        await host.installService("v2", {}, moved, { "bin/start": startServer });
+        await host.installService("v3", {}, { ...moved, "switch.strategy": "restart" }, { "bin/start": startServer });
+        await host.installService("v4", {}, moved, { "bin/start": startServer });
+        await commit(host, "v1");
+        const first = await host.pid();
+        const why = new RegExp(`pid ${first} starts its successor as .*/web/current/start, .* v2 does not have`);
+        const answers = await underLoad(host.port, async () => {
+          const refused = await switchTo(host, "v2");
+          assert.equal(refused.reason, "cannot-hand-over", refused.evidence);
+          for (const said of [refused.evidence, await lacks(host, "v2")]) assert.match(said, why);
+          assert.deepEqual([await host.trial(), await host.pid()], ["none", first]);
+        });
+        assert.deepEqual(Object.keys(answers), ["v1"]);
+        for (const version of ["v3", "v4"]) await commit(host, version);
+        assert.equal(await ask(host.port), "v4");
+      }));
+
     test(`${name}: P8: a new version that lost the handler is stopped properly on the way back, and the old one starts at once`, () =>
       withPartsHost(shell, async (host) => {
         await host.installService("v1", {}, { "switch.start": "start" }, { start: startServer });
@@ -129,7 +150,8 @@ for (const shell of shells) {
   });
 }
 
-const startServer = '#!/bin/sh\nexec "$(dirname "$0")/server.cjs"\n';
+const startServer =
+  '#!/bin/sh\nhere=$(dirname "$(readlink -f "$0")")\ntest -e "$here/server.cjs" || here=$(dirname "$here")\nexec "$here/server.cjs"\n';
 const startHeir =
   'require("node:child_process").spawn(process.env.CUTOVER_START, [], { detached: true, stdio: ["ignore", "inherit", "inherit", server._handle.fd], env: { ...process.env, LISTEN_FD: "3" } })';
 

@@ -116,11 +116,12 @@ process_stop() { # switch.stop-signal to the main process (or what was started a
 	stop_pid_=${stop_main_:-$stop_started_}
 	# An old master would bring its workers back when the new one ends.
 	! strategy_is signal || signal_end_others "$stop_pid_"
+	end_forced_=
 	if process_is_ours "$stop_pid_" && stop_born_=$(process_born "$stop_pid_"); then
 		end_process "$stop_pid_" "$stop_born_" "$(kv_get "$CONTRACT" switch.stop-signal || echo TERM)" "$(contract_number switch.stop-seconds 30)"
 	fi
-	# Who was seen ready ends what it started, or means it to stay. What never got there may have made a daemon of itself that comes late.
-	[ -n "$stop_main_" ] && [ "$stop_main_" = "$stop_started_" ] || process_end_carriers
+	# Who was seen ready ends what it started, or means it to stay, unless it had to be killed. What never got there may have made a daemon of itself that comes late.
+	[ -n "$stop_main_" ] && [ "$stop_main_" = "$stop_started_" ] && [ -z "$end_forced_" ] || process_end_carriers
 	rm -f "$PID_FILE"
 	! strategy_is signal || { signal_end_orphans && rm -f "$PID_FILE.2" "$PID_FILE.oldbin"; }
 }

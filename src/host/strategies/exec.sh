@@ -5,8 +5,8 @@
 # start, unless the service itself reads them anew. What may change from version to version belongs into the tree (shop: version.json).
 # Strategies takeover and reuseport go the same way; what differs is asked by name here and in successors.sh, and done in their own files.
 
-exec_prepare() { # the running process must know the signal that asks it; most others would end by it. Nothing runs: a cold start follows
-	if prepare_main_=$(manager_main_pid); then exec_understands "$prepare_main_"; fi
+exec_prepare() { # the running process must know the signal that asks it (most others would end by it) and find what it starts. Nothing runs: a cold start follows
+	if prepare_main_=$(manager_main_pid); then exec_understands "$prepare_main_" "$T_VERSION"; fi
 }
 
 exec_hand_over() { # from what runs to what current names; cold start when nothing runs
@@ -32,7 +32,7 @@ exec_finish() { # an old process that an interrupted hand-over left behind ends
 	exec_end_old
 }
 
-exec_understands() { # PID: it handles the signal that asks for its successor; 1 with WHY and EVIDENCE. Who became the main process just now gets a moment, and who is gone is asked nothing
+exec_understands() { # PID VERSION: it handles the signal that asks for its successor, and VERSION has what it was told to start; 1 with WHY and EVIDENCE. Who became the main process just now gets a moment, and who is gone is asked nothing
 	kv_value "$CONTRACT" switch.upgrade-signal || VALUE=USR2
 	understands_=$VALUE
 	uptime_cs
@@ -45,6 +45,13 @@ exec_understands() { # PID: it handles the signal that asks for its successor; 1
 		[ "$UPTIME_CS" -lt "$understands_by_" ] || return 1
 		nap
 	done
+	understands_start_=$({ tr '\0' '\n' <"/proc/$1/environ"; } 2>/dev/null | sed -n 's/^CUTOVER_START=//p' | head -n 1)
+	case $understands_start_ in "$ROOT/current/"*) ;; *) return 0 ;; esac
+	understands_file_=$ROOT/versions/$2/${understands_start_#"$ROOT/current/"}
+	{ [ ! -f "$understands_file_" ] || [ ! -x "$understands_file_" ]; } || return 0
+	WHY=cannot-hand-over
+	EVIDENCE="the running pid $1 starts its successor as $understands_start_, its CUTOVER_START, which $2 does not have: keep it there, or release once with strategy restart"
+	return 1
 }
 
 exec_ask() { # VERSION: what runs is asked for its successor (reuseport: one is started beside it); 1 with WHY and EVIDENCE
@@ -126,7 +133,7 @@ exec_swap() { # VERSION [anew]: the main process hands over to a new one that ru
 		kv_line tick "$swap_tick_"
 	} | atomic_write "$swap_file_" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $swap_file_"; return 1; }
 	# Looked at once more: what runs may be another one than at prepare. The file says by now that nobody was asked to stop.
-	if ! strategy_is reuseport && ! exec_understands "$swap_old_"; then
+	if ! strategy_is reuseport && ! exec_understands "$swap_old_" "$1"; then
 		[ -n "${2-}" ] || return 1
 		manager_restart
 		return

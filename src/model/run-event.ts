@@ -56,7 +56,14 @@ export type EventBody =
       readonly evidence: string;
     }
   /** The run goes on without this host; it is not done, and the next plan takes it up when it answers. */
-  | { readonly kind: "host-left-out"; readonly step: string; readonly host: string; readonly reason: string }
+  | {
+      readonly kind: "host-left-out";
+      readonly step: string;
+      readonly host: string;
+      readonly reason: string;
+      /** The failure budget let it go, and it counts there from now on. Absent where a person did, or nothing had switched yet, and in older journals. */
+      readonly inBudget?: true;
+    }
   /** A restore point is being taken; each try has another id, on the hosts as well. */
   | { readonly kind: "restore-point-begun"; readonly step: string; readonly attempt: number; readonly id: string }
   | { readonly kind: "restore-point-taken"; readonly step: string; readonly point: RestorePoint }

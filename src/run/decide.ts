@@ -145,7 +145,8 @@ function isBudgetSpent(state: RunState, step: Step, but?: string): boolean {
   const isBad = (host: string) => host !== but && !state.leftOut.has(host);
   // Those that were confirmed early, and were not.
   const early = notDoneOf(state, confirmOf(state, step)?.id ?? "");
-  const bad = switched.count(isBad) + early.count((host) => isBad(host) && !switched.has(host));
+  // Whom it let go already has its place in it; whom a person holds has not, or a machine that burnt down would stop the run.
+  const bad = state.leftInBudget.size + switched.count(isBad) + early.count((host) => isBad(host) && !switched.has(host)); // biome-ignore format: one line
   // guard P9: as many as the budget has may be bad, and not one more.
   return bad > (state.plan?.failureBudget ?? 0);
 }
@@ -174,6 +175,7 @@ function decideSilence(
     step,
     hosts,
     reason: unmoved ? "silent before it switched" : "within the failure budget",
+    inBudget: !unmoved,
   };
 }
 

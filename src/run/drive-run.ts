@@ -9,7 +9,7 @@ import type { BadVersion } from "./bad-versions.ts";
 import { isAdded } from "./by-hand.ts";
 import { earlyConfirms } from "./confirm-early.ts";
 import { decide, isStillToRun, mayBegin } from "./decide.ts";
-import type { Effect } from "./effect.ts";
+import { type Effect, leaveOut } from "./effect.ts";
 import { reduce } from "./machine.ts";
 import { isByHand, type Pace } from "./pace.ts";
 import { type HostStepContext, runHostStep } from "./run-host-step.ts";
@@ -162,14 +162,7 @@ async function perform(driving: Driving, effect: Exclude<Effect, { kind: "wait" 
     case "reopen":
       return context.record(...effect.turns);
     case "leave-out":
-      return context.record(
-        ...effect.hosts.map((host) => ({
-          kind: "host-left-out" as const,
-          step: effect.step.id,
-          host,
-          reason: effect.reason,
-        })),
-      );
+      return context.record(...leaveOut(effect));
     case "end-step":
       if (effect.soakSeconds > 0) await input.clock.sleep(effect.soakSeconds * 1_000, input.signal);
       return context.record({ kind: "step-ended", step: effect.step.id });

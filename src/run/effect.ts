@@ -19,7 +19,14 @@ export type Effect =
   /** These hosts get a mended task bundle, before anything else of the plan. */
   | { readonly kind: "reopen"; readonly turns: readonly Extract<EventBody, { kind: "host-reopened" }>[] }
   /** Silent hosts that the run may do without: they have not switched yet, or the failure budget allows it. */
-  | { readonly kind: "leave-out"; readonly step: Step; readonly hosts: readonly string[]; readonly reason: string }
+  | {
+      readonly kind: "leave-out";
+      readonly step: Step;
+      readonly hosts: readonly string[];
+      readonly reason: string;
+      /** It was the failure budget. */
+      readonly inBudget: boolean;
+    }
   /** Silent hosts that may be on a new version: nothing more switches until they answer, or an operator holds them. */
   | { readonly kind: "wait"; readonly step: Step; readonly hosts: readonly string[] }
   /** A person decides: something failed under `rollback_policy: manual`, was changed by hand, or a gate is closed. The run stays open. */
@@ -31,3 +38,14 @@ export type Effect =
       /** To be quarantined with the end: a run that stops without a way back must not start again by itself (P16). */
       readonly bad: readonly BadVersion[];
     };
+
+/** What the journal says of hosts that are left out. */
+export function leaveOut({ step, hosts, reason, inBudget }: Extract<Effect, { kind: "leave-out" }>): EventBody[] {
+  return hosts.map((host) => ({
+    kind: "host-left-out",
+    step: step.id,
+    host,
+    reason,
+    ...(inBudget ? { inBudget } : {}),
+  }));
+}

@@ -39,7 +39,7 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
     case "host-ended":
       return withHostEnded(state, event);
     case "host-left-out":
-      return withoutHost(state, event.host);
+      return withoutHost(state, event);
     case "restore-point-begun":
       return { ...state, restorePoint: { begun: event.attempt, taken: undefined, problems: [] } };
     case "restore-point-taken":
@@ -123,8 +123,9 @@ function withNotDone(
   return notDone.set(step, isDone ? before.delete(host) : before.add(host));
 }
 
-function withoutHost(state: RunState, host: string): RunState {
-  const left = { ...state, leftOut: state.leftOut.add(host), owed: owedWithoutHost(state.owed, host) };
+function withoutHost(state: RunState, { host, inBudget }: EventOf<"host-left-out">): RunState {
+  const leftInBudget = inBudget ? state.leftInBudget.add(host) : state.leftInBudget;
+  const left = { ...state, leftOut: state.leftOut.add(host), leftInBudget, owed: owedWithoutHost(state.owed, host) };
   return withoutMissing(left, (id) => id.startsWith(`${host}/`));
 }
 

@@ -89,6 +89,8 @@ export interface RunState {
   readonly patches: KeptMap<string, string>;
   /** Hosts that the run goes on without. */
   readonly leftOut: KeptSet<string>;
+  /** Those of them that the failure budget let go. */
+  readonly leftInBudget: KeptSet<string>;
   readonly startedSteps: KeptSet<string>;
   readonly endedSteps: KeptSet<string>;
   /** How many of the steps in force, from the first one on, have ended. */
@@ -120,6 +122,7 @@ export const initialRunState: RunState = {
   owed: KeptMap(),
   patches: KeptMap(),
   leftOut: KeptSet(),
+  leftInBudget: KeptSet(),
   startedSteps: KeptSet(),
   endedSteps: KeptSet(),
   position: 0,

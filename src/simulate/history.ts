@@ -12,6 +12,8 @@ export interface RunHistory {
   readonly tasks: ReadonlySet<string>;
   readonly steps: ReadonlyMap<string, Step>;
   readonly leftOut: Set<string>;
+  /** Those of them that an operator held. */
+  readonly held: Set<string>;
   /** By `step/host`, with the moment at which the journal had it. */
   readonly outcomes: Map<string, { readonly outcome: string; readonly at: number }>;
   /** Of those, switches and their confirmations that are not done, by `step/host`. */
@@ -179,6 +181,7 @@ function rememberEvent(history: History, now: number, { disk, event }: Journaled
     }
     case "host-left-out":
       run.leftOut.add(event.host);
+      if (event.reason === holdReason) run.held.add(event.host);
       return;
     case "gate-opened":
       run.opened.add(event.step);
@@ -232,6 +235,7 @@ function makeRunHistory(plan: Plan): RunHistory {
     tasks: new Set(tasks.map(taskKey)),
     steps: new Map(plan.steps.map((step) => [step.id, step])),
     leftOut: new Set(),
+    held: new Set(),
     outcomes: new Map(),
     badSwitches: new Map(),
     targets: new Map(plan.changes.map(({ host, component, to }) => [`${host}/${component}`, to])),

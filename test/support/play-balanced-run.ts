@@ -6,7 +6,7 @@ import type { Task } from "../../src/model/task.ts";
 import { targetOf } from "../../src/plan/balancer-steps.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
 import { decide, isStillToRun } from "../../src/run/decide.ts";
-import type { Effect } from "../../src/run/effect.ts";
+import { type Effect, leaveOut } from "../../src/run/effect.ts";
 import { reduce } from "../../src/run/machine.ts";
 import { initialRunState, type RunState, taskKey } from "../../src/run/run-state.ts";
 import { planInput } from "./plan-input.ts";
@@ -97,9 +97,7 @@ export function goOn(
         reason: effect.reason,
         by: "cutover",
       });
-    else if (effect.kind === "leave-out")
-      for (const host of effect.hosts)
-        happen({ kind: "host-left-out", step: effect.step.id, host, reason: effect.reason });
+    else if (effect.kind === "leave-out") for (const event of leaveOut(effect)) happen(event);
     else if (effect.kind === "reopen") for (const event of effect.turns) happen(event);
     else if (effect.kind === "run-step") for (const host of effect.hosts) runOn(effect.step, host);
     else if (effect.kind === "wait" && effect.hosts.some((host) => report(effect.step, host) !== "unknown"))

@@ -7,6 +7,7 @@ import { makePlan } from "../../src/plan/make-plan.ts";
 import { stepAtWork } from "../../src/run/at-work.ts";
 import { leftOfStep } from "../../src/run/by-hand.ts";
 import { decide, isStillToRun } from "../../src/run/decide.ts";
+import { leaveOut } from "../../src/run/effect.ts";
 import { leaveOutHeld } from "../../src/run/leave-out-held.ts";
 import { reduce } from "../../src/run/machine.ts";
 import { initialRunState, type RunState, taskKey } from "../../src/run/run-state.ts";
@@ -56,8 +57,7 @@ export async function playRandomHands(seed: number): Promise<Played> {
     else if (effect.kind === "end") told.happen({ kind: "run-ended", outcome: effect.outcome, reason: effect.reason });
     else if (effect.kind === "roll-back")
       told.happen({ kind: "rollback-started", scope: effect.scope, step: effect.step, reason: effect.reason, by: "cutover" }); // biome-ignore format: one line
-    else if (effect.kind === "leave-out")
-      told.happen(...effect.hosts.map((host) => ({ kind: "host-left-out", step: effect.step.id, host, reason: effect.reason }) as const)); // biome-ignore format: one line
+    else if (effect.kind === "leave-out") told.happen(...leaveOut(effect));
     else if (effect.kind === "reopen") {
       patience -= 1;
       told.happen(...effect.turns);

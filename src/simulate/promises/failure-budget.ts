@@ -38,9 +38,11 @@ export const leftOutWithinBudget: PromiseCheck = {
   },
 };
 
-/** An unknown host is asked again under its own name: that is how it is read back. */
-function badBefore({ badSwitches, leftOut }: RunHistory, { moment, but }: { moment: number; but: string }): string[] {
-  return [...badSwitches]
-    .filter(([, { host, at }]) => at < moment && host !== but && !leftOut.has(host))
-    .map(([place, { outcome }]) => `${place} ${outcome}`);
+/**
+ * One place for each host. An unknown host is asked again under its own name: that is how it is read back. One that was left out within
+ * the budget is bad all the same; an operator's hold is his word that the host does not count.
+ */
+function badBefore({ badSwitches, held }: RunHistory, { moment, but }: { moment: number; but: string }): string[] {
+  const bad = [...badSwitches].filter(([, { host, at }]) => at < moment && host !== but && !held.has(host));
+  return [...new Map(bad.map(([place, { host, outcome }]) => [host, `${place} ${outcome}`])).values()];
 }

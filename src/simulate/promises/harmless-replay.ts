@@ -30,6 +30,7 @@ function isSame(a: RunState, b: RunState): boolean {
     a.position === b.position &&
     a.hosts.equals(b.hosts) &&
     a.leftOut.equals(b.leftOut) &&
+    a.leftInBudget.equals(b.leftInBudget) &&
     a.submitted.equals(b.submitted) &&
     a.endedSteps.equals(b.endedSteps) &&
     a.quarantined.equals(b.quarantined) &&

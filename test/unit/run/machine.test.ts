@@ -7,7 +7,7 @@ import type { EventBody } from "../../../src/model/run-event.ts";
 import type { Task, TaskEvent } from "../../../src/model/task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { decide, isStillToRun } from "../../../src/run/decide.ts";
-import type { Effect } from "../../../src/run/effect.ts";
+import { type Effect, leaveOut } from "../../../src/run/effect.ts";
 import { leaveOutHeld } from "../../../src/run/leave-out-held.ts";
 import { reduce } from "../../../src/run/machine.ts";
 import { initialRunState, type RunState } from "../../../src/run/run-state.ts";
@@ -51,10 +51,8 @@ function play(of: Plan, report: (step: Step, host: string) => Report | undefined
     } else if (effect.kind === "roll-back") {
       for (const bad of effect.bad) happen({ kind: "quarantined", ...bad });
       happen({ kind: "rollback-started", scope: effect.scope, reason: effect.reason, by: "cutover" });
-    } else if (effect.kind === "leave-out") {
-      for (const host of effect.hosts)
-        happen({ kind: "host-left-out", step: effect.step.id, host, reason: effect.reason });
-    } else if (effect.kind === "hold") return { events, effects, state };
+    } else if (effect.kind === "leave-out") leaveOut(effect).forEach(happen);
+    else if (effect.kind === "hold") return { events, effects, state };
     else if (effect.kind === "reopen") effect.turns.forEach(happen);
     else {
       for (const host of effect.hosts) {

@@ -64,6 +64,21 @@ for (const shell of shells) {
       assert.deepEqual([await alive(worker), await serviceProcesses(host)], [false, [await host.pid()]]);
     }));
 
+  test(`${name}: exec: the workers of an old process that had to be killed end with it, or they would serve on`, () =>
+    withPartsHost(shell, async (host) => {
+      const contract = { "switch.start": "start", "switch.stop-seconds": "1" };
+      const prefork = server.replace("\nexec", '\nsleep 600 & echo $! >"$CUTOVER_PID_FILE.worker"\nexec');
+      await host.installService("v1", { ignoresStop: true }, contract, { start: prefork });
+      await host.installService("v2", {}, contract, { start: server });
+      await commit(host, "v1");
+      const worker = Number(await readFile(join(host.state, "components/web/pid.worker"), "utf8"));
+      assert.ok(await alive(worker));
+      const switched = await switchTo(host, "v2");
+      assert.match(switched.evidence, / killed=\d+ after 1 s/);
+      assert.deepEqual([await alive(worker), await serviceProcesses(host)], [false, [await host.pid()]]);
+      assert.equal(await ask(host.port), "v2");
+    }));
+
   test(`${name}: P8: a shell at a terminal with the service's environment is a person's, and is not ended with what never got ready`, () =>
     withPartsHost(shell, async (host) => {
       const contract = { "switch.strategy": "restart", "switch.ready-seconds": "2" };

@@ -199,8 +199,25 @@ exec_end_old() { # [FILE]: the process that handed over stops accepting, finishe
 	[ "$end_old_" != "$(manager_main_pid || :)" ] || return 0
 	! strategy_is takeover || takeover_wait_end "$end_old_" "$end_born_" || return 1
 	echo stopping >"$end_file_.stopping" 2>/dev/null || :
+	end_workers_=$(exec_workers "$end_old_")
+	end_forced_=
 	contract_value switch.stop-seconds 30
 	exec_stop "$end_old_" "$end_born_" "$VALUE"
+	# Workers of one that had to be killed would accept for ever.
+	[ -n "$end_forced_" ] && [ -n "$end_workers_" ] || return 0
+	while read -r end_worker_ end_worker_born_; do
+		end_process "$end_worker_" "$end_worker_born_" TERM 1
+	done <<-END
+		$end_workers_
+	END
+}
+
+exec_workers() { # PID: print `pid born` of its children, but for the main process and what that came of
+	workers_main_=$(manager_main_pid) || return 0
+	for workers_pid_ in $(children_of "$1"); do
+		find_born "$workers_pid_" || continue
+		is_below "$workers_main_" "$workers_pid_" || echo "$workers_pid_ $BORN"
+	done
 }
 
 exec_keep_old() { # way back from a hand-over that stopped half way: the old process was never asked to stop, so it stays and the new one goes

@@ -120,8 +120,13 @@ export async function resume(life: Life, run: string, again = life.backAgain()):
   const added = [...leaveOutHeld(state, holds), ...decided];
   await makeAppender({ journal, clock, turn, stream: runStream(run), last }).append(...added);
   const onward = added.reduce((before, event) => reduce(before, event, run), state);
-  const first = { kind: "run-resumed", epoch, ...paceOf(pace === "by-hand" ? state.pace : pace) } as const;
-  return drive(life, { run, state: onward, last: last + added.length, first, pace });
+  // `serve` leaves to who steps through a run all but what is read back in it.
+  const mayLeave = pace === "run" && decided.length === 0 && state.pace === "one-task" && state.rollback === undefined;
+  const isLeft = mayLeave && life.byHand.pick([true, false]);
+  const driven = isLeft ? "read-back" : pace;
+  const kept = driven === "by-hand" || driven === "read-back" ? state.pace : driven;
+  const first = { kind: "run-resumed", epoch, ...paceOf(kept) } as const;
+  return drive(life, { run, state: onward, last: last + added.length, first, pace: driven });
 }
 
 function paceOf(pace: "run" | "one-task"): { readonly pace?: "one-task" } {

@@ -23,6 +23,17 @@ const outline = ({ steps }: Pick<Plan, "steps">) =>
   steps.map(({ id, work }) => `${id}: ${work.flatMap(({ groups }) => groups.flat().map((task) => task.id)).join(" ")}`);
 const savedIn = (plan: Plan) => outline(plan).filter((line) => line.startsWith("restore-point"));
 
+test("R17, P4: beside a point each switch has a backup of its own: after a way back its host saves anew, or refuses the next trial", () => {
+  const plan = makePlan(planInput(world));
+  const switching = plan.steps.filter(({ kind }) => kind === "switch").flatMap(({ work }) => work);
+  const saved = switching.flatMap(({ groups }) => groups.flat().filter(({ kind }) => kind === "backup").map(({ id }) => id)); // biome-ignore format: one line
+  assert.deepEqual(saved.sort(), ["h2/cache/backup", "h3/database/backup"]);
+  for (const { groups } of switching) {
+    const kinds = groups.flat().map(({ kind }) => kind);
+    assert.ok(!kinds.includes("backup") || kinds.indexOf("backup") < kinds.indexOf("switch"));
+  }
+});
+
 test("R17: a point is taken of all its components together, before anything switches or runs a task", () => {
   const migrate = { name: "migrate", at: "prepare", scope: "host", hasUndo: true, canDryRun: false } as const;
   const components = { ...world.components, api: { hosts: ["h1", "h2"], tasks: [migrate] } };

@@ -7,8 +7,9 @@ import type { Controller } from "./controller.ts";
 import { remember } from "./controller-memory.ts";
 import type { RunWatcher } from "./execute-run.ts";
 import type { OwnTasks } from "./own-tasks.ts";
-import { beginRollBack, type RollBackResult } from "./roll-back.ts";
+import { beginRollBack } from "./roll-back.ts";
 import { openRequests, type Requested } from "./rollback-requests.ts";
+import { type RollBackResult, saidOf } from "./rolled-back.ts";
 import type { RunPool } from "./run-pool.ts";
 
 export interface AnswersInput {
@@ -72,6 +73,7 @@ export function answerRequests(input: AnswersInput): Answers {
   };
 }
 
-function answerOf({ run, state }: RollBackResult): Answer {
-  return { run, outcome: state.outcome ?? "waiting", message: state.reason };
+function answerOf(result: RollBackResult): Answer {
+  const { outcome, reason: message } = saidOf(result);
+  return { run: result.run, outcome, message };
 }

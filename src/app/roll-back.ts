@@ -11,12 +11,13 @@ import { initialRunState, type RunState } from "../run/run-state.ts";
 import { type Blocked, blockedBy, blockedText } from "./beside-open-runs.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
-import type { RunResult, RunWatcher } from "./execute-run.ts";
+import type { RunWatcher } from "./execute-run.ts";
 import { leaveBalancersOut, refuseBeforeItWaits } from "./leave-balancers-out.ts";
 import { allOf } from "./pass.ts";
 import { planWayBack } from "./plan-way-back.ts";
 import { previousRelease } from "./previous-release.ts";
 import { runSources, type Snapshot, takeSnapshot } from "./release-context.ts";
+import type { NotBegun, RollBackResult } from "./rolled-back.ts";
 import type { OperatorAct } from "./run-control.ts";
 import { type DrivenRun, type OpenRun, openRunPool, type RunPool } from "./run-pool.ts";
 import { publishRunStatus } from "./run-status.ts";
@@ -32,11 +33,6 @@ export interface RollBackInput extends OperatorAct {
   readonly watcher: RunWatcher;
   readonly signal: AbortSignal;
 }
-
-export type RollBackResult = RunResult & {
-  /** Set when the status is true but could not be written to git; the next pass writes it. */
-  readonly notPublished?: string;
-};
 
 /**
  * Undoes the open runs of the release where they stand; when it has none, puts the previous versions back after its last one.
@@ -56,7 +52,8 @@ export interface BegunRollBack {
 /** Comes back when nothing of what is taken back goes on any more and the way back has begun. */
 export async function beginRollBack(input: RollBackInput & { readonly pool: RunPool }): Promise<BegunRollBack> {
   const { controller, lease, pool, by, reason } = input;
-  const [newest, ...others] = await goBack(input);
+  const { back, notBegun } = await goBack(input);
+  const [newest, ...others] = back;
   if (newest === undefined) throw new Error("a way back without a run");
   const said = `rolled back by ${by}: ${reason}`;
   const finish = async ({ run, ended }: DrivenRun): Promise<RollBackResult> => {
@@ -68,7 +65,8 @@ export async function beginRollBack(input: RollBackInput & { readonly pool: RunP
   };
   const all = allOf([newest, ...others].map(finish));
   // The worst of them says how it went.
-  const ended = all.then((results) => results.find(({ state }) => !wentBack(state)) ?? firstOf(results));
+  const worst = all.then((results) => results.find(({ state }) => !wentBack(state)) ?? firstOf(results));
+  const ended = worst.then((result) => (notBegun.length === 0 ? result : { ...result, notBegun }));
   ended.catch(() => {});
   return { run: newest.run, ended };
 }
@@ -82,8 +80,13 @@ function firstOf<T>([first]: readonly T[]): T {
   return first;
 }
 
-/** Newest first. */
-async function goBack(input: RollBackInput & { readonly pool: RunPool }): Promise<readonly DrivenRun[]> {
+interface GoingBack {
+  /** Newest first. */
+  readonly back: readonly DrivenRun[];
+  readonly notBegun: readonly NotBegun[];
+}
+
+async function goBack(input: RollBackInput & { readonly pool: RunPool }): Promise<GoingBack> {
   const { controller, pool } = input;
   const { run, state, earlier } = await lastRunOf(input);
   const plan = state.plan;
@@ -92,7 +95,7 @@ async function goBack(input: RollBackInput & { readonly pool: RunPool }): Promis
   const open = pool.open().filter((each) => each.plan.release === plan.release);
   if (open.length > 0) {
     const sources = runSources({ controller, trust });
-    const back: DrivenRun[] = [];
+    const [back, notBegun]: [DrivenRun[], NotBegun[]] = [[], []];
     // Before any of them is stopped.
     for (const { run: wayBack } of input.inTraffic ? open.filter(({ isWayBack }) => isWayBack) : [])
       refuseBeforeItWaits({ run: wayBack, state: (await replayRun(controller.journal, wayBack)).state }, input);
@@ -100,11 +103,18 @@ async function goBack(input: RollBackInput & { readonly pool: RunPool }): Promis
       await pool.stop(one.run, "an operator asked for a rollback");
       // It may have ended just now: then it is taken back like any other, by the next request.
       if (!pool.open().some((each) => each.run === one.run)) continue;
-      if (!one.isWayBack) await remember(controller, ...quarantineAll(movesOf(one.plan), input));
-      await markRollback(input, one);
+      try {
+        if (!one.isWayBack) await remember(controller, ...quarantineAll(movesOf(one.plan), input));
+        await markRollback(input, one);
+      } catch (error) {
+        // What goes back already does so: whoever asked is told of both.
+        if (back.length === 0 || !(error instanceof CutoverError)) throw error;
+        notBegun.push({ run: one.run, error });
+        continue;
+      }
       back.push(pool.resume(one.run, sources));
     }
-    if (back.length > 0) return back;
+    if (back.length > 0) return { back, notBegun };
     return goBack(input);
   }
   const bad = movesOf(plan);
@@ -125,7 +135,7 @@ async function goBack(input: RollBackInput & { readonly pool: RunPool }): Promis
   await remember(controller, ...quarantineAll(bad, input));
   const { commit, generation, fleet } = state;
   const sources = runSources({ controller, trust }, snapshot);
-  return [pool.start({ plan: back, commit, generation, fleet, wayBackOf: run }, sources)];
+  return { back: [pool.start({ plan: back, commit, generation, fleet, wayBackOf: run }, sources)], notBegun: [] };
 }
 
 function movesOf({ changes }: Plan): PlannedChange[] {

@@ -30,15 +30,16 @@ export function addRollback(program: Command, register: Register): void {
     const { output, services, configPath, signal } = context;
     const actor = actorOf(options);
     const inTraffic = options.inTraffic === true;
-    const [{ rollBackRelease }, { withLease }] = await Promise.all([
+    const [{ rollBackRelease }, { saidOf }, { withLease }] = await Promise.all([
       import("../app/roll-back.ts"),
+      import("../app/rolled-back.ts"),
       import("../app/controller.ts"),
     ]);
     const { controller, close } = await services.openController(configPath);
     const display = watchRun(output, await openRunHistory(controller.journal));
     try {
       const takeOver = options.takeOver === true;
-      const { run, state, notPublished } = await withLease(controller, { takeOver, signal }, (lease, running) =>
+      const result = await withLease(controller, { takeOver, signal }, (lease, running) =>
         rollBackRelease({
           controller,
           lease,
@@ -49,20 +50,23 @@ export function addRollback(program: Command, register: Register): void {
           signal: running,
         }),
       );
-      const { outcome, reason } = state;
-      const exitCode = wentBack(outcome) ? ExitCode.done : runExitCode(outcome);
+      const { run, notPublished } = result;
+      const { outcome, reason } = saidOf(result);
+      const exitCode = wentBack(outcome) ? ExitCode.done : runExitCode(outcome === "waiting" ? undefined : outcome);
       if (notPublished !== undefined)
         output.print([[styled("status not in git yet:", "warn"), ` ${notPublished}; the next pass writes it`]]);
       if (!wentBack(outcome))
         output.print([
-          [`${outcome ?? "waiting for hosts that do not answer"}${reason === "" ? "" : `: ${reason}`}`],
+          [
+            `${outcome === "waiting" ? "waiting for hosts that do not answer" : outcome}${reason === "" ? "" : `: ${reason}`}`,
+          ],
           [
             styled("next:", "accent"),
             " cutover status, then the same command again: it goes on where this one stopped",
           ],
         ]);
       const unpublished = notPublished === undefined ? {} : { notPublished };
-      output.jsonLine({ kind: "rollback", run, outcome: outcome ?? "waiting", reason, exitCode, ...unpublished });
+      output.jsonLine({ kind: "rollback", run, outcome, reason, exitCode, ...unpublished });
       return exitCode;
     } catch (error) {
       if (!(error instanceof CutoverError) || error.code !== "serve-running") throw error;

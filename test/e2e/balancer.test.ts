@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { withLease } from "../../src/app/controller.ts";
-import { type RollBackResult, rollBackRelease } from "../../src/app/roll-back.ts";
+import { rollBackRelease } from "../../src/app/roll-back.ts";
+import type { RollBackResult } from "../../src/app/rolled-back.ts";
 import { holdHost } from "../../src/app/run-control.ts";
 import { runTask } from "../../src/app/tasks/run-task.ts";
 import { readTaskBook } from "../../src/app/tasks/task-book.ts";

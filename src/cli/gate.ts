@@ -37,7 +37,10 @@ export function addGate(program: Command, register: Register): void {
     const opened = await withJournal(context, (memory) => openGate(memory, { target, gate: name, ...actor }));
     context.output.print([
       [styled("opened:", "good"), ` gate ${opened.gate} of run ${opened.run} (${actor.reason}, ${actor.by})`],
-      [styled("next:", "accent"), " a running cutover serve goes on by itself; else cutover reconcile --once"],
+      [
+        styled("next:", "accent"),
+        " a running cutover serve goes on by itself, or cutover step where somebody steps through the run; else cutover reconcile --once",
+      ],
     ]);
     context.output.document({ opened, ...actor });
     return ExitCode.done;

@@ -1,8 +1,10 @@
 # Backup: the contract's backup paths, and what its backup task copies, saved before the switch and put back by undo and by every way back of a trial (R17). A path that was
 # missing is recorded as missing, and undo removes what appeared there. backups/RUN holds N, N.path and N.missing of each path, `task/` of the task, `part`: what this is,
-# `active` while a service that ran before it was put back has to be started on it, and once all of it was put back `restored`: it is put back once, since what is written later
-# is nobody's to take away. The next backup of the run takes its place.
-# Restore points are backups of several components at one moment, told apart by the option `point` (restore-point.sh).
+# `active` while a service that ran before it was put back has to be started on it, `undoing` once an undo began to put it back, and once all of it was put back `restored`: it is
+# put back once, since what is written later is nobody's to take away. `begun/` names the tasks of the bundle that the run began since, and whose undo was not done.
+# A backup is asked for again when its run tries again, maybe hours later: it is saved anew, unless what it holds is nowhere else any more (backup_is_kept).
+# Restore points are backups of several components at one moment, told apart by the option `point` (restore-point.sh). They are for the way back of the whole run: what is saved
+# right before a switch then lies in backups/RUN/own, and that is what this switch alone goes back to.
 
 copy_exact() { # FROM TO: cp -a, then compare names, kinds, modes and link targets (some cp exit 0 with a wrong tree); 1 when it is not exact
 	cp -a "$1" "$2" || return 1
@@ -23,22 +25,59 @@ backup_on_trial() { # RUN: 0 with BACKUP_TRIAL, its state, while that run's tria
 	[ "$(trial_get "$T_COMPONENT" run || :)" = "$1" ]
 }
 
-backup_is_over() { # what this run saved was put back, by an undo or by the way back of its trial: what the old version wrote since has to be saved before the next trial
-	[ -z "$backup_point_" ] && [ -f "$backup_dir_/restored" ] && ! backup_on_trial "$T_RUN"
+backup_is_kept() { # 0 while only backup_dir_ has the data without what its run has done to it, or is half way of being put back. Otherwise what the old version wrote since it was saved has to be saved before the next trial
+	[ -d "$backup_dir_" ] || return 1
+	if backup_on_trial "$T_RUN" || committed_by "$T_RUN"; then return 0; fi
+	for backup_copy_ in "$backup_dir_" "${backup_dir_%/own}"; do
+		[ ! -f "$backup_copy_/undoing" ] || [ -f "$backup_copy_/restored" ] || return 0
+	done
+	[ ! -f "$backup_dir_/restored" ] || return 1
+	for backup_begun_ in "$backup_dir_/begun"/*; do
+		[ ! -e "$backup_begun_" ] || return 0
+	done
+	return 1
 }
 
 backup_is_spent() { # 0 when what this run saved was put back and nothing was saved since: another trial would go back over all that the old version has written meanwhile
-	backup_find "$T_RUN"
+	backup_find_own "$T_RUN"
 	backup_adopt "$T_RUN"
-	backup_point_=
-	backup_is_over
+	[ -f "$backup_dir_/restored" ] && ! backup_on_trial "$T_RUN"
 }
 
-backup_find() { # RUN: set backup_dir_. What was moved aside for a successor that a kill kept from coming is that run's backup again
+backup_find() { # RUN: set backup_dir_, to a restore point where the run has one
 	backup_dir_=$T_DIR/backups/$1
-	if [ ! -d "$backup_dir_" ] && [ -d "$T_DIR/backups/.gone.$1" ]; then
-		mv -T "$T_DIR/backups/.gone.$1" "$backup_dir_" && sync_dir "$T_DIR/backups" || fail 74 cannot-write "cannot replace $backup_dir_"
-	fi
+	backup_settle
+}
+
+backup_find_own() { # RUN: set backup_dir_ to what was saved right before its switch; where nothing was, to its restore point
+	backup_find "$1"
+	backup_dir_=$backup_dir_/own
+	backup_settle
+	[ -d "$backup_dir_" ] || backup_dir_=${backup_dir_%/own}
+}
+
+backup_settle() { # what was moved aside for a successor that a kill kept from coming is backup_dir_ again
+	backup_gone_=${backup_dir_%/*}/.gone.${backup_dir_##*/}
+	[ ! -d "$backup_dir_" ] && [ -d "$backup_gone_" ] || return 0
+	mv -T "$backup_gone_" "$backup_dir_" && sync_dir "${backup_dir_%/*}" || fail 74 cannot-write "cannot replace $backup_dir_"
+}
+
+backup_begins() { # NAME: a task of the bundle begins to change what was saved: its copy is kept till the task is undone. 1 with WHY and EVIDENCE when that cannot be written
+	begins_run_=$(task_option trial-run "$T_RUN")
+	WHY=cannot-write EVIDENCE="cannot say below $T_DIR/backups/$begins_run_ that $1 begins"
+	(
+		backup_find_own "$begins_run_"
+		# What begins before the first backup of a switch is a part of what that saves.
+		[ -d "$backup_dir_" ] && [ -z "$(kv_get "$backup_dir_/part" point || :)" ] || exit 0
+		make_dir "$backup_dir_/begun"
+		write_file "$backup_dir_/begun/$1" "in $T_RUN"
+		sync_dir "$backup_dir_"
+	) 2>/dev/null
+}
+
+backup_unbegun() { # NAME: the undo of that task was done
+	begins_run_=$(task_option trial-run "$T_RUN")
+	rm -f "$T_DIR/backups/$begins_run_/begun/$1" "$T_DIR/backups/$begins_run_/own/begun/$1"
 }
 
 backup_adopt() { # RUN: a host.sh of before, which went the way back of that run's trial, marked the trial alone. What was saved after that trial is not meant
@@ -49,23 +88,32 @@ backup_adopt() { # RUN: a host.sh of before, which went the way back of that run
 	[ "$(kv_get "$backup_dir_/part" after-trial || :)" = "$adopt_id_" ] || backup_mark trial "$adopt_id_" || fail 74 "$WHY" "$EVIDENCE"
 }
 
-task_backup_do() { # save to backups/RUN; done before, done now. For another restore point of the run it is taken anew, as long as nothing of it has switched
+task_backup_do() { # save; `already` while what was saved is still what the run goes back to. A restore point of the run is taken once, another one takes its place as long as nothing has switched
 	load_contract "$T_COMPONENT" "$T_VERSION"
-	backup_find "$T_RUN"
-	backup_adopt "$T_RUN"
 	backup_point_=$(task_option point '')
-	if [ -d "$backup_dir_" ] && ! backup_is_over && { [ -z "$backup_point_" ] || [ "$(kv_get "$backup_dir_/part" point || :)" = "$backup_point_" ]; }; then
-		echo "already"
-		[ -z "$backup_point_" ] || point_report "$backup_dir_/part"
-		return 0
+	if [ -n "$backup_point_" ]; then
+		backup_find "$T_RUN"
+		if [ "$(kv_get "$backup_dir_/part" point || :)" = "$backup_point_" ]; then
+			echo "already"
+			point_report "$backup_dir_/part"
+			return 0
+		fi
+	else
+		backup_find_own "$T_RUN"
+		backup_adopt "$T_RUN"
+		if backup_is_kept; then
+			echo "already"
+			return 0
+		fi
+		[ -z "$(kv_get "$backup_dir_/part" point || :)" ] || backup_dir_=$backup_dir_/own
 	fi
 	[ -z "$backup_point_" ] || [ "$(trial_get "$T_COMPONENT" run || :)" != "$T_RUN" ] ||
 		fail 75 trial-open "run $T_RUN has switched $T_COMPONENT already: what it saved before is kept"
 	backup_task_=$(kv_get "$CONTRACT" backup.task) || backup_task_=
 	[ -z "$backup_task_" ] || hook_trusted
-	backup_new_=$T_DIR/backups/.$T_RUN
+	make_dir "${backup_dir_%/*}"
+	backup_new_=${backup_dir_%/*}/.${backup_dir_##*/}
 	remove_tree "$backup_new_" || fail 74 cannot-write "cannot remove $backup_new_"
-	make_dir "$T_DIR/backups"
 	mkdir "$backup_new_" || fail 73 cannot-create "cannot create $backup_new_"
 	kv_list "$CONTRACT" backup | while read -r backup_path_; do printf '%s%s\n' "$PREFIX" "$backup_path_"; done >"$backup_new_/list"
 	backup_n_=0
@@ -130,33 +178,27 @@ backup_describe() { # write `part`: which contract puts it back, and of a restor
 	else
 		[ "$(trial_get "$T_COMPONENT" run || :)" != "$T_RUN" ] || kv_add after-trial "$(trial_get "$T_COMPONENT" id || :)"
 		kv_add contract "$T_VERSION"
-		# Of the backup in whose place this comes, which was put back.
-		kv_add gone-point "$(kv_get "$backup_dir_/part" point || kv_get "$backup_dir_/part" gone-point || :)"
 		kv_add run "$T_RUN"
 		kv_add task "$backup_task_"
 	fi
 	(write_file "$backup_new_/part" "$TEXT") || fail 74 cannot-write "cannot write $backup_new_/part"
 }
 
-backup_keep() { # the complete copy becomes backups/RUN, in place of one of an earlier point
-	backup_gone_=$T_DIR/backups/.gone.$T_RUN
+backup_keep() { # the complete copy becomes backup_dir_, in place of an earlier one
+	backup_gone_=${backup_dir_%/*}/.gone.${backup_dir_##*/}
 	remove_tree "$backup_gone_" || fail 74 cannot-write "cannot remove $backup_gone_"
 	[ ! -d "$backup_dir_" ] || mv -T "$backup_dir_" "$backup_gone_" || fail 74 cannot-write "cannot replace $backup_dir_"
-	mv -T "$backup_new_" "$backup_dir_" && sync_dir "$T_DIR/backups" || fail 74 cannot-write "cannot keep $backup_dir_"
+	mv -T "$backup_new_" "$backup_dir_" && sync_dir "${backup_dir_%/*}" || fail 74 cannot-write "cannot keep $backup_dir_"
 	remove_tree "$backup_gone_" || :
 }
 
-task_backup_undo() { # put back what that run's backup holds, once; without one there is nothing to do. One that was killed begins again, until `restored` says that all of it is back
+task_backup_undo() { # put back what that run saved right before its switch, or its restore point, once; without one there is nothing to do. One that was killed begins again, until `restored` says that all of it is back
 	load_contract "$T_COMPONENT" "$T_VERSION"
 	backup_run_=$(trial_run_option)
-	backup_find "$backup_run_"
+	backup_point_=$(task_option point '')
+	if [ -n "$backup_point_" ]; then backup_find "$backup_run_"; else backup_find_own "$backup_run_"; fi
 	if [ ! -d "$backup_dir_" ]; then
 		echo "nothing-to-undo"
-		return 0
-	fi
-	backup_point_=$(task_option point '')
-	if [ -n "$backup_point_" ] && [ "$(kv_get "$backup_dir_/part" gone-point || :)" = "$backup_point_" ]; then
-		echo "restored already" # and the run saved anew since
 		return 0
 	fi
 	[ -z "$backup_point_" ] || [ "$(kv_get "$backup_dir_/part" point || :)" = "$backup_point_" ] ||
@@ -164,12 +206,13 @@ task_backup_undo() { # put back what that run's backup holds, once; without one 
 	component_lock "$T_COMPONENT" 30 || fail 75 component-busy "somebody else works on $T_COMPONENT"
 	! backup_on_trial "$backup_run_" || fail 75 trial-open "the trial of run $backup_run_ is $BACKUP_TRIAL: take the switch back first"
 	not_committed "$backup_run_"
-	backup_adopt "$backup_run_"
+	[ -d "$backup_dir_/own" ] || backup_adopt "$backup_run_"
 	if [ -f "$backup_dir_/restored" ]; then
 		point_serve
 		if kv_raw "$backup_dir_/restored" trial; then echo "restored by the way back"; else echo "restored already"; fi
 		return 0
 	fi
+	(write_file "$backup_dir_/undoing" "by $T_RUN") || fail 74 cannot-write "cannot write $backup_dir_/undoing"
 	if [ -n "$backup_point_" ]; then
 		point_put_back
 	else

@@ -44,12 +44,17 @@ task_commit_undo() { # a commit is not undone; a release that goes back is a new
 	echo "nothing to undo"
 }
 
-not_committed() { # RUN: end the task when that run has committed the component, or has decided to: no undo takes that back, nor puts old data under it
+committed_by() { # RUN: 0 when that run has committed the component, or has decided to
 	# In the order in which a commit moves: what has left the first since is written in the second.
 	for by_record_ in "$(trial_dir "$T_COMPONENT")/.committing/trial" "$T_DIR/committed"; do
-		[ "$(kv_get "$by_record_" run || :)" != "$1" ] ||
-			fail 66 committed "run $1 has committed $(kv_get "$by_record_" to || kv_get "$T_DIR/committed" version): a release of the version before leads back"
+		[ "$(kv_get "$by_record_" run || :)" != "$1" ] || return 0
 	done
+	return 1
+}
+
+not_committed() { # RUN: end the task when it has: no undo takes that back, nor puts old data under it
+	! committed_by "$1" ||
+		fail 66 committed "run $1 has committed $(kv_get "$by_record_" to || kv_get "$T_DIR/committed" version): a release of the version before leads back"
 }
 
 commit_write() { # write `committed`, remember the version committed before it, raise the floor

@@ -37,6 +37,7 @@ hook_run() { # NAME do|undo SECONDS LOG: run the bundle's executable for it; its
 	set -- "$@" PYTHONDONTWRITEBYTECODE=1
 	[ -z "${HOOK_BACKUP-}" ] || set -- "$@" CUTOVER_BACKUP="$HOOK_BACKUP"
 	[ -z "${HOOK_MOMENT-}" ] || set -- "$@" CUTOVER_MOMENT="$HOOK_MOMENT"
+	[ -z "${HOOK_BEGINS-}" ] || backup_begins "$HOOK_BEGINS" || return 126
 	WHY=task-failed
 	# What it leaves running keeps no lock of ours.
 	(cd / && exec 6>&- && run_limited "$hook_seconds_" "$hook_log_" env -i "$@" "$hook_dir_/$hook_file_") || {
@@ -94,6 +95,7 @@ task_hook_do() { # run task NAME's do
 	hook_seconds_=$VALUE
 	hook_alone "$hook_name_" "$hook_seconds_"
 	still_wanted
+	[ "$(task_option dry-run no)" != no ] || HOOK_BEGINS=$hook_name_${hook_target_:+.$hook_target_}
 	hook_task "$hook_name_" "do" "$hook_seconds_"
 }
 
@@ -110,4 +112,5 @@ task_hook_undo() { # run task NAME's undo; a task without one has nothing to und
 	hook_seconds_=$VALUE
 	hook_alone "$hook_name_" "$hook_seconds_"
 	hook_task "$hook_name_" undo "$hook_seconds_"
+	[ "$(task_option dry-run no)" != no ] || backup_unbegun "$hook_name_${hook_target_:+.$hook_target_}"
 }

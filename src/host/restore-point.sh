@@ -78,6 +78,9 @@ point_contents() { # PATH: print facts and sums of all below it; what cannot be 
 }
 
 point_put_back() { # what backup_dir_ holds. A service that runs is stopped or started anew for it, and noted first: who goes on after a kill finds it stopped
+	# What was saved after the point lies behind it: it is put back no more.
+	[ ! -d "$backup_dir_/own" ] || [ -f "$backup_dir_/own/restored" ] || (write_file "$backup_dir_/own/restored" "by $T_RUN") 2>/dev/null ||
+		fail 74 cannot-write "cannot write $backup_dir_/own/restored"
 	point_contract
 	if manager_is_active && ! point_was_active; then
 		(write_file "$backup_dir_/active" "by $T_RUN") 2>/dev/null || fail 74 cannot-write "cannot write $backup_dir_/active"

@@ -80,8 +80,9 @@ function nothingToSave(release: string, parts: readonly Part[]): CutoverError {
 }
 
 /**
- * Every part that was taken is put back where nothing has done so: the way back of a trial does it for what it takes back, and the host
- * knows; what an earlier way back of the run put back has been written to since. Undefined when no point was taken, or nothing is left.
+ * Every part that was taken is put back where nothing has done so. The way back of a trial puts back what was saved right before its switch,
+ * and a part only where nothing was; the host knows. What an earlier way back of the run put back has been written to since. Undefined when
+ * no point was taken, or nothing is left.
  */
 export function putBackStep(
   steps: readonly Step[],

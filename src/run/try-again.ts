@@ -70,9 +70,8 @@ async function withSwitch(input: AgainInput): Promise<{ readonly again: string[]
       ?.groups.flat() ?? [];
   const switches = tasks.filter(({ kind }) => kind === "switch");
   const begun = switches.filter((task) => hasBegun(input, task));
-  if (begun.length === 0) return nothing;
   // The host's own word, whatever came of an undo by hand: what stands there is only read back, and what was committed is not undone.
-  const seen = new Map((await input.observe()).map((each) => [each.component, each]));
+  const seen = new Map(begun.length === 0 ? [] : (await input.observe()).map((each) => [each.component, each]));
   const isLost = (task: Task): boolean => {
     const there = seen.get(task.component);
     if (wasDone(input, task)) return there === undefined || !isOurs(there, { run, tasks });
@@ -80,7 +79,10 @@ async function withSwitch(input: AgainInput): Promise<{ readonly again: string[]
   };
   const lost = new Set(begun.filter(isLost).map(({ component }) => component));
   const own = tasks.filter(({ component, id }) => lost.has(component) && !state.skipped.has(id));
-  const wanted = new Set([...left, ...own.map(taskKey)]);
+  // Nobody is on trial there: what the old version wrote since its backup comes into a new one (P4).
+  const anew = switches.filter((task) => left.includes(taskKey(task)) && !isUnderTrial(seen.get(task.component), run));
+  const saved = tasks.filter(({ kind, component, id }) => kind === "backup" && !state.skipped.has(id) && anew.some((task) => task.component === component)); // biome-ignore format: one line
+  const wanted = new Set([...left, ...own.map(taskKey), ...saved.map(taskKey)]);
   const reached = ({ id }: Task) => state.tasks.get(id)?.state;
   // A switch that went back by itself is undone for the journal's sake; one whose undo by hand did not end well may still stand.
   const stands = (task: Task) =>
@@ -119,6 +121,11 @@ function isOurs(
   const isSwitched = tasks.some(({ kind, component, version }) => kind === "switch" && component === seen.component && version === seen.current); // biome-ignore format: one line
   const isTried = seen.trial?.run === run && ["trial", "confirmed"].includes(seen.state);
   return isSwitched && (isTried || (seen.trial === undefined && seen.committed === seen.current));
+}
+
+/** What was saved before that trial is what it goes back to. */
+function isUnderTrial(seen: ObservedComponent | undefined, run: string): boolean {
+  return seen?.trial?.run === run && seen.state !== "reverted";
 }
 
 /** Its trial of this run is over, or ends just now, also of a switch that failed: data, service and traffic are as before. */

@@ -87,7 +87,7 @@ for (const shell of shells) {
         );
         assert.equal(await said(), "written since, written since");
         assert.match(await must("backup", "do"), /paths=2/, "the run is tried again, and saves what was written since");
-        assert.match(await must("backup", "do"), /already/);
+        assert.match(await must("backup", "do"), /paths=2/, "and does no harm when it is asked again");
         await say("converted");
         assert.match(await must("backup", "undo"), /restored=2/);
         assert.equal(await said(), "written since, written since");
@@ -214,7 +214,7 @@ for (const shell of shells) {
         const { said, must, point } = await pointIsBack(host);
         for (const _ of ["saved anew", "and once more"]) {
           assert.match(await must("backup", "do"), /paths=2/);
-          assert.match(await must("backup", "undo", point), /restored already/);
+          assert.match(await must("backup", "undo", point), /restored by the way back/);
           assert.match(await must("backup", "undo"), /restored=2/);
         }
         const other = await host.task("backup", "undo", { version: "v2", options: { point: "r1.p2" } });
@@ -225,6 +225,7 @@ for (const shell of shells) {
     test(`${name}: R17, P6: a backup that was killed in the middle of replacing an earlier one does not forget what that was`, () =>
       withPartsHost(shell, async (host) => {
         const { say, said, must, whole, point } = await pointIsBack(host);
+        await must("backup", "do");
         const kill = async () => {
           await writeFile(host.script, killedAt(whole, ["backup_keep", '\tmv -T "$backup_new_"']));
           assert.equal((await host.task("backup", "do", { version: "v2" })).exitCode, 137);
@@ -232,12 +233,17 @@ for (const shell of shells) {
         };
         await kill();
         assert.match(await must("backup", "undo", point), /restored by the way back/, "with none in its place yet");
-        await kill();
-        assert.match(await must("backup", "do"), /paths=2/);
-        assert.match(await must("backup", "undo", point), /restored already/);
         await say("converted");
-        assert.match(await must("backup", "undo"), /restored=2/);
+        assert.match(await must("backup", "undo"), /restored=2/, "what was saved before is still there");
         assert.equal(await said(), "written since, written since");
+        await kill();
+        await say("more");
+        assert.match(await must("backup", "do"), /paths=2/);
+        await kill();
+        assert.equal((await host.task("switch", "do", { version: "v2" })).exitCode, 0, "with a copy to go back to");
+        await say("converted");
+        await must("switch", "undo");
+        assert.equal(await said(), "more, more");
       }));
 
     test(`${name}: R17: what a host.sh that marked only its trial has put back is not put back again, and is saved anew`, () =>
@@ -255,7 +261,7 @@ for (const shell of shells) {
         assert.equal(await said(), "written since, written since");
         await rm(mark);
         assert.match(await must("backup", "do"), /paths=2/);
-        assert.match(await must("backup", "do"), /already/, "that trial says nothing of what was saved after it");
+        assert.match(await must("backup", "do"), /paths=2/, "that trial says nothing of what was saved after it");
         await say("converted");
         assert.match(await must("backup", "undo"), /restored=2/);
         assert.equal(await said(), "written since, written since");

@@ -96,7 +96,7 @@ for (const shell of shells) {
           );
         await must(host, "switch", "v2", "r1");
         // As the switch does it that sees the way back.
-        await meanwhile("TRIAL_ID=$(trial_get web id); trial_drop;");
+        await meanwhile("TO=v2 TRIAL_ID=$(trial_get web id); trial_drop;");
         assert.match(await undo(host, "v2", "r1"), /nothing-to-undo/);
         await writeFile(host.script, whole);
         await must(host, "switch", "v2", "r2"); // a hand pointed current there: it goes on trial like any other

@@ -1,4 +1,5 @@
 // What a simulated host saves before a switch and puts back, as host/backup.sh has it.
+import { ownBackup } from "./backup-of-run.ts";
 import {
   leaveLock,
   loadContract,
@@ -13,12 +14,13 @@ import { refuseCommitted, trialRun } from "./trial.ts";
 import type { BackupTruth, ComponentTruth } from "./truth.ts";
 
 export function* backup(context: TaskContext): Work {
-  const { room, component, version, run, options } = context;
+  const { room, component, version, run, step, options } = context;
   loadContract(context, version);
   yield room.duration(30);
-  const kept = component.backups.get(run);
-  if (kept !== undefined && !isOver(context, kept) && [undefined, kept.part?.point].includes(options.point))
-    return options.point === undefined ? "already" : `already\n${kept.part?.line ?? ""}`;
+  const saved = component.backups.get(run);
+  if (options.point === undefined) {
+    if (isKept(component, run)) return "already";
+  } else if (saved?.part?.point === options.point) return `already\n${saved.part.line}`;
   // guard P4: what a run saved before its switch is what it goes back to.
   if (options.point !== undefined && component.trial?.run === run)
     throw new TaskFailure(75, "trial-open", "what was saved before the switch is kept");
@@ -29,14 +31,20 @@ export function* backup(context: TaskContext): Work {
   const failure = room.failure(component.name, version, "backup");
   if (failure !== undefined) throw new TaskFailure(failure.exitCode, failure.reason, "simulated");
   const part = describePart(context, from);
-  const gonePoint = part === undefined ? (kept?.part?.point ?? kept?.gonePoint) : undefined;
-  component.backups.set(run, { data: component.data, part, gonePoint, restored: undefined });
+  const data = { data: component.data, part, own: undefined, step };
+  const made: BackupTruth = { ...data, begun: new Set(), isUndoing: false, restored: undefined };
+  if (part === undefined && saved?.part !== undefined) saved.own = made;
+  else component.backups.set(run, made);
   return part === undefined ? "saved" : `saved\n${part.line}`;
 }
 
-/** What was put back: what the old version wrote since has to be saved before the next trial of the run. */
-function isOver({ component, run, options }: TaskContext, { restored }: BackupTruth): boolean {
-  return options.point === undefined && restored !== undefined && openTrial(component, run) === undefined;
+/** Only it has the data without what its run has done to it. Otherwise what the old version wrote since it was saved comes first. */
+function isKept(component: ComponentTruth, run: string): boolean {
+  const own = ownBackup(component, run);
+  if (own === undefined) return false;
+  if (openTrial(component, run) !== undefined || component.committed?.run === run) return true;
+  const isHalfBack = [own, component.backups.get(run)].some((each) => each?.isUndoing && each.restored === undefined);
+  return isHalfBack || (own.restored === undefined && own.begun.size > 0);
 }
 
 /** The state of that run's trial while it may still go back. */
@@ -50,10 +58,10 @@ export function* backupUndo(context: TaskContext): Work {
   loadContract(context, version);
   yield room.duration(30);
   const run = trialRun(context);
-  const saved = component.backups.get(run);
-  if (saved === undefined) return "nothing-to-undo";
   const { point } = options;
-  if (point !== undefined && saved.gonePoint === point) return "restored already";
+  const find = () => (point === undefined ? ownBackup(component, run) : component.backups.get(run));
+  const saved = find();
+  if (saved === undefined) return "nothing-to-undo";
   if (point !== undefined && saved.part?.point !== point)
     throw new TaskFailure(65, "point-differs", `the backup is of ${saved.part?.point ?? "no point"}`);
   if (!(yield* takeLock(context, 30))) throw new TaskFailure(75, "component-busy", "somebody else works on it");
@@ -61,12 +69,16 @@ export function* backupUndo(context: TaskContext): Work {
     const open = openTrial(component, run);
     if (open !== undefined) throw new TaskFailure(75, "trial-open", `the trial of run ${run} is ${open}`);
     refuseCommitted(component, run);
-    const now = component.backups.get(run) ?? saved;
+    const now = find() ?? saved;
     if (now.restored !== undefined) return now.restored === "undo" ? "restored already" : "restored by the way back";
+    needDisk(room, 74, "cannot-write");
+    now.isUndoing = true;
+    // What was saved after the point lies behind it.
+    if (now.own !== undefined) now.own.restored ??= "undo";
     yield room.duration(60);
     needDisk(room, 74, "restore-failed");
     component.data = now.data;
-    component.backups.set(run, { ...now, restored: "undo" });
+    now.restored = "undo";
     return "restored";
   } finally {
     leaveLock(context);

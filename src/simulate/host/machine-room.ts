@@ -64,6 +64,7 @@ export interface TaskContext {
   readonly version: string;
   readonly run: string;
   readonly session: string;
+  readonly step: string;
   readonly options: Readonly<Record<string, string>>;
 }
 

@@ -95,11 +95,11 @@ function runTask({ room }: RunnerInput, step: StepTruth, task: Task, onEnd: (tol
   }
   const begun = room.uptime();
   const { version, options } = task;
-  const { run, session } = step;
+  const { run, session, step: id } = step;
   const act = hostTasks[taskWord(task)];
   if (act === undefined) throw new Error(`a host took a task that it does not know: ${taskWord(task)}`);
   room.start(
-    (self) => act({ room, self, component, version, run, session, options }),
+    (self) => act({ room, self, component, version, run, session, step: id, options }),
     (ending) => onEnd({ task, durationMs: room.uptime() - begun, ...toldOf(ending) }),
   );
 }

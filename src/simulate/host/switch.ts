@@ -1,4 +1,5 @@
 // Switch and commit of a simulated host, as switch.sh and commit.sh have them.
+import { ownBackup } from "./backup-of-run.ts";
 import {
   leaveLock,
   loadContract,
@@ -44,7 +45,7 @@ function* beginSwitch(context: TaskContext, deadlineMs: number): Work {
   if (from !== undefined && !component.built.has(from))
     throw new TaskFailure(65, "current-incomplete", `${from}, the way back, is not a verified version`);
   // guard P4: what was put back once is no way back for another trial.
-  if (component.backups.get(run)?.restored !== undefined)
+  if (ownBackup(component, run)?.restored !== undefined)
     throw new TaskFailure(66, "backup-spent", "what was saved before was put back");
   yield room.duration(30);
   // An undo that came before this found no trial, and its run switches nothing any more.

@@ -1,6 +1,7 @@
 // Every kind of task that a simulated host knows, do and undo, as host.sh has them.
 import type { Task } from "../../model/task.ts";
 import { backup, backupUndo } from "./backup.ts";
+import { backupBegins, backupUnbegun } from "./backup-of-run.ts";
 import { drainTask, undrainTask } from "./drain.ts";
 import {
   leaveLock,
@@ -145,16 +146,22 @@ function* hook(context: TaskContext): Work {
   const name = options.name ?? "";
   yield room.duration(80);
   if (!hooks.has(name)) throw new TaskFailure(69, "no-such-task", `the contract has no task ${name}`);
+  backupBegins(component, { run: trialRun(context), name: beganAs(options) });
   const failure = room.failure(component.name, version, `hook:${name}`);
   if (failure !== undefined) throw new TaskFailure(failure.exitCode, failure.reason, "simulated");
   return "ran";
 }
 
+function beganAs({ name, target }: TaskContext["options"]): string {
+  return [name, target].filter((word) => word !== undefined).join(".");
+}
+
 function* hookUndo(context: TaskContext): Work {
-  const { room, version, options } = context;
+  const { room, component, version, options } = context;
   const { hooks } = loadContract(context, version);
   if (!hooks.get(options.name ?? "")?.hasUndo) return "nothing-to-undo";
   yield* hookAlone(context);
   yield room.duration(40);
+  backupUnbegun(component, { run: trialRun(context), name: beganAs(options) });
   return "undone";
 }

@@ -1,4 +1,5 @@
 // The dead man's switch of a simulated host, as trial.sh, way-back.sh and confirm.sh have it.
+import { ownBackup } from "./backup-of-run.ts";
 import { undrain } from "./drain.ts";
 import { type MachineRoom, needDisk, type TaskContext, TaskFailure, type Work } from "./machine-room.ts";
 import type { ComponentTruth, TrialState, TrialTruth, Worker } from "./truth.ts";
@@ -110,11 +111,11 @@ function* goBack(
     component.current = from;
     room.changed(component, `current is ${from} again`);
   }
-  const saved = component.backups.get(trial.run);
+  const saved = ownBackup(component, trial.run);
   if (saved !== undefined && saved.restored !== trial.id) {
     if (room.truth.isDiskFull) return { reason: "restore-failed", evidence: "no space left on device" };
     component.data = saved.data;
-    component.backups.set(trial.run, { ...saved, restored: trial.id });
+    saved.restored = trial.id;
   }
   yield room.duration(60);
   if (from === undefined) {

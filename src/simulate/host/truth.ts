@@ -42,7 +42,7 @@ export interface ComponentTruth {
   /** `isWanted`: its way back was asked for and failed, so the host goes on trying. */
   drained: { readonly run: string; readonly version: string; readonly bootId: string; readonly isWanted?: true } | undefined; // biome-ignore format: one line
   undrained: string | undefined;
-  /** By run: what it saved before its switch. */
+  /** By run: its restore point, or what it saved before its switch. */
   readonly backups: Map<string, BackupTruth>;
   /** What the component keeps outside its versions: a version that starts converts it. */
   data: string;
@@ -64,10 +64,16 @@ export interface BackupTruth {
   readonly data: string;
   /** The restore point that it is a part of, and what was said of it. */
   readonly part: { readonly point: string; readonly line: string } | undefined;
-  /** Of the backup in whose place it came, which had been put back. */
-  readonly gonePoint: string | undefined;
+  /** Saved right before the switch, after that restore point. */
+  own: BackupTruth | undefined;
+  /** The step that was handed over with it. */
+  readonly step: string;
+  /** Tasks of the bundle that began since, and whose undo was not done. */
+  readonly begun: Set<string>;
+  /** An undo began to put it back. */
+  isUndoing: boolean;
   /** Who put it back: `undo`, or the trial that went back. */
-  readonly restored: string | undefined;
+  restored: string | undefined;
 }
 
 /** A process on the host; gone with the boot. */

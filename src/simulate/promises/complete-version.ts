@@ -1,4 +1,5 @@
 // P1 and P4: what runs is complete, and what could be gone back to stays.
+import { ownBackup } from "../host/backup-of-run.ts";
 import type { ComponentTruth } from "../host/truth.ts";
 import type { Moment, PromiseCheck } from "./promise-check.ts";
 
@@ -36,7 +37,7 @@ export const savedAnew: PromiseCheck = {
   check: ({ fact }) => {
     if (fact.kind !== "changed" || fact.component.trial?.state !== "armed") return undefined;
     const { run } = fact.component.trial;
-    const restored = fact.component.backups.get(run)?.restored;
+    const restored = ownBackup(fact.component, run)?.restored;
     return restored === undefined
       ? undefined
       : `${nameOf(fact)} is on trial again, and nothing was saved since ${run} put its backup back`;

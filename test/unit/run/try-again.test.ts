@@ -98,10 +98,11 @@ test("a failed switch whose trial the host took back at its deadline is tried ag
   assert.deepEqual(byPerson, { undone: ["h1/app/convert"], turns: [all] });
 });
 
-test("a failed switch that is still on trial, or never was, is tried again from where it failed", async () => {
-  const rest = [["h1/app/switch do", "h1/app/drain undo"]];
-  for (const there of [seen("trial"), seen("reverted", { run: "r0" })])
-    assert.deepEqual(await triedAfterFailedSwitch(there), { undone: [], turns: rest });
+test("a failed switch that is still on trial is tried again from where it failed; one that never was saves anew first what the old version wrote since (R17, P4)", async () => {
+  const rest = ["h1/app/switch do", "h1/app/drain undo"];
+  assert.deepEqual(await triedAfterFailedSwitch(seen("trial")), { undone: [], turns: [rest] });
+  for (const there of [seen("reverted", { run: "r0" }), seen("committed")])
+    assert.deepEqual(await triedAfterFailedSwitch(there), { undone: [], turns: [["h1/app/backup do", ...rest]] });
 });
 
 test("a host is asked only where its switch may have begun: what failed before it is tried again also where nobody answers (P7)", async () => {

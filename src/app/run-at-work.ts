@@ -2,14 +2,15 @@
 import { CutoverError } from "../errors.ts";
 import type { RunId } from "../model/run-event.ts";
 import { decide } from "../run/decide.ts";
+import { isLeftToSteps } from "../run/pace.ts";
 import type { RunState } from "../run/run-state.ts";
 import { readBacksByHand } from "../run/unread.ts";
 
-/** Throws `run-at-work` unless the run waits for a person, and for nothing else. */
+/** Throws `run-at-work` unless the run waits for a person, and for nothing else, or is left to somebody who steps through it. */
 export function refuseRunAtWork({ run, state }: { readonly run: RunId; readonly state: RunState }): void {
   const effect = decide(state);
   const unread = effect?.kind === "hold" ? readBacksByHand(state).flatMap(({ hosts }) => hosts) : [];
-  if (effect?.kind === "hold" && unread.length === 0) return;
+  if ((effect?.kind === "hold" && unread.length === 0) || isLeftToSteps(state)) return;
   const silent = effect?.kind === "wait" ? effect.hosts : unread;
   const why = effect?.kind === "wait" ? "may be on a new version" : "was worked on by hand and is read back";
   const isSilent = silent.length > 0;

@@ -1,5 +1,6 @@
-// Runs that wait for a person, while `serve` runs: whoever opens a gate, or decides otherwise, writes to the run's own journal.
+// Runs that wait for a person, or for the next step of one, while `serve` runs: whoever opens a gate, or decides otherwise, writes to the run's own journal.
 import { decide } from "../run/decide.ts";
+import { isLeftToSteps } from "../run/pace.ts";
 import { runStream } from "../run/replay.ts";
 import type { Controller } from "./controller.ts";
 import type { RunPool } from "./run-pool.ts";
@@ -20,7 +21,8 @@ export async function watchDecisions({ controller, pool, signal, onDecision }: D
   const told = new Map<string, number>();
   while (!signal.aborted) {
     for (const { run, state, stands, sequence } of pool.open()) {
-      if (state !== "waiting" || stands === undefined || decide(stands)?.kind !== "hold") continue;
+      if (state !== "waiting" || stands === undefined) continue;
+      if (decide(stands)?.kind !== "hold" && !isLeftToSteps(stands)) continue;
       const newest = (await journal.newest(runStream(run)).catch(() => undefined))?.sequence ?? sequence;
       if (newest === sequence || told.get(run) === newest) continue;
       told.set(run, newest);

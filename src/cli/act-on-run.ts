@@ -37,7 +37,12 @@ export async function decideInRun(
     await sayBeside(controller, decision);
     const { run } = decision.found;
     context.output.print([
-      [styled("said:", "good"), " the running cutover serve goes on with it"],
+      [
+        styled("said:", "good"),
+        decision.pace === "none"
+          ? " the next cutover step goes on from there"
+          : " the running cutover serve goes on with it",
+      ],
       [styled("next:", "accent"), ` cutover task list ${run}`],
     ]);
     context.output.document({ kind: act.kind, run, events: decision.events });

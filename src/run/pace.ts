@@ -19,6 +19,11 @@ export function goesOn(state: RunState, pace: Pace): boolean {
   return isUnread || pace === "run" || pace === "one-task" || (effect !== undefined && isByHand(state, effect));
 }
 
+/** Somebody steps through it, and a pass of `serve` has nothing to do in it: no other process writes into its journal. */
+export function isLeftToSteps(state: RunState): boolean {
+  return state.pace === "one-task" && state.rollback === undefined && !goesOn(state, "read-back");
+}
+
 /** What operators asked for themselves. */
 export function isByHand(state: RunState, effect: Effect): boolean {
   return "step" in effect && typeof effect.step === "object" && isAdded(state, effect.step.id);

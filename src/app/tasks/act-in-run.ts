@@ -70,8 +70,8 @@ async function driveOn(going: Going, { found: { run }, pace = "run", upTo }: Tas
 }
 
 /**
- * The same beside a process that works: it goes on with the run by itself. Throws `run-at-work` unless the run waits for a person, and
- * for nothing else: nobody may write into a journal that is being written. Throws `run-stepped` for what only a step would do.
+ * The same beside a process that works: it goes on with the run by itself. Throws `run-at-work` unless the run waits for a person, or
+ * for their next step, and for nothing else: nobody may write into a journal that is being written. Throws `run-stepped` for what only a step would do.
  */
 export async function sayBeside(controller: Controller, decision: TaskDecision): Promise<void> {
   const { run } = decision.found;

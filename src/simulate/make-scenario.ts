@@ -237,6 +237,7 @@ const failingTasks: readonly [FailingTask, ...FailingTask[]] = [
   "undrain",
   "confirm",
   "commit",
+  "arm",
 ];
 
 /** A small run takes some seconds: most faults strike then. */

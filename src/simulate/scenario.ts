@@ -57,6 +57,8 @@ export type FailingTask =
   | "check"
   | "backup"
   | "drain"
+  /** The switch, before there is a trial. */
+  | "arm"
   | "switch"
   | "health"
   | "confirm"

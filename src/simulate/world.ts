@@ -131,6 +131,7 @@ const failureWords: Readonly<Record<string, { readonly exitCode: number; readonl
   backup: { exitCode: 74, reason: "backup-failed" },
   drain: { exitCode: 71, reason: "task-failed" },
   undrain: { exitCode: 71, reason: "task-failed" },
+  arm: { exitCode: 71, reason: "arming-failed" },
   switch: { exitCode: 71, reason: "not-ready" },
   health: { exitCode: 71, reason: "unhealthy" },
   confirm: { exitCode: 71, reason: "cannot-write" },

@@ -208,6 +208,8 @@ export function armTrial(
 ): TrialTruth {
   const { room, component, version, run, session } = context;
   needDisk(room, 71, "arming-failed");
+  const failure = room.failure(component.name, version, "arm");
+  if (failure !== undefined) throw new TaskFailure(failure.exitCode, failure.reason, "simulated");
   const trial: TrialTruth = {
     state: "armed",
     id: `t${room.truth.boots}-${room.uptime()}`,

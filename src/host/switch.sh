@@ -29,7 +29,8 @@ strategy_kept() { # with the contract of TO: the process that served before TO w
 	case $(strategy_name) in
 		exec | reuseport) exec_keep_old ;;
 		takeover) exec_end_strays && takeover_unasked ;;
-		signal) signal_asked "$TO" && same_process "$ASKED" "$ASKED_BORN" && { signal_serves "$ASKED" || catches "$ASKED" HUP; } && signal_take_back ;;
+		# What its workers read when they return is what current names.
+		signal) signal_asked "$TO" && same_process "$ASKED" "$ASKED_BORN" && { signal_serves "$ASKED" || catches "$ASKED" HUP; } && point_current "$ROOT" "$FROM" && signal_take_back ;;
 		*) return 1 ;;
 	esac >/dev/null || return 1
 	kv_value "$TRIAL/hand-over.$TO" pid

@@ -1,6 +1,7 @@
 // Strategy signal with the real nginx and the real gunicorn: what a client sees, and which processes are left.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shellsOrOne, withPartsHost } from "../support/host-parts.ts";
@@ -211,6 +212,22 @@ for (const shell of shellsOrOne("dash")) {
           assert.equal(await host.trial(), "none");
           assert.ok(await alive(first ?? 0));
         }
+      }));
+
+    test(`${name}: P8: back from the first release with signal, the old gunicorn reads anew what current names: its own version`, () =>
+      withPartsHost(shell, async (host) => {
+        const app = `root = os.environ["CUTOVER_ROOT"] + "/"
+with open(root + "read", "a") as read:
+    read.write(os.readlink(root + "current") + "\\n")`;
+        await installGunicorn(host, "v1", `import os\n${app}`, { "switch.strategy": "restart" });
+        await installGunicorn(host, "v2");
+        await commit(host, "v1");
+        const first = await host.pid();
+        assert.equal((await switchTo(host, "v2")).exitCode, 0);
+        assert.match(await undo(host, "v2"), new RegExp(`new-pid=${first} from=v2 to=v1`));
+        await assertOneMaster(host, "v1");
+        const read = (await readFile(join(host.base, "web/read"), "utf8")).split("\n");
+        assert.deepEqual([...new Set(read)], ["versions/v1", ""]);
       }));
 
     test(`${name}: P11: gunicorn hands over, comes back and is committed, without a failed request`, () =>

@@ -73,9 +73,14 @@ until [ -s "$CUTOVER_PID_FILE" ]; do sleep 0.02; done
   await takeFromDebian(nginxFiles, join(host.base, "web/versions", version));
 }
 
-export async function installGunicorn(host: PartsHost, version: string, app = ""): Promise<void> {
+export async function installGunicorn(
+  host: PartsHost,
+  version: string,
+  app = "",
+  other: Readonly<Record<string, string>> = {},
+): Promise<void> {
   await host.install(version, {
-    contract: { ...contract, "switch.stop-signal": "TERM" },
+    contract: { ...contract, "switch.stop-signal": "TERM", ...other },
     tree: {
       "bin/start": `#!/bin/sh
 "$CUTOVER_ROOT/current/bin/gunicorn" --daemon --enable-stdio-inheritance --pid "$CUTOVER_PID_FILE" --bind 127.0.0.1:${host.port} \\

@@ -2,7 +2,7 @@
 import type { EventBody } from "../model/run-event.ts";
 
 /** The kinds of events that say so. */
-export const unwellKinds = ["host-ended", "host-left-out", "host-reopened"] as const;
+export const unwellKinds = ["host-ended", "host-left-out", "host-reopened", "step-ended"] as const;
 
 /** Host → in which of its steps it did not do well. */
 export type Unwell = Map<string, ReadonlySet<string>>;
@@ -13,13 +13,20 @@ const leftOut = "left out";
 export function noteUnwell(unwell: Unwell, event: EventBody): void {
   if (event.kind === "host-left-out") add(unwell, event.host, leftOut);
   else if (event.kind === "host-reopened") mend(unwell, event.step, event.host);
+  // A host that was silent over a look is not asked for that again; what leaves something there ends once it is read back.
+  else if (event.kind === "step-ended" && isByHand(event.step))
+    for (const host of [...unwell.keys()]) mend(unwell, event.step, host);
   else if (event.kind === "host-ended") {
     const { step, host, outcome } = event;
     // What a person tried by hand, and failed, says nothing of how the run leaves the host.
-    const isWell = outcome === "done" || (outcome === "failed" && step.startsWith("by-hand."));
+    const isWell = outcome === "done" || (outcome === "failed" && isByHand(step));
     if (isWell) mend(unwell, step, host);
     else add(unwell, host, step);
   }
+}
+
+function isByHand(step: string): boolean {
+  return step.startsWith("by-hand.");
 }
 
 function add(unwell: Unwell, host: string, step: string): void {

@@ -33,7 +33,7 @@ export async function readComponent(path: string): Promise<ComponentFile> {
       exitCode: ExitCode.usage,
       ...(errors.length > 0 ? { evidence: errors.map(formatDiagnostic).join("\n") } : {}),
       impact: "Nothing was published",
-      remedy: `cutover validate ${dirname(path)}`,
+      remedy: "mend it and publish again; cutover schemas writes what each field may be",
     });
   }
   const tasks = join(dirname(path), "tasks");

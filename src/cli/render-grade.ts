@@ -48,7 +48,7 @@ export function renderGrade(report: GradeReport, { usual }: { readonly usual: st
       : [
           [
             styled("not measured:", "warn"),
-            ` ${unmeasured.map((kind) => (notSpoken.has(kind) ? `${kind} (it does not speak it)` : kind)).join(", ")}; the grade says nothing of these`,
+            ` ${unmeasured.map((kind) => (notSpoken.has(kind) ? `${kind} (the port of --http does not speak it)` : kind)).join(", ")}; the grade says nothing of these`,
           ],
         ]),
     ...(measured.latenessMaxMs < lateMs

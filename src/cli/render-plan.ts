@@ -78,7 +78,8 @@ function changeLines(changes: readonly PlannedChange[]): Line[] {
       { text: `${formatCount(hostsOf(group).length)}: ${foldHosts(hostsOf(group), shortList)}` },
     ];
   });
-  return tableLines(["component", "from → to", "switch", "hosts"], rows);
+  // How it drains stands at the end, and is what a reader must not miss.
+  return tableLines(["component", "from → to", "switch", "hosts"], rows, 64);
 }
 
 /** Rejected ways that a table has room for; `--json` has them all. */

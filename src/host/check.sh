@@ -196,6 +196,10 @@ check_sockets() {
 		loaded) ;;
 		*) lacks "socket unit $_unit is not loaded" ;;
 		esac
+		# It would start an instance for each connection, and hand the service no listener.
+		case $(systemctl show -p Accept --value -- "$_unit" 2>/dev/null </dev/null) in
+		yes) lacks "strategy socket needs Accept=no in $_unit" ;;
+		esac
 	done
 }
 

@@ -119,8 +119,11 @@ drain_wait() { # until the policy says that it is over; prints in-flight, cut an
 	done
 	drain_why_=$INFLIGHT_WHY
 	rm -rf "$DRAIN_DIR"
+	# Until idle nothing is cut: what is still at work stays in service, or the drain is over.
+	drain_left_=$DRAIN_CUT
+	[ "$DRAIN_UNTIL" != idle ] || DRAIN_CUT=0
 	drain_said_="in-flight=$INFLIGHT cut=$DRAIN_CUT waited-ms=$((drain_spent_ * 10)) until=${DRAIN_UNTIL:-settled}${drain_why_:+; $drain_why_}"
-	if [ "$DRAIN_UNTIL" = idle ] && [ "$DRAIN_CUT" != 0 ]; then
+	if [ "$DRAIN_UNTIL" = idle ] && [ "$drain_left_" != 0 ]; then
 		drain_now_="it stays out of service: its undo failed"
 		if (drain_back) >/dev/null 2>&1 && mv -fT "$T_DIR/drained" "$T_DIR/undrained"; then drain_now_="it is in service again"; fi
 		fail 71 not-idle "still at work after $DRAIN_SECONDS s, and $drain_now_: $drain_said_"

@@ -81,8 +81,10 @@ health_http() { # samples requests, at most max-failures of them bad; refused co
 		http_limit_=$(((http_left_ + 99) / 100))
 		[ "$http_limit_" -le 10 ] || http_limit_=10
 		http_get "$http_url_" "$http_limit_"
+		# Whoever answers was waited for in good order: what was said before that is no reason any more.
+		if [ "$HTTP_STATUS" != 000 ] && [ -z "$http_answered_" ]; then http_answered_=yes http_bad_=''; fi
 		case $HTTP_STATUS in
-			2[0-9][0-9]) http_answered_=yes ;;
+			2[0-9][0-9]) ;;
 			000)
 				if [ -z "$http_answered_" ]; then
 					http_bad_=${http_bad_:-"no answer: $(http_reply)"}
@@ -91,10 +93,7 @@ health_http() { # samples requests, at most max-failures of them bad; refused co
 				fi
 				http_note_bad
 				;;
-			*)
-				http_answered_=yes
-				http_note_bad
-				;;
+			*) http_note_bad ;;
 		esac
 		http_taken_=$((http_taken_ + 1))
 		if [ "$http_failed_" -gt "$http_allowed_" ]; then

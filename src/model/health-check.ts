@@ -16,7 +16,9 @@ export const HttpCheck = z
       .default(0)
       .describe("Failed samples that are still healthy; one more and it stops early"),
     intervalMs: z.int().min(0).max(60_000).default(100).describe("Pause between samples"),
-    withinSeconds,
+    withinSeconds: withinSeconds.describe(
+      "Time for all samples. Nobody answering yet is waited for; an answer other than 2xx counts at once, so a service answers when it is warm",
+    ),
   })
   .meta({ id: "HttpCheck", description: "Passes when the URL answers 2xx" });
 

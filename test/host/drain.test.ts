@@ -79,7 +79,7 @@ for (const shell of shells) {
         await writeFile(inflight, "3\n");
         const failed = await hurried.drain("r2");
         assert.equal(failed.reason, "not-idle");
-        assert.match(failed.evidence, /in service again: in-flight=3 cut=3/);
+        assert.match(failed.evidence, /in service again: in-flight=3 cut=0 /);
         assert.ok(!existsSync(notReady), "nobody has to bring it back");
         const undone = await host.task("drain", "undo", { version: "v2", run: "r2" });
         assert.match(undone.evidence, /back in service already/);

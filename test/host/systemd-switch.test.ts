@@ -9,6 +9,7 @@ import {
   install,
   lasting,
   must,
+  SCRIPT,
   STATE,
   task,
   timers,
@@ -186,8 +187,24 @@ test(
         "[Service]\nExecStart=/srv/shop/current/app\nRestart=always\nRestartSec=50ms\n",
         0o644,
       );
+      const each = "[Socket]\nListenStream=127.0.0.1:8098\nAccept=yes\n";
+      await write(host, "/etc/systemd/system/each.socket", each, 0o644);
       await must(host, "systemctl", "daemon-reload");
       const contract = { "switch.strategy": "socket", "switch.socket.0": "shop.socket" };
+      await install(host, "shop", "v0", lasting, { ...contract, "switch.socket.1": "each.socket" });
+      const words = `T_FAIL_FILE=/dev/null; T_COMPONENT=shop; T_VERSION=v0; load_contract shop v0; LACKS=; check_strategy; echo "$LACKS"`;
+      const lacking = await must(
+        host,
+        "env",
+        `T_DIR=${STATE}/components/shop`,
+        "sh",
+        SCRIPT,
+        STATE,
+        "call",
+        "eval",
+        words,
+      );
+      assert.equal(lacking, "strategy socket needs Accept=no in each.socket");
       for (const version of ["v1", "v2"]) await install(host, "shop", version, lasting, contract);
       await install(host, "shop", "v9", "#!/bin/sh\nexit 1\n", contract);
       await commit(host, "shop", "v1");

@@ -202,6 +202,26 @@ for (const shell of shells) {
         }
       }));
 
+    test(`${name}: who was waited for and then answers badly is judged by his answer alone`, () =>
+      withPartsHost(shell, async (host) => {
+        let asked = 0;
+        const server = createServer((request, reply) => {
+          asked += 1;
+          if (asked === 1) request.socket.destroy();
+          else reply.writeHead(404).end("not here");
+        }).listen(host.port, "127.0.0.1");
+        try {
+          const check = { "health.0.kind": "http", "health.0.url": `http://127.0.0.1:${host.port}/` };
+          await host.install("v1", { contract: check });
+          const { reason, evidence } = await host.task("health", "do", { version: "v1" });
+          assert.equal(reason, "unhealthy");
+          assert.match(evidence, /1 of 1 samples failed, 0 allowed in 1; \[404 /);
+          assert.ok(asked > 1, "nobody was waited for");
+        } finally {
+          server.close();
+        }
+      }));
+
     test(`${name}: a health executable judges by its exit code`, () =>
       withPartsHost(shell, async (host) => {
         const contract = {

@@ -30,6 +30,13 @@ test("beside the strategy stands the grade that the author declares, or that the
   assert.match(row(undeclared), / restart, no grade declared +2: web1, web2$/);
 });
 
+test("how a version is drained is not cut off", () => {
+  const plan = planOf({ components: { shop: { hosts: names(2), grade: "request-safe" } } });
+  const drain = { until: "idle", seconds: 600 };
+  const lines = show({ ...plan, changes: plan.changes.map((change) => ({ ...change, drain })) });
+  assert.ok(lines.some((line) => / restart, request-safe, drains until idle within 10 min +2: /.test(line)));
+});
+
 test("the plan says why its order is so, by the kind of each edge (R39)", () => {
   const components = {
     api: { hosts: ["a1"], dependsOn: ["db"] },

@@ -151,7 +151,7 @@ function changed({
     case "undone":
       return there && !commitOnly
         ? { outcome: "unknown", detail: `reported as undone, but it ${runs}` }
-        : { outcome: "rolled-back", detail: said(task) };
+        : { outcome: "rolled-back", detail: whyBack(input.task(`${host}/${component}/health`)) ?? said(task) };
     case "failed":
       return { outcome: "failed", detail: said(task) };
     case "unknown":
@@ -180,6 +180,11 @@ function wentBackText({ from, to }: PlannedChange, reason: string | undefined): 
   const place = `it went back to ${from ?? "nothing"}`;
   if (reason === "deadline") return `${to} was not confirmed before its deadline; ${place} by itself`;
   return `${place} by itself, away from ${to}${reason === undefined ? "" : ` (${reason})`}`;
+}
+
+/** What its check found, where that failed: the undo of its switch says first how the process stood. */
+function whyBack(health: TaskFound | undefined): string | undefined {
+  return health?.state === "failed" ? said(health) : undefined;
 }
 
 function said({ reason, evidence }: TaskFound): string | undefined {

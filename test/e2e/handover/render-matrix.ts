@@ -33,7 +33,7 @@ export function renderMatrix(lines: readonly ReportLine[]): string {
     "that is not healthy and is taken back, which is a hand-over more. Old and new process and version of each are read from the",
     "journal. Open loop, no retries, wrong bodies count. A pause is counted from the time at which a request was due, so it includes",
     "what the meter itself was late by on a busy machine. Streams are WebSockets, event streams and TCP connections: a hand-over",
-    "that is request-safe ends them.",
+    "that is request-safe ends them, and a message that was under way then is failed below, under its kind; it is no request.",
     "",
     `${lines.length} rows, ${number(sum("handOvers"))} hand-overs, ${number(sum("requests"))} requests, ${number(sum("failed"))} failed.`,
     "",
@@ -44,8 +44,15 @@ export function renderMatrix(lines: readonly ReportLine[]): string {
     ...table(
       ["row", "kind", "sent", "failed", "not accepted", "longest pause", "versions that answered"],
       lines.flatMap(({ row, seen }) =>
-        (seen?.kinds ?? []).map(({ kind, sent, failed, unaccepted, longestPauseMs, versions }) => [
-          ...[row.name, kind, number(sent), number(failed), number(unaccepted), `${number(longestPauseMs)} ms`],
+        (seen?.kinds ?? []).map(({ kind, port, sent, failed, unaccepted, longestPauseMs, versions }) => [
+          ...[
+            row.name,
+            port === undefined ? kind : `${kind} ${port}`,
+            number(sent),
+            number(failed),
+            number(unaccepted),
+            `${number(longestPauseMs)} ms`,
+          ],
           versions.join(", "),
         ]),
       ),

@@ -24,6 +24,8 @@ export interface ReportLine {
     readonly grade: string;
     readonly kinds: readonly {
       readonly kind: string;
+      /** Two lines of a kind are two ports. Absent in what was measured before it was kept. */
+      readonly port?: number;
       readonly sent: number;
       readonly failed: number;
       readonly unaccepted: number;
@@ -40,8 +42,8 @@ export function seenOf(result: RowResult): NonNullable<ReportLine["seen"]> {
   return {
     ...{ handOvers: switches.length, grade, latenessMaxMs: measured.latenessMaxMs },
     ...cellOf(result),
-    kinds: measured.kinds.map(({ kind, sent, failed, unaccepted, longestPauseMs, versions }) => ({
-      ...{ kind, sent, failed, unaccepted, longestPauseMs },
+    kinds: measured.kinds.map(({ kind, port, sent, failed, unaccepted, longestPauseMs, versions }) => ({
+      ...{ kind, port, sent, failed, unaccepted, longestPauseMs },
       versions: Object.keys(versions).sort(),
     })),
   };

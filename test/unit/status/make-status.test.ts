@@ -181,3 +181,14 @@ test("P8: a host whose trial of this run went back by itself is rolled back, not
   ])
     assert.equal(first(statusOf({ h1: other }, { states, outcome: "waiting" })).outcome, "unknown");
 });
+
+test("a host that went back because it was not well says what its check found", () => {
+  const found: Record<string, { state: TaskState; reason: string; evidence: string; at: number }> = {
+    "h1/web/switch": { state: "undone", reason: "", evidence: "pid=7 started=7\ncurrent=1.0.0", at: 777 },
+    "h1/web/health": { state: "failed", reason: "unhealthy", evidence: "health.1 http: 404\npid=7", at: 776 },
+  };
+  const { outcome, detail } = first(statusOf({ h1: on("1.0.0") }, { outcome: "rolled-back", task: (id) => found[id] }));
+  assert.deepEqual([outcome, detail], ["rolled-back", "unhealthy: health.1 http: 404"]);
+  delete found["h1/web/health"];
+  assert.equal(first(statusOf({ h1: on("1.0.0") }, { task: (id) => found[id] })).detail, "pid=7 started=7");
+});

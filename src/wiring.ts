@@ -27,7 +27,7 @@ import type { Reviewer } from "./app/review-plan.ts";
 import { type Config, loadConfig, loadTrust } from "./config.ts";
 import { LackingError } from "./errors.ts";
 import { artifactRepository } from "./package/artifact-repository.ts";
-import type { ArtifactStorePort, CommitWriterPort, ForgePort, JournalPort, Trigger } from "./ports.ts";
+import type { ArtifactStorePort, CommitWriterPort, ExecutorPort, ForgePort, JournalPort, Trigger } from "./ports.ts";
 
 export { localOperatorShell, sshOperatorShell } from "./adapters/operator-shell.ts";
 export { patchTools } from "./adapters/patch-tools.ts";
@@ -46,6 +46,8 @@ export interface OpenedController {
 export interface OpenOptions {
   /** Tests wrap the journal to die at a chosen write (F1). */
   readonly wrapJournal?: (journal: JournalPort) => JournalPort;
+  /** Tests wrap the executor to hear from hosts when they choose. */
+  readonly wrapExecutor?: (executor: ExecutorPort) => ExecutorPort;
   /** How long a silent host is asked again before its outcome is unknown. */
   readonly patienceMs?: number;
   readonly link?: Partial<LinkTimes>;
@@ -61,6 +63,7 @@ export async function openController(
   configPath: string,
   {
     wrapJournal = (journal) => journal,
+    wrapExecutor = (executor) => executor,
     patienceMs = longPatienceMs,
     link = {},
     timed = (_name, port) => port,
@@ -72,7 +75,7 @@ export async function openController(
   const journal = timed("journal", wrapJournal(openSqliteJournal(config.state.journal)));
   const remote = { url: config.repository.url, mirror: config.state.mirror };
   const epoch = await highestEpoch(journal);
-  const executor = timed("executor", makeSshExecutor({ privateKey, clock: systemClock, link }));
+  const executor = timed("executor", wrapExecutor(makeSshExecutor({ privateKey, clock: systemClock, link })));
   const controller: Controller = {
     settings,
     clock: systemClock,

@@ -24,7 +24,7 @@ import {
   underWayResult,
   waitingFor,
 } from "./release-trouble.ts";
-import type { DrivenRun, RunPool } from "./run-pool.ts";
+import type { DrivenRun, OpenRun, RunPool } from "./run-pool.ts";
 
 export interface ConsiderInput {
   readonly controller: Controller;
@@ -73,11 +73,12 @@ async function planToStart(
   release: DesiredRelease,
 ): Promise<Planned | { readonly result: ReleaseResult }> {
   const { commit, hosts } = desired;
+  const before = pool.open();
   const { trust } = await recall(controller);
   try {
     const context = await contextForRelease({ controller, trust, release, hosts, commit });
     const { observations } = context;
-    const open = pool.open();
+    const open = openSince(before, pool.open());
     const planned = await planBeside(controller, { context, release, desired, open });
     if ("blocked" in planned) return { result: blockedResult(release.name, planned.blocked, { observations }) };
     const { plan } = planned;
@@ -90,6 +91,12 @@ async function planToStart(
     if (signal.aborted || !isReleaseFailure(error)) throw error;
     return { result: failedResult(release.name, error) };
   }
+}
+
+/** With those that ended while hosts were asked, which were seen in their middle: as if under way, so that the release comes up again. */
+function openSince(before: readonly OpenRun[], now: readonly OpenRun[]): OpenRun[] {
+  const ended = before.filter(({ run }) => now.every((each) => each.run !== run));
+  return [...ended.map((run): OpenRun => ({ ...run, state: "under-way", stands: undefined })), ...now];
 }
 
 async function startPlanned(

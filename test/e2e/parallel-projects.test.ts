@@ -200,6 +200,43 @@ test(
     ),
 );
 
+test(
+  "P12, R33: what hosts said before a run ended is not planned upon after it: nothing of what it brought begins again",
+  { skip: loopbackSkip },
+  () =>
+    withLoopbackLab(1, (lab) =>
+      withProjects(lab, { versions: twoOf(["a", "e"]) }, async (world) => {
+        await world.openGates(components);
+        await world.push({ "one.yaml": world.project("one", { a: "1.0.0", e: "1.0.0" }) });
+        await world.reconcile();
+        await world.push({ "one.yaml": world.project("one", { a: "2.0.0", e: "1.0.0" }) });
+        await world.reconcile({ pace: "one-task" });
+        await world.push({ "one.yaml": world.project("one", { a: "2.0.0", e: "2.0.0" }) });
+        const events: JournalEvent[] = [];
+        const hasEnded = async () => events.some(({ kind }) => kind === "run-ended");
+        const { resumed, results } = await world.reconcile({
+          onEvent: (event) => events.push(event),
+          // What the host says first is on its way until the run that stood open has ended.
+          wrapExecutor: (executor) => ({
+            ...executor,
+            async probe(host) {
+              const said = await executor.probe(host);
+              await until("the open run to end", 60_000, hasEnded);
+              return said;
+            },
+          }),
+        });
+        assert.deepEqual(resumed.map(({ state }) => state.outcome), ["done"]); // biome-ignore format: one line
+        assert.deepEqual(results.map(({ outcome, state }) => `${outcome} ${state?.type}`), ["done Ready"]); // biome-ignore format: one line
+        const plans = events.flatMap((event) => (event.kind === "run-planned" ? [event.plan] : []));
+        const changes = plans.map((plan) =>
+          plan.changes.map(({ component, from, to }) => `${component} ${from} ${to}`),
+        );
+        assert.deepEqual(changes, [["e 1.0.0 2.0.0"]]);
+      }),
+    ),
+);
+
 function hasConfirmed(serve: ServeChild, run: string): boolean {
   return of(serve, run).some((event) => event.kind === "host-ended" && event.step === "confirm.1");
 }

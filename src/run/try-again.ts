@@ -18,6 +18,8 @@ export interface AgainInput {
   readonly host: string;
   /** What the host says of itself. Asked at most once, and only where a switch is in question. */
   readonly observe: () => Promise<readonly ObservedComponent[]>;
+  /** Whether the contract gives this task of the bundle an undo. Asked only where it has begun and its component has a backup. */
+  readonly hasUndo: (task: Task) => Promise<boolean>;
   readonly by: string;
   readonly reason: string;
 }
@@ -79,18 +81,36 @@ async function withSwitch(input: AgainInput): Promise<{ readonly again: string[]
   };
   const lost = new Set(begun.filter(isLost).map(({ component }) => component));
   const own = tasks.filter(({ component, id }) => lost.has(component) && !state.skipped.has(id));
-  // Nobody is on trial there: what the old version wrote since its backup comes into a new one (P4).
-  const anew = switches.filter((task) => left.includes(taskKey(task)) && !isUnderTrial(seen.get(task.component), run));
-  const saved = tasks.filter(({ kind, component, id }) => kind === "backup" && !state.skipped.has(id) && anew.some((task) => task.component === component)); // biome-ignore format: one line
-  const wanted = new Set([...left, ...own.map(taskKey), ...saved.map(taskKey)]);
+  const untried = switches.filter((task) => left.includes(taskKey(task)) && !lost.has(task.component) && !isUnderTrial(seen.get(task.component), run)); // biome-ignore format: one line
+  const anew = (await Promise.all(untried.map((task) => savedAnew(input, { tasks, task })))).flat();
+  const wanted = new Set([...left, ...[...own, ...anew].map(taskKey)]);
   const reached = ({ id }: Task) => state.tasks.get(id)?.state;
   // A switch that went back by itself is undone for the journal's sake; one whose undo by hand did not end well may still stand.
   const stands = (task: Task) =>
     task.kind === "hook" ? reached(task) === "done" : task.kind === "switch" && mayStand(reached(task));
   return {
     again: [...new Set([...tasks.map(taskKey), ...left])].filter((key) => wanted.has(key)),
-    undo: own.filter((task) => task.action === "do" && stands(task)).reverse(),
+    undo: [
+      ...own.filter((task) => task.action === "do" && stands(task)),
+      ...anew.filter(({ kind }) => kind === "hook"),
+    ].reverse(),
   };
+}
+
+/**
+ * Its switch was never on trial: what the old version wrote since its backup comes into a new one (P4). Tasks of the bundle that have begun
+ * since are undone before that, and done again. Where one has no undo only the copy is what it was: it is kept, and so are they.
+ */
+async function savedAnew(
+  { state, hasUndo }: AgainInput,
+  { tasks, task: { component } }: { readonly tasks: readonly Task[]; readonly task: Task },
+): Promise<Task[]> {
+  const backup = tasks.find((task) => task.kind === "backup" && task.component === component);
+  if (backup === undefined || state.skipped.has(backup.id)) return [];
+  const hooks = tasks.slice(tasks.indexOf(backup)).filter((task) => task.kind === "hook" && task.component === component); // biome-ignore format: one line
+  const begun = hooks.filter(({ id }) => mayStand(state.tasks.get(id)?.state));
+  const areUndone = await Promise.all(begun.map((task) => !state.skipped.has(task.id) && hasUndo(task)));
+  return areUndone.includes(false) ? [backup] : [backup, ...begun];
 }
 
 /** Its host may have armed a trial for it. */

@@ -107,6 +107,7 @@ export async function resume(life: Life, run: string, again = life.backAgain()):
     events,
     choice: choice === "by-hand" ? "retry" : choice,
     observe: observing(life),
+    published: life.published,
   } as const;
   const decided = [
     ...(acted.length > 0 ? acted : await operatorDecides(held).catch(nothingWhereSilent)),

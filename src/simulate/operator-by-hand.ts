@@ -59,7 +59,7 @@ function runAlone({ state, published }: ByHandInput, { step, task }: Planned): P
   return [{ step, task }, ...(isUndoable ? [{ step, task: { ...task, action: "undo" } as const }] : [])];
 }
 
-function hasUndo(published: ByHandInput["published"], { id, kind, component, version }: Task): boolean {
+export function hasUndo(published: ByHandInput["published"], { id, kind, component, version }: Task): boolean {
   const name = id.split("/")[2];
   const tasks = published.get(`${component}@${version}`)?.tasks ?? [];
   return kind === "hook" && tasks.some((task) => task.name === name && task.hasUndo);

@@ -1,6 +1,7 @@
 // What people do about a run that waits for them, with the words that their commands would journal.
 import type { ObservedComponent } from "../model/observation.ts";
 import type { Step } from "../model/plan.ts";
+import type { PublishedVersion } from "../model/published-version.ts";
 import type { EventBody, RunId } from "../model/run-event.ts";
 import { stepAtWork } from "../run/at-work.ts";
 import { leftOfStep } from "../run/by-hand.ts";
@@ -9,6 +10,7 @@ import { reduce } from "../run/machine.ts";
 import type { RunState } from "../run/run-state.ts";
 import { tryAgain } from "../run/try-again.ts";
 import { isUnreadOn } from "../run/unread.ts";
+import { hasUndo } from "./operator-by-hand.ts";
 
 export type OperatorChoice = "retry" | "skip" | "roll-back";
 /** What is asked of a run that is on its way back: to go on, or to go back in traffic, which is another way back. */
@@ -22,6 +24,7 @@ export interface HeldRun {
   readonly choice: OperatorChoice;
   /** What a host says of itself. */
   readonly observe: (host: string) => Promise<readonly ObservedComponent[]>;
+  readonly published: ReadonlyMap<string, PublishedVersion>;
 }
 
 const by = "operator";
@@ -64,7 +67,7 @@ export async function operatorDecides(held: HeldRun): Promise<EventBody[]> {
 
 /** What is left of the step on this host, from what failed or is missing on; with `skip`, without the tasks of the release among it. */
 async function goOnOn(
-  { run, state, events, choice, observe }: HeldRun,
+  { run, state, events, choice, observe, published }: HeldRun,
   step: Step,
   host: string,
 ): Promise<EventBody[]> {
@@ -79,6 +82,7 @@ async function goOnOn(
   const { undo, turns } = await tryAgain({
     ...{ run, state: after, events, step, host, by, reason },
     observe: () => observe(host),
+    hasUndo: async (task) => hasUndo(published, task),
   });
   return [...words, ...undo, ...turns];
 }

@@ -182,6 +182,6 @@ async function retry(
   if (skipped !== undefined && random.chance(4))
     world.happen({ kind: "task-skipped", task: skipped, by: "ann", reason: "-", signature: "-" });
   const { state, events, happen } = world;
-  const { undo, turns } = await tryAgain({ run, state, events, step, host, observe: async () => [], by: "ann", reason: "-" }); // biome-ignore format: one line
+  const { undo, turns } = await tryAgain({ run, state, events, step, host, observe: async () => [], hasUndo: async () => true, by: "ann", reason: "-" }); // biome-ignore format: one line
   happen(...undo, ...turns);
 }

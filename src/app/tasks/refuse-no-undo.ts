@@ -11,11 +11,22 @@ import type { FoundTask } from "./find-task.ts";
 export async function refuseNoUndo(controller: Controller, found: FoundTask): Promise<void> {
   const { task } = found;
   if (task.kind !== "hook") return;
-  const name = hookName(found);
   const loaded = await versionOf(controller, found);
-  const undo = parseReleaseMetadata(loaded.release.metadata).contract.tasks.find((each) => each.name === name)?.undo;
+  const undo = undoOf(found, loaded);
   if (undo === undefined) throw withoutUndo(found);
   if (cameSince(found, loaded, undo)) throw undoCameSince(found);
+}
+
+/** The same as a question. Throws `undo-unknown`. */
+export async function hasUndo(controller: Controller, found: FoundTask): Promise<boolean> {
+  const loaded = await versionOf(controller, found);
+  const undo = undoOf(found, loaded);
+  return undo !== undefined && !cameSince(found, loaded, undo);
+}
+
+function undoOf(found: FoundTask, { release }: LoadedVersion): string | undefined {
+  const name = hookName(found);
+  return parseReleaseMetadata(release.metadata).contract.tasks.find((each) => each.name === name)?.undo;
 }
 
 function hookName({ task }: FoundTask): string {

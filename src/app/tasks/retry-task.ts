@@ -9,6 +9,7 @@ import { isStepped, tryAgain } from "../../run/try-again.ts";
 import { observeHost, type TaskAct, type TaskDecision } from "./act-in-run.ts";
 import { amendment } from "./amend-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseAtWork, refuseEnded } from "./find-task.ts";
+import { hasUndo } from "./refuse-no-undo.ts";
 
 export type RetryAct = TaskAct & {
   /** Goes on with a task bundle that was published since. */
@@ -33,6 +34,7 @@ export async function retryTask(act: RetryAct, asked: AskedTask): Promise<TaskDe
     step,
     host: work.host,
     observe,
+    hasUndo: (task) => hasUndo(act.controller, { ...found, task }),
     by,
     reason,
   });

@@ -10,6 +10,7 @@ import { isStepped, tryAgain } from "../../run/try-again.ts";
 import { recall } from "../controller-memory.ts";
 import { observeHost, type TaskAct, type TaskDecision } from "./act-in-run.ts";
 import { type AskedTask, type FoundTask, findTask, refuseAtWork, refuseEnded } from "./find-task.ts";
+import { hasUndo } from "./refuse-no-undo.ts";
 
 export const actNamespace = "cutover-act";
 
@@ -36,6 +37,7 @@ export async function skipTask(act: SkipAct, asked: AskedTask): Promise<TaskDeci
   const { undo, turns } = await tryAgain({
     ...{ run, state: reduce(state, skipped, run), events, step, host: work.host, by, reason },
     observe: () => observeHost(act, found),
+    hasUndo: (each) => hasUndo(controller, { ...found, task: each }),
   });
   // A step that has not reached this host yet is handed over without the task; its turn is opened all the same.
   return { found, events: [skipped, ...undo, ...turns], pace: isStepped(found) ? "none" : "run" };

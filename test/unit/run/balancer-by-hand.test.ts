@@ -76,7 +76,7 @@ test("a host that is in traffic leaves it before its switch is tried again, and 
   assert.deepEqual(idOf(state), ["hold", "switch.1"]);
   const step = state.plan?.steps.find(({ id }) => id === "switch.1");
   assert.ok(step);
-  const again = await tryAgain({ run: "r1", state, events: held.events, step, host: "w1", observe: async () => [], by: "ann", reason: "-" }); // biome-ignore format: one line
+  const again = await tryAgain({ run: "r1", state, events: held.events, step, host: "w1", observe: async () => [], hasUndo: async () => true, by: "ann", reason: "-" }); // biome-ignore format: one line
   const told = goOn(state, [...again.undo, ...again.turns], isBad("switch.2", "w3"));
   assert.deepEqual(told.story.slice(0, 3), ["-w1", "w1", "+w1"]);
   assert.deepEqual(idOf(told.state), ["hold", "switch.2"]);
@@ -88,7 +88,7 @@ test("two hosts that are tried again one after the other both leave traffic firs
   const step = state.plan?.steps.find(({ id }) => id === "switch.1");
   assert.ok(step);
   for (const host of ["w1", "w2"]) {
-    const again = await tryAgain({ run: "r1", state, events: held.events, step, host, observe: async () => [], by: "ann", reason: "-" }); // biome-ignore format: one line
+    const again = await tryAgain({ run: "r1", state, events: held.events, step, host, observe: async () => [], hasUndo: async () => true, by: "ann", reason: "-" }); // biome-ignore format: one line
     state = on(state, ...again.undo, ...again.turns);
   }
   const { story } = goOn(state, [], isBad("switch.2", "w3"));

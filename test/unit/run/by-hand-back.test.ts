@@ -67,7 +67,7 @@ test("a second round that fails before its switch puts back what it saved: the f
   const first = play(saving, isBad("confirm.1", "h1"));
   const confirm = saving.steps.find(({ id }) => id === "confirm.1");
   assert.ok(confirm);
-  const again = await tryAgain({ run: "r1", state: first.state, events: first.events, step: confirm, host: "h1", observe: async () => [], by: "ann", reason: "-" }); // biome-ignore format: one line
+  const again = await tryAgain({ run: "r1", state: first.state, events: first.events, step: confirm, host: "h1", observe: async () => [], hasUndo: async () => true, by: "ann", reason: "-" }); // biome-ignore format: one line
   const [undo] = again.undo;
   assert.ok(undo?.kind === "step-added");
   const { id, work } = undo.step;

@@ -199,7 +199,7 @@ test("a retry that failed again keeps no verb from its host: turns that were onl
   const confirming: EventBody[] = [{ kind: "step-ended", step: "switch.1" }, { kind: "step-started", step: confirm.id }, { kind: "submitted", step: confirm.id, host: "h1" }, ended("failed", confirm.id)]; // biome-ignore format: one line
   const state = inBatch(...whole, ...confirming);
   // It went back at its deadline.
-  const again = await tryAgain({ run: "r1", state, events: whole, step: confirm, host: "h1", observe: async () => [], by: "ann", reason: "-" }); // biome-ignore format: one line
+  const again = await tryAgain({ run: "r1", state, events: whole, step: confirm, host: "h1", observe: async () => [], hasUndo: async () => true, by: "ann", reason: "-" }); // biome-ignore format: one line
   const [undo] = again.undo;
   assert.ok(undo?.kind === "step-added");
   const { id } = undo.step;

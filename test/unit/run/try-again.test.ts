@@ -23,7 +23,8 @@ import {
 } from "../../support/by-hand-run.ts";
 import { planInput } from "../../support/plan-input.ts";
 
-const asked = { run: "r1", step: batch, host: "h1", by: "ann", reason: "-" } as const;
+const hasUndo = async () => true;
+const asked = { run: "r1", step: batch, host: "h1", hasUndo, by: "ann", reason: "-" } as const;
 
 function seen(state: HostVersionState, { run = "r1" } = {}): ObservedComponent {
   const isNew = state !== "reverted" && state !== "reverting";
@@ -50,10 +51,14 @@ test("what a host has on trial, or committed, is not taken back for a retry, wha
     }
 });
 
-/** Its switch fails under a policy that leaves the decision to people; a backup, a drain and a conversion came before it. */
+/** Its switch, or the conversion before it, fails under a policy that leaves the decision to people; a backup and a drain came before both. */
 async function triedAfterFailedSwitch(
   there: ObservedComponent,
-  isUndone = false,
+  {
+    isUndone = false,
+    failing = "switch",
+    ...asks
+  }: { isUndone?: boolean; failing?: "switch" | "hook"; hasUndo?: () => Promise<boolean> } = {},
 ): Promise<{ undone: string[]; turns: string[][] }> {
   const hook = { name: "convert", at: "before-switch", scope: "host", hasUndo: true, canDryRun: true } as const;
   const components = { app: { hosts: ["h1"], tasks: [hook], drain: true, backup: true } };
@@ -61,7 +66,7 @@ async function triedAfterFailedSwitch(
   const step = plan.steps.find(({ id }) => id === "switch.1");
   assert.ok(step);
   const own = step.work.flatMap(({ groups }) => groups.flat());
-  const at = own.findIndex(({ kind }) => kind === "switch");
+  const at = own.findIndex(({ kind }) => kind === failing);
   const ahead = plan.steps.slice(0, plan.steps.indexOf(step));
   const events: EventBody[] = [
     { kind: "run-planned", commit: "c", generation: "g", plan, epoch: 1, fleet: [] } as unknown as EventBody,
@@ -80,7 +85,7 @@ async function triedAfterFailedSwitch(
   ];
   const state = events.reduce((now, event) => reduce(now, event, "r1"), initialRunState);
   assert.equal(decide(state)?.kind, "hold");
-  const { undo, turns } = await tryAgain({ ...asked, step, state, events, observe: async () => [there] });
+  const { undo, turns } = await tryAgain({ ...asked, ...asks, step, state, events, observe: async () => [there] });
   const added = undo.flatMap((event) => (event.kind === "step-added" ? event.step.work : []));
   return {
     undone: added.flatMap(({ groups }) => groups.flat().map(({ id }) => id)),
@@ -94,15 +99,22 @@ test("a failed switch whose trial the host took back at its deadline is tried ag
     const again = await triedAfterFailedSwitch(seen(state));
     assert.deepEqual(again, { undone: ["h1/app/switch", "h1/app/convert"], turns: [all] }, state);
   }
-  const byPerson = await triedAfterFailedSwitch(seen("reverted"), true);
+  const byPerson = await triedAfterFailedSwitch(seen("reverted"), { isUndone: true });
   assert.deepEqual(byPerson, { undone: ["h1/app/convert"], turns: [all] });
 });
 
 test("a failed switch that is still on trial is tried again from where it failed; one that never was saves anew first what the old version wrote since (R17, P4)", async () => {
   const rest = ["h1/app/switch do", "h1/app/drain undo"];
   assert.deepEqual(await triedAfterFailedSwitch(seen("trial")), { undone: [], turns: [rest] });
-  for (const there of [seen("reverted", { run: "r0" }), seen("committed")])
-    assert.deepEqual(await triedAfterFailedSwitch(there), { undone: [], turns: [["h1/app/backup do", ...rest]] });
+  const anew = { undone: ["h1/app/convert"], turns: [["h1/app/backup do", "h1/app/convert do", ...rest]] };
+  for (const there of [seen("reverted", { run: "r0" }), seen("committed")]) {
+    assert.deepEqual(await triedAfterFailedSwitch(there), anew, "what converted the data is undone before that");
+    assert.deepEqual(await triedAfterFailedSwitch(there, { hasUndo: async () => false }), {
+      undone: [],
+      turns: [["h1/app/backup do", ...rest]],
+    });
+  }
+  assert.deepEqual(await triedAfterFailedSwitch(seen("committed"), { failing: "hook" }), anew);
 });
 
 test("a host is asked only where its switch may have begun: what failed before it is tried again also where nobody answers (P7)", async () => {

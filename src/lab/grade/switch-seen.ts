@@ -10,6 +10,8 @@ export interface SwitchSeen {
   readonly to: string;
   /** From the host's taking up the task to its word that it is done. */
   readonly ms: number;
+  /** Processes that did not end in time: what they had under way is what clients lost. */
+  readonly killed?: number;
 }
 
 /** The switches of a component on a host that are done, in order; undefined fields never: what the host did not say is `unknown`. */
@@ -22,9 +24,10 @@ export function switchesIn(
       return [];
     const { action, evidence, durationMs } = event.event;
     // The last line of its kind: of an undo's long evidence only the end is kept.
-    const found = [...evidence.matchAll(/\bold-pid=(\S+) new-pid=(\S+) from=(\S+) to=(\S+)/g)].at(-1) ?? [];
-    const [, oldPid = "unknown", newPid = "unknown", from = "unknown", to = "unknown"] = found;
-    return [{ action, oldPid, newPid, from, to, ms: durationMs }];
+    const found = [...evidence.matchAll(/\bold-pid=(\S+) new-pid=(\S+) from=(\S+) to=(\S+)(.*)/g)].at(-1) ?? [];
+    const [, oldPid = "unknown", newPid = "unknown", from = "unknown", to = "unknown", more = ""] = found;
+    const killed = [...more.matchAll(/ killed=\S+ after /g)].length;
+    return [{ action, oldPid, newPid, from, to, ms: durationMs, ...(killed === 0 ? {} : { killed }) }];
   });
 }
 

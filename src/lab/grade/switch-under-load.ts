@@ -71,8 +71,9 @@ async function takeTurn(
   return moves;
 }
 
-function moveText({ from, to, oldPid, newPid, ms }: SwitchSeen): string {
-  return `${from} (pid ${oldPid}) → ${to} (pid ${newPid}), ${ms} ms`;
+function moveText({ from, to, oldPid, newPid, ms, killed = 0 }: SwitchSeen): string {
+  const words = killed === 0 ? "" : `, ${killed === 1 ? "1 process" : `${killed} processes`} killed`;
+  return `${from} (pid ${oldPid}) → ${to} (pid ${newPid}), ${ms} ms${words}`;
 }
 
 type Outcome = Released["pass"]["results"][number]["outcome"];

@@ -76,6 +76,7 @@ test("switches are read from the journal: of this component and host, done, by t
       event("do", "old-pid=1 new-pid=2 from=a to=b", { state: "running" }),
       event("do", "old-pid=1 new-pid=2 from=a to=b", { task: "h/api/switch" }),
       event("undo", "log: old-pid=8 new-pid=9 from=x to=y\ncurrent=a was=b\nold-pid=2 new-pid=3 from=b to=a"),
+      event("do", "old-pid=3 new-pid=4 from=a to=b ms=3310 killed=3 after 3 s"),
       event("do", "already current"),
     ],
     { host: "h", component: "web" },
@@ -83,6 +84,7 @@ test("switches are read from the journal: of this component and host, done, by t
   assert.deepEqual(found, [
     { action: "do", oldPid: "1", newPid: "2", from: "a", to: "b", ms: 7 },
     { action: "undo", oldPid: "2", newPid: "3", from: "b", to: "a", ms: 7 },
+    { action: "do", oldPid: "3", newPid: "4", from: "a", to: "b", ms: 7, killed: 1 },
     { action: "do", oldPid: "unknown", newPid: "unknown", from: "unknown", to: "unknown", ms: 7 },
   ]);
 });

@@ -26,6 +26,7 @@ strategy_call() { # prepare|hand_over|ready|way_back|finish: the contract's stra
 }
 
 strategy_kept() { # with the contract of TO: the process that served before TO was asked for was not asked to stop, or is fit to serve again without a break, and is the main one: that of a strategy that replaces what runs need not be stopped for the way back. Prints its `pid born`; 1 when there is none, and something may have to be stopped
+	[ "$(kv_get "$TRIAL/trial" found || :)" != other ] || return 1
 	case $(strategy_name) in
 		exec | reuseport) exec_keep_old ;;
 		takeover) exec_end_strays && takeover_unasked ;;
@@ -128,6 +129,7 @@ switch_trusted() { # end the task when today's keys do not stand behind T_VERSIO
 switch_begin() { # arm a new trial and switch; not in a run that goes back already, whose step was at work on something else till now
 	switch_wanted || fail 66 taken-back "run $T_RUN is on its way back"
 	FROM=
+	TRIAL_FOUND=
 	if read_current "$ROOT"; then
 		FROM=$CURRENT
 	else
@@ -141,6 +143,7 @@ switch_begin() { # arm a new trial and switch; not in a run that goes back alrea
 		# Nobody ever confirmed what a hand pointed current at: that is what a trial is for, and it goes back to what was committed. Where
 		# nothing was, it goes back to what was found: the same version, running or not.
 		FROM=$(kv_get "$T_DIR/committed" version || echo "$TO")
+		[ "$FROM" = "$TO" ] || TRIAL_FOUND=other # what runs is not FROM
 	fi
 	[ -z "$FROM" ] || find_tree "$T_COMPONENT" "$FROM" || fail 65 current-incomplete "$FROM, the way back, is not a verified version"
 	! backup_is_spent || fail 66 backup-spent "what run $T_RUN saved of $T_COMPONENT was put back; it has to be saved anew before another trial: cutover task retry $T_RUN/$HOST_NAME/$T_COMPONENT/switch --reason WHY, or cutover rollback"
@@ -148,7 +151,6 @@ switch_begin() { # arm a new trial and switch; not in a run that goes back alrea
 	switch_problem_=$(units_problem "$FROM")
 	[ -z "$switch_problem_" ] || fail 69 units-changed "$switch_problem_"
 	strategy_call prepare || switch_refuse 69
-	TRIAL_FOUND=
 	[ "$FROM" != "$TO" ] || if manager_is_active; then TRIAL_FOUND=running; else TRIAL_FOUND=stopped; fi
 	trial_arm "${FROM:--}" "$TO" "$SWITCH_DEADLINE" || switch_refuse 71
 	# An undo that came while this was under way found no trial; one that comes from here on finds it.

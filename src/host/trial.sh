@@ -117,7 +117,7 @@ trial_arm() { # FROM|- TO SECONDS: make the trial of T_COMPONENT and prove that 
 	return 1
 }
 
-trial_record() { # FROM TO DEADLINE: the record of the trial TRIAL_ID, in TEXT; TRIAL_FOUND says how a service was found that goes back to itself
+trial_record() { # FROM TO DEADLINE: the record of the trial TRIAL_ID, in TEXT; TRIAL_FOUND says how a service was found that goes back to itself (running, stopped), or that current did not name FROM (other)
 	boot_id
 	TEXT=
 	kv_add boot-id "$BOOT_ID"

@@ -86,9 +86,9 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 
 trial_serve_again() { # what current names now serves, 1 with WHY and EVIDENCE while it does not. What was on trial and is what was found is as it was found: there is nothing else to go back to
 	if [ "$FROM" != "$TO" ]; then
-		# What was put back meanwhile may have stopped it.
-		{ [ -n "$back_kept_" ] && same_process ${back_kept_}; } || strategy_call way_back || return 1
-		wait_ready
+		# What was put back meanwhile may have stopped it, or is what it held open; and what is not ready after all is no service.
+		if [ -n "$back_kept_" ] && [ ! -f "$TRIAL/restored" ] && same_process ${back_kept_} && wait_ready; then return 0; fi
+		strategy_call way_back && wait_ready
 		return
 	fi
 	if [ "$(kv_get "$back_dir_/trial" found || :)" = stopped ]; then

@@ -18,7 +18,7 @@ exec_way_back() { # the same with current pointing back; a first install that go
 		exec_end_strays
 		manager_stop
 	elif exec_keep_old; then
-		:
+		exec_is_fit "$keep_pid_" || exec_swap "$FROM" anew
 	else
 		exec_swap "$FROM" anew
 	fi
@@ -220,9 +220,14 @@ exec_workers() { # PID: print `pid born` of its children, but for the main proce
 	done
 }
 
+exec_is_fit() { # PID: what was kept is FROM by what is known of it, and no data was put back under it: it may hold open what is gone
+	[ ! -f "$TRIAL/restored" ] && [ "$(kv_get "$TRIAL/trial" found || :)" != other ] && exec_runs "$1" "$FROM" 0
+}
+
 exec_keep_old() { # way back from a hand-over that stopped half way: the old process was never asked to stop, so it stays and the new one goes
 	keep_file_=$TRIAL/hand-over.$TO
 	[ -f "$keep_file_" ] && [ ! -f "$keep_file_.stopping" ] || return 1
+	[ "$FROM" = "$TO" ] || [ ! -f "$TRIAL/hand-over.$FROM" ] || return 1 # it is on its way back by that
 	kv_value "$keep_file_" pid
 	keep_pid_=$VALUE
 	kv_value "$keep_file_" born

@@ -56,7 +56,7 @@ takeover_way_back() { # what still serves stays; else the new one hands everythi
 		return
 	fi
 	exec_end_strays
-	! takeover_unasked || return 0
+	if takeover_unasked && exec_is_fit "$unasked_pid_"; then return 0; fi
 	# It let go, or it would be the main process; one that comes back to life in between is that again.
 	exec_end_old "$TRIAL/hand-over.$TO" || return 0
 	exec_swap "$FROM" anew

@@ -118,4 +118,26 @@ for (const shell of shells) {
         assert.deepEqual([await host.current(), await serviceProcesses(host)], ["v1", [await host.pid()]]);
         assert.equal(await ask(host.port), "v1");
       }));
+
+  test(`${name}: P8, P11: exec: who would be asked to stop just when the way back is decided is not, and is kept`, () =>
+    withPartsHost(shell, async (host) => {
+      await host.installService("v1");
+      await host.installService("v2");
+      await commit(host, "v1");
+      const first = await host.pid();
+      const asks = '{ echo stopping >"$end_file_.stopping"; }';
+      const script = await readFile(host.script, "utf8");
+      assert.ok(script.includes(asks));
+      const decided = `mv -T "$TRIAL" "\${TRIAL%/*}/reverting"; ${asks}`;
+      await writeFile(
+        host.script,
+        script.replace(asks, () => decided),
+      );
+      const answers = await underLoad(host.port, async () => {
+        assert.equal((await switchTo(host, "v2")).reason, "reverted");
+        await writeFile(host.script, script);
+        assert.match(await undo(host, "v2"), new RegExp(`new-pid=${first} from=v2 to=v1`));
+      });
+      assert.deepEqual([failures(answers), await serviceProcesses(host)], [[], [first]]);
+    }));
 }

@@ -1,7 +1,7 @@
 // Manager process: the log of a service that is never started cold, because each version hands over to the next, does not fill the disk.
 import assert from "node:assert/strict";
-import { appendFile, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { appendFile, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
@@ -43,6 +43,20 @@ for (const shell of shells) {
       await fill(host);
       await commit(host, "v2");
       assert.ok((await sizeOf(pathOf(host))) > most);
+      assert.deepEqual(await sizeOf(`${pathOf(host)}.1`).catch(() => "none"), "none");
+    }));
+
+  test(`${name}: a log that is a link to what the operator looks after stays whole`, () =>
+    withPartsHost(shell, async (host) => {
+      for (const version of ["v1", "v2"]) await host.installService(version);
+      const theirs = join(host.base, "web.log");
+      await writeFile(theirs, "");
+      await mkdir(dirname(pathOf(host)), { recursive: true });
+      await symlink(theirs, pathOf(host));
+      await commit(host, "v1");
+      await fill(host);
+      await commit(host, "v2");
+      assert.ok((await sizeOf(theirs)) > most);
       assert.deepEqual(await sizeOf(`${pathOf(host)}.1`).catch(() => "none"), "none");
     }));
 }

@@ -51,21 +51,23 @@ process_start() { # start ROOT/current/<start> unless it runs
 	process_record "$SPAWNED" || : # it does so itself, too, but perhaps not before somebody looks
 }
 
-process_bound_log() { # the log of a service that hands over for ever is never begun anew: what stands before its last 16 MiB goes, at most once a switch. It is copied to .1 and cut off, which loses what is written in between, and only where the main process appends: another one would go on at its old offset
+process_bound_log() { # the log of a service that hands over for ever is never begun anew: what stands before its last 16 MiB goes, at most once a switch. It is copied to .1 and cut off, which loses what is written in between, and only where the main process appends: another one would go on at its old offset. A link is the operator's
 	process_files
+	[ ! -L "$PROCESS_LOG" ] || return 0
 	file_size "$PROCESS_LOG"
 	[ "$SIZE" -ge 16777216 ] && bound_pid_=$(process_main_pid) && process_appends "$bound_pid_" || return 0
 	rm -f "$PROCESS_LOG.1" # first, for the disk may be full of it
 	if tail -c 16777216 "$PROCESS_LOG" >"$PROCESS_LOG.1" 2>/dev/null; then
-		: >"$PROCESS_LOG"
+		{ printf '' >"$PROCESS_LOG"; } 2>/dev/null || return 0 # with : some shells would end here, and the switch with them
 		rm -f "$PROCESS_LOG.from"
 	else
 		rm -f "$PROCESS_LOG.1"
 	fi
 }
 
-process_appends() { # PID: whatever it writes into the log is added at the end
+process_appends() { # PID: whatever it writes into the log is added at the end; 1 also where we may not see that
 	for appends_fd_ in "/proc/$1/fd"/*; do
+		[ -L "$appends_fd_" ] || return 1
 		# shellcheck disable=SC3013 # dash, bash and BusyBox know it
 		[ "$appends_fd_" -ef "$PROCESS_LOG" ] || continue
 		appends_=

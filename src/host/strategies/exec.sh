@@ -189,7 +189,7 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 	done
 }
 
-exec_end_old() { # [FILE]: the process that handed over stops accepting, finishes what it has and ends; KILL after switch.stop-seconds. 1 with WHY and EVIDENCE when it serves again (takeover)
+exec_end_old() { # [FILE]: the process that handed over stops accepting, finishes what it has and ends; KILL after switch.stop-seconds. 1 with WHY and EVIDENCE when it serves again (takeover), or somebody has decided against the trial
 	end_file_=${1:-$TRIAL/hand-over.$TO}
 	[ -f "$end_file_" ] || return 0
 	kv_value "$end_file_" pid
@@ -198,7 +198,8 @@ exec_end_old() { # [FILE]: the process that handed over stops accepting, finishe
 	end_born_=$VALUE
 	[ "$end_old_" != "$(manager_main_pid || :)" ] || return 0
 	! strategy_is takeover || takeover_wait_end "$end_old_" "$end_born_" || return 1
-	echo stopping >"$end_file_.stopping" 2>/dev/null || :
+	# A way back that was decided just now does not see it, and would keep who is asked to stop.
+	{ echo stopping >"$end_file_.stopping"; } 2>/dev/null || still_decided || return 1
 	end_workers_=$(exec_workers "$end_old_")
 	end_forced_=
 	contract_value switch.stop-seconds 30

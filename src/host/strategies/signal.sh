@@ -109,7 +109,7 @@ signal_forward() { # VERSION: a new master runs it and its workers accept, the o
 }
 
 signal_cold() { # nobody is there to ask: what is left ends, and the service is started anew
-	: >"$ASKED_FILE.cold" 2>/dev/null || still_decided || return 1
+	{ echo cold >"$ASKED_FILE.cold"; } 2>/dev/null || still_decided || return 1 # with : some shells would end here
 	manager_restart
 }
 

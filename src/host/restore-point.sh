@@ -77,6 +77,20 @@ point_contents() { # PATH: print facts and sums of all below it; what cannot be 
 	fi
 }
 
+point_want() { # RUN POINT: the way back of its switch is that of the whole run and puts the point back at once; where this cannot be noted, the undo of the point does it after that
+	[ "$(kv_get "$T_DIR/backups/$1/part" point || :)" != "$2" ] || (write_file "$T_DIR/backups/$1/wanted" "by $T_RUN") 2>/dev/null || :
+}
+
+point_or_own() { # ID: backup_dir_ becomes what the way back of that trial puts back: what was saved right before the switch; the point where nothing was, or where it is wanted. 1 with WHY and EVIDENCE
+	[ -d "$backup_dir_/own" ] || return 0
+	trial_point_=$backup_dir_
+	backup_dir_=$backup_dir_/own
+	[ -f "$trial_point_/wanted" ] && [ ! -f "$trial_point_/restored" ] || return 0
+	# Behind the point it is put back no more.
+	backup_mark trial "$1" || return 1
+	backup_dir_=$trial_point_
+}
+
 point_put_back() { # what backup_dir_ holds. A service that runs is stopped or started anew for it, and noted first: who goes on after a kill finds it stopped
 	# What was saved after the point lies behind it: it is put back no more.
 	[ ! -d "$backup_dir_/own" ] || [ -f "$backup_dir_/own/restored" ] || (write_file "$backup_dir_/own/restored" "by $T_RUN") 2>/dev/null ||

@@ -225,6 +225,8 @@ task_switch_undo() { # the way back, now: the run's trial, armed or confirmed, e
 		return 0
 	fi
 	if [ "$undo_state_" != reverted ]; then
+		undo_point_=$(task_option point '')
+		[ -z "$undo_point_" ] || point_want "$undo_run_" "$undo_point_"
 		trial_revert "$T_COMPONENT" "$undo_reason_" "$undo_state_" || undo_later
 		# Confirmed by a race between our two looks: the undo stands above the confirm.
 		if undo_found && [ "$undo_state_" = confirmed ]; then

@@ -98,12 +98,12 @@ trial_serve_again() { # what current names now serves, 1 with WHY and EVIDENCE w
 	strategy_call way_back && wait_ready || echo "$FROM, which ran before, does not get ready again: $WHY: $EVIDENCE" | head -c 2000 >>"$back_dir_/evidence"
 }
 
-trial_restore() { # COMPONENT: what the trial's run saved right before its switch is put back, once (R17): the old version must not lose what it writes later. 1 with WHY and EVIDENCE
+trial_restore() { # COMPONENT: what the trial's run saved (point_or_own) is put back, once (R17): the old version must not lose what it writes later. 1 with WHY and EVIDENCE
 	backup_dir_=$STATE/components/$1/backups/$(kv_get "$back_dir_/trial" run || echo none)
-	[ ! -d "$backup_dir_/own" ] || backup_dir_=$backup_dir_/own
 	restore_id_=$(kv_get "$back_dir_/trial" id)
 	# What an undo had put back before this trial is put back again: the new version has come since.
 	[ -d "$backup_dir_" ] && [ ! -f "$back_dir_/restored" ] || return 0
+	point_or_own "$restore_id_" || return 1
 	[ "$(kv_get "$backup_dir_/restored" trial || :)" != "$restore_id_" ] || return 0
 	# With restart nobody serves in between; the others go on serving, and the version that spoilt its data ends right after.
 	if strategy_stops && { [ -z "${GUARD-}" ] || ! has_systemd; }; then manager_stop || return 1; fi

@@ -1,6 +1,7 @@
 // The way back is a plan too: the undo of what was done, in reverse order. The undo of putting hosts back into traffic is to take
 // them out of it again. Pure.
 import type { HostWork, Step, TaskGroup } from "../model/plan.ts";
+import type { RestorePointPart } from "../model/restore-point.ts";
 import { mayStand, type Task, type TaskState } from "../model/task.ts";
 import { targetOf } from "./balancer-steps.ts";
 
@@ -13,6 +14,10 @@ export interface RollbackInput {
   readonly run: string;
   /** A balancer may be what is down: hosts go back first, in traffic or not, and only then those that are out come back to it. */
   readonly inTraffic: boolean;
+  /** Of a way back of the whole run: the parts of its restore point are put back by the way back of what switched there. */
+  readonly point?:
+    | { readonly id: string; readonly parts: readonly Pick<RestorePointPart, "host" | "component">[] }
+    | undefined;
   /** Counts the ways back of the run, from 1. */
   readonly nth: number;
 }
@@ -32,14 +37,14 @@ export function makeRollback({ inTraffic, steps, ...input }: RollbackInput): Ste
   return [...back.filter(({ traffic }) => traffic === undefined), ...back.filter(({ traffic }) => traffic === "back")];
 }
 
-function undoSteps({ steps, stateOf, reason, run, nth }: Omit<RollbackInput, "inTraffic">): Step[] {
+function undoSteps({ steps, stateOf, reason, run, nth, point }: Omit<RollbackInput, "inTraffic">): Step[] {
   const undoable = steps.filter(({ kind }) => kind === "switch" || kind === "task");
   const awayAgain = new Set<string>();
   return undoable.reverse().flatMap((step): Step[] => {
     const back = step.traffic === "back" ? awayWork(step, { stateOf, steps: undoable }) : undefined;
     for (const { groups } of back ?? []) for (const { id } of groups.flat()) awayAgain.add(id);
     const reached = (task: Task): TaskState => (awayAgain.has(task.id) ? "unknown" : stateOf(task));
-    const work = (back ?? step.work.map((work) => undoWork(work, { stateOf: reached, reason, run }))).filter(
+    const work = (back ?? step.work.map((work) => undoWork(work, { stateOf: reached, reason, run, point }))).filter(
       ({ groups }) => groups.length > 0,
     );
     const id = `${idsOfWayBack(nth)}${step.kind === "switch" ? step.batch : step.id}`;
@@ -72,14 +77,16 @@ function awayWork({ work, batch }: Step, { stateOf, steps }: Pick<RollbackInput,
 
 function undoWork(
   work: HostWork,
-  { stateOf, reason, run }: Omit<RollbackInput, "steps" | "inTraffic" | "nth">,
+  { stateOf, reason, run, point }: Omit<RollbackInput, "steps" | "inTraffic" | "nth">,
 ): HostWork {
   const mayHaveRun = (task: Task) => wasStarted(stateOf(task));
   const groups: TaskGroup[] = [];
   for (const group of [...work.groups].reverse()) {
     const undo = group.filter((task) => isUndoable(task) && mayHaveRun(task));
     if (undo.length > 0)
-      groups.push(undo.map((task) => ({ ...task, action: "undo" as const, options: undoOptions(task, reason, run) })));
+      groups.push(
+        undo.map((task) => ({ ...task, action: "undo" as const, options: undoOptions(task, { reason, run, point }) })),
+      );
   }
   return { host: work.host, groups: [...beforeDrain(groups, restores(work, { stateOf, run }))] };
 }
@@ -93,8 +100,13 @@ function isUndoable(task: Task): boolean {
   return task.action === "do" && ["switch", "drain", "hook"].includes(task.kind);
 }
 
-function undoOptions(task: Task, reason: string, run: string): Task["options"] {
-  return task.kind === "switch" ? { reason, "trial-run": run } : task.options;
+function undoOptions(
+  task: Task,
+  { reason, run, point }: Pick<RollbackInput, "reason" | "run" | "point">,
+): Task["options"] {
+  if (task.kind !== "switch") return task.options;
+  const isPart = point?.parts.some(({ host, component }) => host === task.host && component === task.component);
+  return { reason, "trial-run": run, ...(point !== undefined && isPart ? { point: point.id } : {}) };
 }
 
 /**

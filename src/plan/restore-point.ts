@@ -80,9 +80,9 @@ function nothingToSave(release: string, parts: readonly Part[]): CutoverError {
 }
 
 /**
- * Every part that was taken is put back where nothing has done so. The way back of a trial puts back what was saved right before its switch,
- * and a part only where nothing was; the host knows. What an earlier way back of the run put back has been written to since. Undefined when
- * no point was taken, or nothing is left.
+ * Every part that was taken is put back where nothing has done so. The way back of a trial does it where it is told of the restore point, or
+ * nothing else was saved there; the host knows. What an earlier way back of the run put back has been written to since. Undefined when no
+ * point was taken, or nothing is left.
  */
 export function putBackStep(
   steps: readonly Step[],

@@ -206,16 +206,17 @@ interface WayBackInput {
 function rollbackSteps(state: RunState, { event, run, nth }: WayBackInput): Step[] {
   const steps = stepsToUndo(state, event);
   const places = placesOf(steps);
+  // A batch that goes back puts its own back; the others stay on their new versions, and keep what those wrote.
+  const point = event.scope === "release" ? state.restorePoint?.taken : undefined;
   const back = makeRollback({
     steps,
     run,
     nth,
+    point,
     reason: event.by === "cutover" ? "failed" : "operator",
     inTraffic: event.inTraffic === true,
     stateOf: (task: Task) => state.tasks.get(task.id)?.state ?? startedState(state, places.get(taskKey(task))),
   });
-  // A batch that goes back puts its own back; the others stay on their new versions, and keep what those wrote.
-  const point = event.scope === "release" ? state.restorePoint?.taken : undefined;
   const putBack = putBackStep(state.plan?.steps ?? [], {
     ...{ point, run, nth },
     isPutBack: (step, host) => isDoneOn(state, step, host),

@@ -131,6 +131,29 @@ for (const shell of shells) {
         assert.equal(await read(), "written since");
       }));
 
+    test(`${name}: R17, P6: a way back of the whole run puts the point back at once, in place of what was saved after it, wherever it was killed`, () =>
+      withPartsHost(shell, async (host) => {
+        const { write, read, must } = await orders(host);
+        const whole = await readFile(host.script, "utf8");
+        await must("backup", "do", point);
+        await write("later");
+        await must("backup", "do");
+        await must("switch", "do");
+        await write("spoilt by the new version");
+        const undo = { version: "v2", options: { reason: "failed", "trial-run": "r1", point: "r1.p1" } };
+        for (const place of ['\tbackup_put_back "$backup_dir_"', '\tbackup_mark trial "$restore_id_"']) {
+          await writeFile(host.script, killedAt(whole, ["trial_restore", place]));
+          assert.equal((await host.task("switch", "undo", undo)).exitCode, 137, place);
+        }
+        await writeFile(host.script, whole);
+        await must("switch", "undo", { options: { reason: "failed", "trial-run": "r1" } });
+        assert.equal(await read(), "at three");
+        await write("written since");
+        assert.match(await must("backup", "undo", point), /restored by the way back/);
+        assert.match(await must("backup", "undo"), /restored by the way back/);
+        assert.equal(await read(), "written since");
+      }));
+
     test(`${name}: R17, P6: what was saved after a point is not put back over it, wherever the undo of the point was killed`, () =>
       withPartsHost(shell, async (host) => {
         const { write, read, must } = await orders(host);

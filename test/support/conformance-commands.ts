@@ -166,7 +166,7 @@ function optionsOf(
   if (kind === "backup") return { ...(random.chance(2) ? { point: random.pick(["p1", "p2"]) } : {}), ...trialRun };
   if (kind === "switch" && action === "do")
     return random.chance(8) ? { deadline: "9000" } : random.chance(2) ? { deadline: "1000" } : {};
-  if (kind === "switch") return { reason: random.pick(["failed", "operator"]), ...trialRun };
+  if (kind === "switch") return { reason: random.pick(["failed", "operator"]), ...trialRun, ...(random.chance(3) ? { point: random.pick(["p1", "p2"]) } : {}) }; // biome-ignore format: one line
   if (kind === "commit" && action === "do") return random.chance(3) ? { floor: "raise" } : {};
   return kind === "confirm" ? trialRun : {};
 }

@@ -7,6 +7,18 @@ export function ownBackup({ backups }: Pick<ComponentTruth, "backups">, run: str
   return saved?.own ?? saved;
 }
 
+/** What the way back of a trial puts back. */
+export function backupOfTrial(
+  component: ComponentTruth,
+  { run, id }: { run: string; id: string },
+): BackupTruth | undefined {
+  const saved = component.backups.get(run);
+  if (saved?.own === undefined || !saved.isWanted || saved.restored !== undefined) return ownBackup(component, run);
+  // Behind the point it is put back no more.
+  saved.own.restored = id;
+  return saved;
+}
+
 /** What begins before the first backup of a switch is a part of what that saves. */
 export function backupBegins(component: ComponentTruth, { run, name }: { run: string; name: string }): void {
   const own = ownBackup(component, run);

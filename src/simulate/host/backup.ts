@@ -32,7 +32,7 @@ export function* backup(context: TaskContext): Work {
   if (failure !== undefined) throw new TaskFailure(failure.exitCode, failure.reason, "simulated");
   const part = describePart(context, from);
   const data = { data: component.data, part, own: undefined, step };
-  const made: BackupTruth = { ...data, begun: new Set(), isUndoing: false, restored: undefined };
+  const made: BackupTruth = { ...data, begun: new Set(), isWanted: false, isUndoing: false, restored: undefined };
   if (part === undefined && saved?.part !== undefined) saved.own = made;
   else component.backups.set(run, made);
   return part === undefined ? "saved" : `saved\n${part.line}`;

@@ -115,6 +115,8 @@ export function* switchUndoTask(context: TaskContext): Work {
   if (begun === undefined) return withoutTrial(component, run);
   const reason = options.reason ?? "operator";
   if (begun !== "reverted") {
+    const point = component.backups.get(run);
+    if (options.point !== undefined && point?.part?.point === options.point) point.isWanted = true;
     // Confirmed by a race between two looks: the undo stands above the confirm.
     for (const from of [begun, "confirmed"] as const) {
       if (ours() === undefined || ours()?.state === "reverted") break;

@@ -1,5 +1,5 @@
 // The dead man's switch of a simulated host, as trial.sh, way-back.sh and confirm.sh have it.
-import { ownBackup } from "./backup-of-run.ts";
+import { backupOfTrial } from "./backup-of-run.ts";
 import { undrain } from "./drain.ts";
 import { type MachineRoom, needDisk, type TaskContext, TaskFailure, type Work } from "./machine-room.ts";
 import type { ComponentTruth, TrialState, TrialTruth, Worker } from "./truth.ts";
@@ -111,7 +111,7 @@ function* goBack(
     component.current = from;
     room.changed(component, `current is ${from} again`);
   }
-  const saved = ownBackup(component, trial.run);
+  const saved = backupOfTrial(component, trial);
   if (saved !== undefined && saved.restored !== trial.id) {
     if (room.truth.isDiskFull) return { reason: "restore-failed", evidence: "no space left on device" };
     component.data = saved.data;

@@ -35,3 +35,14 @@ test("R17: a trial that began puts it back by itself, and data of which nobody s
   assert.equal(undone({ switch: "failed", convert: "pending" }), "switch drain");
   assert.equal(undone({ switch: "failed", backup: "pending" }), "switch convert drain");
 });
+
+test("R17: a way back of the whole run tells the host of its restore point with the switch, where that is a part of it", () => {
+  const optionsOf = (host: string) => {
+    const point = { id: "r1.p1", parts: [{ host, component: "app" }] };
+    const steps = makeRollback({ steps: plan.steps, run: "r1", nth: 1, reason: "failed", inTraffic: false, stateOf: () => "done", point }); // biome-ignore format: one line
+    const tasks = steps.flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()));
+    return tasks.map(({ kind, options }) => [kind, options.point]);
+  };
+  assert.deepEqual(optionsOf("h1"), [["switch", "r1.p1"], ["hook", undefined], ["drain", undefined]]); // biome-ignore format: one line
+  assert.deepEqual(optionsOf("h2"), [["switch", undefined], ["hook", undefined], ["drain", undefined]]); // biome-ignore format: one line
+});

@@ -27,6 +27,7 @@ strategy_call() { # prepare|hand_over|ready|way_back|finish: the contract's stra
 
 strategy_kept() { # with the contract of TO: the process that served before TO was asked for was not asked to stop, or is fit to serve again without a break, and is the main one: that of a strategy that replaces what runs need not be stopped for the way back. Prints its `pid born`; 1 when there is none, and something may have to be stopped
 	[ "$(kv_get "$TRIAL/trial" found || :)" != other ] || return 1
+	if strategy_unasked; then return 0; fi
 	case $(strategy_name) in
 		exec | reuseport) exec_keep_old ;;
 		takeover) exec_end_strays && takeover_unasked ;;
@@ -39,6 +40,19 @@ strategy_kept() { # with the contract of TO: the process that served before TO w
 	kv_value "$TRIAL/hand-over.$TO" born
 	kept_born_=$VALUE
 	[ "$(manager_main_pid || :)" = "$kept_pid_" ] && same_process "$kept_pid_" "$kept_born_" && echo "$kept_pid_ $kept_born_"
+}
+
+strategy_unasked() { # the switch was cut off, or found the disk full, before anybody was asked: print `pid born` of the main process that was there before the trial
+	case $(strategy_name) in exec | takeover | reuseport | signal | reload) ;; *) return 1 ;; esac
+	for unasked_file_ in "$TRIAL/hand-over.$TO" "$TRIAL/hand-over.$TO.cold" "$TRIAL/cold.$TO"; do
+		[ ! -e "$unasked_file_" ] || return 1
+	done
+	boot_id
+	[ "$(kv_get "$TRIAL/trial" boot-id || :)" = "$BOOT_ID" ] && kv_value "$TRIAL/trial" id || return 1
+	unasked_cs_=${VALUE#t} # uptime when it was armed
+	unasked_hz_=$(getconf CLK_TCK 2>/dev/null) || unasked_hz_=100
+	unasked_pid_=$(manager_main_pid) && find_born "$unasked_pid_" && [ "$BORN" -lt $((${unasked_cs_%%-*} * unasked_hz_ / 100)) ] || return 1
+	echo "$unasked_pid_ $BORN"
 }
 
 point_current() { # ROOT VERSION: re-point current by rename; 1 with WHY and EVIDENCE when it cannot, current is then what it was

@@ -140,4 +140,43 @@ for (const shell of shells) {
       });
       assert.deepEqual([failures(answers), await serviceProcesses(host)], [[], [first]]);
     }));
+
+  for (const strategy of ["exec", "takeover", "reuseport", "signal", "reload"])
+    test(`${name}: P8, P11: restart to ${strategy}: a switch that was killed before it asked anybody costs nothing on the way back`, () =>
+      withPartsHost(shell, async (host) => {
+        await host.installService("v1", {}, { "switch.strategy": "restart" });
+        await host.installService("v2", {}, { "switch.strategy": strategy });
+        await commit(host, "v1");
+        const first = await host.pid();
+        const script = await readFile(host.script, "utf8");
+        const asks = "{ strategy_call hand_over && ";
+        assert.ok(script.includes(asks));
+        const understands = /^((?:signal|reload)_prepare\(\) \{).*$/gm;
+        await writeFile(
+          host.script,
+          script.replace(asks, () => "{ exit 9 && ").replace(understands, (_line, head) => `${head}\n\treturn 0`),
+        );
+        const answers = await underLoad(host.port, async () => {
+          assert.equal((await switchTo(host, "v2")).exitCode, 9);
+          await writeFile(host.script, script);
+          assert.equal(await host.current(), "v2");
+          assert.match(await undo(host, "v2"), new RegExp(`old-pid=${first} new-pid=${first} from=v2 to=v1`));
+        });
+        assert.deepEqual([failures(answers), await serviceProcesses(host)], [[], [first]]);
+      }));
+
+  test(`${name}: P8: restart to exec: a cold start of the new version is not kept`, () =>
+    withPartsHost(shell, async (host) => {
+      await host.installService("v1", {}, { "switch.strategy": "restart" });
+      await host.installService(
+        "v2",
+        { crashBeforeReady: true, crashAfterMs: 60_000 },
+        { "switch.ready-seconds": "2" },
+      );
+      await commit(host, "v1");
+      process.kill((await host.pid()) ?? 0, "SIGKILL");
+      assert.equal((await switchTo(host, "v2")).reason, "not-ready");
+      await undo(host, "v2");
+      assert.deepEqual([await ask(host.port), await serviceProcesses(host)], ["v1", [await host.pid()]]);
+    }));
 }

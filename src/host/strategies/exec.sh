@@ -123,6 +123,7 @@ exec_swap() { # VERSION [anew]: the main process hands over to a new one that ru
 	exec_end_strays
 	if ! swap_old_=$(manager_main_pid) || ! swap_born_=$(process_born "$swap_old_"); then
 		# Cold: what was started before and never got ready goes first, or it gets ready late and serves beside the version we chose.
+		echo cold >"$TRIAL/cold.$1" 2>/dev/null || :
 		manager_restart
 		return
 	fi

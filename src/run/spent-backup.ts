@@ -1,9 +1,9 @@
-// What a backup has saved is put back once: until it is saved anew its host switches nothing (`backup-spent`, P4). Pure.
+// What a backup has saved is put back once, and is old when its switch is tried again: it is saved anew before that (P4). Pure.
 import type { EventBody } from "../model/run-event.ts";
 import type { Task } from "../model/task.ts";
 import type { RunState } from "./run-state.ts";
 
-/** A backup that is to be made again, since what this run saved there was put back, and without which a switch of the run is refused. */
+/** A backup that is to be made again, since what this run saved there was put back (its host switches nothing then) or is older than what was written since. */
 export function isOwedToSwitch(
   { state: { plan }, events }: { readonly state: Pick<RunState, "plan">; readonly events: readonly EventBody[] },
   { id, kind, host, component }: Task,

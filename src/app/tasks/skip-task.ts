@@ -58,11 +58,11 @@ function refuseSkip(found: FoundTask): void {
       remedy: `cutover hold ${task.host} --reason …, or cutover rollback --reason …`,
     });
   const isLeft = leftOfStep(state, step, task.host).some((key) => key.startsWith(`${task.id} `));
-  // P4: what was put back once is no way back for another trial, and hosts know that.
+  // P4: what was put back once, or is older than what was written since, is no way back for another trial.
   if (isLeft && isOwedToSwitch(found, task))
     throw new RefusedError({
       code: "not-to-be-skipped",
-      message: `What ${task.id} saved was put back, and ${task.component} on ${task.host} switches nothing before it is saved anew`,
+      message: `What ${task.id} saved is old, or was put back: ${task.component} on ${task.host} switches nothing before it is saved anew`,
       impact: "Nothing was changed",
       remedy: `cutover task retry ${run}/${task.id} --reason …, cutover hold ${task.host} --reason …, or cutover rollback --reason …`,
     });

@@ -48,7 +48,7 @@ test("a backup that was never made may be skipped; one whose data was put back m
   await assert.rejects(skip(await runWith(plan, begun, failed)), /asked to sign/);
   await assert.rejects(skip(await runWith(plan, begun, ...undone("switch.1"))), {
     code: "not-to-be-skipped",
-    message: /was put back, and app on h2 switches nothing before it is saved anew/,
+    message: /is old, or was put back: app on h2 switches nothing before it is saved anew/,
     remedy: `cutover task retry r1/${id} --reason …, cutover hold h2 --reason …, or cutover rollback --reason …`,
   });
 });

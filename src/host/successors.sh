@@ -94,9 +94,18 @@ exec_daemons() { # print pids of successors that made daemons of themselves and 
 			exec_elsewhere "$daemons_version_" "$daemons_tick_"
 			! { strategy_is reuseport && manager_is process; } || process_carriers "$daemons_tick_" "CUTOVER_VERSION=$daemons_version_" | cut -d ' ' -f 1
 		} | while read -r daemons_pid_; do
-			! signal_is_ours "$daemons_pid_" || is_below "$daemons_pid_" "$daemons_main_" || echo "$daemons_pid_"
+			! exec_is_given "$daemons_pid_" || is_below "$daemons_pid_" "$daemons_main_" || echo "$daemons_pid_"
 		done
 	done
+}
+
+exec_is_given() { # PID: the service started it: it has our pid file in its environment and no terminal (systemd: is in the unit). A program of ours alone may be a job of cron or of a person
+	if manager_is systemd; then
+		systemd_owns "$1"
+	else
+		given_=$(process_carriers "$daemons_tick_")
+		case $NL$given_ in *"$NL$1 "*) ;; *) return 1 ;; esac
+	fi
 }
 
 is_below() { # PID ANCESTOR: it is that process, or one that it started, or one that such a one started

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ask } from "../support/asking-clients.ts";
@@ -100,6 +100,26 @@ for (const shell of shells) {
         assert.equal(await ask(host.port), "v1");
       } finally {
         terminal.kill("SIGKILL");
+        await ended;
+      }
+    }));
+
+  test(`${name}: exec: a job of the new version that nobody started for the service, as cron does, outlives the way back`, () =>
+    withPartsHost(shell, async (host) => {
+      await host.installService("v1");
+      await host.installService("v2", { crashBeforeReady: true });
+      await commit(host, "v1");
+      assert.equal((await switchTo(host, "v2")).reason, "new-version-died");
+      const program = join(host.base, "web/versions/v2/job");
+      await copyFile("/usr/bin/sleep", program);
+      const job = spawn(program, ["600"], { env: { HOME: "/" }, cwd: "/", stdio: "ignore" });
+      const ended = once(job, "exit");
+      try {
+        await undo(host, "v2");
+        assert.equal(await alive(job.pid ?? 0), true);
+        assert.equal(await ask(host.port), "v1");
+      } finally {
+        job.kill("SIGKILL");
         await ended;
       }
     }));

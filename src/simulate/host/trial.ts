@@ -103,6 +103,8 @@ function* goBack(
   component.worker = { by: self, role: "revert" };
   yield room.duration(20);
   const { from } = trial;
+  if (![trial.to, from].some((version) => version !== undefined && component.releases.has(version)))
+    return { reason: "way-back-missing", evidence: `no contract says how to go back from ${trial.to}` };
   // guard P1: without a complete version to go back to, current stays where it is.
   if (from !== undefined && !component.built.has(from))
     return { reason: "way-back-missing", evidence: `version ${from} is not built any more` };

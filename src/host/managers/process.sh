@@ -164,7 +164,7 @@ process_end_carriers() { # what was started last, and all that came of it, ends:
 	contract_value switch.stop-seconds 30
 	uptime_cs
 	carriers_by_=$((UPTIME_CS + VALUE * 100))
-	for carriers_round_ in 1 2 3 4 5; do # one that forks while we look is seen by the next look
+	for _ in 1 2 3 4 5; do # one that forks while we look is seen by the next look
 		carriers_=$(process_carriers "$carriers_since_")
 		[ -n "$carriers_" ] || return 0
 		for carriers_step_ in ask wait; do

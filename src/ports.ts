@@ -38,7 +38,7 @@ export interface ReleaseRepositoryPort {
   files(commit: string, directory: string): Promise<RepositoryFile[]>;
   /** Which principal signed the commit, by the given signers; throws RefusedError `commit-not-trusted`. */
   verifySignature(commit: string, signers: readonly CommitSigner[]): Promise<{ readonly signer: string }>;
-  /** Resolves a branch, tag or commit name from the mirror to a commit id; throws `no-such-ref`. */
+  /** Resolves a branch, tag or commit name from the mirror, also with `~2` or `^` behind it, to a commit id; throws `no-such-ref`. */
   resolve(ref: string): Promise<string>;
   /** The message of a commit. Signed with it: trust it as far as `verifySignature` trusts the commit. */
   message(commit: string): Promise<string>;

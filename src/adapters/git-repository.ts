@@ -66,14 +66,13 @@ export function gitRepository(options: GitRepositoryOptions): ReleaseRepositoryP
     },
     async resolve(ref) {
       await openMirror(options);
-      for (const name of placesOf(ref)) {
-        const commit = await localRef(mirror, `${name}^{commit}`);
+      const { name, back } = splitRef(ref);
+      for (const place of placesOf(name)) {
+        const commit = await localRef(mirror, `${place}^{commit}${back}`);
         if (commit !== undefined) return commit;
       }
-      throw noSuchRef(
-        ref,
-        options.readOnly ? "git fetch origin (in a shallow clone: git fetch --unshallow)" : undefined,
-      );
+      const ofClone = options.readOnly ? "git fetch origin (in a shallow clone: git fetch --unshallow)" : undefined;
+      throw noSuchRef(ref, ofClone ?? (back === "" ? undefined : `git log --oneline ${quotable(name)}`));
     },
     async message(commit) {
       const raw = (await readObjects(mirror, [checkedId(commit)], maxCommitBytes)).get(commit);
@@ -138,6 +137,12 @@ async function headOf({ mirror, url, readOnly }: GitRepositoryOptions, branch: s
     if (commit !== undefined) return { commit, ref: branch };
   }
   throw branchMissing(branch, url);
+}
+
+/** What stands behind a name and leads back from it, as in git: `main~2`, `HEAD^`, `v1^2~3`. */
+function splitRef(ref: string): { readonly name: string; readonly back: string } {
+  const [, name = ref, back = ""] = /^([^~^]+)((?:[~^][0-9]{0,4}){1,8})$/.exec(ref) ?? [];
+  return { name, back };
 }
 
 /** Where a name may stand, in the order in which it is looked for; also names that a clone has and a mirror has not. */

@@ -3,7 +3,9 @@ import type { CutoverError } from "../errors.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Plan } from "../model/plan.ts";
+import type { RiskItem } from "../model/review.ts";
 import type { RunId } from "../model/run-event.ts";
+import { assessRisk } from "../plan/assess-risk.ts";
 import { type Approval, judgeApproval } from "./approval.ts";
 import { type BackOff, backOffOf } from "./back-off.ts";
 import { type Blocked, runsOf } from "./beside-open-runs.ts";
@@ -16,6 +18,7 @@ import { contextForRelease } from "./release-context.ts";
 import { isReleaseFailure, troubleOfBlocked } from "./release-trouble.ts";
 import { isOfSlice, runsBehind, runsInTheWay } from "./slice-beside-runs.ts";
 import { carriesOut, type StandingRun, standingRuns } from "./standing-runs.ts";
+import { traitsOf } from "./version-traits.ts";
 
 export interface PlannedReleases {
   readonly commit: string;
@@ -23,6 +26,8 @@ export interface PlannedReleases {
   readonly plans: readonly Plan[];
   /** By release: why its slice cannot be run alone. */
   readonly missing: ReadonlyMap<string, readonly string[]>;
+  /** By release: what a review would say of what is planned now; what is under way was agreed to, and has no entry. */
+  readonly risks: ReadonlyMap<string, readonly RiskItem[]>;
   /** Plans that failed before and wait for their next try by `serve`. */
   readonly backOffs: readonly BackOff[];
   /** Releases whose policy asks for an approval, and how that stands. */
@@ -69,6 +74,7 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
   const outdated: StandingRun[] = [];
   const waiting: WaitingRelease[] = [];
   const missing = new Map<string, readonly string[]>();
+  const risks = new Map<string, readonly RiskItem[]>();
   const backOffs: BackOff[] = [];
   const approvals = new Map<string, Approval>();
   const failed: { release: string; error: CutoverError }[] = [];
@@ -118,6 +124,7 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
         await refuseUnsafeSlice(controller, { ...context, plan: slice.plan, release, trust: loaded.nextTrust });
       const meant = slice?.plan ?? plan;
       plans.push(meant);
+      risks.set(release.name, assessRisk({ plan: meant, traits: traitsOf(context.versions) }));
       if (slice !== undefined) missing.set(release.name, slice.missing);
       if (meant.changes.length > 0)
         waiting.push(...waitingOf(release.name, keptFromStart(meant, { desired, open: beside })));
@@ -137,7 +144,7 @@ export async function planReleases({ controller, slices = [] }: PlanReleasesInpu
     }
   }
   await controller.executor.close();
-  const found = { commit: desired.commit, plans, missing, backOffs, approvals, failed };
+  const found = { commit: desired.commit, plans, missing, risks, backOffs, approvals, failed };
   return { ...found, open, outdated, waiting, inTheWay, behind, warnings, observations };
 }
 

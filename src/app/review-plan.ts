@@ -10,7 +10,6 @@ import type { ContractReview, ReleaseReview, Review } from "../model/review.ts";
 import type { Trust } from "../model/trust.ts";
 import { contractChanges } from "../package/contract-changes.ts";
 import { parseReleaseMetadata } from "../package/release-metadata.ts";
-import type { VersionTraits } from "../plan/assess-risk.ts";
 import { assessRisk } from "../plan/assess-risk.ts";
 import { balancersOf } from "../plan/balancer-steps.ts";
 import { estimateSteps } from "../plan/estimate-steps.ts";
@@ -31,7 +30,7 @@ import { balancerHosts, hostsOf, planFromStatuses } from "./plan-from-statuses.t
 import { labelsOf } from "./release-context.ts";
 import { isReleaseFailure } from "./release-trouble.ts";
 import { trustChangeOf } from "./trust-change.ts";
-import { versionTraits } from "./version-traits.ts";
+import { traitsOf } from "./version-traits.ts";
 import { withTransfers } from "./with-transfers.ts";
 
 /** The part of a controller that a review needs: no executor, no private key. A whole controller fits. */
@@ -194,9 +193,6 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
     versions.get(`${component}@${version}`) ?? loadVersion(reviewer, { component, version, trust });
   const plan = await withTransfers(planned, { controller: reviewer, trust, versionOf, observations });
   const loaded = await withVersionsBefore(input, { plan, versions });
-  const traits: ReadonlyMap<string, VersionTraits> = new Map(
-    [...loaded].map(([key, version]) => [key, versionTraits(version)]),
-  );
   const timings = known.sort((a, b) => a.at - b.at).flatMap((status) => status.timings ?? []);
   return {
     release: release.name,
@@ -204,7 +200,7 @@ async function reviewRelease(input: ReleaseInput): Promise<ReleaseReview> {
     totalHosts: hosts.length,
     observedAt,
     stateProblem: stateProblem(release.name, statuses),
-    risks: assessRisk({ plan, traits }),
+    risks: assessRisk({ plan, traits: traitsOf(loaded) }),
     contracts: contractsOf(plan, loaded),
     estimates: estimateSteps({ plan, timings, concurrency: reviewer.settings.concurrency }),
     approval: release.policy.approval,

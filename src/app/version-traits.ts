@@ -4,7 +4,12 @@ import { parseReleaseMetadata } from "../package/release-metadata.ts";
 import type { VersionTraits } from "../plan/assess-risk.ts";
 import type { LoadedVersion } from "./load-published.ts";
 
-export function versionTraits({ release, published }: LoadedVersion): VersionTraits {
+/** Keyed as they are: `component@version`. */
+export function traitsOf(versions: ReadonlyMap<string, LoadedVersion>): Map<string, VersionTraits> {
+  return new Map([...versions].map(([key, version]) => [key, versionTraits(version)]));
+}
+
+function versionTraits({ release, published }: LoadedVersion): VersionTraits {
   const { component, version, sequence, floor, strategy, manager, hasHealth } = published;
   const contracts = Object.entries(published.migrations ?? {}).flatMap(([name, step]) =>
     step === "contract" ? [name] : [],

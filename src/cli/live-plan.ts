@@ -18,6 +18,7 @@ import {
 import { warningLine } from "./render-pass.ts";
 import { renderPlan } from "./render-plan.ts";
 import { approvalLines } from "./render-review.ts";
+import { unsaidRisks } from "./render-risks.ts";
 import { styled } from "./text.ts";
 
 export async function showLivePlan(
@@ -34,7 +35,7 @@ export async function showLivePlan(
     const { controller } = opened;
     const found = await planReleases({ controller, slices });
     const { commit, plans, missing, observations, backOffs, approvals, failed, warnings } = found;
-    const { inTheWay, behind, waiting, outdated } = found;
+    const { inTheWay, behind, waiting, outdated, risks } = found;
     const carried = found.open.filter(({ plan }) => plans.includes(plan));
     const books = new Map<Plan, readonly BookLine[]>();
     for (const { run, plan } of book ? carried : []) books.set(plan, (await readPlan(controller, run)).book);
@@ -50,7 +51,12 @@ export async function showLivePlan(
       ...behind.flatMap(behindLines),
       ...plans.flatMap((plan) => [
         [],
-        ...renderPlan({ plan, totalHosts, missing: missing.get(plan.release) ?? [] }),
+        ...renderPlan({
+          plan,
+          totalHosts,
+          missing: missing.get(plan.release) ?? [],
+          risks: unsaidRisks(risks.get(plan.release) ?? []),
+        }),
         ...carried.flatMap((each) => (each.plan === plan ? [carriedOutLine(each.run)] : [])),
         ...outdated.flatMap((each) => (each.plan === plan ? [newerWaitLine({ ...each, commit })] : [])),
         ...(book ? bookLines(books.get(plan) ?? planBook({ plan }), { withStates: books.has(plan) }) : []),
@@ -95,6 +101,7 @@ export async function showLivePlan(
       ...(slices.length === 0 ? {} : { missing: Object.fromEntries(missing) }),
       backOffs,
       approvals: Object.fromEntries(approvals),
+      risks: Object.fromEntries(risks),
       failed: failed.map(({ release, error }) => ({ release, error: reportError(error) })),
       warnings,
       ...(openRuns.length === 0 ? {} : { openRuns }),

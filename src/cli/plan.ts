@@ -18,7 +18,10 @@ export function addPlan(program: Command, register: Register): void {
   const command = program
     .command("plan")
     .option("--base <ref>", "with --head: what the change is to be merged into (default: the followed branch)")
-    .option("--head <ref>", "a branch, tag or commit: what merging it would cause, without asking any host")
+    .option(
+      "--head <ref>",
+      "a branch, tag or commit (also main~1): what merging it would cause, without asking any host",
+    )
     .option("--slice <terms...>", "only this part: phase=, component=, host=, task= or a label; commas: and, again: or")
     .option("--book", "every task in its order, and what runs side by side")
     .option("--run <run>", "the plan that is stored with a run, as its tasks stand")
@@ -59,7 +62,7 @@ export function addPlan(program: Command, register: Register): void {
       );
     if (head !== undefined) return showReview({ ...context, output }, { base, head, format, posting });
     if (base !== undefined)
-      throw new UsageError("--base wants to know what is to be merged", "cutover plan --base REF --head REF");
+      throw new UsageError("--base wants to know what is to be merged", `cutover plan --base ${base} --head BRANCH`);
     if (format === "markdown")
       throw new UsageError("Markdown is for the review of a change", "cutover plan --head REF --format markdown");
     return showLivePlan({ ...context, output }, { slices, book: options.book === true });

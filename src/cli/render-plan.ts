@@ -1,5 +1,6 @@
 // A plan for people: what changes first, then in which batches, the way back, and apart from it what is left alone. Pure.
 import type { Held, Plan, PlannedChange, PlannedPath, PlannedTransfer } from "../model/plan.ts";
+import type { RiskItem } from "../model/review.ts";
 import { soaksOf } from "../model/soaks.ts";
 import { unitOrderText } from "../model/unit-order.ts";
 import { foldHosts } from "../status/fold-hosts.ts";
@@ -7,6 +8,7 @@ import { orderLine } from "../status/order-words.ts";
 import { switchWords } from "../status/switch-words.ts";
 import { trafficWords } from "../status/traffic-words.ts";
 import { editLines } from "./render-edits.ts";
+import { riskLines } from "./render-risks.ts";
 import { sliceLines } from "./render-slice.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, type Style, styled } from "./text.ts";
@@ -18,17 +20,18 @@ export interface PlanView {
   readonly totalHosts?: number | undefined;
   /** Of a slice: what has to come before, so that it cannot be run alone. */
   readonly missing?: readonly string[];
+  /** What must be seen first. */
+  readonly risks?: readonly RiskItem[];
 }
 
 /** In tables of changes and batches; what is left is counted. */
 const shortList = { ranges: 8 };
-/** Each left-out host has a line of its own up to here; beyond, ranges that still name every host. */
-const heldLinesLimit = 200;
 
 export function renderPlan(view: PlanView): Line[] {
   const { plan } = view;
   return [
     planSummary(view),
+    ...riskLines(view.risks ?? []),
     ...sliceLines({ slice: plan.slice, ...(view.missing === undefined ? {} : { missing: view.missing }) }),
     ...changeLines(plan.changes),
     ...pathLines(plan.paths ?? []),
@@ -211,12 +214,10 @@ const heldWords: Readonly<Record<Held["reason"], { readonly text: string; readon
   held: { text: "on hold", style: "warn" },
 };
 
+/** Hosts of which the same is known share a line, which names every one of them. */
 function heldLines(held: readonly Held[]): Line[] {
   if (held.length === 0) return [];
-  const groups =
-    held.length <= heldLinesLimit
-      ? held.map((entry): [Held, ...Held[]] => [entry])
-      : groupBy(held, ({ reason, component, evidence }) => [reason, component, evidence].join("\0"));
+  const groups = groupBy(held, ({ reason, component, evidence }) => [reason, component, evidence].join("\0"));
   const rows = groups.map((group): Cell[] => {
     const [{ reason, component, evidence }] = group;
     return [

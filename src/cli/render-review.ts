@@ -6,7 +6,6 @@ import {
   contractChangeText,
   type ReleaseReview,
   type Review,
-  type RiskItem,
   type StepEstimate,
   type TrustChange,
 } from "../model/review.ts";
@@ -99,11 +98,9 @@ function releaseLines(
   at: number,
 ): Line[] {
   const changes = plan.changes.length + plan.waiting.length;
-  const lines = renderPlan({ plan, totalHosts });
+  const lines = renderPlan({ plan, totalHosts, risks });
   return [
-    ...lines.slice(0, 1),
-    ...riskLines(risks),
-    ...lines.slice(1, -1),
+    ...lines.slice(0, -1),
     ...contracts.flatMap(contractLines),
     ...waitingLines(plan.waiting.map(({ host }) => host)),
     ...estimateLines(estimates),
@@ -122,14 +119,6 @@ function waitingLines(hosts: readonly string[]): Line[] {
   if (hosts.length === 0) return [];
   const names = foldHosts(hosts, { ranges: 8 });
   return [["  ", styled("later:", "warn"), ` ${names}: meant as well, and part of the plan's hash`]];
-}
-
-function riskLines(risks: readonly RiskItem[]): Line[] {
-  return risks.map(({ kind, text, hosts }) => [
-    "  ",
-    styled(`${kind}:`, kind === "irreversible" ? "bad" : "warn"),
-    ` ${text} (${foldHosts(hosts, { ranges: 8 })})`,
-  ]);
 }
 
 function contractLines({ component, from, to, changes }: ContractReview): Line[] {

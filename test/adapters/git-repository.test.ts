@@ -295,6 +295,12 @@ test("names resolve to commits, and callers at the same moment share one fetch",
     );
     assert.equal(await repository.resolve("main"), second);
     assert.equal(await repository.resolve("v1"), first);
+    for (const back of ["main~1", "main^", "main^0~1", `${second}~`, `${second.slice(0, 12)}^1`])
+      assert.equal(await repository.resolve(back), first, back);
+    const tooFar = { code: "no-such-ref", remedy: "git log --oneline main" };
+    for (const back of ["main~2", "main^2"]) await assert.rejects(repository.resolve(back), tooFar);
+    for (const never of ["~1", "main~-1", "main^{tree}", "main@{1}", "main^{/x}", "nowhere~1", "main..main~1"])
+      await assert.rejects(repository.resolve(never), { code: "no-such-ref" }, never);
     assert.equal(await repository.resolve(first), first);
     assert.equal(await repository.isAncestor(first, second), true);
     assert.equal(await repository.isAncestor(second, first), false);

@@ -127,6 +127,7 @@ test(
         await mustRun(["git", "-C", join(world.home, "work"), "push", "--quiet", "origin", "main"]);
         const live = await world.withController((controller) => planReleases({ controller }));
         assert.deepEqual(live.plans.map(({ hash }) => hash), [web.plan.hash]); // biome-ignore format: one line
+        assert.deepEqual([...live.risks], [["web", web.risks]], "who plans on hosts sees what the reviewer saw");
         await lab.hosts[1]?.stopSshd();
         try {
           const [without] = (await world.withController((controller) => planReleases({ controller }))).plans;

@@ -2,14 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { planExitCode } from "../../../src/cli/outcomes.ts";
 import { renderPlan } from "../../../src/cli/render-plan.ts";
+import { unsaidRisks } from "../../../src/cli/render-risks.ts";
 import { textWidth, toText } from "../../../src/cli/text.ts";
-import type { Plan } from "../../../src/model/plan.ts";
+import type { Held, Plan } from "../../../src/model/plan.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { largePlan } from "../../support/large-plan.ts";
 import { planInput, type World } from "../../support/plan-input.ts";
 
 const names = (count: number) => Array.from({ length: count }, (_, index) => `web${index + 1}`);
 const planOf = (world: World) => makePlan(planInput(world));
+const risk = { component: "shop", reason: "drops-requests", text: "shop listens, and is stopped first" };
 const show = (plan: Plan, totalHosts?: number, width?: number) =>
   toText(renderPlan({ plan, totalHosts }), { color: false, width, overflow: "wrap" });
 
@@ -70,7 +72,36 @@ test("a plan for 10,000 hosts fits on one screen", () => {
   assert.ok(lines.some((line) => line.includes("10,000: web1..web10000")));
 });
 
-test("unreachable, drifted and held hosts stand apart, each on a line of its own with its evidence (P7)", () => {
+test("what must be seen before a plan runs comes first, once, with its hosts folded (R4)", () => {
+  const hosts = names(40);
+  const plan = planOf({ components: { shop: { hosts } } });
+  const risks = [
+    { ...risk, kind: "irreversible" as const, reason: "no-undo", text: "task x has no undo", hosts: ["web2"] },
+    { ...risk, kind: "risky" as const, hosts },
+    { ...risk, kind: "risky" as const, reason: "not-across-reboot", text: "a reboot may leave it", hosts },
+  ];
+  const unsaid = unsaidRisks(risks);
+  const lines = toText(renderPlan({ plan, risks: unsaid }), { color: false, width: undefined, overflow: "wrap" });
+  assert.deepEqual(lines.slice(1, 3), [
+    "  irreversible: task x has no undo (web2)",
+    "  risky: shop listens, and is stopped first (web1..web40)",
+  ]);
+  assert.ok(!lines.some((line) => line.includes("a reboot may leave it")), "the way back has its own line for that");
+});
+
+test("hosts that are left alone for the same reason share a line that names each of them", () => {
+  const hosts = names(40);
+  const evidence = "this tree was shown to be bad as 2.0.0 (check-failed); cutover retry shop lifts that: exit code 1";
+  const plan = planOf({ components: { shop: { hosts } } });
+  const held = hosts.map((host) => ({ host, component: "shop", reason: "quarantined" as const, evidence }));
+  const lines = show({ ...plan, held: [...held, { ...held[0], host: "web50", evidence: "other" } as Held] });
+  const mine = lines.slice(lines.indexOf("left alone") + 2, -1);
+  assert.equal(mine.length, 2, lines.join("\n"));
+  assert.match(mine[0] ?? "", /^ {2}quarantined +web1\.\.web40 +shop +this tree was shown to be bad as 2\.0\.0/);
+  assert.match(mine[1] ?? "", /^ {2}quarantined +web50 +shop +other$/);
+});
+
+test("unreachable, drifted and held hosts stand apart, with their evidence (P7)", () => {
   const lines = show(
     planOf({
       components: { shop: { hosts: names(6) } },
@@ -82,12 +113,7 @@ test("unreachable, drifted and held hosts stand apart, each on a line of its own
   assert.match(lines[0] ?? "", /2 of 6 hosts change.*4 hosts left alone/);
   const start = lines.indexOf("left alone");
   assert.ok(start > 0);
-  for (const expected of [
-    /unreachable +web2 /,
-    /unreachable +web3 /,
-    /drifted +web4 +shop/,
-    /on hold +web5 .*disk is being/,
-  ]) {
+  for (const expected of [/unreachable +web2, web3 /, /drifted +web4 +shop/, /on hold +web5 .*disk is being/]) {
     assert.equal(lines.slice(start).filter((line) => expected.test(line)).length, 1, String(expected));
   }
 });

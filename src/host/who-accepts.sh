@@ -6,19 +6,27 @@ children_of() { # PID: print the pids of its children
 }
 
 catches() { # PID SIGNAL: 0 when it handles that signal, or holds it back while it executes itself again; most signals end a process that does neither
-	case $2 in
-		HUP) catches_bit_=0 ;;
-		INT) catches_bit_=1 ;;
-		QUIT) catches_bit_=2 ;;
-		USR1) catches_bit_=9 ;;
-		USR2) catches_bit_=11 ;;
-		TERM) catches_bit_=14 ;;
-		WINCH) catches_bit_=27 ;;
+	in_mask "Sig[CB][gl][tk]" "$1" "$2"
+}
+
+holds_back() { # PID SIGNAL: 0 while it blocks that signal
+	in_mask SigBlk "$1" "$2"
+}
+
+in_mask() { # PATTERN PID SIGNAL: 0 when the signal is in a mask of that process of that name
+	case $3 in
+		HUP) mask_bit_=0 ;;
+		INT) mask_bit_=1 ;;
+		QUIT) mask_bit_=2 ;;
+		USR1) mask_bit_=9 ;;
+		USR2) mask_bit_=11 ;;
+		TERM) mask_bit_=14 ;;
+		WINCH) mask_bit_=27 ;;
 		*) return 1 ;;
 	esac
 	# The lower 32 of 64 bits: not every shell computes with all of them.
-	for catches_mask_ in $(sed -n 's/^Sig[CB][gl][tk]:[[:space:]]*[0-9a-f]*\([0-9a-f]\{8\}\)$/\1/p' "/proc/$1/status" 2>/dev/null); do
-		[ $(((0x$catches_mask_ >> catches_bit_) & 1)) -eq 0 ] || return 0
+	for mask_ in $(sed -n "s/^$1:[[:space:]]*[0-9a-f]*\([0-9a-f]\{8\}\)\$/\1/p" "/proc/$2/status" 2>/dev/null); do
+		[ $(((0x$mask_ >> mask_bit_) & 1)) -eq 0 ] || return 0
 	done
 	return 1
 }

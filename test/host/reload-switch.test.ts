@@ -21,7 +21,7 @@ import { until } from "../support/until.ts";
 
 const points: Readonly<Record<string, KillPoint>> = {
   "before it is remembered": ["reload_to", "\t\treload_tick_=$(clock_tick)"],
-  "before it is asked": ["reload_to", "\tkill -s"],
+  "before it is asked": ["reload_ask", "\tkill -s"],
   "after it was asked": ["reload_to", "\treload_wait"],
   "new workers accept": ["reload_quiet", "\twait_quiet"],
 };

@@ -8,12 +8,12 @@ process_files() { # set PID_FILE, PROCESS_FILE, PROCESS_LOG and TAKEOVER_SOCKET
 	PROCESS_LOG=$STATE/components/$T_COMPONENT/log
 }
 
-process_record() { # PID: remember this process as the one that is ours
+process_record() { # PID [ready]: remember this process as the one that is ours, and that it was ready
 	process_files
 	boot_id
 	find_born "$1" || return 1
 	record_born_=$BORN
-	(write_file "$PROCESS_FILE" "boot-id $BOOT_ID${NL}born $record_born_${NL}pid $1")
+	(write_file "$PROCESS_FILE" "boot-id $BOOT_ID${NL}born $record_born_${NL}pid $1${2:+${NL}ready yes}")
 }
 
 process_is_ours() { # PID: it lives and is what we started, or was handed our pid file by what we started
@@ -31,10 +31,34 @@ process_is_ours() { # PID: it lives and is what we started, or was handed our pi
 }
 
 process_main_pid() { # print the pid that the service wrote when it was ready, while that process lives
+	process_written_pid || process_rewriting
+}
+
+process_written_pid() { # the same, only of what its file says now
 	process_files
 	{ read -r main_pid_ <"$PID_FILE"; } 2>/dev/null || return 1
 	process_is_ours "$main_pid_" || return 1
 	echo "$main_pid_"
+}
+
+process_rewriting() { # with reload the main process stays, and whatever it is told to load, it removes its pid file for a moment: print its pid even so. It is whom this trial has asked, or whom we saw ready and who, or a child of whom, listens; 1 when there is none
+	strategy_is reload && process_files && [ ! -s "$PID_FILE" ] || return 1
+	for rewriting_file_ in "${TRIAL:-/none}"/hand-over.*; do
+		kv_value "$rewriting_file_" pid || continue
+		rewriting_pid_=$VALUE
+		kv_value "$rewriting_file_" born && same_process "$rewriting_pid_" "$VALUE" || continue
+		echo "$rewriting_pid_"
+		return 0
+	done
+	kv_raw "$PROCESS_FILE" ready && kv_raw "$PROCESS_FILE" pid || return 1
+	rewriting_pid_=$RAW
+	process_is_ours "$rewriting_pid_" || return 1
+	for rewriting_of_ in "$rewriting_pid_" $(children_of "$rewriting_pid_"); do
+		[ -n "$(listening_of "$rewriting_of_")" ] || continue
+		echo "$rewriting_pid_"
+		return 0
+	done
+	return 1
 }
 
 process_is_active() { # ready and alive
@@ -193,6 +217,8 @@ process_condition() { # print ready, pending, or failed when what was started di
 		echo ready
 	elif kv_raw "$PROCESS_FILE" pid && [ "$RAW" != "${ready_pid_:-none}" ] && process_is_ours "$RAW"; then
 		echo pending
+	elif process_rewriting >/dev/null; then
+		echo pending
 	elif process_ready; then # what was started made a daemon of itself: it ended after our first look, and wrote the pid before
 		echo ready
 	else
@@ -201,9 +227,9 @@ process_condition() { # print ready, pending, or failed when what was started di
 }
 
 process_ready() { # the main process shows no other version than current's; it is recorded as ours. With reload it is the old one's all its life, and signal asks the newest master itself
-	ready_pid_=$(process_main_pid) || return 1
+	ready_pid_=$(process_written_pid) || return 1
 	strategy_is reload || strategy_is signal || exec_runs "$ready_pid_" "$(current_version "$ROOT" || :)" 0 || return 1
-	process_record "$ready_pid_" || :
+	process_record "$ready_pid_" ready || :
 }
 
 process_status_evidence() { # pids and the last lines that were written since host.sh last started something: not those of the version before

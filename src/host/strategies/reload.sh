@@ -2,7 +2,8 @@
 # read their files and start new workers. Its pid proves nothing then, so what runs must show that it is new: workers that were born
 # since, run no other version and accept, while the old ones accept no more; without workers, the main process by its program,
 # directory or arguments. A reload that changes nothing fails. The same signal is the way back.
-# TRIAL/hand-over.VERSION remembers when we asked; to ask twice does no harm.
+# TRIAL/hand-over.VERSION remembers when we asked; to ask twice does no harm. While it executes itself again there may be no pid file
+# (process_rewriting), and what it is asked may be lost.
 
 reload_prepare() { # the running process must know the signal; most signals end a process that does not
 	if prepare_main_=$(manager_main_pid); then reload_understands "$prepare_main_"; fi
@@ -43,22 +44,62 @@ reload_to() { # VERSION: the main process is asked until it shows that it runs V
 		return
 	fi
 	reload_understands "$reload_main_" || return 1
+	reload_let_finish
 	if [ "$(kv_get "$reload_file_" pid || :)" = "$reload_main_" ] && [ "$(kv_get "$reload_file_" born || :)" = "$reload_born_" ]; then
 		# Interrupted: perhaps all is done. What started before we asked is told from the rest by the first time.
 		kv_value "$reload_file_" tick
 		reload_tick_=$VALUE
 		kv_value "$reload_file_" workers
 		reload_workers_=$VALUE
-		if reload_shows "$1" && reload_quiet; then return 0; fi
+		if reload_shows "$1" && reload_quiet "$1" && reload_named; then return 0; fi
 	else
 		reload_tick_=$(clock_tick)
 		reload_workers_=no
-		# shellcheck disable=SC2046 # pids
-		if any_accepts $(children_of "$reload_main_"); then reload_workers_=yes; fi
+		if reload_has_workers; then reload_workers_=yes; fi
 		reload_remember "$reload_main_" "$reload_born_" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $reload_file_"; return 1; }
 	fi
+	reload_ask
+	reload_wait "$1" && reload_quiet "$1" && reload_named
+}
+
+reload_let_finish() { # it may be executing itself again, for us who were killed, for the trial that we take back, or for an operator: it gets a moment
+	uptime_cs
+	finish_by_=$((UPTIME_CS + 500))
+	while holds_back "$reload_main_" "$understands_" && [ "$UPTIME_CS" -lt "$finish_by_" ]; do
+		nap
+		uptime_cs
+	done
+}
+
+reload_has_workers() { # 0 when a child of it accepts; children that were born just now get a moment
+	uptime_cs
+	workers_by_=$((UPTIME_CS + 100))
+	while :; do
+		# shellcheck disable=SC2046 # pids
+		set -- $(children_of "$reload_main_")
+		! any_accepts "$@" || return 0
+		uptime_cs
+		[ $# -gt 0 ] && [ "$UPTIME_CS" -lt "$workers_by_" ] || return 1
+		nap
+	done
+}
+
+reload_ask() { # one that holds the signal back may forget it with all that its old program was told: it has to be asked again
+	reload_held_=
+	! holds_back "$reload_main_" "$understands_" || reload_held_=yes
 	kill -s "$understands_" "$reload_main_" 2>/dev/null || :
-	reload_wait "$1" && reload_quiet
+}
+
+reload_named() { # its pid file names it again: most do that by themselves
+	manager_is process || return 0
+	process_files
+	uptime_cs
+	named_by_=$((UPTIME_CS + 200))
+	until [ -s "$PID_FILE" ]; do
+		nap
+		uptime_cs
+		[ "$UPTIME_CS" -lt "$named_by_" ] || { exec_name_main "$reload_main_" || :; return 0; }
+	done
 }
 
 reload_remember() { # PID BORN: that it is asked now
@@ -77,6 +118,7 @@ reload_wait() { # VERSION: until the new code shows; 1 with WHY and EVIDENCE whe
 	wait_by_=$((UPTIME_CS + wait_seconds_ * 100))
 	until reload_shows "$1"; do
 		still_decided || return 1
+		[ -z "$reload_held_" ] || holds_back "$reload_main_" "$understands_" || reload_ask
 		if ! same_process "$reload_main_" "$reload_born_"; then
 			WHY=new-version-died
 			EVIDENCE="the main process $reload_main_ ended over the reload; $(manager_status_evidence)"
@@ -104,15 +146,13 @@ reload_shows() { # VERSION: 0 when new code is seen to run: a worker that was bo
 	[ "$reload_workers_" = no ] && runs_visibly "$reload_main_" "$1"
 }
 
-reload_quiet() { # the workers from before accept no more; 1 with WHY and EVIDENCE
-	wait_quiet "$(contract_number switch.stop-seconds 30)" reload_old_workers
+reload_quiet() { # VERSION: other workers accept no more; 1 with WHY and EVIDENCE
+	wait_quiet "$(contract_number switch.stop-seconds 30)" reload_other_workers "$1"
 }
 
-reload_old_workers() { # print the main process's children that were born before we asked
-	for old_pid_ in $(children_of "$reload_main_"); do
-		find_born "$old_pid_" || continue
-		old_born_=$BORN
-		[ "$old_born_" -ge "$reload_tick_" ] || echo "$old_pid_"
+reload_other_workers() { # VERSION: print the main process's children that were born before we asked, or run another version: that of a reload that was under way
+	for other_pid_ in $(children_of "$reload_main_"); do
+		exec_runs "$other_pid_" "$1" "$reload_tick_" || echo "$other_pid_"
 	done
 }
 

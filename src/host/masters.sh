@@ -35,9 +35,25 @@ signal_masters() { # print the pids of the living masters, the newest first
 	done
 }
 
-signal_main_pid() { # print the newest living master, 1 when there is none
-	main_masters_=$(signal_masters)
-	[ -n "$main_masters_" ] && echo "${main_masters_%%"$NL"*}"
+signal_main_pid() { # print the newest living master, 1 when there is none. They rename their pid files, or write them anew: while one lives, a look that finds none proves nothing
+	main_looks_=0
+	while :; do
+		main_masters_=$(signal_masters)
+		[ -z "$main_masters_" ] || break
+		main_looks_=$((main_looks_ + 1))
+		[ "$main_looks_" -lt 20 ] && signal_known_lives || return 1
+		nap
+	done
+	echo "${main_masters_%%"$NL"*}"
+}
+
+signal_known_lives() { # 0 while a master lives that does not need its pid file to be known: systemd's main process, or the one that we saw ready
+	if manager_is systemd; then
+		systemd_main_pid >/dev/null
+	else
+		process_files
+		kv_raw "$PROCESS_FILE" ready && kv_raw "$PROCESS_FILE" pid && process_is_ours "$RAW"
+	fi
 }
 
 signal_workers() { # MASTER: print its children that are no masters themselves

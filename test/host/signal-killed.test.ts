@@ -1,10 +1,12 @@
 // Strategy signal with the real nginx: host.sh is killed at every point of the hand-over, of the way back and of the commit, under load.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shellsOrOne, withPartsHost } from "../support/host-parts.ts";
-import { type KillPoint, killedAt } from "../support/killed-at.ts";
+import { insertedAt, type KillPoint, killedAt } from "../support/killed-at.ts";
+import { alive } from "../support/live-processes.ts";
 import { assertOneMaster, crashAndStartAnew, installNginx, nginxSkip } from "../support/master-services.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
 
@@ -100,6 +102,30 @@ for (const [place, shell] of chosenShells.entries()) {
           }
         });
         assert.deepEqual(failures(answers), []);
+      }));
+
+    test(`${name}: P11: masters whose pid file is on its way to another name are looked for again, not started anew`, () =>
+      withPartsHost(shell, async (host) => {
+        await installNginx(host, "v1");
+        await installNginx(host, "v2");
+        await commit(host, "v1");
+        const whole = await readFile(host.script, "utf8");
+        const file = join(host.state, "components/web/pid");
+        const gone = insertedAt(whole, ["signal_forward", "\t\tforward_main_="], `mv "${file}" "${file}.away"`);
+        const back = insertedAt(gone, ["signal_main_pid", "\t\tnap"], `mv "${file}.away" "${file}"`);
+        const first = await host.pid();
+        const answers = await underLoad(host.port, async () => {
+          await writeFile(host.script, back);
+          const switched = await switchTo(host, "v2");
+          assert.equal(switched.exitCode, 0, `${switched.reason} ${switched.evidence}`);
+          assert.match(switched.evidence, new RegExp(`old-pid=${first} `));
+          assert.ok(await alive(first ?? 0), "it waits until the commit");
+          await writeFile(host.script, whole);
+          await undo(host, "v2");
+          await assertOneMaster(host, "v1", 2);
+        });
+        assert.deepEqual(failures(answers), []);
+        assert.equal(await host.pid(), first);
       }));
 
     test(`${name}: P8: a service that crashed before it was asked runs the new version by then, and goes back too`, () =>

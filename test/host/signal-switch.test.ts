@@ -156,9 +156,9 @@ for (const shell of shellsOrOne("dash")) {
 
     test(`${name}: P7: a start that made a daemon of itself and ended between two looks has not failed`, () =>
       withPartsHost(shell, async (host) => {
-        const looks = `process_main_pid() { [ -e "$STATE/looked" ] || { : >"$STATE/looked"; return 1; }; echo 42; }
+        const looks = `process_written_pid() { [ -e "$STATE/looked" ] || { : >"$STATE/looked"; return 1; }; echo 42; }
           process_record() { :; }
-          strategy_is() { [ "$1" = signal ]; }
+          strategy_name() { echo reload; }
           T_COMPONENT=web; process_condition`;
         assert.equal((await host.word("call", "eval", looks)).stdout, "ready\n");
       }));

@@ -228,7 +228,11 @@ process_condition() { # print ready, pending, or failed when what was started di
 
 process_ready() { # the main process shows no other version than current's; it is recorded as ours. With reload it is the old one's all its life, and signal asks the newest master itself
 	ready_pid_=$(process_written_pid) || return 1
-	strategy_is reload || strategy_is signal || exec_runs "$ready_pid_" "$(current_version "$ROOT" || :)" 0 || return 1
+	case $(strategy_name) in
+		reload) ;;
+		signal) ready_pid_=$(signal_main_pid) || return 1 ;;
+		*) exec_runs "$ready_pid_" "$(current_version "$ROOT" || :)" 0 || return 1 ;;
+	esac
 	process_record "$ready_pid_" ready || :
 }
 

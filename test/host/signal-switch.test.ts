@@ -158,7 +158,9 @@ for (const shell of shellsOrOne("dash")) {
       withPartsHost(shell, async (host) => {
         const looks = `process_written_pid() { [ -e "$STATE/looked" ] || { : >"$STATE/looked"; return 1; }; echo 42; }
           process_record() { :; }
-          strategy_name() { echo reload; }
+          strategy_is() { [ "$1" = signal ]; }
+          strategy_name() { echo signal; }
+          signal_main_pid() { echo 42; }
           T_COMPONENT=web; process_condition`;
         assert.equal((await host.word("call", "eval", looks)).stdout, "ready\n");
       }));

@@ -83,12 +83,6 @@ export function blockedBy(plan: Plan, open: readonly Holder[], capacity?: Capaci
   return blocked;
 }
 
-/** The plan with what other open runs of its release have left of the failure budget (P9). */
-export function withBudgetLeft(plan: Plan, open: readonly Holder[]): Plan {
-  const spent = unwellOf(open.filter((by) => by.plan.release === plan.release)).length;
-  return spent === 0 ? plan : { ...plan, failureBudget: Math.max(0, plan.failureBudget - spent) };
-}
-
 function unwellOf(open: readonly Holder[]): string[] {
   return [...new Set(open.flatMap(({ unwell }) => [...unwell]))].sort();
 }

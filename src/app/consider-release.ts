@@ -7,7 +7,6 @@ import type { Trust } from "../model/trust.ts";
 import type { SliceTerm } from "../plan/parse-slice.ts";
 import { approvalMessage, judgeApproval, type KnownTrailers, keepApproval } from "./approval.ts";
 import { backOffOf, type FirstRetry } from "./back-off.ts";
-import { withBudgetLeft } from "./beside-open-runs.ts";
 import { refuseUnsafeSlice } from "./check-order.ts";
 import type { Controller } from "./controller.ts";
 import { recall } from "./controller-memory.ts";
@@ -135,12 +134,11 @@ async function startPlanned(
   const open = pool.open();
   const blocked = keptFromStart(meant, { desired, open });
   if (blocked.length > 0) return settled(blockedResult(release.name, blocked, base));
-  const plan = withBudgetLeft(meant, open);
   const sources = runSources({ controller, trust }, context);
   return {
     kind: "started",
     release: release.name,
-    driven: pool.start({ plan, commit, generation, fleet }, sources),
+    driven: pool.start({ plan: meant, commit, generation, fleet }, sources),
     async complete(run) {
       const after = await backOffOf(controller, tries);
       // Only this run's own end counts: one that quarantined a version is held by that, not by a pause.

@@ -9,6 +9,7 @@ import { type Appender, makeAppender } from "../run/append.ts";
 import { decide } from "../run/decide.ts";
 import type { BytesSent } from "../run/deliver-task.ts";
 import { driveRun } from "../run/drive-run.ts";
+import { isWaiting as isWaitingEffect } from "../run/effect.ts";
 import { leaveOutHeld } from "../run/leave-out-held.ts";
 import { reduce } from "../run/machine.ts";
 import { goesOn, type Pace } from "../run/pace.ts";
@@ -16,6 +17,7 @@ import { replayRun, runStream } from "../run/replay.ts";
 import type { Silence } from "../run/run-host-step.ts";
 import { initialRunState, type RunState } from "../run/run-state.ts";
 import { readBacksByHand } from "../run/unread.ts";
+import type { UnwellBeside } from "../run/unwell-beside.ts";
 import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
 import type { MakingProgress } from "./find-payload.ts";
@@ -38,6 +40,8 @@ export interface RunContext {
   readonly signal: AbortSignal;
   /** Lets work on a host begin when its turn comes: runs that go on side by side share one bound. */
   readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
+  /** What other open runs of its release have used of the failure budget by now. */
+  readonly beside?: () => UnwellBeside;
   /** How far the run goes; to its end, unless said otherwise. `as-left`: no further than somebody who steps through it has left it. */
   readonly pace?: Pace | "as-left";
   /** With `one-task`: until this one has ended. */
@@ -138,6 +142,7 @@ async function drive(
     }),
     concurrency: controller.settings.concurrency,
     ...(context.inTurn === undefined ? {} : { inTurn: context.inTurn }),
+    ...(context.beside === undefined ? {} : { beside: context.beside }),
     pace: context.pace ?? "run",
     ...(context.upTo === undefined ? {} : { upTo: context.upTo }),
     patienceMs: controller.settings.patienceMs,
@@ -152,7 +157,8 @@ async function drive(
 
 /** Nothing is handed over before a host has answered of which nobody knew, or a person. */
 function isWaiting(state: RunState): boolean {
-  return ["wait", "hold"].includes(decide(state)?.kind ?? "");
+  const effect = decide(state);
+  return effect !== undefined && isWaitingEffect(effect);
 }
 
 /** This process has said so before: its epoch is in the journal, which a deleted lease must not lead back below (P5). */

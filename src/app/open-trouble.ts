@@ -8,8 +8,8 @@ import { type PersonTrouble, personTrouble } from "./person-trouble.ts";
 import { nextOf } from "./tasks/describe-run.ts";
 
 export interface OpenTrouble {
-  /** `HostUnknown`: nobody knows what became of a host. `RunOpen`: it goes on by itself, or with the next step that is asked for. */
-  readonly reason: PersonTrouble["reason"] | "HostUnknown" | "RunOpen";
+  /** `HostUnknown`: nobody knows what became of a host. `BudgetSpent`: by other runs of the release. `RunOpen`: it goes on by itself, or with the next step that is asked for. */
+  readonly reason: PersonTrouble["reason"] | "HostUnknown" | "BudgetSpent" | "RunOpen";
   readonly message: string;
   /** The next command. */
   readonly next: string;
@@ -32,6 +32,12 @@ export function openTrouble({
     const message = `run ${run} waits for ${hosts}, silent since ${effect.step.id}; nothing more that it holds switches until there is word`;
     return { reason: "HostUnknown", message, next: nextForSilent(effect.hosts) };
   }
+  if (effect?.kind === "pause")
+    return {
+      reason: "BudgetSpent",
+      message: `run ${run} waits: ${effect.reason}`,
+      next: `cutover task list ${effect.runs[0]} --open`,
+    };
   const next = nextOf({ run, state }) ?? "";
   const step = stepsOf(state)[state.position]?.id;
   const where = step === undefined ? "all its steps have" : `it is at ${step}`;

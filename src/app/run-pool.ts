@@ -5,12 +5,13 @@ import type { JournalEvent, RunId } from "../model/run-event.ts";
 import { takeTurns } from "../package/patch/take-turns.ts";
 import { type Claimant, type Claims, claimsOf } from "../plan/claims.ts";
 import type { Lease } from "../ports.ts";
+import { noteUnwell, type Unwell, unwellKinds } from "../run/note-unwell.ts";
 import { openRuns, runStream } from "../run/replay.ts";
 import type { RunState } from "../run/run-state.ts";
+import { noneBeside, type UnwellBeside, unwellBeside } from "../run/unwell-beside.ts";
 import type { Controller } from "./controller.ts";
 import { makeRunId, type PlannedRun, type RunResult, type RunWatcher, resumeRun, startRun } from "./execute-run.ts";
 import type { RunSources } from "./make-deliveries.ts";
-import { noteUnwell, type Unwell, unwellKinds } from "./note-unwell.ts";
 
 export interface OpenRun extends Claimant {
   readonly plan: Plan;
@@ -77,6 +78,8 @@ export async function openRunPool({
   pace = "run",
 }: RunPoolInput): Promise<RunPool> {
   const entries = new Map<RunId, Entry>();
+  /** Grows with whatever may tell a run something of another. */
+  let changes = 0;
   for (const run of await openRuns(controller.journal)) {
     const events = await controller.journal.read(runStream(run), ["run-planned", ...unwellKinds]);
     const [planned] = events;
@@ -93,8 +96,19 @@ export async function openRunPool({
     onEvent(event) {
       const entry = entries.get(event.stream.slice(runStream("").length));
       if (entry !== undefined) note(entry, event);
+      changes += 1;
       watcher.onEvent(event);
     },
+  };
+
+  const besideOf = (entry: Entry): (() => UnwellBeside) => {
+    let seen = -1;
+    let known = noneBeside;
+    return () => {
+      if (seen !== changes) known = unwellBeside(entry, entries.values());
+      seen = changes;
+      return known;
+    };
   };
 
   const drive = (
@@ -111,10 +125,12 @@ export async function openRunPool({
       entry.stands = stands;
       entry.driving = undefined;
     };
-    const ended = go({ controller, lease, sources, watcher: watching, signal: both, inTurn, pace }).then(
+    const beside = besideOf(entry);
+    const ended = go({ controller, lease, sources, watcher: watching, signal: both, inTurn, beside, pace }).then(
       (result): RunEnd => {
         settle("waiting", result.state);
         if (result.state.outcome !== undefined) entries.delete(run);
+        changes += 1;
         return { kind: "ended", result };
       },
       async (error: unknown): Promise<RunEnd> => {

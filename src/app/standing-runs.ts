@@ -1,11 +1,13 @@
 // The runs that have not ended, with their plans, from the journal alone: what a look at the plan shows in place of a new plan, and what
 // a part of a plan is not run beside.
 import type { Plan, Step } from "../model/plan.ts";
+import type { RunId } from "../model/run-event.ts";
 import { type Claimant, claimsOf } from "../plan/claims.ts";
 import type { JournalPort } from "../ports.ts";
+import { noteUnwell, type Unwell, unwellKinds } from "../run/note-unwell.ts";
 import { openRuns, replayRun, runStream } from "../run/replay.ts";
 import { stepsOf } from "../run/run-state.ts";
-import { noteUnwell, type Unwell, unwellKinds } from "./note-unwell.ts";
+import { noneBeside, type OpenBeside, type UnwellBeside, unwellBeside } from "../run/unwell-beside.ts";
 import { type OpenTrouble, openTrouble } from "./open-trouble.ts";
 
 export interface StandingRun extends Claimant {
@@ -40,6 +42,21 @@ export async function standingRuns(journal: JournalPort): Promise<StandingRun[]>
     found.push({ run, plan, generation, isWayBack, left, ...held, trouble });
   }
   return found;
+}
+
+/** What the other open runs of the release have used of its failure budget (P9), for whoever drives this one alone. */
+export async function besideInJournal(journal: JournalPort, run: RunId): Promise<UnwellBeside> {
+  const open: OpenBeside[] = [];
+  for (const each of await openRuns(journal)) {
+    const events = await journal.read(runStream(each), ["run-planned", ...unwellKinds]);
+    const [planned] = events;
+    if (planned?.kind !== "run-planned") continue;
+    const bad: Unwell = new Map();
+    for (const event of events) noteUnwell(bad, event);
+    open.push({ run: each, plan: planned.plan, bad });
+  }
+  const own = open.find((each) => each.run === run);
+  return own === undefined ? noneBeside : unwellBeside(own, open);
 }
 
 /** It carries out what these documents ask of its release: nothing else of that is planned before it has ended. */

@@ -37,7 +37,7 @@ export function currentState(status: Status, { lastRun, openRuns = [] }: RunsVie
 }
 
 /** Whoever waits for a person or a host comes before who goes on. */
-const urgency = ["DecisionNeeded", "HostUnknown", "GateClosed", "RunOpen"];
+const urgency = ["DecisionNeeded", "HostUnknown", "GateClosed", "BudgetSpent", "RunOpen"];
 
 function byUrgency(a: OpenRunView, b: OpenRunView): number {
   return urgency.indexOf(a.trouble.reason) - urgency.indexOf(b.trouble.reason);

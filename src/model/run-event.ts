@@ -64,6 +64,8 @@ export type EventBody =
       /** The failure budget let it go, and it counts there from now on. Absent where a person did, or nothing had switched yet, and in older journals. */
       readonly inBudget?: true;
     }
+  /** Hosts that count against the failure budget in other open runs of the release, and these runs; both empty when there are none any more. */
+  | { readonly kind: "unwell-beside"; readonly hosts: readonly string[]; readonly runs: readonly RunId[] }
   /** A restore point is being taken; each try has another id, on the hosts as well. */
   | { readonly kind: "restore-point-begun"; readonly step: string; readonly attempt: number; readonly id: string }
   | { readonly kind: "restore-point-taken"; readonly step: string; readonly point: RestorePoint }

@@ -5,7 +5,7 @@ import { type BadVersion, badVersions } from "./bad-versions.ts";
 import { besideUnread } from "./beside-unread.ts";
 import { changedByHand, isAdded } from "./by-hand.ts";
 import type { Effect } from "./effect.ts";
-import { confirmOf, decideHold, isInFlight } from "./hold.ts";
+import { beforeWaiting, confirmOf, decideHold, isInFlight } from "./hold.ts";
 import { inTraffic, pinBack } from "./in-traffic.ts";
 import { leftBehind, notTakenBack } from "./not-taken-back.ts";
 import { outOfTraffic } from "./out-of-traffic.ts";
@@ -84,8 +84,7 @@ function decideIn(state: RunState, planned: Step): Effect {
   if (failed.length > 0) return decideFailure(state, step, failed);
   // guard P7: an unknown host is not passed over either.
   if (unknown.length > 0) return decideSilence(state, step, { silent: unknown, all: outcomes.length });
-  // guard P9: the budget was spent by hosts that were confirmed early, and were not: those that did not begin wait for them.
-  if (named(undefined).length > 0) return decideConfirmed(state, step);
+  if (named(undefined).length > 0) return decideSpent(state, step);
   return { kind: "end-step", step, soakSeconds: step.soakSeconds };
 }
 
@@ -129,6 +128,15 @@ export function mayBegin(state: RunState, step: Step, host: string): boolean {
   return state.submitted.has(placeOf(step.id, host)) || !isBudgetSpent(state, step, host);
 }
 
+/** None of those that did not begin may: hosts that were confirmed early, and were not, have used the budget, or other runs of the release. */
+function decideSpent(state: RunState, step: Step): Effect {
+  // guard P9: those that did not begin wait for what is not well of their own batch.
+  if (earlyBad(state, step).size > 0) return decideConfirmed(state, step);
+  const { hosts, runs } = state.beside;
+  const reason = `${hosts.join(", ")} ${hosts.length === 1 ? "is" : "are"} not well in ${runs.join(", ")} of the same release, whose failure budget is ${state.plan?.failureBudget}`;
+  return beforeWaiting(state, step) ?? { kind: "pause", step, reason: `${reason}${outOfTraffic(state)}`, runs };
+}
+
 /** The confirmation of those of a batch that did switch, as far as it goes, and what then follows from it. */
 function decideConfirmed(state: RunState, step: Step): Effect {
   const confirm = confirmOf(state, step);
@@ -143,12 +151,19 @@ function isBudgetSpent(state: RunState, step: Step, but?: string): boolean {
   if (step.kind !== "switch" || state.rollback !== undefined) return false;
   const switched = notDoneOf(state, step.id);
   const isBad = (host: string) => host !== but && !state.leftOut.has(host);
-  // Those that were confirmed early, and were not.
-  const early = notDoneOf(state, confirmOf(state, step)?.id ?? "");
+  const early = earlyBad(state, step);
   // Whom it let go already has its place in it; whom a person holds has not, or a machine that burnt down would stop the run.
-  const bad = state.leftInBudget.size + switched.count(isBad) + early.count((host) => isBad(host) && !switched.has(host)); // biome-ignore format: one line
+  const own = state.leftInBudget.size + switched.count(isBad) + early.count((host) => isBad(host) && !switched.has(host)); // biome-ignore format: one line
+  const isCounted = (host: string) => state.leftInBudget.has(host) || (isBad(host) && (switched.has(host) || early.has(host))); // biome-ignore format: one line
+  // One budget for all open runs of the release.
+  const bad = own + state.beside.hosts.filter((host) => !isCounted(host)).length;
   // guard P9: as many as the budget has may be bad, and not one more.
   return bad > (state.plan?.failureBudget ?? 0);
+}
+
+/** Hosts of the batch that were confirmed early, and were not. */
+function earlyBad(state: RunState, step: Step): RunState["leftOut"] {
+  return notDoneOf(state, confirmOf(state, step)?.id ?? "");
 }
 
 /** When nobody answers, the trouble is likely on our side of the wire: then the run waits, whatever the budget says. */
@@ -158,7 +173,8 @@ function decideSilence(
   { silent: hosts, all }: { silent: readonly string[]; all: number },
 ): Effect {
   const unmoved = isAhead(state, step);
-  const tolerated = state.leftOut.size + hosts.length <= (state.plan?.failureBudget ?? 0);
+  const out = new Set([...state.leftOut, ...hosts, ...state.beside.hosts]).size;
+  const tolerated = out <= (state.plan?.failureBudget ?? 0);
   // guard P7: a host that may be on the new version is waited for, past the budget; so is a balancer, which may have all the traffic.
   if (state.rollback || step.traffic || hosts.length === all || !(unmoved || tolerated))
     return { kind: "wait", step, hosts };

@@ -9,7 +9,7 @@ import type { BadVersion } from "./bad-versions.ts";
 import { isAdded } from "./by-hand.ts";
 import { earlyConfirms } from "./confirm-early.ts";
 import { decide, isStillToRun, mayBegin } from "./decide.ts";
-import { type Effect, leaveOut } from "./effect.ts";
+import { type Effect, isWaiting, leaveOut } from "./effect.ts";
 import { reduce } from "./machine.ts";
 import { isByHand, type Pace } from "./pace.ts";
 import { type HostStepContext, runHostStep } from "./run-host-step.ts";
@@ -17,6 +17,7 @@ import { runOneTask } from "./run-one-task.ts";
 import { patchOf, placeOf, type RunState, turnOf } from "./run-state.ts";
 import { takeRestorePoint } from "./take-restore-point.ts";
 import { readBacksByHand } from "./unread.ts";
+import { hearBeside, type UnwellBeside } from "./unwell-beside.ts";
 
 export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf" | "turnOf" | "mayBegin" | "silent"> {
   readonly state: RunState;
@@ -27,6 +28,8 @@ export interface DriveInput extends Omit<HostStepContext, "record" | "patchOf" |
   /** Lets work on a host begin when its turn comes: runs that go on side by side share one bound. */
   readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
   readonly onEvent: (event: JournalEvent) => void;
+  /** What other open runs of the release have used of its failure budget by now; the same object as long as nothing changed. */
+  readonly beside?: () => UnwellBeside;
   /** How far it drives: to the run's end, unless said otherwise. */
   readonly pace?: Pace;
   /**
@@ -62,6 +65,7 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
       input.onEvent(event);
     }
   };
+  const known = (): RunState => hearBeside(state, input.beside?.());
   const driving: Driving = {
     input,
     context: {
@@ -69,24 +73,29 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
       ...{ record, signal },
       patchOf: (place) => patchOf(state, place),
       turnOf: (step, host) => turnOf(state, step, host),
-      mayBegin: (step, host) => mayBegin(state, step, host),
+      mayBegin: (step, host) => mayBegin(known(), step, host),
       silent: new Set(),
     },
-    stillToRun: (step, host) => isStillToRun(state, step, host),
+    stillToRun: (step, host) => isStillToRun(known(), step, host),
     stateNow: () => state,
+  };
+  const next = async (): Promise<Effect | undefined> => {
+    const { beside } = known();
+    if (beside !== state.beside) await record({ kind: "unwell-beside", hosts: beside.hosts, runs: beside.runs });
+    return decide(state);
   };
   try {
     let readAt: number | undefined;
-    for (let effect = decide(state), waited = false; effect !== undefined; effect = decide(state)) {
+    for (let effect = await next(), waited = false; effect !== undefined; effect = await next()) {
       input.signal.throwIfAborted();
       const unread = readAt !== undefined || input.pace === "by-hand" ? [] : readBacksByHand(state);
       // Of what people ran by hand, once: also while the run waits for them, or for others.
-      if (unread.length > 0 && (input.pace === "read-back" || effect.kind === "hold" || effect.kind === "wait")) {
+      if (unread.length > 0 && (input.pace === "read-back" || isWaiting(effect))) {
         await readBack(driving, unread);
         readAt = heard;
         continue;
       }
-      if (effect.kind === "hold") return state;
+      if (effect.kind === "hold" || effect.kind === "pause") return state;
       // guard P12: whoever asked for one task asked for no way back.
       if (upTo !== undefined && (isTold || effect.kind === "roll-back")) return state;
       if (isLeft && !isByHand(state, effect)) return state;
@@ -152,7 +161,10 @@ interface Driving {
   readonly stateNow: () => RunState;
 }
 
-async function perform(driving: Driving, effect: Exclude<Effect, { kind: "wait" | "hold" }>): Promise<unknown> {
+async function perform(
+  driving: Driving,
+  effect: Exclude<Effect, { kind: "wait" | "hold" | "pause" }>,
+): Promise<unknown> {
   const { input, context } = driving;
   switch (effect.kind) {
     case "start-step":

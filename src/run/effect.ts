@@ -1,6 +1,6 @@
 // What a run does next: `decide` says it, the driver performs it.
 import type { Step } from "../model/plan.ts";
-import type { EventBody, RunOutcome } from "../model/run-event.ts";
+import type { EventBody, RunId, RunOutcome } from "../model/run-event.ts";
 import type { BadVersion } from "./bad-versions.ts";
 
 export type Effect =
@@ -31,6 +31,8 @@ export type Effect =
   | { readonly kind: "wait"; readonly step: Step; readonly hosts: readonly string[] }
   /** A person decides: something failed under `rollback_policy: manual`, was changed by hand, or a gate is closed. The run stays open. */
   | { readonly kind: "hold"; readonly step: Step; readonly hosts: readonly string[]; readonly reason: string }
+  /** Other runs of the release have used its failure budget: the run goes on once they have ended, or their hosts are well again. */
+  | { readonly kind: "pause"; readonly step: Step; readonly reason: string; readonly runs: readonly RunId[] }
   | {
       readonly kind: "end";
       readonly outcome: RunOutcome;
@@ -38,6 +40,11 @@ export type Effect =
       /** To be quarantined with the end: a run that stops without a way back must not start again by itself (P16). */
       readonly bad: readonly BadVersion[];
     };
+
+/** For hosts that are silent, for a person, or for other runs. */
+export function isWaiting({ kind }: Effect): boolean {
+  return kind === "wait" || kind === "hold" || kind === "pause";
+}
 
 /** What the journal says of hosts that are left out. */
 export function leaveOut({ step, hosts, reason, inBudget }: Extract<Effect, { kind: "leave-out" }>): EventBody[] {

@@ -16,10 +16,14 @@ interface Holding {
  * is read back, in every batch: what is held may be an earlier one. While a switch is held, those that are well have traffic again.
  */
 export function decideHold(state: RunState, step: Step, holding: Holding): Effect {
-  const open = confirmSwitched(state) ?? readBack(state) ?? (isOfSwitch(step) ? backInTraffic(state) : undefined);
   // guard P8: what did switch is confirmed before a person is waited for.
+  const open = beforeWaiting(state, step);
   if (open !== undefined) return open;
   return { kind: "hold", step, ...holding, reason: `${holding.reason}${outOfTraffic(state)}` };
+}
+
+export function beforeWaiting(state: RunState, step: Step): Effect | undefined {
+  return confirmSwitched(state) ?? readBack(state) ?? (isOfSwitch(step) ? backInTraffic(state) : undefined);
 }
 
 function isOfSwitch({ kind }: Step): boolean {

@@ -40,6 +40,8 @@ export function reduce(state: RunState, event: EventBody, run: string): RunState
       return withHostEnded(state, event);
     case "host-left-out":
       return withoutHost(state, event);
+    case "unwell-beside":
+      return { ...state, beside: { hosts: event.hosts, runs: event.runs } };
     case "restore-point-begun":
       return { ...state, restorePoint: { begun: event.attempt, taken: undefined, problems: [] } };
     case "restore-point-taken":

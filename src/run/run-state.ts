@@ -6,6 +6,7 @@ import type { Plan, Step } from "../model/plan.ts";
 import type { RestorePoint, RestorePointProblem } from "../model/restore-point.ts";
 import type { RunOutcome } from "../model/run-event.ts";
 import type { TaskAction, TaskId, TaskState } from "../model/task.ts";
+import { noneBeside, type UnwellBeside } from "./unwell-beside.ts";
 
 export interface TaskRecord {
   readonly state: TaskState;
@@ -91,6 +92,8 @@ export interface RunState {
   readonly leftOut: KeptSet<string>;
   /** Those of them that the failure budget let go. */
   readonly leftInBudget: KeptSet<string>;
+  /** Hosts that count against the failure budget in other open runs of the release. */
+  readonly beside: UnwellBeside;
   readonly startedSteps: KeptSet<string>;
   readonly endedSteps: KeptSet<string>;
   /** How many of the steps in force, from the first one on, have ended. */
@@ -123,6 +126,7 @@ export const initialRunState: RunState = {
   patches: KeptMap(),
   leftOut: KeptSet(),
   leftInBudget: KeptSet(),
+  beside: noneBeside,
   startedSteps: KeptSet(),
   endedSteps: KeptSet(),
   position: 0,

@@ -1,5 +1,6 @@
 // What was seen so far, kept for the promises: each of them asks the past as well as the moment. Written at every fact, after
 // the checks had their look.
+import type { DesiredRelease } from "../model/desired.ts";
 import type { Plan, Step } from "../model/plan.ts";
 import type { JournalEvent } from "../model/run-event.ts";
 import type { Task } from "../model/task.ts";
@@ -58,7 +59,7 @@ export interface History {
   readonly damageTold: Set<string>;
   /** By `run host`: the run ended stuck because its way back failed on that host, and said so; a person may ask for it again. */
   readonly stuckWaysBack: Set<string>;
-  /** By disk and release, the newest plan: what it left alone, and what it means to do later. */
+  /** By disk and release, or part of one, the newest plan: what it left alone, and what it means to do later. */
   readonly newest: Map<string, Map<string, Pick<Plan, "held" | "waiting">>>;
   /** By `disk host component`: the run that was handed something over there last. */
   readonly writers: Map<string, string>;
@@ -129,7 +130,7 @@ export function remember(history: History, now: number, fact: Fact): void {
     }
     case "planned": {
       const plans = history.newest.get(fact.disk) ?? new Map();
-      history.newest.set(fact.disk, plans.set(fact.plan.release, fact.plan));
+      history.newest.set(fact.disk, plans.set(partOf(fact.input.release), fact.plan));
       return;
     }
     case "submitted": {
@@ -213,6 +214,10 @@ function rememberEvent(history: History, now: number, { disk, event }: Journaled
     default:
       return;
   }
+}
+
+function partOf({ name, components }: DesiredRelease): string {
+  return `${name}: ${components.map((component) => component.name).join(", ")}`;
 }
 
 /** The controller whose journal has the run; ids of runs are given once in a world. */

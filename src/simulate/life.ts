@@ -21,6 +21,7 @@ import { reduce } from "../run/machine.ts";
 import type { Pace } from "../run/pace.ts";
 import { replayRun, runStream } from "../run/replay.ts";
 import { initialRunState, type RunState } from "../run/run-state.ts";
+import type { UnwellBeside } from "../run/unwell-beside.ts";
 import type { Fact } from "./fact.ts";
 import { type BackAgain, type OperatorChoice, operatorAsksAgain, operatorDecides } from "./operator.ts";
 import { operatorActs } from "./operator-by-hand.ts";
@@ -66,6 +67,11 @@ export interface ByHand {
 
 export interface Life extends LifeInput {
   readonly epoch: number;
+  /** Where several runs may be open: what they tell each other. */
+  readonly others?: {
+    readonly hear: (run: string, event: EventBody) => void;
+    readonly besideOf: (run: string) => UnwellBeside;
+  };
   /** How often a plan was tried, by what it moves. */
   readonly tries: Map<string, number>;
 }
@@ -120,6 +126,7 @@ export async function resume(life: Life, run: string, again = life.backAgain()):
     await remember(life, (state.plan?.changes ?? []).filter(({ from, to }) => from !== to).map(takenBack));
   const added = [...leaveOutHeld(state, holds), ...decided];
   await makeAppender({ journal, clock, turn, stream: runStream(run), last }).append(...added);
+  for (const event of added) life.others?.hear(run, event);
   const onward = added.reduce((before, event) => reduce(before, event, run), state);
   // `serve` leaves to who steps through a run all but what is read back in it.
   const mayLeave = pace === "run" && decided.length === 0 && state.pace === "one-task" && state.rollback === undefined;
@@ -154,7 +161,19 @@ async function drive(
   life: Life,
   { run, state, last, first, pace }: { run: string; state: RunState; last: number; first: EventBody; pace: Pace },
 ): Promise<RunState> {
-  const { journal, clock, turn, executor, fleet, epoch, name: holder, concurrency, patienceMs, stopsWayBack } = life;
+  const {
+    journal,
+    clock,
+    turn,
+    executor,
+    fleet,
+    epoch,
+    name: holder,
+    concurrency,
+    patienceMs,
+    stopsWayBack,
+    others,
+  } = life;
   const appender = makeAppender({ journal, clock, turn, stream: runStream(run), last });
   await appender.append(first);
   const stop = new AbortController();
@@ -169,7 +188,10 @@ async function drive(
     concurrency,
     patienceMs,
     deliveryFor: async (task, _, { refused }) => deliveryOf(task, refused === undefined && life.usesPatch(task)),
-    onEvent({ kind }) {
+    ...(others === undefined ? {} : { beside: () => others.besideOf(run) }),
+    onEvent(event) {
+      others?.hear(run, event);
+      const { kind } = event;
       if (kind !== "rollback-started" || stopsWayBack === undefined) return;
       void clock.sleep(stopsWayBack.afterMs).then(() => stop.abort(stopsWayBack));
     },

@@ -59,12 +59,17 @@ function concurrencyOf(random: Random, hosts: number): number {
   return random.pick([1, 2, 4, 16]);
 }
 
-/** In one world of five with some components they are two releases, and both may ask for one of them. */
-function releasesOf(seed: number, components: readonly SimulatedComponent[]): Pick<Scenario, "releases"> {
+/** In one world of five with some components they are two releases, and both may ask for one of them; or one that comes in two parts. */
+function releasesOf(
+  seed: number,
+  components: readonly SimulatedComponent[],
+): Pick<Scenario, "releases" | "isOneRelease"> {
   const random = makeRandom(seed, "releases");
   if (components.length < 2 || !random.chance(5)) return {};
   const names = components.map(({ name }) => name);
   const cut = 1 + random.below(names.length - 1);
+  if (makeRandom(seed, "one-release").chance(2))
+    return { releases: [names.slice(0, cut), names.slice(cut)], isOneRelease: true };
   return { releases: [names.slice(0, cut + random.below(2)), names.slice(cut)] };
 }
 

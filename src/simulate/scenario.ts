@@ -21,6 +21,8 @@ export interface Scenario {
   readonly byHand?: { readonly steps: number; readonly acts: number };
   /** Names of components, by release; all in one when absent. No order leads from one release to another; a component may be in two. */
   readonly releases?: readonly (readonly string[])[];
+  /** These are parts of one release, each with runs of its own, as when components are pushed while a run of it is open. */
+  readonly isOneRelease?: true;
   /** Splits and gates of the plan. */
   readonly edits?: readonly NamedEdit[];
   readonly concurrency: number;

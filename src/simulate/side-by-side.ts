@@ -4,8 +4,10 @@ import type { DesiredRelease } from "../model/desired.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunId } from "../model/run-event.ts";
 import { type Claims, claimsOf, conflictsBetween } from "../plan/claims.ts";
+import { noteUnwell, type Unwell, unwellKinds } from "../run/note-unwell.ts";
 import { openRuns, replayRun, runStream } from "../run/replay.ts";
 import type { RunState } from "../run/run-state.ts";
+import { noneBeside, type OpenBeside, unwellBeside } from "../run/unwell-beside.ts";
 import { keepQuarantines, type Life, planNow, resume, start } from "./life.ts";
 import { isAtRest, movesOf, type PassResult, pauseMs } from "./passes.ts";
 
@@ -22,21 +24,43 @@ export interface Beside {
 interface OpenRun {
   readonly plan: Plan;
   readonly claims: Claims;
+  /** Hosts that it found not to be well. */
+  readonly bad: Unwell;
   isDriven: boolean;
 }
 
 /** A controller that was killed may have left those of its last runs behind, as in the app. */
 const newestRuns = 10;
 
-export async function makeBeside(life: Life): Promise<Beside> {
+export async function makeBeside(given: Life): Promise<Beside> {
+  const open = new Map<RunId, OpenRun>();
+  const life: Life = {
+    ...given,
+    others: {
+      hear(run, event) {
+        const entry = open.get(run);
+        if (entry !== undefined) noteUnwell(entry.bad, event);
+      },
+      besideOf(run) {
+        const entry = open.get(run);
+        return entry === undefined ? noneBeside : unwellBeside({ run, plan: entry.plan }, opened(open));
+      },
+    },
+  };
   for (const stream of (await life.journal.streams(runStream(""))).slice(-newestRuns))
     await keepQuarantines(life, stream.slice(runStream("").length));
-  const open = new Map<RunId, OpenRun>();
   for (const run of await openRuns(life.journal)) {
     const { plan } = (await replayRun(life.journal, run)).state;
-    if (plan !== undefined) open.set(run, { plan, claims: claimsOf(plan), isDriven: false });
+    if (plan === undefined) continue;
+    const bad: Unwell = new Map();
+    for (const event of await life.journal.read(runStream(run), unwellKinds)) noteUnwell(bad, event);
+    open.set(run, { plan, claims: claimsOf(plan), bad, isDriven: false });
   }
   return { life, open, due: new Map(), broken: undefined };
+}
+
+function opened(open: Beside["open"]): OpenBeside[] {
+  return [...open].map(([run, { plan, bad }]) => ({ run, plan, bad }));
 }
 
 /** Takes up what is open, and starts what may go on beside it. Does not wait for any run. */
@@ -71,7 +95,7 @@ async function considerRelease(beside: Beside, release: DesiredRelease): Promise
   life.tries.set(moves, tried + 1);
   due.set(moves, now + pauseMs(tried + 1));
   const run = life.nextRun();
-  open.set(run, { plan, claims: wanted, isDriven: false });
+  open.set(run, { plan, claims: wanted, bad: new Map(), isDriven: false });
   drive(beside, run, start(life, plan, run));
   return "busy";
 }

@@ -177,7 +177,10 @@ function releasesOf(scenario: Scenario, targets: ReadonlyMap<string, string>): r
   const { releases = [scenario.components.map(({ name }) => name)] } = scenario;
   return releases.map((names, index) => {
     const components = scenario.components.filter(({ name }) => names.includes(name));
-    return releaseOf({ ...scenario, components }, { name: index === 0 ? "simulated" : `beside-${index}`, targets });
+    return releaseOf(
+      { ...scenario, components },
+      { name: index === 0 || scenario.isOneRelease ? "simulated" : `beside-${index}`, targets },
+    );
   });
 }
 

@@ -67,6 +67,8 @@ export async function playRandomHands(seed: number): Promise<Played> {
       for (const host of able) if (isStillToRun(told.state, effect.step, host)) told.report(effect.step, host, answer(random)); // biome-ignore format: one line
     } else if (effect.kind === "wait") {
       for (const host of effect.hosts) told.report(effect.step, host, random.chance(3) ? "unknown" : "done");
+    } else if (effect.kind === "pause") {
+      return { events: told.events, trouble: `waits for other runs, and there is none: ${effect.reason}` };
     } else {
       patience -= 1;
       const free = effect.hosts.filter((host) => stepAtWork(state, host, effect.step) === undefined);

@@ -16,6 +16,7 @@ import { runSources } from "../release-context.ts";
 import { refuseRunAtWork } from "../run-at-work.ts";
 import type { OperatorAct } from "../run-control.ts";
 import { publishRunStatus } from "../run-status.ts";
+import { besideInJournal } from "../standing-runs.ts";
 import type { FoundTask, LoadedRun } from "./find-task.ts";
 
 export interface TaskAct extends OperatorAct {
@@ -66,7 +67,9 @@ async function driveOn(going: Going, { found: { run }, pace = "run", upTo }: Tas
   if (pace === "none") return resultOf(run, (await replayRun(controller.journal, run)).state);
   const { trust } = await recall(controller);
   const sources = runSources({ controller, trust });
-  return resumeRun({ ...going, sources, pace, ...(upTo === undefined ? {} : { upTo }) }, run);
+  // Nobody drives the others meanwhile.
+  const others = await besideInJournal(controller.journal, run);
+  return resumeRun({ ...going, sources, beside: () => others, pace, ...(upTo === undefined ? {} : { upTo }) }, run);
 }
 
 /**

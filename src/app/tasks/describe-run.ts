@@ -26,6 +26,7 @@ export function describeRun(state: RunState): RunDescription {
   if (effect?.kind === "hold") return { outcome: "open", reason: `it waits for a person: ${effect.reason}` };
   if (effect?.kind === "wait")
     return { outcome: "open", reason: `it waits for ${effect.hosts.join(", ")}, silent since ${effect.step.id}` };
+  if (effect?.kind === "pause") return { outcome: "open", reason: `it waits: ${effect.reason}` };
   const step = stepsOf(state)[state.position];
   return { outcome: "open", reason: step === undefined ? "it is about to end" : `the next step is ${step.id}` };
 }

@@ -1,5 +1,5 @@
 // P9: unhealthy or unknown hosts stay within the budget; past it nothing more switches.
-import { holdReason, type RunHistory, runOf } from "../history.ts";
+import { type History, holdReason, type RunHistory, runOf } from "../history.ts";
 import type { PromiseCheck } from "./promise-check.ts";
 
 /** A request that was on its way when the budget was spent may still arrive. */
@@ -14,9 +14,14 @@ export const failureBudget: PromiseCheck = {
     for (const [key, run] of history.runs) {
       if (!key.endsWith(` ${step.run}`) || run.isRollingBack) continue;
       if (run.steps.get(step.step)?.kind !== "switch") continue;
-      const bad = badBefore(run, { moment: now - onTheWayMs, but: host.name });
-      if (bad.length > run.plan.failureBudget)
-        return `${host.name} takes ${step.step} after ${bad.join(", ")}; the budget is ${run.plan.failureBudget}`;
+      const moment = now - onTheWayMs;
+      const own = badBefore(run, moment);
+      // One that is unknown is asked again under its own name: that is how it is read back.
+      own.delete(host.name);
+      const others = besides(history, key).map((other) => badBefore(other, moment));
+      const bad = new Map([...others.flatMap((each) => [...each]), ...own]);
+      if (bad.size > run.plan.failureBudget)
+        return `${host.name} takes ${step.step} after ${[...bad.values()].join(", ")}; the budget is ${run.plan.failureBudget}`;
     }
     return undefined;
   },
@@ -38,11 +43,21 @@ export const leftOutWithinBudget: PromiseCheck = {
   },
 };
 
+/** Other open runs of the release share its budget. One that goes back may have taken back what was bad since. */
+function besides({ runs }: History, key: string): RunHistory[] {
+  const [disk] = key.split(" ");
+  const release = runs.get(key)?.plan.release;
+  return [...runs].flatMap(([name, run]) => {
+    const isBeside = name !== key && name.startsWith(`${disk} `) && run.plan.release === release;
+    return isBeside && !run.hasEnded && !run.isRollingBack ? run : [];
+  });
+}
+
 /**
- * One place for each host. An unknown host is asked again under its own name: that is how it is read back. One that was left out within
- * the budget is bad all the same; an operator's hold is his word that the host does not count.
+ * One word for each host. One that was left out within the budget is bad all the same; an operator's hold is his word that the host
+ * does not count.
  */
-function badBefore({ badSwitches, held }: RunHistory, { moment, but }: { moment: number; but: string }): string[] {
-  const bad = [...badSwitches].filter(([, { host, at }]) => at < moment && host !== but && !held.has(host));
-  return [...new Map(bad.map(([place, { host, outcome }]) => [host, `${place} ${outcome}`])).values()];
+function badBefore({ badSwitches, held }: RunHistory, moment: number): Map<string, string> {
+  const bad = [...badSwitches].filter(([, { host, at }]) => at < moment && !held.has(host));
+  return new Map(bad.map(([place, { host, outcome }]) => [host, `${place} ${outcome}`]));
 }

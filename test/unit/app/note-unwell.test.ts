@@ -1,10 +1,10 @@
 // Which hosts count against the budget that all runs of a release share (P9).
 import assert from "node:assert/strict";
 import test from "node:test";
-import { noteUnwell, type Unwell, unwellKinds } from "../../../src/app/note-unwell.ts";
 import type { EventBody } from "../../../src/model/run-event.ts";
 import { makeTask } from "../../../src/plan/host-tasks.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
+import { noteUnwell, type Unwell, unwellKinds } from "../../../src/run/note-unwell.ts";
 import { runStream } from "../../../src/run/replay.ts";
 import { memoryJournal, run, runController } from "../../support/engine.ts";
 import { inProcessHosts } from "../../support/in-process-hosts.ts";

@@ -52,7 +52,7 @@ function play(of: Plan, report: (step: Step, host: string) => Report | undefined
       for (const bad of effect.bad) happen({ kind: "quarantined", ...bad });
       happen({ kind: "rollback-started", scope: effect.scope, reason: effect.reason, by: "cutover" });
     } else if (effect.kind === "leave-out") leaveOut(effect).forEach(happen);
-    else if (effect.kind === "hold") return { events, effects, state };
+    else if (effect.kind === "hold" || effect.kind === "pause") return { events, effects, state };
     else if (effect.kind === "reopen") effect.turns.forEach(happen);
     else {
       for (const host of effect.hosts) {

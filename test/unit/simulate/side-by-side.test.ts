@@ -10,7 +10,7 @@ import { simulateSeeds } from "../../../src/simulate/simulate-seeds.ts";
 
 /** Worlds with two releases; every second one has a component that both ask for. */
 function scenarioOf(seed: number): Scenario {
-  const { releases: _, ...scenario } = makeScenario({ seed });
+  const { releases: _, isOneRelease: __, ...scenario } = makeScenario({ seed });
   const names = scenario.components.map(({ name }) => name);
   if (names.length < 2) return scenario;
   const cut = Math.max(1, Math.floor(names.length / 2));
@@ -45,4 +45,23 @@ test("in these worlds runs are open at once, on hosts that both work on", async 
     if (shared) onOneHost += 1;
   }
   assert.ok(sideBySide >= 12 && onOneHost >= 8, `${sideBySide} worlds, ${onOneHost} with a host that both worked on`);
+});
+
+test("P9: where a release comes in two parts, each with runs of its own, these hear what the others lost, and share one budget", async () => {
+  const inParts = (seed: number): Scenario => {
+    const scenario = scenarioOf(seed);
+    const [first, second] = scenario.releases ?? [];
+    if (first === undefined || second === undefined) return scenario;
+    return { ...scenario, releases: [first, second.filter((name) => !first.includes(name))], isOneRelease: true };
+  };
+  let heard = 0;
+  for (let seed = 5_000; seed < 5_100; seed++) {
+    let isHeard = false;
+    const { violation } = await runScenario(inParts(seed), (line) => {
+      isHeard ||= /journal .* unwell-beside/.test(line);
+    });
+    assert.equal(violation, undefined, `seed ${seed}`);
+    if (isHeard) heard += 1;
+  }
+  assert.ok(heard >= 8, `${heard} worlds`);
 });

@@ -7,11 +7,14 @@ export const unwellKinds = ["host-ended", "host-left-out", "host-reopened", "ste
 /** Host → in which of its steps it did not do well. */
 export type Unwell = Map<string, ReadonlySet<string>>;
 
-const leftOut = "left out";
+/** In place of a step: the run goes on without the host. */
+export const leftOut = "left out";
+/** The same, and it keeps its place in the failure budget. */
+export const leftInBudget = "left out within the failure budget";
 
 /** Hosts that failed, fell silent or had to be left out (P9), after one more event. What went well elsewhere, such as a look by hand, mends nothing. */
 export function noteUnwell(unwell: Unwell, event: EventBody): void {
-  if (event.kind === "host-left-out") add(unwell, event.host, leftOut);
+  if (event.kind === "host-left-out") add(unwell, event.host, event.inBudget ? leftInBudget : leftOut);
   else if (event.kind === "host-reopened") mend(unwell, event.step, event.host);
   // A host that was silent over a look is not asked for that again; what leaves something there ends once it is read back.
   else if (event.kind === "step-ended" && isByHand(event.step))
@@ -35,7 +38,8 @@ function add(unwell: Unwell, host: string, step: string): void {
 
 /** A way back that went well takes back whatever went badly before it. */
 function mend(unwell: Unwell, step: string, host: string): void {
-  const isOver = (bad: string) => bad !== leftOut && (bad === step || step.startsWith("rollback."));
+  const isOver = (bad: string) =>
+    bad !== leftOut && bad !== leftInBudget && (bad === step || step.startsWith("rollback."));
   const left = [...(unwell.get(host) ?? [])].filter((bad) => !isOver(bad));
   if (left.length === 0) unwell.delete(host);
   else unwell.set(host, new Set(left));

@@ -1,4 +1,5 @@
 // `cutover host check`: asks hosts how they are. Changes nothing.
+import { didYouMean, meantName } from "../desired/nearest.ts";
 import { UsageError } from "../errors.ts";
 import type { Observation } from "../model/observation.ts";
 import type { RunId } from "../model/run-event.ts";
@@ -19,7 +20,11 @@ export async function checkHosts({
 }): Promise<readonly Observation[]> {
   const { hosts } = (await readNewest(controller)).loaded.desired;
   const unknown = names?.find((name) => !hosts.some((host) => host.name === name));
-  if (unknown !== undefined) throw new UsageError(`The fleet has no host ${unknown}`, "cutover host list");
+  if (unknown !== undefined) {
+    const meant = meantName(unknown, hosts.map(({ name }) => name)); // biome-ignore format: one line
+    const next = meant === undefined ? "cutover host list" : `cutover host check ${meant}`;
+    throw new UsageError(`The fleet has no host ${unknown}${didYouMean(meant)}`, next);
+  }
   const chosen = hosts.filter(({ name }) => names === undefined || names.includes(name));
   const { concurrency } = controller.settings;
   return [...(await observeFleet({ ...controller, hosts: chosen, concurrency })).values()];

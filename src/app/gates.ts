@@ -1,5 +1,6 @@
 // Gates of open runs (R36): which of them wait, and since when. Whoever opens one leaves who and why in the run's journal; the
 // process that drives the run takes it up from there, now or after a restart.
+import { meantName } from "../desired/nearest.ts";
 import { UsageError } from "../errors.ts";
 import type { RunId } from "../model/run-event.ts";
 import type { JournalPort } from "../ports.ts";
@@ -71,12 +72,13 @@ export async function openGate(
   const [found, ...others] = gates.filter((each) => isMeant(each.waiting));
   if (found === undefined) {
     const known = waiting.map((each) => `${each.gate} of run ${each.run} (${each.release})`).join(", ");
-    const [meant, ...more] = waiting.filter((each) => each.gate === gate);
+    const close = meantName(gate, new Set(waiting.map((each) => each.gate)));
+    const [meant, ...more] = waiting.filter((each) => each.gate === close);
     throw new UsageError(
       `No run of ${target} waits at a gate ${gate}; waiting: ${known || "none"}`,
       meant === undefined || more.length > 0
         ? "cutover gate list"
-        : `cutover gate open ${meant.release} ${gate} --reason …`,
+        : `cutover gate open ${meant.release} ${meant.gate} --reason …`,
     );
   }
   if (others.length > 0)

@@ -1,5 +1,7 @@
 // What `cutover grade` brings up: two published versions of a component and what stands beside it, verified like for a plan.
 import { loadConfig } from "../config.ts";
+import { didYouMean, meantName } from "../desired/nearest.ts";
+import { parseDocuments } from "../desired/parse-documents.ts";
 import { CutoverError, ExitCode, UsageError } from "../errors.ts";
 import type { Component } from "../model/component.ts";
 import type { PublishedRelease } from "../model/transfer.ts";
@@ -37,11 +39,13 @@ export async function loadGradeSubject(input: {
   const chosen = input.versions.length > 0 ? input.versions : published.slice(0, 2).reverse();
   const [older, newer] = chosen;
   const publishIt = `cutover publish DIR --component ${component}.yaml --version VERSION --release-key KEY --artifacts ARTIFACTS`;
-  if (published.length === 0)
+  if (published.length === 0) {
+    const meant = await publishedAlike(controller, component);
     throw new UsageError(
-      `No version of a component ${component} is published in the artifacts of ${configPath}`,
-      publishIt,
+      `No version of a component ${component} is published in the artifacts of ${configPath}${didYouMean(meant)}`,
+      meant === undefined ? publishIt : `cutover grade ${meant}`,
     );
+  }
   if (older === undefined || newer === undefined || chosen.length !== 2 || older === newer)
     throw new UsageError(
       `A switch needs two versions of ${component}; published: ${published.slice(0, 8).join(", ")}`,
@@ -86,6 +90,21 @@ export async function loadGradeSubject(input: {
     ),
     artifacts: artifacts.kind === "directory" ? artifacts.path : artifacts.url,
   };
+}
+
+/** Artifacts are found by name only; the names are in the documents, as far as those can be read. */
+async function publishedAlike(controller: Controller, typed: string): Promise<string | undefined> {
+  const { repository, settings, artifacts } = controller;
+  try {
+    const { commit } = await repository.fetch();
+    const { documents } = parseDocuments(await repository.files(commit, settings.directory));
+    const named = documents.flatMap(({ document }) => (document.kind === "Component" ? [document.name] : []));
+    const meant = meantName(typed, named);
+    return meant !== undefined && (await artifacts.versions(meant)).length > 0 ? meant : undefined;
+  } catch (error) {
+    if (error instanceof CutoverError) return undefined; // what is wrong there is not what was asked
+    throw error;
+  }
 }
 
 function contractOf({ metadata }: PublishedRelease): Component {

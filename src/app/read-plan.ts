@@ -1,4 +1,5 @@
 // The plan that is stored with a run, and how its tasks stand: from the journal alone, during the run and after it.
+import { meantId } from "../desired/nearest.ts";
 import { UsageError } from "../errors.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RunId, RunOutcome } from "../model/run-event.ts";
@@ -28,9 +29,13 @@ export async function readPlan({ journal }: { readonly journal: JournalPort }, r
   const { state } = await replayRun(journal, run);
   const { plan, commit, outcome, reason } = state;
   if (plan === undefined) {
-    const newest = (await journal.streams(runStream(""))).at(-1)?.slice(runStream("").length);
-    const hint = newest === undefined ? "there is none yet" : `the newest is ${newest}`;
-    throw new UsageError(`The journal has no run ${run}; ${hint}`, `cutover plan --run ${newest ?? "RUN"}`);
+    const runs = (await journal.streams(runStream(""))).map((stream) => stream.slice(runStream("").length));
+    const [newest, meant] = [runs.at(-1), meantId(run, runs.toReversed())];
+    const hint = meant === undefined ? `the newest is ${newest}` : `did you mean ${meant}?`;
+    throw new UsageError(
+      `The journal has no run ${run}; ${newest === undefined ? "there is none yet" : hint}`,
+      newest === undefined ? "cutover reconcile --once" : `cutover plan --run ${meant ?? newest}`,
+    );
   }
   const book = planBook({
     plan,

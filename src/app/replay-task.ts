@@ -2,6 +2,7 @@
 import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { didYouMean, nearest } from "../desired/nearest.ts";
 import { CutoverError, RefusedError, UsageError } from "../errors.ts";
 import type { Component, ContractTask } from "../model/component.ts";
 import type { JournalEvent } from "../model/run-event.ts";
@@ -43,8 +44,9 @@ export async function captureTask(
     throw new UsageError(`${id} is not RUN/HOST/COMPONENT/TASK`, "cutover help task replay");
   const events = await from.journal.read(`run/${run}`);
   const planned = events.find((event) => event.kind === "run-planned");
-  if (planned === undefined) throw new UsageError(`The journal has no run ${run}`, "cutover status");
-  const task = plannedTask(events, { host, component, name });
+  if (planned === undefined)
+    throw new UsageError(`The journal has no run ${run}`, `cutover task list ${run}, which names one that is alike`);
+  const task = plannedTask(events, { run, id: `${host}/${component}/${name}` });
   const { trust } = await recall(from);
   const loaded = await loadVersion(from, { component, version: task.version, trust });
   const metadata = parseReleaseMetadata(loaded.release.metadata);
@@ -107,17 +109,21 @@ function flatName(path: string): string {
   return path;
 }
 
-function plannedTask(events: readonly JournalEvent[], wanted: { host: string; component: string; name: string }): Task {
+function plannedTask(events: readonly JournalEvent[], { run, id }: { run: string; id: string }): Task {
   const steps = events.flatMap((event) =>
     event.kind === "run-planned" ? event.plan.steps : event.kind === "step-added" ? [event.step] : [],
   );
   const tasks = steps.flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()));
-  const id = `${wanted.host}/${wanted.component}/${wanted.name}`;
-  const own = tasks.filter(({ host, component }) => host === wanted.host && component === wanted.component);
-  const task = own.find((one) => one.id === id);
+  const task = tasks.find((one) => one.id === id);
   if (task !== undefined) return task;
+  const [host = "", component = ""] = id.split("/");
+  const own = tasks.filter((one) => one.host === host && one.component === component);
   const known = [...new Set(own.map((one) => one.id.split("/")[2]))].join(", ");
-  throw new UsageError(`The run has no task ${id}; of ${wanted.component} on ${wanted.host} it has ${known || "none"}`);
+  const meant = nearest(id, tasks.map((one) => one.id)); // biome-ignore format: one line
+  throw new UsageError(
+    `The run has no task ${id}; of ${component} on ${host} it has ${known || "none"}${didYouMean(meant)}`,
+    meant === undefined ? `cutover task list ${run}` : `cutover task replay ${run}/${meant}`,
+  );
 }
 
 /** Whose executable a task starts: a hook's, or that of drain. */

@@ -1,5 +1,6 @@
 // `cutover rollback`: the last run of a release backwards, as a plan of its own. What it goes back from is quarantined,
 // or the next pass would bring it again, since git still asks for it (P16).
+import { didYouMean, meantName } from "../desired/nearest.ts";
 import { CutoverError, UsageError } from "../errors.ts";
 import type { Plan, PlannedChange } from "../model/plan.ts";
 import type { EventBody, RunId } from "../model/run-event.ts";
@@ -190,13 +191,14 @@ async function lastRunOf({ controller, release }: RollBackInput) {
     const counts = state.outcome === undefined || moved;
     if (counts && (release === undefined || state.plan.release === release)) found ??= { run, state };
   }
-  if (found === undefined)
+  if (found === undefined) {
+    const meant = release === undefined || releases.has(release) ? undefined : meantName(release, releases);
+    const of = release === undefined ? "" : ` of ${release}`;
     throw new UsageError(
-      release === undefined
-        ? "There is no run that changed something"
-        : `There is no run of ${release} that changed something`,
-      "cutover status",
+      `There is no run${of} that changed something${didYouMean(meant)}`,
+      meant === undefined ? "cutover status" : `cutover rollback ${meant} --reason …`,
     );
+  }
   if (release === undefined && releases.size > 1)
     throw new UsageError(
       `Several releases have run: ${[...releases].join(", ")}`,

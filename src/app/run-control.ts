@@ -1,5 +1,5 @@
 // What an operator may do to runs by hand: hold and resume hosts, try again what failed. Each leaves who and why.
-import { nearest } from "../desired/nearest.ts";
+import { didYouMean, meantName } from "../desired/nearest.ts";
 import { UsageError } from "../errors.ts";
 import { knownHosts } from "./accept-commit.ts";
 import { allBackOffs, type BackOff } from "./back-off.ts";
@@ -28,15 +28,12 @@ export async function requireKnownHosts({ journal }: Pick<Memory, "journal">, ho
   const known = await knownHosts(journal);
   const unknown = known === undefined ? undefined : hosts.find((host) => !known.includes(host));
   if (known === undefined || unknown === undefined) return;
-  // Two letters the wrong way round are the commonest slip, and two changes of a short word.
-  const near = known.find((name) => sorted(name) === sorted(unknown)) ?? nearest(unknown, known);
+  const near = meantName(unknown, known);
   throw new UsageError(
-    `The fleet of the last accepted commit has no host ${unknown}${near === undefined ? "" : `; did you mean ${near}?`}`,
+    `The fleet of the last accepted commit has no host ${unknown}${didYouMean(near)}`,
     near === undefined ? "cutover status" : `cutover hold ${near} --reason …`,
   );
 }
-
-const sorted = (word: string): string => [...word].sort().join("");
 
 /** Throws UsageError when there is no such hold. */
 export async function resumeHost(
@@ -78,7 +75,13 @@ export async function retryVersion(memory: Memory, { component, version, by, rea
     const of = component === undefined ? "" : ` of ${component}${version === undefined ? "" : ` ${version}`}`;
     const others = [...quarantined.values()].filter((entry) => entry.component === component);
     const hint = others.length === 0 ? "" : `; quarantined: ${others.map((entry) => entry.version).join(", ")}`;
-    throw new UsageError(`Nothing${of} is quarantined or waits for another try${hint}`, "cutover status");
+    const known = [...quarantined.values(), ...waiting.flatMap(({ versions }) => versions.map(splitVersion))];
+    const names = new Set(known.map((entry) => entry.component));
+    const meant = component === undefined || names.has(component) ? undefined : meantName(component, names);
+    throw new UsageError(
+      `Nothing${of} is quarantined or waits for another try${hint}${didYouMean(meant)}`,
+      meant === undefined ? "cutover status" : `cutover retry ${meant} --reason …`,
+    );
   }
   await remember(
     memory,

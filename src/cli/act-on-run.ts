@@ -60,13 +60,16 @@ async function showDecision(
 ): Promise<ExitCode> {
   const { controller, close } = await services.openController(configPath);
   try {
-    const { found, events } = await decide(controller);
+    const decision = await decide(controller);
+    const { found, events } = decision;
+    const { foresee } = await import("../app/tasks/foresee.ts");
+    const foreseen = foresee(decision);
     output.print([
       [styled("would", "accent"), ` in run ${found.run}:`],
-      ...decisionLines(events),
+      ...decisionLines(events, foreseen),
       [styled("next:", "accent"), " the same command without --dry-run"],
     ]);
-    output.document({ kind, run: found.run, events });
+    output.document({ kind, run: found.run, events, foreseen });
     return ExitCode.done;
   } finally {
     await controller.executor.close();

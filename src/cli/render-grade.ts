@@ -1,6 +1,7 @@
 // What `cutover grade` found: a row for each kind of traffic, what keeps the service from the next grade, and the verdict. Pure.
 import type { GradeReport } from "../lab/grade/grade-component.ts";
 import { isAtLeast, isStream } from "../lab/meter/grade-of.ts";
+import type { FailureSeen, KindReport } from "../lab/meter/meter-report.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, styled } from "./text.ts";
 import { formatCount } from "./units.ts";
@@ -9,6 +10,21 @@ const headings = ["kind", "port", "sent", "failed", "not accepted", "streams los
 const mostEvidence = 8;
 /** From here on what failed or waited may be the fault of the machine that measured. */
 const lateMs = 1_000;
+
+/** How a stream was lost, for who does not know that an end in good form is called `ended`. */
+const howWords: Readonly<Partial<Record<FailureSeen["reason"], string>>> = {
+  cut: "stream cut off",
+  ended: "stream ended by the service",
+};
+
+/** `2 cut, 1 ended`, or 0. */
+function lostWords({ cut, ended }: Pick<KindReport, "cut" | "ended">): string {
+  const words = [
+    ...(cut > 0 ? [`${formatCount(cut)} cut`] : []),
+    ...(ended > 0 ? [`${formatCount(ended)} ended`] : []),
+  ];
+  return words.join(", ") || "0";
+}
 
 /** `usual`: the path of the health check that was asked because nobody named another. */
 export function renderGrade(report: GradeReport, { usual }: { readonly usual: string | undefined }): Line[] {
@@ -21,10 +37,7 @@ export function renderGrade(report: GradeReport, { usual }: { readonly usual: st
     { text: formatCount(kind.failed), ...(kind.failed > 0 ? { style: "bad" as const } : {}) },
     { text: formatCount(kind.unaccepted) },
     {
-      text:
-        kind.kind === "http2" || kind.streams === 0
-          ? "-"
-          : `${formatCount(kind.cut + kind.ended)} of ${formatCount(kind.streams)}`,
+      text: kind.kind === "http2" || kind.streams === 0 ? "-" : `${lostWords(kind)} of ${formatCount(kind.streams)}`,
     },
     { text: `${formatCount(kind.longestPauseMs)} ms` },
     {
@@ -35,7 +48,7 @@ export function renderGrade(report: GradeReport, { usual }: { readonly usual: st
     },
   ]);
   const seen = measured.kinds.flatMap(({ kind, failures }) =>
-    failures.map(({ reason, detail }) => `${kind} ${reason}: ${detail}`),
+    failures.map(({ reason, detail }) => `${kind} ${howWords[reason] ?? reason}: ${detail}`),
   );
   const notSpoken = new Map(measured.notSpoken.map(({ kind, why }) => [kind, why]));
   const kept = declared === undefined || isAtLeast(grade, declared);

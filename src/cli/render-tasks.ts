@@ -1,4 +1,5 @@
 // Tasks of a run for people. Pure.
+import type { Foresight } from "../app/tasks/foresee.ts";
 import type { TaskStory } from "../app/tasks/read-task.ts";
 import type { ReadTaskBook, TaskRow } from "../app/tasks/task-book.ts";
 import type { EventBody } from "../model/run-event.ts";
@@ -70,7 +71,7 @@ export function asked(tasks: readonly Task[]): readonly Task[] {
 }
 
 /** What an operator's word would lead to, one line for each host of a step. */
-export function decisionLines(events: readonly EventBody[]): Line[] {
+export function decisionLines(events: readonly EventBody[], foresight: Foresight): Line[] {
   return events.flatMap((event): Line[] => {
     switch (event.kind) {
       case "step-added":
@@ -81,7 +82,7 @@ export function decisionLines(events: readonly EventBody[]): Line[] {
         );
       case "host-reopened":
         return [
-          [`  ${event.step} on ${event.host}: ${event.tasks.join(", ") || "nothing more"}, ${event.rest.length === 0 ? "then what comes after it" : "and no more: cutover step goes on"}`], // biome-ignore format: one line
+          [`  ${event.step} on ${event.host}: ${event.tasks.join(", ") || "nothing more"}, ${whenWords(foresight)}`],
         ];
       case "task-skipped":
         return [[`  go on without ${event.task}, signed by ${event.by}`]];
@@ -91,6 +92,21 @@ export function decisionLines(events: readonly EventBody[]): Line[] {
         return [];
     }
   });
+}
+
+function whenWords(foresight: Foresight): string {
+  switch (foresight.kind) {
+    case "goes-on":
+      return "then what comes after it";
+    case "one-task":
+      return "and no more: cutover step goes on";
+    case "next-step":
+      return "with cutover step, when it comes to that; nothing now";
+    case "then-waits":
+      return `then ${foresight.reason}`;
+    case "later":
+      return `when the run comes to that; nothing now: ${foresight.reason}`;
+  }
 }
 
 export function renderTask({ run, row, story, dependents, laterByHand }: TaskStory): Line[] {

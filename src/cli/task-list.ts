@@ -1,11 +1,12 @@
 // cutover task list, cutover task show: the plan book of a run, read from the journal; beside a running serve, too.
 import type { Command } from "commander";
-import type { TaskRow } from "../app/tasks/task-book.ts";
+import type { ReadTaskBook, TaskRow } from "../app/tasks/task-book.ts";
 import { ExitCode } from "../errors.ts";
 import { examples, type Options, optionalText, type Register } from "./command.ts";
 import { runBookExitCode } from "./outcomes.ts";
 import { renderTask, renderTaskBook } from "./render-tasks.ts";
 import { withJournal } from "./run-control.ts";
+import { type Line, styled } from "./text.ts";
 
 export function addTaskList(task: Command, register: Register): void {
   const command = task
@@ -30,7 +31,7 @@ export function addTaskList(task: Command, register: Register): void {
     const { readTaskBook } = await import("../app/tasks/task-book.ts");
     const book = await withJournal(context, ({ journal }) => readTaskBook(journal, args[0]));
     const tasks = book.tasks.filter(wanted(options));
-    context.output.print(renderTaskBook({ ...book, tasks }, book.tasks.length));
+    context.output.print([...renderTaskBook({ ...book, tasks }, book.tasks.length), ...(await slips(options, book))]);
     context.output.document({ ...book, tasks });
     return runBookExitCode(book);
   });
@@ -50,6 +51,15 @@ export function addTaskShow(task: Command, register: Register): void {
     context.output.print(renderTask(found));
     context.output.document(found);
     return found.row.state === "failed" ? ExitCode.stuck : ExitCode.done;
+  });
+}
+
+/** What the run has nothing of may be a slip. */
+async function slips(options: Options, book: ReadTaskBook): Promise<Line[]> {
+  const { misspelt } = await import("../app/tasks/misspelt.ts");
+  return (["host", "component"] as const).flatMap((key) => {
+    const found = misspelt(book, { key, typed: optionalText(options, key) });
+    return found === undefined ? [] : [[found.message], [styled("next:", "accent"), ` ${found.next}`]];
   });
 }
 

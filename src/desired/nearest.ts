@@ -16,6 +16,32 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
+/**
+ * The known name that somebody probably meant: the same letters in another order, which is the commonest slip and two changes of a
+ * short word, else the nearest.
+ */
+export function meantName(typed: string, known: Iterable<string>): string | undefined {
+  const sorted = (word: string): string => [...word].sort().join("");
+  const names = [...known];
+  return names.find((name) => sorted(name) === sorted(typed)) ?? nearest(typed, names);
+}
+
+/** For the end of a sentence that says that there is no such name; nothing where none is close. */
+export function didYouMean(meant: string | undefined): string {
+  return meant === undefined ? "" : `; did you mean ${meant}?`;
+}
+
+const LONGEST_SLIP = 2;
+
+/** Names that differ in few letters anyway, as ids of runs do: the only one that begins or ends like that, else one that is a slip away. */
+export function meantId(typed: string, known: readonly string[]): string | undefined {
+  const alike = known.filter(
+    (id) => typed.length >= SHORTEST_BEGINNING && (id.startsWith(typed) || id.endsWith(typed)),
+  );
+  if (alike.length === 1) return alike[0];
+  return known.find((id) => levenshtein(id, typed) <= LONGEST_SLIP);
+}
+
 /** The one candidate that is the beginning of the word, or that the word is the beginning of; undefined when there are none or several. */
 export function onlyWithBeginning(word: string, candidates: readonly string[]): string | undefined {
   const alike = [...new Set(candidates)].filter((candidate) => {

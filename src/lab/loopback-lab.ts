@@ -64,7 +64,8 @@ export async function freePort(addresses: readonly string[]): Promise<number> {
   throw new LackingError("No port is free on all loopback addresses of the lab", "cutover lab down --all");
 }
 
-function listenOnce(address: string, port: number): Promise<number> {
+/** Listens for a moment; the port, which 0 leaves to the kernel. Throws what the kernel says, such as EADDRINUSE. */
+export function listenOnce(address: string, port: number): Promise<number> {
   const server = createServer();
   return new Promise((done, reject) => {
     server.once("error", reject);

@@ -1,5 +1,5 @@
 // Which task of which run an operator means, and what its host has ended of that step.
-import { nearest } from "../../desired/nearest.ts";
+import { didYouMean, meantId, nearest } from "../../desired/nearest.ts";
 import { CutoverError, UsageError } from "../../errors.ts";
 import type { HostWork, Step } from "../../model/plan.ts";
 import type { JournalEvent, RunId } from "../../model/run-event.ts";
@@ -43,12 +43,16 @@ export function parseTaskId(text: string): AskedTask {
 /** Throws UsageError when there is none of that name. Without a name the newest open run, else the newest one; those of a release before those of one task. */
 export async function loadRun(journal: JournalPort, wanted: RunId | undefined): Promise<LoadedRun> {
   const streams = (await journal.streams("run/")).reverse();
+  const runs = streams.map((stream) => stream.slice("run/".length));
   if (wanted !== undefined) {
     const run = streams.includes(runStream(wanted)) ? await readRun(journal, wanted) : undefined;
     if (run !== undefined) return run;
-    throw new UsageError(`There is no run ${wanted}`, "cutover task list");
+    const meant = meantId(wanted, runs);
+    throw new UsageError(
+      `There is no run ${wanted}${didYouMean(meant)}`,
+      meant === undefined ? "cutover task list" : `cutover task list ${meant}`,
+    );
   }
-  const runs = streams.map((stream) => stream.slice("run/".length));
   const open = (await openRuns(journal)).reverse();
   const newest = (await newestOfRelease(journal, open)) ?? open[0] ?? (await newestOfRelease(journal, runs)) ?? runs[0];
   const loaded = newest === undefined ? undefined : await readRun(journal, newest);
@@ -90,10 +94,8 @@ export async function findTask(journal: JournalPort, { run, id }: AskedTask): Pr
       `No open run has a task ${id}; run ${newest.run}, the newest one, has ended: ${newest.state.outcome ?? "unknown"}`,
       `cutover task show ${newest.run}/${id}`,
     );
-  const close = nearest(id, known);
-  const did = close === undefined ? "" : `; did you mean ${close}?`;
   const where = loaded === undefined ? "No open run has a" : `Run ${newest.run} has no`;
-  throw new UsageError(`${where} task ${id}${did}`, `cutover task list ${newest.run}`);
+  throw new UsageError(`${where} task ${id}${didYouMean(nearest(id, known))}`, `cutover task list ${newest.run}`);
 }
 
 /** As an operator's word about it finds it in this run. */
@@ -129,11 +131,9 @@ export async function findNewestRunWith(journal: JournalPort, id: TaskId): Promi
   if (tried !== undefined) return tried;
   const [first, last] = [runs[0], runs.at(-1)];
   if (first === undefined) throw new UsageError("Nothing has run yet", "cutover reconcile --once");
-  const close = nearest(id, [...known]);
-  const did = close === undefined ? "" : `; did you mean ${close}?`;
   const where =
     first === last ? `Run ${last} has no` : `None of the newest ${runs.length} runs, ${first} to ${last}, has a`;
-  throw new UsageError(`${where} task ${id}${did}`, `cutover task list ${last}`);
+  throw new UsageError(`${where} task ${id}${didYouMean(nearest(id, known))}`, `cutover task list ${last}`);
 }
 
 async function findOpenRun(

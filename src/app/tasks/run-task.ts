@@ -1,6 +1,6 @@
 // `cutover task run`: one task on one host, without its neighbours (R32): for trying a script, and for what is done by hand.
 // Beside an open run that holds the component it is a step of that run, which stays where it stands; else it is a run of its own.
-import { nearest } from "../../desired/nearest.ts";
+import { didYouMean, meantName, nearest } from "../../desired/nearest.ts";
 import { CutoverError, UsageError } from "../../errors.ts";
 import { canonicalJson, digestOf } from "../../model/digest.ts";
 import type { Host } from "../../model/fleet.ts";
@@ -43,6 +43,7 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
   const [hostName = "", component = "", name = ""] = id.split("/");
   const { loaded } = await readNewest(controller);
   const host = knownHost(loaded.desired.hosts, hostName);
+  refuseOtherComponent(host, { component, name });
   const observation = await controller.executor.probe(host);
   const { trust } = await recall(controller);
   const open = await findOpenRunOf(controller.journal, { host: host.name, component });
@@ -110,11 +111,18 @@ async function takingBack(
 function knownHost(hosts: readonly Host[], name: string): Host {
   const found = hosts.find((host) => host.name === name);
   if (found !== undefined) return found;
-  const close = nearest(name, hosts.map((host) => host.name)); // biome-ignore format: one line
-  throw new UsageError(
-    `The fleet has no host ${name}${close === undefined ? "" : `; did you mean ${close}?`}`,
-    "cutover host list",
-  );
+  const meant = meantName(name, hosts.map((host) => host.name)); // biome-ignore format: one line
+  throw new UsageError(`The fleet has no host ${name}${didYouMean(meant)}`, "cutover host list");
+}
+
+/** What the Fleet does not list there may run there all the same; only a slip is told. */
+function refuseOtherComponent({ name: host, components }: Host, asked: { component: string; name: string }): void {
+  const meant = components.includes(asked.component) ? undefined : meantName(asked.component, components);
+  if (meant !== undefined)
+    throw new UsageError(
+      `${host} has no component ${asked.component}${didYouMean(meant)}`,
+      `cutover task run ${host}/${meant}/${asked.name} --reason …`,
+    );
 }
 
 function currentOf(observation: Observation, { host, component }: { host: Host; component: string }): string {
@@ -153,7 +161,7 @@ function taskOf({ action, isDryRun }: RunTaskAct, { published, host, name, fleet
   const close = nearest(name, known);
   throw new UsageError(
     kind === undefined
-      ? `${component} ${version} has no task ${name} that can be run by itself, only ${known.join(", ")}${close === undefined ? "" : `; did you mean ${close}?`}`
+      ? `${component} ${version} has no task ${name} that can be run by itself, only ${known.join(", ")}${didYouMean(close)}`
       : `${name} cannot be run dry`,
     kind === undefined && close === undefined
       ? `cutover task list --host ${host.name} --component ${component}`

@@ -13,6 +13,7 @@ import type { MeterSummary } from "../meter/meter-report.ts";
 import type { Traffic } from "../meter/traffic.ts";
 import { startSystemdLab } from "../systemd-lab.ts";
 import { type GradeServices, makeGradeHome } from "./grade-home.ts";
+import { refuseTakenPorts } from "./refuse-taken-ports.ts";
 import type { SwitchSeen } from "./switch-seen.ts";
 import { switchUnderLoad } from "./switch-under-load.ts";
 
@@ -45,7 +46,7 @@ export interface GradeReport extends Graded {
   readonly measured: MeterSummary;
 }
 
-/** Throws `not-switched` when a switch fails or changes nothing, and `meter-ended` when one was not measured: then there is nothing to grade. */
+/** Throws `port-taken`; `not-switched` when a switch fails or changes nothing, and `meter-ended` when one was not measured: then there is nothing to grade. */
 export async function gradeComponent(request: GradeRequest, services: GradeServices): Promise<GradeReport> {
   const directory = await mkdtemp(join(tmpdir(), "cutover-grade-"));
   try {
@@ -53,6 +54,7 @@ export async function gradeComponent(request: GradeRequest, services: GradeServi
     try {
       const [host] = lab.hosts;
       if (host === undefined) throw new Error("a lab without hosts");
+      if (host.prefix !== "") await refuseTakenPorts(request, host.address);
       await layUnits(host, request.units);
       const home = await makeGradeHome(
         { subject: request.subject, host, directory: join(directory, "home") },

@@ -102,7 +102,8 @@ function makeSlot(input: StreamInput): Slot {
   function lost(how: "cut" | "ended", failure: Failure): void {
     if (closed) return;
     clearTimeout(patience);
-    if (isReady) tally.streamLost(waiting.size > 0 ? "cut" : how, failure.detail);
+    const unanswered = how === "ended" && waiting.size > 0 ? `, and ${waiting.size} unanswered` : "";
+    if (isReady) tally.streamLost(waiting.size > 0 ? "cut" : how, `${failure.detail}${unanswered}`);
     if (!isReady || failure.unaccepted) tally.unaccepted(failure);
     const reason = isReady ? failure.reason : "no-connection";
     for (const of of [...waiting.keys()]) fail(of, reason, failure.detail);

@@ -42,7 +42,8 @@ function openWebSocket(input: {
     lost(how, failure) {
       if (done) return;
       done = true;
-      listener.lost(farewell === "" ? "cut" : how, { ...failure, detail: farewell || failure.detail });
+      const unsaid = how === "ended" ? "it closed the connection without a close frame" : failure.detail;
+      listener.lost(farewell === "" ? "cut" : how, { ...failure, detail: farewell || unsaid });
     },
   };
   watchEnd(socket, told, () => silent);

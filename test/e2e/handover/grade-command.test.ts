@@ -1,10 +1,13 @@
 // `cutover grade` as a user types it: services that keep their promise, on a loopback host over TLS and under systemd, and one that
 // promises more than its strategy can give.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { access, copyFile, cp, mkdir, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { extname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
 import { initRelease } from "../../../src/app/init.ts";
 import { publish } from "../../../src/app/publish.ts";
 import type { GradeReport } from "../../../src/lab/grade/grade-component.ts";
@@ -32,11 +35,11 @@ interface Tree {
 async function withPublished(
   document: unknown,
   build: (tree: Tree) => Promise<void>,
-  body: (cutover: Command) => Promise<void>,
+  body: (cutover: Command, work: string) => Promise<void>,
 ): Promise<void> {
   await withTemporaryDirectory(async (directory) => {
     const home = join(directory, "home");
-    const { config } = await initRelease(home, { keyMaker });
+    const { config, work } = await initRelease(home, { keyMaker });
     const component = Component.parse(document);
     for (const version of versions) {
       const tree = join(directory, version);
@@ -47,7 +50,7 @@ async function withPublished(
         ...{ store: artifactWriter(join(home, "artifacts")), now: Date.now(), zstdLevel: 1 },
       });
     }
-    await body(cutoverCommand({ home, config }));
+    await body(cutoverCommand({ home, config }), work);
   });
 }
 
@@ -166,11 +169,29 @@ test("a service that is stopped and started is below what it declares: the table
   });
 });
 
+test("a port that somebody holds is named, with who to ask for, before anything is installed", {
+  skip: loopbackSkip,
+}, async () => {
+  await using holder = createServer().listen(0, "0.0.0.0");
+  await once(holder, "listening");
+  const { port } = holder.address() as AddressInfo;
+  const document = web(port, { switch: { strategy: "restart", start: "bin/start" } });
+  await withPublished(document, buildPlain, async (cutover) => {
+    const { text } = await cutover(69, "grade", "web", "--switches", "1");
+    assert.match(
+      text,
+      new RegExp(`^error: Port ${port} is in use on this machine, and web on its lab host could not`, "m"),
+    );
+    assert.match(text, new RegExp(`^next: ss -ltnp 'sport = :${port}' shows who listens; .*cutover grade web`, "m"));
+    assert.doesNotMatch(text, /installs web/);
+  });
+});
+
 test("what cannot be graded is refused with what to type", { skip: loopbackSkip }, () =>
   withPublished(
     web(8080, { health: [], switch: { strategy: "exec", start: "bin/start" } }),
     buildPlain,
-    async (cutover) => {
+    async (cutover, work) => {
       assert.match(
         (await cutover(64, "grade", "web")).text,
         /has no http health check.*--http PORT\/PATH, or --tcp PORT/s,
@@ -178,6 +199,15 @@ test("what cannot be graded is refused with what to type", { skip: loopbackSkip 
       assert.match((await cutover(64, "grade", "web", "--versions", "1.0.0")).text, /needs two versions of web/);
       assert.match((await cutover(64, "grade", "web", "--http", "80")).text, /--http 80 is not PORT\/PATH/);
       assert.match((await cutover(64, "grade", "nowhere")).text, /No version of a component nowhere.*cutover publish/s);
+      const document = web(8080, { switch: { strategy: "exec", start: "bin/start" } });
+      await writeFile(join(work, "releases", "web.yaml"), stringify(document));
+      await mustRun(["git", "-C", work, "add", "--all"]);
+      await mustRun(["git", "-C", work, "commit", "--quiet", "-m", "web"]);
+      await mustRun(["git", "-C", work, "push", "--quiet", "origin", "HEAD:main"]);
+      assert.match(
+        (await cutover(64, "grade", "wbe")).text,
+        /component wbe .*; did you mean web\?\n.*cutover grade web$/ms,
+      );
     },
   ),
 );

@@ -109,6 +109,8 @@ test("streams that the service breaks, or ends in good form, leave request-safe"
     });
     assert.equal(cut.grade, "request-safe", cut.because.join("\n"));
     assert.equal(cut.of("websocket").cut, 4);
+    const how = ({ failures }: KindReport) => failures.flatMap(({ reason, detail }) => (reason === "cut" ? [detail] : [])); // biome-ignore format: one line
+    for (const detail of how(cut.of("websocket"))) assert.match(detail, /^(?:it closed .* without a close frame|ECONNRESET: )/); // biome-ignore format: one line
     const ended = await measured(server, () => {
       for (const stream of server.eventStreams) stream.end();
     });

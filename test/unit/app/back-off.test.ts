@@ -52,6 +52,10 @@ test("tries of the same plan are counted; another plan, a good run or a retry st
   const less = { ...plan, changes: plan.changes.slice(1), waiting: plan.changes.slice(0, 1) };
   assert.equal(await backOffOf(memory, { ...asked, plan: less }), undefined, "a hold leaves the hash, and moves less");
   await assert.rejects(retryVersion(memory, { component: "db", ...act }), /Nothing of db/);
+  await assert.rejects(retryVersion(memory, { component: "wbe", ...act }), {
+    message: "Nothing of wbe is quarantined or waits for another try; did you mean web?",
+    remedy: "cutover retry web --reason …",
+  });
   const { released } = await retryVersion(memory, { component: "web", ...act });
   assert.deepEqual(released.map(({ run }) => run), ["r2"]); // biome-ignore format: one line
   assert.equal(await backOffOf(memory, asked), undefined);

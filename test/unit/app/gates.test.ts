@@ -58,6 +58,7 @@ test("what does not wait cannot be opened, and the refusal names what does", asy
   const memory = await waitingRun();
   const asked = (target: string, gate: string) => openGate(memory, { target, gate, ...act });
   await assert.rejects(asked("shop", "last"), { code: "usage", message: /waiting: look of run r1 \(shop\)$/ });
+  await assert.rejects(asked("shop", "lok"), { code: "usage", remedy: "cutover gate open shop look --reason …" });
   await assert.rejects(asked("stop", "look"), { code: "usage", remedy: "cutover gate open shop look --reason …" });
   assert.ok(!memory.journal.kept.some(({ kind }) => kind === "gate-opened"));
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findTask } from "../../../src/app/tasks/find-task.ts";
+import { misspelt } from "../../../src/app/tasks/misspelt.ts";
 import { readTask } from "../../../src/app/tasks/read-task.ts";
 import { readTaskBook } from "../../../src/app/tasks/task-book.ts";
 import { renderTask } from "../../../src/cli/render-tasks.ts";
@@ -54,6 +55,22 @@ test("a task of a run that went back is shown with its whole story; one that it 
     message: `Run ${run} went back before it came to h2/app/switch`,
     remedy: `cutover task list ${run}`,
   });
+});
+
+test("a run, a host and a component that are misspelt are told with what was probably meant; a name like none is not", async () => {
+  const journal = await wentBack();
+  await assert.rejects(readTaskBook(journal, `${run}x`), {
+    message: `There is no run ${run}x; did you mean ${run}?`,
+    remedy: `cutover task list ${run}`,
+  });
+  const book = await readTaskBook(journal, undefined);
+  const told = (key: "host" | "component", typed: string) => misspelt(book, { key, typed });
+  const next = `cutover task list ${run} --component app`;
+  assert.deepEqual(told("component", "apo"), {
+    message: `Run ${run} has no task of component apo; did you mean app?`,
+    next,
+  });
+  assert.deepEqual([told("host", "h1"), told("host", "database7"), told("component", "app")], Array(3).fill(undefined));
 });
 
 test("a task that only an ended run has is not taken for a misspelt one", async () => {

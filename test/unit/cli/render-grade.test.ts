@@ -46,6 +46,27 @@ test("whether the way back was measured is said either way", () => {
   assert.ok(!within.some((line) => line.startsWith("not measured:")), within.join("\n"));
 });
 
+test("a stream that was cut off and one that the service ended are told apart, in the table and in the evidence", () => {
+  const measured = report({ takenBack: 1, nonOk: 0 });
+  const failures = [
+    { at: 0, reason: "cut" as const, detail: "it closed the connection without a close frame" },
+    { at: 0, reason: "ended" as const, detail: "closed with 1001" },
+  ];
+  const seen = (lost: { cut: number; ended: number }) => {
+    const kinds = measured.measured.kinds.map((kind) => ({ ...kind, kind: "websocket" as const, streams: 9, ...lost, failures })); // biome-ignore format: one line
+    return show({ ...measured, measured: { ...measured.measured, kinds } }, undefined);
+  };
+  const lines = seen({ cut: 1, ended: 3 });
+  assert.ok(
+    lines.some((line) => / 1 cut, 3 ended of 9 /.test(line)),
+    lines.join("\n"),
+  );
+  assert.ok(lines.includes("  websocket stream cut off: it closed the connection without a close frame"));
+  assert.ok(lines.includes("  websocket stream ended by the service: closed with 1001"));
+  assert.ok(seen({ cut: 0, ended: 2 }).some((line) => / 2 ended of 9 /.test(line)));
+  assert.ok(seen({ cut: 0, ended: 0 }).some((line) => / 0 of 9 /.test(line)));
+});
+
 test("a promise of whole streams that nobody measured says how to measure it", () => {
   const measured = report({ takenBack: 1, nonOk: 0 });
   const hint = /^next: cutover grade web … with --websocket, --events or --tcp/;

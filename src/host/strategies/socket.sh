@@ -6,8 +6,8 @@ socket_units() { # print the contract's socket units, one a line
 	kv_list "$CONTRACT" switch.socket
 }
 
-socket_drop_in() { # UNIT: print where its drop-in lies; gone with the next boot at the latest
-	echo "/run/systemd/system/$1.d/90-cutover-trial.conf"
+socket_drop_in() { # UNIT: print where T_COMPONENT's drop-in for it lies; gone with the next boot at the latest. Another component may have one for the same unit
+	echo "/run/systemd/system/$1.d/90-cutover-trial-$T_COMPONENT.conf"
 }
 
 socket_lift_limits() { # no start limit on the services, no trigger limit on the sockets; 1 with WHY and EVIDENCE
@@ -69,15 +69,21 @@ socket_way_back() { # the same with current pointing back; a first install that 
 	fi
 }
 
-socket_finish() { # the limits are the operator's again
+socket_finish() { # the limits are the operator's again. Until systemd has read that, the files lie beside by a name that it does not read, or nobody would know that it has to
 	finish_lifted_=
 	for finish_unit_ in $(systemd_units service) $(socket_units); do
 		finish_file_=$(socket_drop_in "$finish_unit_")
-		[ -e "$finish_file_" ] || continue
-		rm -f "$finish_file_" && finish_lifted_=yes
+		WHY=cannot-write EVIDENCE="cannot rename $finish_file_"
+		[ ! -e "$finish_file_" ] || mv -fT "$finish_file_" "$finish_file_.over" || return 1
+		[ ! -e "$finish_file_.over" ] || finish_lifted_="$finish_lifted_ $finish_unit_"
+	done
+	[ -n "$finish_lifted_" ] || return 0
+	systemd_call daemon-reload || return 1
+	for finish_unit_ in $finish_lifted_; do
+		finish_file_=$(socket_drop_in "$finish_unit_").over
+		rm -f "$finish_file_"
 		rmdir "${finish_file_%/*}" 2>/dev/null || : # what else lies there is the operator's
 	done
-	[ -z "$finish_lifted_" ] || systemd_call daemon-reload
 }
 
 socket_settle() { # VERSION: the same for a trial of that version of T_COMPONENT that is over without a commit, or was none; whoever stands before it does not matter

@@ -35,13 +35,14 @@ signal_masters() { # print the pids of the living masters, the newest first
 	done
 }
 
-signal_main_pid() { # print the newest living master, 1 when there is none. They rename their pid files, or write them anew: while one lives, a look that finds none proves nothing
+signal_main_pid() { # print the newest living master, 1 when there is none. They rename their pid files, or write them anew: while one lives, a look that finds none proves nothing, nor do two without that file
+	signal_pid_file
 	main_looks_=0
 	while :; do
 		main_masters_=$(signal_masters)
 		[ -z "$main_masters_" ] || break
 		main_looks_=$((main_looks_ + 1))
-		[ "$main_looks_" -lt 20 ] && signal_known_lives || return 1
+		[ "$main_looks_" -lt 20 ] && { [ "$main_looks_" -lt 2 ] || [ ! -s "$MASTER_FILE" ]; } && signal_known_lives || return 1
 		nap
 	done
 	echo "${main_masters_%%"$NL"*}"
@@ -77,13 +78,9 @@ signal_end_master() { # PID: it ends by the stop signal, by force after switch.s
 	for end_master_pid_ in $(signal_workers "$1"); do
 		end_master_workers_="$end_master_workers_$end_master_pid_ $(process_born "$end_master_pid_" || echo gone)$NL"
 	done
+	end_note_workers "$1" "$end_master_born_" "$end_master_workers_"
 	end_process "$1" "$end_master_born_" "$(kv_get "$CONTRACT" switch.stop-signal || echo QUIT)" "$(contract_number switch.stop-seconds 30)"
-	# Workers of a master that had to be killed would accept for ever.
-	while read -r end_master_pid_ end_master_born_; do
-		[ -z "$end_master_pid_" ] || end_process "$end_master_pid_" "$end_master_born_" TERM 1
-	done <<-END
-		$end_master_workers_
-	END
+	end_workers "$end_master_workers_"
 }
 
 signal_end_others() { # MAIN: of the masters only this one stays; 1 with WHY and EVIDENCE when systemd would lose it over that

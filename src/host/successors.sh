@@ -130,6 +130,7 @@ exec_none_left() { # VERSION: neither the process that was asked (in swap_old_, 
 }
 
 exec_end_strays() { # end successors that never got ready: one that comes late would serve beside the version we chose
+	end_orphans
 	! { strategy_is reuseport && manager_is systemd; } || reuseport_end_coming
 	find_names
 	end_strays_=$(exec_strays)

@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, readFile } from "node:fs/promises";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ask } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
+import { killedAt } from "../support/killed-at.ts";
 import { alive, serviceProcesses } from "../support/live-processes.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
 
@@ -78,6 +79,26 @@ for (const shell of shells) {
       assert.deepEqual([await alive(worker), await serviceProcesses(host)], [false, [await host.pid()]]);
       assert.equal(await ask(host.port), "v2");
     }));
+
+  for (const action of ["do", "undo"] as const)
+    test(`${name}: P6: exec: host.sh is killed when it has killed the old process: ${action} ends the workers of that`, () =>
+      withPartsHost(shell, async (host) => {
+        const contract = { "switch.start": "start", "switch.stop-seconds": "1" };
+        const prefork = server.replace("\nexec", '\nsleep 600 & echo $! >"$CUTOVER_PID_FILE.worker"\nexec');
+        await host.installService("v1", { ignoresStop: true }, contract, { start: prefork });
+        await host.installService("v2", {}, contract, { start: server });
+        await commit(host, "v1");
+        const worker = Number(await readFile(join(host.state, "components/web/pid.worker"), "utf8"));
+        const whole = await readFile(host.script, "utf8");
+        await writeFile(host.script, killedAt(whole, ["exec_end_old", '\t[ -z "$end_forced_" ]']));
+        assert.equal((await switchTo(host, "v2")).exitCode, 137);
+        assert.ok(await alive(worker), "nobody has ended it yet");
+        await writeFile(host.script, whole);
+        const { exitCode, evidence } = await host.task("switch", action, { version: "v2", run: "v2" });
+        assert.equal(exitCode, 0, evidence);
+        assert.equal(await alive(worker), false);
+        assert.equal(await ask(host.port), action === "do" ? "v2" : "v1");
+      }));
 
   test(`${name}: P8: a shell at a terminal with the service's environment is a person's, and is not ended with what never got ready`, () =>
     withPartsHost(shell, async (host) => {

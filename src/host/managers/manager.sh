@@ -108,8 +108,8 @@ end_process() { # PID BORN SIGNAL SECONDS: ask it to end, wait, then KILL; retur
 		if [ "$UPTIME_CS" -ge "$end_by_" ]; then
 			[ -z "$end_forced_" ] || return 0
 			end_forced_=yes
-			kill -s KILL "$1" 2>/dev/null || :
 			end_note_killed "$1" "$4"
+			kill -s KILL "$1" 2>/dev/null || :
 			end_by_=$((UPTIME_CS + 1000))
 		fi
 		nap
@@ -118,7 +118,29 @@ end_process() { # PID BORN SIGNAL SECONDS: ask it to end, wait, then KILL; retur
 
 end_note_killed() { # PID SECONDS: what it was at work on is cut; the evidence of the switch says so
 	[ -d "${TRIAL-}" ] || return 0
+	! grep -qxF "killed=$1 after $2 s" "$TRIAL/killed" 2>/dev/null || return 0
 	echo "killed=$1 after $2 s" >>"$TRIAL/killed" 2>/dev/null || :
+}
+
+end_note_workers() { # PID BORN WORKERS: whom it would leave, lines of `pid born`, before it is asked to end
+	[ -z "$3" ] || [ ! -d "${TRIAL-}" ] || printf '%s\n' "$3" >"$TRIAL/workers.$1.$2" 2>/dev/null || :
+}
+
+end_workers() { # WORKERS: of one that had to be killed; they would accept for ever
+	while read -r end_worker_ end_worker_born_; do
+		[ -z "$end_worker_" ] || end_process "$end_worker_" "$end_worker_born_" TERM 1
+	done <<-END
+		$1
+	END
+}
+
+end_orphans() { # what was interrupted between the end of one that it had to kill and that of its workers is done
+	for orphans_file_ in "${TRIAL:-/none}"/workers.*; do
+		[ -f "$orphans_file_" ] || continue
+		orphans_of_=${orphans_file_##*/workers.}
+		! same_process "${orphans_of_%.*}" "${orphans_of_#*.}" && grep -q "^killed=${orphans_of_%.*} after " "$TRIAL/killed" 2>/dev/null || continue
+		end_workers "$(cat "$orphans_file_")"
+	done
 }
 
 end_since() { # WORD: print the second of the clock at which that part of the trial began, also when it was interrupted since

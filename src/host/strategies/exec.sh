@@ -192,6 +192,7 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 
 exec_end_old() { # [FILE]: the process that handed over stops accepting, finishes what it has and ends; KILL after switch.stop-seconds. 1 with WHY and EVIDENCE when it serves again (takeover), or somebody has decided against the trial
 	end_file_=${1:-$TRIAL/hand-over.$TO}
+	end_orphans
 	[ -f "$end_file_" ] || return 0
 	kv_value "$end_file_" pid
 	end_old_=$VALUE
@@ -202,16 +203,11 @@ exec_end_old() { # [FILE]: the process that handed over stops accepting, finishe
 	# A way back that was decided just now does not see it, and would keep who is asked to stop.
 	{ echo stopping >"$end_file_.stopping"; } 2>/dev/null || still_decided || return 1
 	end_workers_=$(exec_workers "$end_old_")
+	end_note_workers "$end_old_" "$end_born_" "$end_workers_"
 	end_forced_=
 	contract_value switch.stop-seconds 30
 	exec_stop "$end_old_" "$end_born_" "$VALUE"
-	# Workers of one that had to be killed would accept for ever.
-	[ -n "$end_forced_" ] && [ -n "$end_workers_" ] || return 0
-	while read -r end_worker_ end_worker_born_; do
-		end_process "$end_worker_" "$end_worker_born_" TERM 1
-	done <<-END
-		$end_workers_
-	END
+	[ -z "$end_forced_" ] || end_workers "$end_workers_"
 }
 
 exec_workers() { # PID: print `pid born` of its children, but for the main process and what that came of

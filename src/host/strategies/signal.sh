@@ -40,6 +40,7 @@ signal_way_back() { # the old master's workers return and the new master ends; w
 }
 
 signal_finish() { # the old master ends; it must not be the one that serves
+	end_orphans
 	signal_asked "$TO" || return 0
 	same_process "$ASKED" "$ASKED_BORN" || { signal_settle; return 0; }
 	WHY=not-handed-over
@@ -71,6 +72,7 @@ signal_understands() { # PID: it handles the signal that asks for a successor; 1
 # ---- forward -----------------------------------------------------------------
 
 signal_forward() { # VERSION: a new master runs it and its workers accept, the old one stays without any; goes on where it was interrupted
+	end_orphans
 	if ! signal_asked "$1"; then
 		forward_main_=$(signal_main_pid) || forward_main_=
 		if [ -f "$ASKED_FILE.cold" ] && exec_runs "$forward_main_" "$1" 0; then return 0; fi

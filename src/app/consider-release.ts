@@ -62,6 +62,8 @@ export async function considerRelease(
 interface Planned {
   readonly plan: Plan;
   readonly context: Snapshot;
+  /** Runs that were open when its hosts were asked. */
+  readonly beside: readonly OpenRun[];
 }
 
 const settled = (result: ReleaseResult): Considered => ({ kind: "settled", result });
@@ -72,16 +74,16 @@ async function planToStart(
   release: DesiredRelease,
 ): Promise<Planned | { readonly result: ReleaseResult }> {
   const { commit, hosts } = desired;
-  const before = pool.open();
+  const beside = pool.open();
   const { trust } = await recall(controller);
   try {
     const context = await contextForRelease({ controller, trust, release, hosts, commit });
     const { observations } = context;
-    const open = openSince(before, pool.open());
+    const open = openSince(beside, pool.open());
     const planned = await planBeside(controller, { context, release, desired, open });
     if ("blocked" in planned) return { result: blockedResult(release.name, planned.blocked, { observations }) };
     const { plan } = planned;
-    if (plan.changes.length > 0) return { plan, context };
+    if (plan.changes.length > 0) return { plan, context, beside };
     const [run] = open.filter((each) => each.plan.release === release.name);
     if (run !== undefined) return { result: underWayResult(run) };
     const outcome = plan.held.length > 0 ? "stalled" : "in-sync";
@@ -92,7 +94,7 @@ async function planToStart(
   }
 }
 
-/** With those that ended while hosts were asked, which were seen in their middle: as if under way, so that the release comes up again. */
+/** With those that ended since hosts were asked, which were seen in their middle: as if under way, so that the release comes up again. */
 function openSince(before: readonly OpenRun[], now: readonly OpenRun[]): OpenRun[] {
   const ended = before.filter(({ run }) => now.every((each) => each.run !== run));
   return [...ended.map((run): OpenRun => ({ ...run, state: "under-way", stands: undefined })), ...now];
@@ -131,7 +133,7 @@ async function startPlanned(
     return settled({ ...base, outcome: "stalled", backOff: before, trouble: troubleOfBackOff(before) });
   signal.throwIfAborted();
   // From here to the start nothing else of this process runs, so what is free now is free then.
-  const open = pool.open();
+  const open = openSince(planned.beside, pool.open());
   const blocked = keptFromStart(meant, { desired, open });
   if (blocked.length > 0) return settled(blockedResult(release.name, blocked, base));
   const sources = runSources({ controller, trust }, context);

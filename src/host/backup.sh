@@ -19,75 +19,6 @@ copy_facts() { # PATH: print what a copy must have, independent of where it lies
 	fi
 }
 
-backup_on_trial() { # RUN: 0 with BACKUP_TRIAL, its state, while that run's trial may still go back to what was saved before it
-	BACKUP_TRIAL=$(trial_state "$T_COMPONENT")
-	case $BACKUP_TRIAL in none | reverted) return 1 ;; esac
-	[ "$(trial_get "$T_COMPONENT" run || :)" = "$1" ]
-}
-
-backup_is_kept() { # 0 while only backup_dir_ has the data without what its run has done to it, or is half way of being put back. Otherwise what the old version wrote since it was saved has to be saved before the next trial
-	[ -d "$backup_dir_" ] || return 1
-	if backup_on_trial "$T_RUN" || committed_by "$T_RUN"; then return 0; fi
-	for backup_copy_ in "$backup_dir_" "${backup_dir_%/own}"; do
-		[ ! -f "$backup_copy_/undoing" ] || [ -f "$backup_copy_/restored" ] || return 0
-	done
-	[ ! -f "$backup_dir_/restored" ] || return 1
-	for backup_begun_ in "$backup_dir_/begun"/*; do
-		[ ! -e "$backup_begun_" ] || return 0
-	done
-	return 1
-}
-
-backup_is_spent() { # 0 when what this run saved was put back and nothing was saved since: another trial would go back over all that the old version has written meanwhile
-	backup_find_own "$T_RUN"
-	backup_adopt "$T_RUN"
-	[ -f "$backup_dir_/restored" ] && ! backup_on_trial "$T_RUN"
-}
-
-backup_find() { # RUN: set backup_dir_, to a restore point where the run has one
-	backup_dir_=$T_DIR/backups/$1
-	backup_settle
-}
-
-backup_find_own() { # RUN: set backup_dir_ to what was saved right before its switch; where nothing was, to its restore point
-	backup_find "$1"
-	backup_dir_=$backup_dir_/own
-	backup_settle
-	[ -d "$backup_dir_" ] || backup_dir_=${backup_dir_%/own}
-}
-
-backup_settle() { # what was moved aside for a successor that a kill kept from coming is backup_dir_ again
-	backup_gone_=${backup_dir_%/*}/.gone.${backup_dir_##*/}
-	[ ! -d "$backup_dir_" ] && [ -d "$backup_gone_" ] || return 0
-	mv -T "$backup_gone_" "$backup_dir_" && sync_dir "${backup_dir_%/*}" || fail 74 cannot-write "cannot replace $backup_dir_"
-}
-
-backup_begins() { # NAME: a task of the bundle begins to change what was saved: its copy is kept till the task is undone. 1 with WHY and EVIDENCE when that cannot be written
-	begins_run_=$(task_option trial-run "$T_RUN")
-	WHY=cannot-write EVIDENCE="cannot say below $T_DIR/backups/$begins_run_ that $1 begins"
-	(
-		backup_find_own "$begins_run_"
-		# What begins before the first backup of a switch is a part of what that saves.
-		[ -d "$backup_dir_" ] && [ -z "$(kv_get "$backup_dir_/part" point || :)" ] || exit 0
-		make_dir "$backup_dir_/begun"
-		write_file "$backup_dir_/begun/$1" "in $T_RUN"
-		sync_dir "$backup_dir_"
-	) 2>/dev/null
-}
-
-backup_unbegun() { # NAME: the undo of that task was done
-	begins_run_=$(task_option trial-run "$T_RUN")
-	rm -f "$T_DIR/backups/$begins_run_/begun/$1" "$T_DIR/backups/$begins_run_/own/begun/$1"
-}
-
-backup_adopt() { # RUN: a host.sh of before, which went the way back of that run's trial, marked the trial alone. What was saved after that trial is not meant
-	adopt_dir_=$(trial_dir "$T_COMPONENT")/reverted
-	[ -d "$backup_dir_" ] && [ ! -f "$backup_dir_/restored" ] && [ -f "$adopt_dir_/restored" ] || return 0
-	[ "$(kv_get "$adopt_dir_/trial" run || :)" = "$1" ] || return 0
-	adopt_id_=$(kv_get "$adopt_dir_/trial" id) || return 0
-	[ "$(kv_get "$backup_dir_/part" after-trial || :)" = "$adopt_id_" ] || backup_mark trial "$adopt_id_" || fail 74 "$WHY" "$EVIDENCE"
-}
-
 task_backup_do() { # save; `already` while what was saved is still what the run goes back to. A restore point of the run is taken once, another one takes its place as long as nothing has switched
 	load_contract "$T_COMPONENT" "$T_VERSION"
 	backup_point_=$(task_option point '')
@@ -109,6 +40,8 @@ task_backup_do() { # save; `already` while what was saved is still what the run 
 	fi
 	[ -z "$backup_point_" ] || [ "$(trial_get "$T_COMPONENT" run || :)" != "$T_RUN" ] ||
 		fail 75 trial-open "run $T_RUN has switched $T_COMPONENT already: what it saved before is kept"
+	backup_still_=$(backup_still)
+	case $(trial_state "$T_COMPONENT") in armed | reverting) fail 75 trial-open "$T_COMPONENT is on trial for run $(trial_get "$T_COMPONENT" run), or on its way back: what is there may go" ;; esac
 	backup_task_=$(kv_get "$CONTRACT" backup.task) || backup_task_=
 	[ -z "$backup_task_" ] || hook_trusted
 	make_dir "${backup_dir_%/*}"
@@ -138,6 +71,10 @@ task_backup_do() { # save; `already` while what was saved is still what the run 
 	rm -f "$backup_new_/list"
 	backup_run_task
 	backup_describe
+	[ "$(backup_still)" = "$backup_still_" ] || {
+		remove_tree "$backup_new_" || :
+		fail 75 component-busy "what is current, or its trial, changed while it was saved"
+	}
 	sync_tree "$backup_new_"
 	backup_keep
 	echo "paths=$backup_n_ missing=$backup_missing_${backup_task_:+ task=$backup_task_}"
@@ -180,6 +117,8 @@ backup_describe() { # write `part`: which contract puts it back, and of a restor
 		kv_add contract "$T_VERSION"
 		kv_add run "$T_RUN"
 		kv_add task "$backup_task_"
+		read_current "$ROOT" || :
+		kv_add version "${CURRENT:--}"
 	fi
 	(write_file "$backup_new_/part" "$TEXT") || fail 74 cannot-write "cannot write $backup_new_/part"
 }
@@ -196,7 +135,8 @@ task_backup_undo() { # put back what that run saved right before its switch, or 
 	load_contract "$T_COMPONENT" "$T_VERSION"
 	backup_run_=$(trial_run_option)
 	backup_point_=$(task_option point '')
-	if [ -n "$backup_point_" ]; then backup_find "$backup_run_"; else backup_find_own "$backup_run_"; fi
+	backup_find_own "$backup_run_"
+	[ -z "$backup_point_" ] || backup_dir_=${backup_dir_%/own}
 	if [ ! -d "$backup_dir_" ]; then
 		echo "nothing-to-undo"
 		return 0
@@ -212,6 +152,7 @@ task_backup_undo() { # put back what that run saved right before its switch, or 
 		if kv_raw "$backup_dir_/restored" trial; then echo "restored by the way back"; else echo "restored already"; fi
 		return 0
 	fi
+	! backup_is_others || fail 66 not-current "what run $backup_run_ saved of $T_COMPONENT $OTHERS: it is kept in $backup_dir_, and not put back under that"
 	(write_file "$backup_dir_/undoing" "by $T_RUN") || fail 74 cannot-write "cannot write $backup_dir_/undoing"
 	if [ -n "$backup_point_" ]; then
 		point_put_back
@@ -280,7 +221,11 @@ backup_restore() { # COPY PATH: PATH becomes what COPY is (or goes, when it was 
 		return
 	fi
 	[ -d "${2%/*}" ] || mkdir -p "${2%/*}" || return 1
-	copy_exact "$1" "$backup_side_" && sync_tree "$backup_side_" || return 1
+	copy_exact "$1" "$backup_side_" && sync_tree "$backup_side_" || {
+		# What there was no room for must not keep the room that who serves needs.
+		remove_tree "$backup_side_" || :
+		return 1
+	}
 	if [ -d "$2" ] && [ ! -L "$2" ] || [ -d "$backup_side_" ] && [ ! -L "$backup_side_" ]; then
 		[ ! -e "$2" ] && [ ! -L "$2" ] || mv -T "$2" "$backup_gone_" || return 1
 	fi

@@ -103,13 +103,15 @@ task_hook_undo() { # run task NAME's undo; a task without one has nothing to und
 	load_contract "$T_COMPONENT" "$T_VERSION"
 	hook_name_=$(task_option name) || fail 64 bad-request "hook needs name="
 	is_task_name "$hook_name_" || fail 64 bad-request "not a task name"
+	contract_value "task.$hook_name_.seconds" 300
+	hook_seconds_=$VALUE
 	if ! kv_raw "$CONTRACT" "task.$hook_name_.undo"; then
+		# What puts its data back comes after this: not under a do that is still at it.
+		hook_alone "$hook_name_" "$hook_seconds_"
 		echo "nothing-to-undo"
 		return 0
 	fi
 	hook_can_dry_run "$hook_name_"
-	contract_value "task.$hook_name_.seconds" 300
-	hook_seconds_=$VALUE
 	hook_alone "$hook_name_" "$hook_seconds_"
 	hook_task "$hook_name_" undo "$hook_seconds_"
 	[ "$(task_option dry-run no)" != no ] || backup_unbegun "$hook_name_${hook_target_:+.$hook_target_}"

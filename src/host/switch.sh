@@ -160,7 +160,7 @@ switch_begin() { # arm a new trial and switch; not in a run that goes back alrea
 		[ "$FROM" = "$TO" ] || TRIAL_FOUND=other # what runs is not FROM
 	fi
 	[ -z "$FROM" ] || find_tree "$T_COMPONENT" "$FROM" || fail 65 current-incomplete "$FROM, the way back, is not a verified version"
-	! backup_is_spent || fail 66 backup-spent "what run $T_RUN saved of $T_COMPONENT was put back; it has to be saved anew before another trial: cutover task retry $T_RUN/$HOST_NAME/$T_COMPONENT/switch --reason WHY, or cutover rollback"
+	! backup_is_spent || fail 66 backup-spent "what run $T_RUN saved of $T_COMPONENT $SPENT; it has to be saved anew before another trial: cutover task retry $T_RUN/$HOST_NAME/$T_COMPONENT/switch --reason WHY, or cutover rollback"
 	switch_trusted
 	switch_problem_=$(units_problem "$FROM")
 	[ -z "$switch_problem_" ] || fail 69 units-changed "$switch_problem_"

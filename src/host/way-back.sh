@@ -104,12 +104,14 @@ trial_restore() { # COMPONENT: what the trial's run saved (point_or_own) is put 
 	# What an undo had put back before this trial is put back again: the new version has come since.
 	[ -d "$backup_dir_" ] && [ ! -f "$back_dir_/restored" ] || return 0
 	point_or_own "$restore_id_" || return 1
-	[ "$(kv_get "$backup_dir_/restored" trial || :)" != "$restore_id_" ] || return 0
-	# With restart nobody serves in between; the others go on serving, and the version that spoilt its data ends right after.
-	if strategy_stops && { [ -z "${GUARD-}" ] || ! has_systemd; }; then manager_stop || return 1; fi
-	backup_put_back "$backup_dir_" || return 1
-	backup_mark trial "$restore_id_" || return 1
-	echo "restored=$BACKUP_PATHS" >"$back_dir_/restored" || :
+	if [ "$(kv_get "$backup_dir_/restored" trial || :)" != "$restore_id_" ]; then
+		# With restart nobody serves in between; the others go on serving, and the version that spoilt its data ends right after.
+		if strategy_stops && { [ -z "${GUARD-}" ] || ! has_systemd; }; then manager_stop || return 1; fi
+		backup_put_back "$backup_dir_" || return 1
+		backup_mark trial "$restore_id_" || return 1
+	fi
+	# Also when that was killed in between: nobody is kept who served before it.
+	echo "restored=${BACKUP_PATHS-already}" >"$back_dir_/restored" || :
 }
 
 worker_end() { # COMPONENT: take the lock from a switch that lost the decision: it notices by itself or is ended. Another way back is let finish.

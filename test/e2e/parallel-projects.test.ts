@@ -237,6 +237,46 @@ test(
     ),
 );
 
+test(
+  "P12, R33: what had to wait for a run that ended while hosts were asked is planned upon what they say after it",
+  { skip: loopbackSkip },
+  () =>
+    withLoopbackLab(1, (lab) =>
+      withProjects(lab, { versions: twoOf(["a", "e"]) }, async (world) => {
+        await world.openGates(components);
+        const push = (a: string, e: string) => world.push({ "one.yaml": world.project("one", { a, e }, { e: ["a"] }) });
+        await push("1.0.0", "1.0.0");
+        await world.reconcile();
+        await push("2.0.0", "1.0.0");
+        await world.reconcile({ pace: "one-task" });
+        await push("2.0.0", "2.0.0");
+        const story: string[] = [];
+        let isOver = false;
+        await world.reconcile({
+          onEvent({ kind }) {
+            if (kind === "run-ended" || kind === "run-planned") story.push(kind);
+          },
+          wrapExecutor: (executor) => ({
+            ...executor,
+            async probe(host) {
+              const isFirst = story.push("asked") === 1;
+              const said = await executor.probe(host);
+              if (isFirst) await until("the open run to be over", 60_000, async () => isOver);
+              return said;
+            },
+            async close(host, run) {
+              isOver ||= story.includes("run-ended");
+              await executor.close(host, run);
+            },
+          }),
+        });
+        // Once for the status of that run.
+        const since = story.slice(story.indexOf("run-ended") + 1, story.indexOf("run-planned"));
+        assert.deepEqual(since, ["asked", "asked"], story.join(" "));
+      }),
+    ),
+);
+
 function hasConfirmed(serve: ServeChild, run: string): boolean {
   return of(serve, run).some((event) => event.kind === "host-ended" && event.step === "confirm.1");
 }

@@ -141,7 +141,7 @@ for (const shell of shells) {
         await must("switch", "do");
         await write("spoilt by the new version");
         const undo = { version: "v2", options: { reason: "failed", "trial-run": "r1", point: "r1.p1" } };
-        for (const place of ['\tbackup_put_back "$backup_dir_"', '\tbackup_mark trial "$restore_id_"']) {
+        for (const place of ['\t\tbackup_put_back "$backup_dir_"', '\t\tbackup_mark trial "$restore_id_"']) {
           await writeFile(host.script, killedAt(whole, ["trial_restore", place]));
           assert.equal((await host.task("switch", "undo", undo)).exitCode, 137, place);
         }
@@ -166,6 +166,21 @@ for (const shell of shells) {
         await writeFile(host.script, whole);
         assert.match(await must("backup", "undo"), /restored already/);
         assert.match(await must("backup", "do"), /^already/, "half way back nothing is saved");
+        assert.match(await must("backup", "undo", point), /restored=1/);
+        assert.equal(await read(), "at three");
+      }));
+
+    test(`${name}: R17, P6: that the way back of a switch put back what was saved after a point says nothing of the point, also where a new backup was killed`, () =>
+      withPartsHost(shell, async (host) => {
+        const { write, read, must, goesBack } = await orders(host);
+        const whole = await readFile(host.script, "utf8");
+        await must("backup", "do", point);
+        await write("later");
+        await must("backup", "do");
+        await goesBack();
+        await writeFile(host.script, killedAt(whole, ["backup_keep", '\tmv -T "$backup_new_"']));
+        assert.equal((await host.task("backup", "do", { version: "v2" })).exitCode, 137);
+        await writeFile(host.script, whole);
         assert.match(await must("backup", "undo", point), /restored=1/);
         assert.equal(await read(), "at three");
       }));

@@ -20,7 +20,7 @@ const halfWay: Readonly<Record<string, KillPoint>> = {
 };
 const afterwards: KillPoint = ["task_backup_undo", '\t\techo "restored=$BACKUP_PATHS"'];
 /** The line after which all is back, and said to be, but the trial is not taken back yet. */
-const wayBackMarked: KillPoint = ["trial_restore", '\techo "restored=$BACKUP_PATHS"'];
+const wayBackMarked: KillPoint = ["trial_restore", '\techo "restored='];
 
 async function twoPaths(host: PartsHost) {
   const [orders, index, rows] = ["orders", "index", "rows"].map((name) => join(host.base, name)) as [string, string, string]; // biome-ignore format: one line

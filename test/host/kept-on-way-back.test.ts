@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
+import { killedAt } from "../support/killed-at.ts";
 import { serviceProcesses } from "../support/live-processes.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
 import { until } from "../support/until.ts";
@@ -78,6 +79,28 @@ for (const shell of shells) {
       await writeFile(data, "of v2");
       assert.match(await undo(host, "v2"), new RegExp(`old-pid=${first} new-pid=(?!${first})\\d+ `));
       assert.equal(await readFile(data, "utf8"), "of v1");
+    }));
+
+  test(`${name}: P6, P8: exec: what was kept ends also where the way back was killed right after its data was put back`, () =>
+    withPartsHost(shell, async (host) => {
+      const data = join(host.base, "data");
+      await writeFile(data, "of v1");
+      const whole = await readFile(host.script, "utf8");
+      await host.installService("v1");
+      const contract = { "switch.strategy": "exec", "switch.stop-seconds": "1", "backup.0": data };
+      await host.installService("v2", { crashBeforeReady: true }, contract);
+      await commit(host, "v1");
+      const first = await host.pid();
+      assert.equal((await host.task("backup", "do", { version: "v2", run: "v2" })).exitCode, 0);
+      assert.equal((await switchTo(host, "v2")).reason, "new-version-died");
+      await writeFile(data, "of v2");
+      await writeFile(host.script, killedAt(whole, ["trial_restore", '\techo "restored=']));
+      assert.equal((await host.task("switch", "undo", { version: "v2", run: "v2" })).exitCode, 137);
+      await writeFile(host.script, whole);
+      assert.match(await undo(host, "v2"), /current=v1 was=v2/);
+      const now = await host.pid();
+      assert.ok(now !== undefined && now !== first, `${first} has open what is gone: ${now}`);
+      assert.deepEqual([await serviceProcesses(host), await readFile(data, "utf8")], [[now], "of v1"]);
     }));
 
   for (const strategy of ["exec", "takeover", "reuseport"])

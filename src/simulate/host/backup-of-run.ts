@@ -28,3 +28,8 @@ export function backupBegins(component: ComponentTruth, { run, name }: { run: st
 export function backupUnbegun(component: ComponentTruth, { run, name }: { run: string; name: string }): void {
   ownBackup(component, run)?.begun.delete(name);
 }
+
+/** It was saved while another version was current than now: an earlier trial's way back, or a hand, came between. */
+export function isOthers({ current }: Pick<ComponentTruth, "current">, saved: BackupTruth): boolean {
+  return saved.version !== current;
+}

@@ -1,5 +1,5 @@
 // What a simulated host saves before a switch and puts back, as host/backup.sh has it.
-import { ownBackup } from "./backup-of-run.ts";
+import { isOthers, ownBackup } from "./backup-of-run.ts";
 import {
   leaveLock,
   loadContract,
@@ -24,6 +24,11 @@ export function* backup(context: TaskContext): Work {
   // guard P4: what a run saved before its switch is what it goes back to.
   if (options.point !== undefined && component.trial?.run === run)
     throw new TaskFailure(75, "trial-open", "what was saved before the switch is kept");
+  // guard P4: what is there now may go, and is no data of the version that stays.
+  if (component.trial?.state === "armed" || component.trial?.state === "reverting")
+    throw new TaskFailure(75, "trial-open", `${component.name} is ${component.trial.state}`);
+  const { trial, current } = component;
+  const state = trial?.state;
   yield* pointWait(context);
   const from = room.uptime();
   yield room.duration(20);
@@ -31,7 +36,9 @@ export function* backup(context: TaskContext): Work {
   const failure = room.failure(component.name, version, "backup");
   if (failure !== undefined) throw new TaskFailure(failure.exitCode, failure.reason, "simulated");
   const part = describePart(context, from);
-  const data = { data: component.data, part, own: undefined, step };
+  if (component.trial !== trial || trial?.state !== state || component.current !== current)
+    throw new TaskFailure(75, "component-busy", "what is current, or its trial, changed while it was saved");
+  const data = { data: component.data, version: current, part, own: undefined, step };
   const made: BackupTruth = { ...data, begun: new Set(), isWanted: false, isUndoing: false, restored: undefined };
   if (part === undefined && saved?.part !== undefined) saved.own = made;
   else component.backups.set(run, made);
@@ -71,6 +78,8 @@ export function* backupUndo(context: TaskContext): Work {
     refuseCommitted(component, run);
     const now = find() ?? saved;
     if (now.restored !== undefined) return now.restored === "undo" ? "restored already" : "restored by the way back";
+    // guard P4: no version is given the data of another one.
+    if (isOthers(component, now)) throw new TaskFailure(66, "not-current", `${component.current} is current`);
     needDisk(room, 74, "cannot-write");
     now.isUndoing = true;
     // What was saved after the point lies behind it.

@@ -1,5 +1,5 @@
 // Switch and commit of a simulated host, as switch.sh and commit.sh have them.
-import { ownBackup } from "./backup-of-run.ts";
+import { isOthers, ownBackup } from "./backup-of-run.ts";
 import {
   leaveLock,
   loadContract,
@@ -44,9 +44,10 @@ function* beginSwitch(context: TaskContext, deadlineMs: number): Work {
   // guard P4: nothing is switched away from what could not be gone back to.
   if (from !== undefined && !component.built.has(from))
     throw new TaskFailure(65, "current-incomplete", `${from}, the way back, is not a verified version`);
-  // guard P4: what was put back once is no way back for another trial.
-  if (ownBackup(component, run)?.restored !== undefined)
-    throw new TaskFailure(66, "backup-spent", "what was saved before was put back");
+  // guard P4: what was put back once, or is another version's, is no way back for another trial.
+  const saved = ownBackup(component, run);
+  if (saved !== undefined && (saved.restored !== undefined || isOthers(component, saved)))
+    throw new TaskFailure(66, "backup-spent", "what was saved before was put back, or is of another version");
   yield room.duration(30);
   // An undo that came before this found no trial, and its run switches nothing any more.
   if (isOnItsWayBack(context)) throw new TaskFailure(66, "taken-back", `run ${run} is on its way back`);

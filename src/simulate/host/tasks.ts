@@ -159,8 +159,9 @@ function beganAs({ name, target }: TaskContext["options"]): string {
 function* hookUndo(context: TaskContext): Work {
   const { room, component, version, options } = context;
   const { hooks } = loadContract(context, version);
-  if (!hooks.get(options.name ?? "")?.hasUndo) return "nothing-to-undo";
+  // Also where there is none: what puts its data back comes after this.
   yield* hookAlone(context);
+  if (!hooks.get(options.name ?? "")?.hasUndo) return "nothing-to-undo";
   yield room.duration(40);
   backupUnbegun(component, { run: trialRun(context), name: beganAs(options) });
   return "undone";

@@ -62,6 +62,8 @@ export interface ComponentTruth {
 
 export interface BackupTruth {
   readonly data: string;
+  /** Which one was current then. */
+  readonly version: string | undefined;
   /** The restore point that it is a part of, and what was said of it. */
   readonly part: { readonly point: string; readonly line: string } | undefined;
   /** Saved right before the switch, after that restore point. */

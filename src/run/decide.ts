@@ -131,7 +131,7 @@ export function mayBegin(state: RunState, step: Step, host: string): boolean {
 /** None of those that did not begin may: hosts that were confirmed early, and were not, have used the budget, or other runs of the release. */
 function decideSpent(state: RunState, step: Step): Effect {
   // guard P9: those that did not begin wait for what is not well of their own batch.
-  if (earlyBad(state, step).size > 0) return decideConfirmed(state, step);
+  if (earlyBad(state, step).some((host) => !state.leftOut.has(host))) return decideConfirmed(state, step);
   const { hosts, runs } = state.beside;
   const reason = `${hosts.join(", ")} ${hosts.length === 1 ? "is" : "are"} not well in ${runs.join(", ")} of the same release, whose failure budget is ${state.plan?.failureBudget}`;
   return beforeWaiting(state, step) ?? { kind: "pause", step, reason: `${reason}${outOfTraffic(state)}`, runs };

@@ -2,6 +2,7 @@
 // says it for the published status, `status`, `plan`, `step` and what a pass came to.
 import type { RunId } from "../model/run-event.ts";
 import { decide } from "../run/decide.ts";
+import { isLeftToSteps } from "../run/pace.ts";
 import { type RunState, stepsOf } from "../run/run-state.ts";
 import { nextForSilent } from "../status/silent-words.ts";
 import { type PersonTrouble, personTrouble } from "./person-trouble.ts";
@@ -13,6 +14,8 @@ export interface OpenTrouble {
   readonly message: string;
   /** The next command. */
   readonly next: string;
+  /** A running `serve` goes on with it; one that somebody steps through it leaves to them. */
+  readonly goesOnByItself?: boolean;
 }
 
 /** Undefined for a run that has ended. */
@@ -41,7 +44,8 @@ export function openTrouble({
   const next = nextOf({ run, state }) ?? "";
   const step = stepsOf(state)[state.position]?.id;
   const where = step === undefined ? "all its steps have" : `it is at ${step}`;
-  return { reason: "RunOpen", message: `run ${run} has not ended; ${where}`, next };
+  const message = `run ${run} has not ended; ${where}`;
+  return { reason: "RunOpen", message, next, goesOnByItself: !isLeftToSteps(state) };
 }
 
 /** Hosts that the run waits for, silent in the middle of it; empty when it waits for none. */

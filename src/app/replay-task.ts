@@ -44,15 +44,17 @@ export async function captureTask(
     throw new UsageError(`${id} is not RUN/HOST/COMPONENT/TASK`, "cutover help task replay");
   const events = await from.journal.read(`run/${run}`);
   const planned = events.find((event) => event.kind === "run-planned");
-  if (planned === undefined)
-    throw new UsageError(`The journal has no run ${run}`, `cutover task list ${run}, which names one that is alike`);
+  if (planned === undefined) throw new UsageError(`The journal has no run ${run}`, "cutover task list");
   const task = plannedTask(events, { run, id: `${host}/${component}/${name}` });
   const { trust } = await recall(from);
   const loaded = await loadVersion(from, { component, version: task.version, trust });
   const metadata = parseReleaseMetadata(loaded.release.metadata);
   const contractTask = executableOf(metadata.contract, task);
   if (contractTask === undefined || metadata.bundle === undefined)
-    throw new UsageError(`${task.kind} runs no executable of ${component}'s own, so there is nothing to replay`);
+    throw new UsageError(
+      `${task.kind} runs no executable of ${component}'s own, so there is nothing to replay`,
+      `cutover task list ${run} --host ${host} --component ${component}`,
+    );
   const recorded = events.findLast(
     (event) => event.kind === "task" && event.event.task === task.id && hasEnded(event.event),
   );

@@ -9,7 +9,12 @@ export interface OpenRunView {
   /** What it brings where. */
   readonly claims: readonly { readonly component: string; readonly to: string; readonly hosts: readonly string[] }[];
   /** Why it has not ended, and the next command. */
-  readonly trouble: { readonly reason: string; readonly message: string; readonly next: string };
+  readonly trouble: {
+    readonly reason: string;
+    readonly message: string;
+    readonly next: string;
+    readonly goesOnByItself?: boolean;
+  };
 }
 
 interface RunsView {
@@ -18,7 +23,7 @@ interface RunsView {
 }
 
 /** What a release shows first, with the next command where an open run knows it. */
-export type CurrentState = Condition & { readonly next?: string };
+export type CurrentState = Condition & Partial<Pick<OpenRunView["trouble"], "next" | "goesOnByItself">>;
 
 /**
  * The published state, unless a run has begun, gone on or ended since it was written: what that changed nobody has read back yet
@@ -29,9 +34,9 @@ export function currentState(status: Status, { lastRun, openRuns = [] }: RunsVie
   const newer = mine.filter(({ at }) => at > status.at).sort(byUrgency);
   if (newer[0] !== undefined) return openState(newer[0], newer);
   const published = stateOf(status);
-  const next = mine.find(({ trouble }) => trouble.reason === published.reason)?.trouble.next;
+  const said = mine.find(({ trouble }) => trouble.reason === published.reason)?.trouble;
   if (lastRun === undefined || lastRun.release !== status.release || lastRun.at <= status.at)
-    return { ...published, ...(next === undefined ? {} : { next }) };
+    return said === undefined ? published : { ...published, ...nextOf(said) };
   const message = `run ${lastRun.run} ended after this was written; the next pass reads the hosts back`;
   return { type: "Ready", status: "Unknown", reason: "Outdated", message };
 }
@@ -44,8 +49,15 @@ function byUrgency(a: OpenRunView, b: OpenRunView): number {
 }
 
 function openState({ trouble }: OpenRunView, runs: readonly OpenRunView[]): CurrentState {
-  const { reason, next } = trouble;
+  const { reason } = trouble;
   const isOneOfMany = reason === "RunOpen" && runs.length > 1;
   const message = isOneOfMany ? `runs ${runs.map(({ run }) => run).join(", ")} have not ended` : trouble.message;
-  return { type: "Reconciling", status: "True", reason, message, next };
+  return { type: "Reconciling", status: "True", reason, message, ...nextOf(trouble) };
+}
+
+function nextOf({
+  next,
+  goesOnByItself = false,
+}: OpenRunView["trouble"]): Pick<CurrentState, "next" | "goesOnByItself"> {
+  return { next, goesOnByItself };
 }

@@ -92,6 +92,10 @@ export async function showLivePlan(
       (openRuns.length + behind.length + waiting.length === 0 ||
         plans.some((plan) => !isBusy(plan) && plan.changes.length > 0));
     if (exitCode === 2 && canRun) output.print([[styled("next:", "accent"), ` cutover reconcile --once${again}`]]);
+    if ([...missing.values()].some((why) => why.length > 0) && openRuns.length === 0)
+      output.print([
+        [styled("next:", "accent"), " run that first, or take it in with another --slice beside this one"],
+      ]);
     // A plan that waits for approval, and a release that cannot be planned, have said above what comes next.
     if (exitCode === 4 && unapproved.length + failed.length + openRuns.length === 0)
       output.print([[styled("next:", "accent"), " cutover status"]]);

@@ -11,5 +11,5 @@ export function editLines({ edits = [] }: Pick<Plan, "edits">): Line[] {
     { text: document },
     { text: reason, style: "faint" },
   ]);
-  return [[styled("edited by hand", "warn")], ...tableLines(["edit", "what it does", "document", "why"], rows)];
+  return [[styled("edited by hand", "warn")], ...tableLines(["edit", "what it does", "document", "why"], rows, 96)];
 }

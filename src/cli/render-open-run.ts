@@ -6,7 +6,12 @@ import { type Line, styled } from "./text.ts";
 export interface WaitingRunView {
   readonly release: string;
   readonly claims: readonly { readonly hosts: readonly string[] }[];
-  readonly trouble: { readonly reason: string; readonly message: string; readonly next: string };
+  readonly trouble: {
+    readonly reason: string;
+    readonly message: string;
+    readonly next: string;
+    readonly goesOnByItself?: boolean;
+  };
 }
 
 export interface BehindView extends Pick<WaitingRunView, "trouble"> {
@@ -25,8 +30,13 @@ interface WaitingView {
   readonly message: string;
 }
 
-/** After the command that brings a run on. */
-export const goesOnByItself = "; where cutover serve runs, it goes on by itself";
+/** The command that brings a run on, and whether it needs one. */
+export function nextText({
+  next,
+  goesOnByItself = false,
+}: Pick<WaitingRunView["trouble"], "next"> & { readonly goesOnByItself?: boolean | undefined }): string {
+  return goesOnByItself ? `${next}; where cutover serve runs, it goes on by itself` : next;
+}
 
 /** Of a slice that is refused beside it. */
 export function inTheWayLines({ release, trouble }: WaitingRunView): Line[] {
@@ -73,9 +83,8 @@ export function waitingLines({ release, reason, message }: WaitingView): Line[] 
 export function openRunLines({ release, claims, trouble }: WaitingRunView): Line[] {
   const hosts = new Set(claims.flatMap((claim) => claim.hosts));
   const style = trouble.reason === "DecisionNeeded" || trouble.reason === "HostUnknown" ? "bad" : "accent";
-  const byItself = trouble.reason === "RunOpen" ? goesOnByItself : "";
   return [
     [styled(`${release} has an open run`, style), ` (${trouble.reason}): ${foldHostsInText(trouble.message, hosts)}`],
-    [styled("next:", "accent"), ` ${trouble.next}${byItself}`],
+    [styled("next:", "accent"), ` ${nextText(trouble)}`],
   ];
 }

@@ -7,7 +7,7 @@ import { type BackOffView, backOffLines } from "./render-back-off.ts";
 import { evidenceLines } from "./render-error.ts";
 import { type GateView, gateLines } from "./render-gate.ts";
 import { type GoneView, goneLine } from "./render-gone.ts";
-import { goesOnByItself } from "./render-open-run.ts";
+import { nextText } from "./render-open-run.ts";
 import { groupBy } from "./render-plan.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, type Span, type Style, styled } from "./text.ts";
@@ -144,7 +144,8 @@ function restorePointLines({ restorePoint }: Status): Line[] {
 }
 
 /** The command for the first thing that is wrong, where nothing below says it. */
-function nextLines({ targets, run, quarantined }: Status, { type, status, reason, next }: CurrentState): Line[] {
+function nextLines({ targets, run, quarantined }: Status, current: CurrentState): Line[] {
+  const { type, status, reason, next, goesOnByItself } = current;
   const commands: Readonly<Record<string, readonly [TargetStatus["outcome"], string]>> = {
     NotRunning: ["failed", "cutover host check"],
     Failed: ["failed", "cutover host check"],
@@ -155,7 +156,7 @@ function nextLines({ targets, run, quarantined }: Status, { type, status, reason
   };
   if (type === "Ready" && status === "True") return [];
   // Whether somebody drives it on just now the journal does not say; gates stand further down.
-  if (next !== undefined && reason !== "GateClosed") return [nextOfRun({ reason, next })];
+  if (next !== undefined && reason !== "GateClosed") return [nextOfRun({ next, goesOnByItself })];
   const [outcome, command] = commands[reason] ?? [];
   const host = targets.find((target) => target.outcome === outcome)?.host;
   if (command !== undefined) return [[styled("next:", "accent"), ` ${command}${host === undefined ? "" : ` ${host}`}`]];
@@ -169,8 +170,8 @@ function nextLines({ targets, run, quarantined }: Status, { type, status, reason
   return [[styled("next:", "accent"), pass ? " cutover reconcile --once" : " cutover plan"]];
 }
 
-function nextOfRun({ reason, next }: { readonly reason: string; readonly next: string }): Line {
-  return [styled("next:", "accent"), ` ${next}${reason === "RunOpen" ? goesOnByItself : ""}`];
+function nextOfRun(run: Parameters<typeof nextText>[0]): Line {
+  return [styled("next:", "accent"), ` ${nextText(run)}`];
 }
 
 const isSettled = ({ outcome }: TargetStatus): boolean => outcome === "in-sync" || outcome === "done";

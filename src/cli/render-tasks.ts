@@ -72,12 +72,15 @@ export function asked(tasks: readonly Task[]): readonly Task[] {
 
 /** What an operator's word would lead to, one line for each host of a step. */
 export function decisionLines(events: readonly EventBody[], foresight: Foresight): Line[] {
+  const isAll = !events.some(({ kind }) => kind === "host-reopened");
   return events.flatMap((event): Line[] => {
     switch (event.kind) {
       case "step-added":
         return event.step.work.flatMap(({ groups }) =>
           asked(groups.flat()).map(
-            ({ id, action }): Line => [`  ${action === "undo" ? "undo " : ""}${id}, nothing else`],
+            ({ id, action }): Line => [
+              `  ${action === "undo" ? "undo " : ""}${id}, ${isAll ? "nothing else" : "first"}`,
+            ],
           ),
         );
       case "host-reopened":

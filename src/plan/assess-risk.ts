@@ -22,7 +22,7 @@ export interface VersionTraits {
 }
 
 export interface RiskInput {
-  readonly plan: Pick<Plan, "changes" | "waiting" | "rollbackPolicy" | "unitOrder">;
+  readonly plan: Pick<Plan, "changes" | "waiting" | "rollbackPolicy" | "unitOrder" | "slice" | "steps">;
   /** Keyed by `component@version`; versions that hosts come from may be missing. */
   readonly traits: ReadonlyMap<string, VersionTraits>;
 }
@@ -31,7 +31,7 @@ type Found = Omit<RiskItem, "component" | "hosts"> & { readonly hosts: readonly 
 
 /** Irreversible items first, then by component; each with the hosts that it is about. */
 export function assessRisk({ plan, traits }: RiskInput): RiskItem[] {
-  const moving = [...plan.changes, ...plan.waiting]
+  const moving = [...changesMade(plan), ...plan.waiting]
     .flatMap(stretchesOf)
     .filter(({ from, to, fromTree, toTree }) => from !== to || fromTree !== toTree);
   const seen = new Set(plan.changes);
@@ -55,6 +55,15 @@ export function assessRisk({ plan, traits }: RiskInput): RiskItem[] {
   return [...items, ...unitOrderRisks(plan)].sort(
     (a, b) => rank(a) - rank(b) || (a.component < b.component ? -1 : a.component > b.component ? 1 : 0),
   );
+}
+
+/** Of a slice that brings and checks only, none: what hurts comes with what it leaves. */
+function changesMade({ changes, slice, steps }: RiskInput["plan"]): readonly PlannedChange[] {
+  if (slice === undefined) return changes;
+  const tasks = steps.flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()));
+  const ours = tasks.filter(({ kind }) => kind !== "distribute" && kind !== "build" && kind !== "check");
+  const places = new Set(ours.map(({ host, component }) => `${host}/${component}`));
+  return changes.filter(({ host, component }) => places.has(`${host}/${component}`));
 }
 
 /** Orders of units that the plan could not keep to. */

@@ -97,6 +97,11 @@ test("R32: a task that failed in a run fails the same way here, with what it was
       withBundle(reader, loaded, (bundleDirectory) =>
         replay({ captured, bundleDirectory, before, shell: undefined, dryRun, signal }),
       );
+    await assert.rejects(run(), {
+      code: "usage",
+      message: `${before} is no directory that could stand for the host`,
+      remedy: "cutover task replay r1/web1/web/convert --before DIR",
+    });
     layFiles(before, { "etc/app.conf": "pool=4\n" });
     const [again] = await run();
     assert.equal(again?.exitCode, 143, "killed by the failing call in its own subshell");

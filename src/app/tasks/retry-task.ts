@@ -2,7 +2,7 @@
 // done stays done; a mended task bundle amends the run (R31).
 import { CutoverError } from "../../errors.ts";
 import type { Step } from "../../model/plan.ts";
-import { leftOfStep } from "../../run/by-hand.ts";
+import { lastingKinds, leftOfStep } from "../../run/by-hand.ts";
 import type { RunState } from "../../run/run-state.ts";
 import { isOwedToSwitch } from "../../run/spent-backup.ts";
 import { isStepped, tryAgain } from "../../run/try-again.ts";
@@ -58,9 +58,17 @@ export function refuseDone(found: FoundTask, left: readonly string[]): void {
     impact: "Nothing was changed",
     remedy:
       moved === undefined
-        ? `cutover task show ${run}/${task.id}`
+        ? nextFor(found, why)
         : `cutover ${isOwedToSwitch(found, task) ? `hold ${task.host}` : `task skip ${run}/${task.id}`} --reason …, or cutover rollback --reason …`,
   });
+}
+
+const isDone = "it is done; take it back first";
+
+function nextFor({ run, task }: FoundTask, why: string): string {
+  return why === isDone && lastingKinds.includes(task.kind)
+    ? `cutover task undo ${run}/${task.id} --reason …`
+    : `cutover task show ${run}/${task.id}`;
 }
 
 function whyNot(
@@ -72,7 +80,7 @@ function whyNot(
   if (state.leftOut.has(task.host)) return `the run goes on without ${task.host}, and the next one takes it up`;
   if (!state.startedSteps.has(step.id)) return `its step ${step.id} has not begun`;
   if (state.skipped.has(task.id)) return "it is skipped in this run";
-  if (!left.some(isMine)) return "it is done; take it back first";
+  if (!left.some(isMine)) return isDone;
   if (moved !== undefined) return `the restore point is taken whole, and ${moved} has begun: it would save what that has changed`; // biome-ignore format: one line
   // Whoever steps through asks for one task, and not for all that comes before it (P12).
   const isTried = isMine(first) || state.missing.has(task.id) || (state.told.get(task.id) ?? []).some((word) => word.step === step.id); // biome-ignore format: one line

@@ -29,7 +29,8 @@ export function refuseUndo({ run, state, task }: FoundTask): void {
   const why = !lastingKinds.includes(task.kind)
     ? `${task.kind} has no undo of its own`
     : !mayStand(reached)
-      ? `${task.id} is ${reached}`
+      ? // What its host passed over since something before it had failed is still to come.
+        `${task.id} ${reached === "skipped" && !state.skipped.has(task.id) ? "has not begun" : `is ${reached}`}`
       : undefined;
   if (why === undefined) return;
   throw new CutoverError({

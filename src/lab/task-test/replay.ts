@@ -1,5 +1,7 @@
 // One task of a run once more, with what it was given there, in a throw-away root on this machine.
+import { stat } from "node:fs/promises";
 import { type CapturedTask, replayedActions } from "../../app/replay-task.ts";
+import { UsageError } from "../../errors.ts";
 import type { TaskAction } from "../../model/task.ts";
 import { runTask, type TaskEnd } from "./run-task.ts";
 import { type ScratchInput, withScratch } from "./scratch.ts";
@@ -21,8 +23,20 @@ export interface Replayed extends TaskEnd {
   readonly changes: readonly string[];
 }
 
-/** Ends with the first that fails; one result for each action. */
+const isDirectory = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+
+/** Throws UsageError without the directory that stands for the host. Ends with the first that fails; one result for each action. */
 export async function replay({ captured, shell, dryRun, signal, ...input }: ReplayInput): Promise<Replayed[]> {
+  const { before } = input;
+  if (before !== undefined && !(await isDirectory(before)))
+    throw new UsageError(
+      `${before} is no directory that could stand for the host`,
+      `cutover task replay ${captured.run}/${captured.host}/${captured.contract.name}/${captured.task.name} --before DIR`,
+    );
   const { task, contract, version, from = "", host, address, run } = captured;
   const facts = {
     CUTOVER_VERSION: version,
@@ -32,7 +46,7 @@ export async function replay({ captured, shell, dryRun, signal, ...input }: Repl
     CUTOVER_RUN: run,
   };
   return await withScratch({ ...input, modes: "as-given" }, async (scratch) => {
-    const before = scratch.look();
+    const stood = scratch.look();
     const results: Replayed[] = [];
     for (const action of replayedActions(captured)) {
       const file = action === "do" ? task.do : task.undo;
@@ -50,7 +64,7 @@ export async function replay({ captured, shell, dryRun, signal, ...input }: Repl
         signal,
       });
       const durationMs = Math.round(performance.now() - started);
-      results.push({ action, ...ended, durationMs, changes: treeChanges(before, scratch.look()) });
+      results.push({ action, ...ended, durationMs, changes: treeChanges(stood, scratch.look()) });
       if (ended.exitCode !== 0) break;
     }
     return results;

@@ -74,6 +74,17 @@ test("skipping what the run has not come to begins nothing while it waits for so
   );
 });
 
+test("an undo before another turn comes first, one alone is all", () => {
+  const undo = { id: "by-hand.1", kind: "task", phase: "by-hand", batch: 0, soakSeconds: 0, work: [] } as const;
+  const task = { id: "h1/app/convert", action: "undo", kind: "hook", host: "h1", component: "app", version: "2.0.0", options: {} } as const; // biome-ignore format: one line
+  const added: EventBody = { kind: "step-added", step: { ...undo, work: [{ host: "h1", groups: [[task]] }] }, by: "ann", reason: "odd" }; // biome-ignore format: one line
+  const turn: EventBody = { kind: "host-reopened", step: "switch.1", host: "h1", turn: 1, tasks: ["h1/app/convert do"], rest: [], by: "ann", reason: "odd" }; // biome-ignore format: one line
+  const first = (...events: EventBody[]) =>
+    toText(decisionLines(events, { kind: "goes-on" }), { color: false, width: undefined, overflow: "wrap" })[0];
+  assert.equal(first(added), "  undo h1/app/convert, nothing else");
+  assert.equal(first(added, turn), "  undo h1/app/convert, first");
+});
+
 test("in a run that is stepped through a skip does nothing by itself, and a retry that one task", async () => {
   const decision = await skipping(await failedOn("h1"), "h1/app/convert");
   assert.deepEqual(foresee({ ...decision, pace: "none" }), { kind: "next-step" });

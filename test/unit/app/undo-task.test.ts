@@ -15,12 +15,12 @@ const ended = (task: string, action: "do" | "undo"): EventBody => {
 };
 
 /** What is decided once these tasks have ended. */
-async function undo(...tasks: readonly (readonly [string, "do" | "undo"])[]) {
+async function undo(...tasks: readonly (readonly [string, "do" | "undo"] | EventBody)[]) {
   const journal = memoryJournal();
   const events: EventBody[] = [
     { kind: "run-planned", commit: "c", generation: "g", plan, epoch: 1, fleet: [] },
     { kind: "step-started", step: "switch.1" },
-    ...tasks.map(([task, action]) => ended(task, action)),
+    ...tasks.map((task) => ("kind" in task ? task : ended(...task))),
     { kind: "host-ended", step: "switch.1", host: "h1", outcome: "failed", evidence: "" },
   ];
   const at = (index: number) => ({ stream: "run/r1", sequence: index + 1, at: index });
@@ -33,6 +33,14 @@ test("the undo of a backup is refused while its component has switched, and the 
   await assert.rejects(undo(["h1/app/backup", "do"], ["h1/app/switch", "do"]), {
     code: "trial-open",
     remedy: "cutover task undo h1/app/switch --reason …",
+  });
+});
+
+test("what its host passed over, since something before it had failed, has not begun: nobody skipped it", async () => {
+  const skipped = { ...ended("h1/app/backup", "do") } as Extract<EventBody, { kind: "task" }>;
+  await assert.rejects(undo({ ...skipped, event: { ...skipped.event, state: "skipped" } }), {
+    code: "nothing-to-undo",
+    message: "There is nothing to undo: h1/app/backup has not begun",
   });
 });
 

@@ -118,6 +118,12 @@ test("unreachable, drifted and held hosts stand apart, with their evidence (P7)"
   }
 });
 
+test("what an edit by hand does is not cut off", () => {
+  const edits = [{ kind: "exclude", document: "november", reason: "retired", effect: "hello on web3 is no part of the release here, and what runs there stays" }]; // biome-ignore format: one line
+  const plan = { ...planOf({ components: { shop: { hosts: ["web1"] } } }), edits } as unknown as Plan;
+  assert.ok(show(plan).some((line) => line.includes(`exclude  ${edits[0]?.effect}  november  retired`)));
+});
+
 test("even 10,000 unreachable hosts are all named", () => {
   const hosts = names(10_000);
   const observed = Object.fromEntries(hosts.map((host) => [host, "unreachable" as const]));

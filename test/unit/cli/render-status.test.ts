@@ -51,19 +51,21 @@ test("R33: every open run shows what it holds since when; a release with two of 
   const open = (run: string, components: string[]) => ({
     ...{ run, release: "shop", startedAt: at, at: at + 2 },
     claims: components.map((component) => ({ component, to: "2.0.0", hosts: ["web1", "web2", "web3"] })),
-    trouble: { reason: "RunOpen", message: `run ${run} has not ended; it is at switch.1`, next: "cutover step" },
+    trouble: { reason: "RunOpen", message: `run ${run} has not ended; it is at switch.1`, next: "cutover reconcile --once", goesOnByItself: run !== "r3" }, // biome-ignore format: one line
   });
   const openRuns = [open("r1", ["a", "b"]), open("r2", ["c"])];
   const lines = show(view({ releases: [statusOf([target("web1")], condition("Ready", "True", "Done"))], openRuns }));
   assert.equal(lines[0], "shop: Reconciling (RunOpen): runs r1, r2 have not ended");
-  assert.ok(lines.includes("next: cutover step; where cutover serve runs, it goes on by itself"));
+  assert.ok(lines.includes("next: cutover reconcile --once; where cutover serve runs, it goes on by itself"));
   assert.deepEqual(lines.slice(-2), [
     "open run r1 of shop since 2026-11-21T03:15:00Z: a 2.0.0 and b 2.0.0 on web1..web3",
     "open run r2 of shop since 2026-11-21T03:15:00Z: c 2.0.0 on web1..web3",
   ]);
   const lastRun = { ...open("r1", []), outcome: undefined, reason: "" };
   const first = show(view({ openRuns: [open("r1", ["a"])], lastRun }));
-  assert.ok(first[1]?.startsWith("next: cutover step"), "no status of the release says it yet");
+  assert.ok(first[1]?.startsWith("next: cutover reconcile --once;"), "no status of the release says it yet");
+  const stepped = show(view({ openRuns: [open("r3", ["a"])], lastRun }));
+  assert.equal(stepped[1], "next: cutover reconcile --once", "serve leaves a run to whoever steps through it");
 });
 
 test("a release shows its state with the reason, and hosts with the same version and outcome in one line", () => {

@@ -6,6 +6,7 @@ import type { ComponentTiming } from "../../../src/model/status.ts";
 import { assessRisk, type VersionTraits } from "../../../src/plan/assess-risk.ts";
 import { estimateSteps } from "../../../src/plan/estimate-steps.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
+import { slicePlan } from "../../../src/plan/slice-plan.ts";
 import { planInput, type World } from "../../support/plan-input.ts";
 
 const made = { components: { web: { hosts: ["h1", "h2", "h3", "h4", "h5"], health: true } } } satisfies World;
@@ -36,6 +37,17 @@ test("who agrees to a way over stepping stones sees the risks of its whole lengt
     assessRisk({ plan: { ...plan, changes }, traits }).map(({ reason, hosts }) => `${reason} ${hosts}`),
     ["contracts-migration h1", "no-health-check h1"],
   );
+});
+
+test("a slice has the risks of what it does: bytes and checks alone have none, a switch has all of its hosts", () => {
+  const plan = makePlan(planInput(made));
+  const traits = new Map([[`web@${calm.version}`, { ...calm, strategy: "restart" }]]);
+  const of = (value: string) => {
+    const terms = [[{ key: "task", value }]];
+    const slice = slicePlan({ plan, terms, labelsOf: () => ({}) }) ?? assert.fail(value);
+    return assessRisk({ plan: slice.plan, traits }).map(({ reason, hosts }) => `${reason} ${hosts.length}`);
+  };
+  assert.deepEqual([of("distribute"), of("check"), of("switch")], [[], [], ["drops-requests 5"]]);
 });
 
 test("each risk is named for the hosts that it is about; a careful step has none", () => {

@@ -18,6 +18,8 @@ export interface RollbackInput {
   readonly point?:
     | { readonly id: string; readonly parts: readonly Pick<RestorePointPart, "host" | "component">[] }
     | undefined;
+  /** Backups that an earlier way back of the run was to put back, and may not have: by the ids of their tasks. */
+  readonly owed?: ReadonlySet<string> | undefined;
   /** Counts the ways back of the run, from 1. */
   readonly nth: number;
 }
@@ -37,16 +39,16 @@ export function makeRollback({ inTraffic, steps, ...input }: RollbackInput): Ste
   return [...back.filter(({ traffic }) => traffic === undefined), ...back.filter(({ traffic }) => traffic === "back")];
 }
 
-function undoSteps({ steps, stateOf, reason, run, nth, point }: Omit<RollbackInput, "inTraffic">): Step[] {
+function undoSteps({ steps, stateOf, reason, run, nth, point, owed }: Omit<RollbackInput, "inTraffic">): Step[] {
   const undoable = steps.filter(({ kind }) => kind === "switch" || kind === "task");
   const awayAgain = new Set<string>();
   return undoable.reverse().flatMap((step): Step[] => {
     const back = step.traffic === "back" ? awayWork(step, { stateOf, steps: undoable }) : undefined;
     for (const { groups } of back ?? []) for (const { id } of groups.flat()) awayAgain.add(id);
     const reached = (task: Task): TaskState => (awayAgain.has(task.id) ? "unknown" : stateOf(task));
-    const work = (back ?? step.work.map((work) => undoWork(work, { stateOf: reached, reason, run, point }))).filter(
-      ({ groups }) => groups.length > 0,
-    );
+    const work = (
+      back ?? step.work.map((work) => undoWork(work, { stateOf: reached, reason, run, point, owed }))
+    ).filter(({ groups }) => groups.length > 0);
     const id = `${idsOfWayBack(nth)}${step.kind === "switch" ? step.batch : step.id}`;
     const traffic = step.traffic === "back" ? "away" : "back";
     const turned = step.traffic === undefined ? {} : { traffic };
@@ -77,7 +79,7 @@ function awayWork({ work, batch }: Step, { stateOf, steps }: Pick<RollbackInput,
 
 function undoWork(
   work: HostWork,
-  { stateOf, reason, run, point }: Omit<RollbackInput, "steps" | "inTraffic" | "nth">,
+  { stateOf, reason, run, point, owed = new Set() }: Omit<RollbackInput, "steps" | "inTraffic" | "nth">,
 ): HostWork {
   const mayHaveRun = (task: Task) => wasStarted(stateOf(task));
   const groups: TaskGroup[] = [];
@@ -88,7 +90,7 @@ function undoWork(
         undo.map((task) => ({ ...task, action: "undo" as const, options: undoOptions(task, { reason, run, point }) })),
       );
   }
-  return { host: work.host, groups: [...beforeDrain(groups, restores(work, { stateOf, run }))] };
+  return { host: work.host, groups: [...beforeDrain(groups, restores(work, { stateOf, run, owed }))] };
 }
 
 function wasStarted(state: TaskState): boolean {
@@ -112,11 +114,11 @@ function undoOptions(
 /**
  * The way back of a trial puts what was saved back by itself; where tasks ran and no trial began, somebody has to. Whether one began is
  * known of a switch that was done, or never begun; of any other the host knows, and puts back once. Where nobody saw a task begin either,
- * what the old version wrote meanwhile is left alone.
+ * what the old version wrote meanwhile is left alone. What an earlier way back was to put back is still owed.
  */
 function restores(
   { groups }: HostWork,
-  { stateOf, run }: { readonly stateOf: (task: Task) => TaskState; readonly run: string },
+  { stateOf, run, owed }: { readonly stateOf: (task: Task) => TaskState; readonly run: string; readonly owed: ReadonlySet<string> }, // biome-ignore format: one line
 ): Task[] {
   const tasks = groups.flat().filter(({ action }) => action === "do");
   const statesOf = (component: string, kind: Task["kind"]) => tasks.filter((task) => task.component === component && task.kind === kind).map(stateOf); // biome-ignore format: one line
@@ -125,7 +127,7 @@ function restores(
     return switched.some(wasStarted) ? !switched.includes("done") && ran.some(wasSeen) : ran.some(wasStarted);
   };
   return tasks
-    .filter((task) => task.kind === "backup" && wasStarted(stateOf(task)) && isOwed(task))
+    .filter((task) => task.kind === "backup" && (owed.has(task.id) || (wasStarted(stateOf(task)) && isOwed(task))))
     .map((task) => ({ ...task, action: "undo", options: { "trial-run": run } }));
 }
 

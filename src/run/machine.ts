@@ -6,6 +6,7 @@ import type { EventBody } from "../model/run-event.ts";
 import { mayStand, type Task, type TaskState } from "../model/task.ts";
 import { makeRollback } from "../plan/make-rollback.ts";
 import { putBackStep } from "../plan/restore-point.ts";
+import { owedBackups, withoutUnsaved } from "./backups-on-way-back.ts";
 import { addedTask, isAdded, isAside, isCounted, isLook, isTouchedByHand, skippedByHand, withoutMissing, withoutTold, withTold, withUntold } from "./by-hand.ts"; // biome-ignore format: one line
 import { owedAfter, owedWithout, owedWithoutHost } from "./owed-bundles.ts";
 import { advanced, initialRunState, isDoneOn, placeOf, type RunState, taskKey } from "./run-state.ts";
@@ -206,7 +207,7 @@ interface WayBackInput {
 }
 
 function rollbackSteps(state: RunState, { event, run, nth }: WayBackInput): Step[] {
-  const steps = stepsToUndo(state, event);
+  const steps = stepsToUndo(state, event).map((step) => withoutUnsaved(state, step));
   const places = placesOf(steps);
   // A batch that goes back puts its own back; the others stay on their new versions, and keep what those wrote.
   const point = event.scope === "release" ? state.restorePoint?.taken : undefined;
@@ -215,6 +216,7 @@ function rollbackSteps(state: RunState, { event, run, nth }: WayBackInput): Step
     run,
     nth,
     point,
+    owed: owedBackups(state),
     reason: event.by === "cutover" ? "failed" : "operator",
     inTraffic: event.inTraffic === true,
     stateOf: (task: Task) => state.tasks.get(task.id)?.state ?? startedState(state, places.get(taskKey(task))),

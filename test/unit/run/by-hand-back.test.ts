@@ -4,7 +4,7 @@ import test from "node:test";
 import type { EventBody } from "../../../src/model/run-event.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { decide } from "../../../src/run/decide.ts";
-import type { RunState } from "../../../src/run/run-state.ts";
+import { initialRunState, type RunState } from "../../../src/run/run-state.ts";
 import { tryAgain } from "../../../src/run/try-again.ts";
 import { badly, byHand, convert, drain, ended, inBatch, on, said, tasks, whole } from "../../support/by-hand-run.ts"; // biome-ignore format: one line
 import { planInput } from "../../support/plan-input.ts";
@@ -13,7 +13,10 @@ import { isBad, play } from "../../support/play-balanced-run.ts";
 const goBack: EventBody = { kind: "rollback-started", scope: "release", reason: "-", by: "ann" };
 /** `ID undo` of what the way back does. */
 function undoes(state: RunState): string[] {
-  const steps = on(state, goBack).rollback?.steps ?? [];
+  return undoesIn(on(state, goBack));
+}
+function undoesIn({ rollback }: RunState): string[] {
+  const steps = rollback?.steps ?? [];
   return steps.flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat().map((task) => `${task.id} ${task.action}`))); // biome-ignore format: one line
 }
 const skip = (task: string): EventBody => ({ kind: "task-skipped", task, by: "ann", reason: "-", signature: "" });
@@ -75,4 +78,62 @@ test("a second round that fails before its switch puts back what it saved: the f
   const before = on(first.state, undo, ...again.turns, { kind: "step-started", step: id }, ...undone, ended("done", id), { kind: "step-ended", step: id }); // biome-ignore format: one line
   const second = on(before, submitted, said("switch.1", named("backup"), "done"), said("switch.1", named("convert"), "failed"), said("switch.1", named("switch"), "skipped", "earlier-failed"), ended("failed")); // biome-ignore format: one line
   assert.deepEqual(undoes(second), ["h1/app/convert undo", "h1/app/backup undo"]);
+});
+
+const savedBy = (restorePoint?: { readonly components: readonly string[]; readonly withinMs: number }) => {
+  const task = { name: "convert", at: "before-switch", scope: "host", hasUndo: false, canDryRun: false } as const;
+  const release = { components: { app: { hosts: ["h1"], tasks: [task], backup: true } }, rollbackPolicy: "manual", ...(restorePoint === undefined ? {} : { restorePoint }) } as const; // biome-ignore format: one line
+  const plan = makePlan(planInput(release));
+  const own = plan.steps.find(({ id }) => id === "switch.1")?.work.flatMap(({ groups }) => groups.flat()) ?? [];
+  const named = (name: string) => own.find(({ id }) => id === `h1/app/${name}`) ?? assert.fail(name);
+  const ahead = plan.steps.slice(
+    0,
+    plan.steps.findIndex(({ id }) => id === "switch.1"),
+  );
+  const begun = [
+    { kind: "run-planned", commit: "c", generation: "g", plan, epoch: 1, fleet: [] } as unknown as EventBody,
+    ...ahead.flatMap(({ id: step }): EventBody[] => [
+      { kind: "step-started", step },
+      { kind: "step-ended", step },
+    ]),
+  ];
+  return { named, begun };
+};
+
+test("what one way back was to put back, and nobody read back as done, the next one puts back (R17, P7)", () => {
+  const { named, begun } = savedBy();
+  const failed = on(
+    initialRunState,
+    ...begun,
+    { kind: "step-started", step: "switch.1" },
+    submitted,
+    said("switch.1", named("backup"), "done"),
+    said("switch.1", named("convert"), "done"),
+    said("switch.1", named("switch"), "failed", "below-floor"),
+    ended("failed"),
+  );
+  const back: EventBody = { kind: "rollback-started", scope: "batch", step: "switch.1", reason: "-", by: "cutover" };
+  assert.deepEqual(undoesIn(on(failed, back)), ["h1/app/switch undo", "h1/app/convert undo", "h1/app/backup undo"]);
+  // Its host, or a balancer before it, cannot be reached.
+  const begins = on(failed, back, { kind: "step-started", step: "rollback.1" });
+  const again: EventBody = { ...goBack, inTraffic: true };
+  const doubted = on(begins, again);
+  assert.ok(undoesIn(doubted).includes("h1/app/backup undo"), undoesIn(doubted).join(" "));
+  const third = on(doubted, { kind: "step-started", step: "rollback.again2.1" }, again);
+  assert.ok(undoesIn(third).includes("h1/app/backup undo"), "and so does the one after it");
+  const all = ["switch", "convert", "backup"].map((name) =>
+    said("rollback.1", { ...named(name), action: "undo" }, "done"),
+  );
+  const isBack = on(begins, ...all, ended("done", "rollback.1"), again);
+  assert.equal(undoesIn(isBack).includes("h1/app/backup undo"), false);
+});
+
+test("a restore point is not put back for one host, where a person ran a task ahead of its batch (R17, P4)", () => {
+  const { named, begun } = savedBy({ components: ["app"], withinMs: 500 });
+  const early = on(initialRunState, ...begun, said("restore-point", named("backup"), "done"), ...byHand(named("convert"), "do")); // biome-ignore format: one line
+  assert.deepEqual(undoes(early), ["h1/app/convert undo"]);
+  const refused = on(early, { kind: "step-started", step: "switch.1" }, ended("failed"));
+  assert.deepEqual(undoes(refused), ["h1/app/convert undo"]);
+  const saved = on(early, { kind: "step-started", step: "switch.1" }, submitted, said("switch.1", named("backup"), "done"), said("switch.1", named("switch"), "failed"), ended("failed")); // biome-ignore format: one line
+  assert.ok(undoes(saved).includes("h1/app/backup undo"));
 });

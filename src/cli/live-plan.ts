@@ -86,7 +86,9 @@ export async function showLivePlan(
       waiting: [...waiting, ...behind.map(() => ({ reason: "RunOpen" }))],
     });
     const again = slices.map((text) => ` --slice '${text}'`).join("");
-    const isBusy = ({ release }: Plan) => [...openRuns, ...waiting].some((each) => each.release === release);
+    // Beside its own run a release starts what that one does not bring.
+    const isBusy = (plan: Plan) =>
+      carried.some((each) => each.plan === plan) || waiting.some(({ release }) => release === plan.release);
     const canRun =
       plans.every(({ release }) => (missing.get(release) ?? []).length === 0) &&
       (openRuns.length + behind.length + waiting.length === 0 ||
@@ -97,7 +99,7 @@ export async function showLivePlan(
         [styled("next:", "accent"), " run that first, or take it in with another --slice beside this one"],
       ]);
     // A plan that waits for approval, and a release that cannot be planned, have said above what comes next.
-    if (exitCode === 4 && unapproved.length + failed.length + openRuns.length === 0)
+    if (exitCode === 4 && unapproved.length + failed.length + openRuns.length + backOffs.length === 0)
       output.print([[styled("next:", "accent"), " cutover status"]]);
     output.document({
       commit,

@@ -102,9 +102,9 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
   }
 }
 
-/** `switch 2 of 5`, `way back 2`, `orders/expand`. */
+/** `switch 2 of 5`, `way back 2`, `orders/expand`, `way back of orders/expand`. */
 export function stepTitle({ plan }: Pick<RunProgress, "plan">, { id, kind, batch }: StepProgress): string {
-  if (kind === "rollback") return batch === 0 ? "way back" : `way back ${batch}`;
+  if (kind === "rollback") return wayBackTitle(plan, id, batch);
   if (kind === "gate") return gateName({ plan }, id);
   if (kind === "task") return taskTitle(plan, id);
   if (batch === 0) return kind;
@@ -112,6 +112,13 @@ export function stepTitle({ plan }: Pick<RunProgress, "plan">, { id, kind, batch
   if (plan?.slice !== undefined) return `${kind} ${batch}`;
   const batches = plan?.steps.filter((step) => step.kind === "switch").length ?? 0;
   return `${kind} ${batch} of ${formatCount(batches)}`;
+}
+
+/** Batches have their numbers; what stood around them, such as a restore point, its name. */
+function wayBackTitle(plan: Plan | undefined, id: string, batch: number): string {
+  const way = /^rollback\.(?:again\d+\.)?/.exec(id)?.[0] ?? "";
+  const undone = id.slice(way.length);
+  return undone === String(batch) ? `way back ${batch}` : `way back of ${taskTitle(plan, undone)}`;
 }
 
 /** What runs once is named; what every host runs by itself goes by its place: `prepare`, `finish`. */

@@ -39,7 +39,7 @@ export function meantId(typed: string, known: readonly string[]): string | undef
     (id) => typed.length >= SHORTEST_BEGINNING && (id.startsWith(typed) || id.endsWith(typed)),
   );
   if (alike.length === 1) return alike[0];
-  return known.find((id) => levenshtein(id, typed) <= LONGEST_SLIP);
+  return known.find((id) => levenshtein(id, typed) <= Math.min(LONGEST_SLIP, (typed.length - 1) / 2));
 }
 
 /** The one candidate that is the beginning of the word, or that the word is the beginning of; undefined when there are none or several. */

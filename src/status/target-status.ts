@@ -151,7 +151,10 @@ function changed({
     case "undone":
       return there && !commitOnly
         ? { outcome: "unknown", detail: `reported as undone, but it ${runs}` }
-        : { outcome: "rolled-back", detail: whyBack(input.task(`${host}/${component}/health`)) ?? said(task) };
+        : {
+            outcome: "rolled-back",
+            detail: whyBack(input.task(`${host}/${component}/health`)) ?? takenBackText(change, task.reason),
+          };
     case "failed":
       return { outcome: "failed", detail: said(task) };
     case "unknown":
@@ -180,6 +183,11 @@ function wentBackText({ from, to }: PlannedChange, reason: string | undefined): 
   const place = `it went back to ${from ?? "nothing"}`;
   if (reason === "deadline") return `${to} was not confirmed before its deadline; ${place} by itself`;
   return `${place} by itself, away from ${to}${reason === undefined ? "" : ` (${reason})`}`;
+}
+
+/** The evidence of an undo says how the process stood, which is of no use to who reads where a host is. */
+function takenBackText({ from, to }: PlannedChange, reason: string): string {
+  return `the run took ${to} back to ${from ?? "nothing"}${reason === "" ? "" : ` (${reason})`}`;
 }
 
 /** What its check found, where that failed: the undo of its switch says first how the process stood. */

@@ -131,10 +131,15 @@ test("a way back says why, and counts the hosts that went back", () => {
     { kind: "submitted", step: "rollback.1", host: "web1" },
     { kind: "host-ended", step: "rollback.1", host: "web1", outcome: "done", evidence: "" },
     { kind: "step-ended", step: "rollback.1" },
+    { kind: "step-started", step: "rollback.restore-point" },
+    { kind: "submitted", step: "rollback.restore-point", host: "web1" },
+    { kind: "host-ended", step: "rollback.restore-point", host: "web1", outcome: "done", evidence: "" },
+    { kind: "step-ended", step: "rollback.restore-point" },
     { kind: "run-ended", outcome: "rolled-back", reason: "switch.1 failed on web1" },
   ]);
   assert.ok(lines.some((line) => line.startsWith("quarantined shop 2.0.0: unhealthy")));
   assert.ok(lines.some((line) => line.startsWith("way back 1: done on 1 (web1)")));
+  assert.ok(lines.some((line) => line.startsWith("way back of restore-point: done on 1 (web1)")));
   assert.match(lines.at(-3) ?? "", /^rolled back: 1 of 1 host went back/);
   assert.equal(lines.at(-1), "next: cutover status");
 });

@@ -72,7 +72,9 @@ export function gitRepository(options: GitRepositoryOptions): ReleaseRepositoryP
         if (commit !== undefined) return commit;
       }
       const ofClone = options.readOnly ? "git fetch origin (in a shallow clone: git fetch --unshallow)" : undefined;
-      throw noSuchRef(ref, ofClone ?? (back === "" ? undefined : `git log --oneline ${quotable(name)}`));
+      const known = await Promise.all(placesOf(name).map((place) => localRef(mirror, `${place}^{commit}`)));
+      const tooFar = back !== "" && known.some((commit) => commit !== undefined);
+      throw noSuchRef(ref, tooFar ? `git log --oneline ${quotable(name)}` : ofClone);
     },
     async message(commit) {
       const raw = (await readObjects(mirror, [checkedId(commit)], maxCommitBytes)).get(commit);

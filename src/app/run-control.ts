@@ -43,9 +43,11 @@ export async function resumeHost(
   const { holds } = await recall(memory);
   if (!holds.has(host ?? "*")) {
     const held = [...holds.keys()].map((name) => (name === "*" ? "the whole fleet" : name));
+    const named = [...holds.keys()].filter((name) => name !== "*");
+    const meant = host === undefined ? named.join(" ") : (meantName(host, named) ?? "");
     throw new UsageError(
       `${host ?? "The whole fleet"} is not on hold; on hold: ${held.join(", ") || "nothing"}`,
-      "cutover status",
+      meant === "" ? "cutover status" : `cutover resume ${meant} --reason …`,
     );
   }
   await remember(memory, { kind: "resumed", host, by, reason });
@@ -78,9 +80,11 @@ export async function retryVersion(memory: Memory, { component, version, by, rea
     const known = [...quarantined.values(), ...waiting.flatMap(({ versions }) => versions.map(splitVersion))];
     const names = new Set(known.map((entry) => entry.component));
     const meant = component === undefined || names.has(component) ? undefined : meantName(component, names);
+    const [other] = others;
+    const near = meant ?? (other === undefined ? undefined : `${other.component}@${other.version}`);
     throw new UsageError(
       `Nothing${of} is quarantined or waits for another try${hint}${didYouMean(meant)}`,
-      meant === undefined ? "cutover status" : `cutover retry ${meant} --reason …`,
+      near === undefined ? "cutover status" : `cutover retry ${near} --reason …`,
     );
   }
   await remember(

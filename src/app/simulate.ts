@@ -1,5 +1,6 @@
 // `cutover simulate`: the production planner, driver and journal code in simulated worlds, from seeds alone. Touches no host.
 import { readFile, stat } from "node:fs/promises";
+import { didYouMean, meantName } from "../desired/nearest.ts";
 import { UsageError } from "../errors.ts";
 import type { Component } from "../model/component.ts";
 import type { DesiredRelease } from "../model/desired.ts";
@@ -58,7 +59,13 @@ async function scenarioSource({ source, hosts, faults: words }: SimulateRequest)
 
 function faultKind(word: string): FaultKind {
   const kind = faultKinds.find((each) => each === word);
-  if (kind === undefined) throw new UsageError(`there is no fault ${word}; there are ${faultKinds.join(", ")}`);
+  if (kind === undefined) {
+    const meant = meantName(word, faultKinds);
+    throw new UsageError(
+      `there is no fault ${word}; there are ${faultKinds.join(", ")}${didYouMean(meant)}`,
+      `cutover simulate --faults ${meant ?? "crash,cut"}`,
+    );
+  }
   return kind;
 }
 
@@ -72,7 +79,11 @@ function findPlan(file: string, text: string): Plan {
   }
   const candidates = [read, field(read, "plan"), ...[field(read, "plans") ?? []].flat()];
   const plan = candidates.find((each): each is Plan => isPlan(each) && each.changes.length > 0);
-  if (plan === undefined) throw new UsageError(`${file} holds no plan that changes something`, remedy);
+  if (plan === undefined)
+    throw new UsageError(
+      `${file} holds no plan that changes something`,
+      candidates.some(isPlan) ? "cutover simulate work/releases, for what documents ask for in all" : remedy,
+    );
   return plan;
 }
 

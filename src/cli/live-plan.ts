@@ -55,7 +55,7 @@ export async function showLivePlan(
           plan,
           totalHosts,
           missing: missing.get(plan.release) ?? [],
-          risks: unsaidRisks(risks.get(plan.release) ?? []),
+          risks: plan.changes.length === 0 ? [] : unsaidRisks(risks.get(plan.release) ?? []),
         }),
         ...carried.flatMap((each) => (each.plan === plan ? [carriedOutLine(each.run)] : [])),
         ...outdated.flatMap((each) => (each.plan === plan ? [newerWaitLine({ ...each, commit })] : [])),

@@ -1,7 +1,7 @@
 // What `cutover simulate` found, in words. Pure.
 import type { SimulationProgress, SimulationResult } from "../app/simulate.ts";
 import { type Line, styled } from "./text.ts";
-import { counted, formatCount } from "./units.ts";
+import { counted } from "./units.ts";
 
 type Failure = NonNullable<SimulationResult["failure"]>;
 
@@ -10,7 +10,7 @@ export function renderSimulated({ seeds, facts, runs }: SimulationProgress, seco
   const rate = speed >= 1 ? `${speed.toFixed(0)} seeds/s` : `${seconds.toFixed(1)} s`;
   return [
     styled(counted(seeds, "world"), "strong"),
-    `: ${formatCount(runs)} runs, promises checked at ${formatCount(facts)} events`,
+    `: ${counted(runs, "run")}, promises checked at ${counted(facts, "event")}`,
     styled(`  ${rate}`, "faint"),
   ];
 }

@@ -80,6 +80,7 @@ function faultWords(options: Options): readonly string[] | undefined {
 function wholeNumber(options: Options, name: string): number | undefined {
   const text = optionalText(options, name);
   if (text === undefined) return undefined;
-  if (!/^[1-9][0-9]{0,11}$/.test(text)) throw new UsageError(`--${name} is a whole number from 1, not ${text}`);
+  if (!/^[1-9][0-9]{0,11}$/.test(text))
+    throw new UsageError(`--${name} is a whole number from 1, not ${text}`, "cutover help simulate");
   return Number(text);
 }

@@ -171,9 +171,23 @@ test(
       withProjects(lab, { versions: { a: ["1.0.0"], c: ["1.0.0"] } }, async (world) => {
         const cutover = cutoverCommand(world);
         await world.openGates(["a", "c"]);
+        await world.push({ "one.yaml": world.project("one", { a: "1.0.0", c: "1.0.0" }, { c: ["a"] }) });
+        const alone = (await cutover(2, "plan", "--slice", "component=c")).text;
+        assert.match(alone, /cannot be run alone: c comes after a/);
+        assert.match(alone, /^next: run that first, or take it in with another --slice beside this one$/m);
+        assert.match(
+          (await cutover(2, "plan", "--slice", "component=a")).text,
+          /^next: cutover reconcile --once --slice/m,
+        );
         await world.push({ "one.yaml": world.project("one", { a: "1.0.0" }) });
         await cutover(2, "step");
-        await world.push({ "two.yaml": world.project("two", { c: "1.0.0" }) });
+        await world.push({ "one.yaml": world.project("one", { a: "1.0.0", c: "1.0.0" }) });
+        const joins = (await cutover(2, "plan")).text;
+        assert.match(joins, /^one: 2 of 2 hosts change, 1 component.*\n(?:.*\n)*next: cutover step, or .*\nnext: cutover reconcile --once\n/m); // biome-ignore format: one line
+        await world.push({
+          "one.yaml": world.project("one", { a: "1.0.0" }),
+          "two.yaml": world.project("two", { c: "1.0.0" }),
+        });
         const before = await runsOf(world);
         const went = await cutover(0, "reconcile", "--once", "--slice", "component=c");
         assert.match(went.text, /two: done \(run r\S+\)/);

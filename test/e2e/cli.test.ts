@@ -128,7 +128,9 @@ test("what init makes can be asked at once: status, hold and resume work, and pl
     ]);
     const wrong = await cutover(["resume", "web2", "--reason", "x"], home);
     assert.equal(wrong.exitCode, 64);
-    assert.match(wrong.stderr, /web2 is not on hold; on hold: web1/);
+    assert.match(wrong.stderr, /web2 is not on hold; on hold: web1\nnext: cutover resume web1 --reason …/);
+    const all = await cutover(["resume", "--all", "--reason", "x"], home);
+    assert.match(all.stderr, /The whole fleet is not on hold; on hold: web1\nnext: cutover resume web1 --reason …/);
     const plan = await cutover(["plan"], home);
     assert.equal(plan.exitCode, 4);
     assert.match(plan.stderr, /has no Release under releases\/\n.*\nnext: /);

@@ -108,7 +108,10 @@ test("a retry of one version lifts that one's quarantine and pause, and leaves t
   assert.ok(to);
   await ran(memory, "r1", stuck);
   const other = { component: "web", version: "9.9.9", ...act };
-  await assert.rejects(retryVersion(memory, other), /Nothing of web 9\.9\.9 is .*; quarantined: 2\.0\.0, 3\.0\.0/);
+  await assert.rejects(retryVersion(memory, other), {
+    message: /Nothing of web 9\.9\.9 is .*; quarantined: 2\.0\.0, 3\.0\.0/,
+    remedy: "cutover retry web@2.0.0 --reason …",
+  });
   const one = await retryVersion(memory, { component: "web", version: "3.0.0", ...act });
   assert.deepEqual(
     [one.lifted.map(({ version }) => version), one.released.length],

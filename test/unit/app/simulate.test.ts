@@ -38,6 +38,14 @@ test("what cannot be simulated is said, with what can be typed instead", () =>
       code: "usage",
       message: /there is no fault flood/,
     });
+    await assert.rejects(simulate({ ...request, faults: ["carsh"] }), {
+      message: /; did you mean crash\?$/,
+      remedy: "cutover simulate --faults crash",
+    });
+    const idle = join(directory, "idle.json");
+    const inSync = makePlan(planInput({ components: { app: { hosts: ["h1"], version: "1.0.0" } } }));
+    await writeFile(idle, JSON.stringify(inSync));
+    await assert.rejects(simulate({ ...request, source: idle }), { remedy: /^cutover simulate work\/releases/ });
     await assert.rejects(simulate({ ...request, source: empty }), { code: "usage", message: /holds no plan/ });
     await assert.rejects(simulate({ ...request, source: join(directory, "none") }), { code: "usage" });
     await assert.rejects(simulate({ ...request, source: releases, hosts: 5 }), { code: "usage", message: /--hosts/ });

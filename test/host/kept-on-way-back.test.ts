@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
-import { killedAt } from "../support/killed-at.ts";
+import { insertedAt, killedAt } from "../support/killed-at.ts";
 import { serviceProcesses } from "../support/live-processes.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
 import { until } from "../support/until.ts";
@@ -148,14 +148,9 @@ for (const shell of shells) {
       await host.installService("v2");
       await commit(host, "v1");
       const first = await host.pid();
-      const asks = '{ echo stopping >"$end_file_.stopping"; }';
       const script = await readFile(host.script, "utf8");
-      assert.ok(script.includes(asks));
-      const decided = `mv -T "$TRIAL" "\${TRIAL%/*}/reverting"; ${asks}`;
-      await writeFile(
-        host.script,
-        script.replace(asks, () => decided),
-      );
+      const decided = `mv -T "$TRIAL" "\${TRIAL%/*}/reverting"`;
+      await writeFile(host.script, insertedAt(script, ["exec_note_stopping", "\t{ printf"], decided));
       const answers = await underLoad(host.port, async () => {
         assert.equal((await switchTo(host, "v2")).reason, "reverted");
         await writeFile(host.script, script);

@@ -200,14 +200,20 @@ exec_end_old() { # [FILE]: the process that handed over stops accepting, finishe
 	end_born_=$VALUE
 	[ "$end_old_" != "$(manager_main_pid || :)" ] || return 0
 	! strategy_is takeover || takeover_wait_end "$end_old_" "$end_born_" || return 1
-	# A way back that was decided just now does not see it, and would keep who is asked to stop.
-	{ echo stopping >"$end_file_.stopping"; } 2>/dev/null || still_decided || return 1
+	exec_note_stopping || return 1
 	end_workers_=$(exec_workers "$end_old_")
 	end_note_workers "$end_old_" "$end_born_" "$end_workers_"
 	end_forced_=
 	contract_value switch.stop-seconds 30
 	exec_stop "$end_old_" "$end_born_" "$VALUE"
 	[ -z "$end_forced_" ] || end_workers "$end_workers_"
+}
+
+exec_note_stopping() { # before the process of end_file_ is asked to stop, so that no way back keeps it. 1 with WHY and EVIDENCE where that cannot be written and a way back may come: then it serves on. Where there is none any more, or this is it, nobody reads that
+	{ printf '' >"$end_file_.stopping"; } 2>/dev/null && return 0 # with : some shells would end here
+	still_decided || return 1
+	WHY=cannot-write EVIDENCE="cannot write $end_file_.stopping; old pid $end_old_ still serves"
+	case $TRIAL in */armed | */confirmed) return 1 ;; esac
 }
 
 exec_workers() { # PID: print `pid born` of its children, but for the main process and what that came of
@@ -245,9 +251,13 @@ exec_keep_old() { # way back from a hand-over that stopped half way: the old pro
 	fi
 }
 
-exec_name_main() { # PID: the pid file names this process again (manager process; systemd keeps its own)
+exec_name_main() { # PID: the pid file names this process again (manager process; systemd keeps its own). A full disk has no room for another file, but for these few bytes where that one is; what is left of it becomes empty lines
 	process_files
-	echo "$1" | atomic_write "$PID_FILE"
+	(write_file "$PID_FILE" "$1") 2>/dev/null && return 0
+	file_size "$PID_FILE"
+	name_text_=$1
+	while [ "${#name_text_}" -lt "$((SIZE - 1))" ]; do name_text_=$name_text_$NL; done
+	{ printf '%s\n' "$name_text_" 1<>"$PID_FILE"; } 2>/dev/null && read -r name_said_ <"$PID_FILE" && [ "$name_said_" = "$1" ]
 }
 
 exec_put_back() { # PID BORN: a successor that wrote its pid and died gives the pid file back to the one that still serves

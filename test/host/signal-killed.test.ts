@@ -7,8 +7,15 @@ import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shellsOrOne, withPartsHost } from "../support/host-parts.ts";
 import { insertedAt, type KillPoint, killedAt } from "../support/killed-at.ts";
 import { alive } from "../support/live-processes.ts";
-import { assertOneMaster, crashAndStartAnew, installNginx, nginxSkip } from "../support/master-services.ts";
+import {
+  assertOneMaster,
+  crashAndStartAnew,
+  installNginx,
+  nginxSkip,
+  serviceProcesses,
+} from "../support/master-services.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
+import { until } from "../support/until.ts";
 
 const forwardPoints: Readonly<Record<string, KillPoint>> = {
   "nothing is remembered": ["signal_forward", "\t\tsignal_alone"],
@@ -102,6 +109,33 @@ for (const [place, shell] of chosenShells.entries()) {
           }
         });
         assert.deepEqual(failures(answers), []);
+      }));
+
+    test(`${name}: P11, R17: workers that never had to end make way for others once saved data was put back under them`, () =>
+      withPartsHost(shell, async (host) => {
+        const settings = join(host.base, "settings");
+        for (const version of ["v1", "v2"]) await installNginx(host, version, { contract: { "backup.0": settings } });
+        await writeFile(settings, "before");
+        await commit(host, "v1");
+        const first = await host.pid();
+        const before = (await serviceProcesses(host)).map(({ pid }) => pid);
+        const whole = await readFile(host.script, "utf8");
+        const answers = await underLoad(host.port, async () => {
+          const call = { version: "v2", run: "v2" };
+          assert.equal((await host.task("backup", "do", call)).exitCode, 0);
+          await writeFile(settings, "spoilt");
+          await writeFile(host.script, killedAt(whole, ["signal_forward", "\tsame_process"]));
+          assert.equal((await host.task("switch", "do", call)).exitCode, 137);
+          await writeFile(host.script, whole);
+          await undo(host, "v2");
+        });
+        assert.deepEqual(failures(answers), []);
+        assert.equal(await readFile(settings, "utf8"), "before");
+        await until("only the old master is left of what served before", 5000, async () => {
+          const stayed = (await serviceProcesses(host)).filter(({ pid }) => before.includes(pid));
+          return stayed.length === 1 && stayed[0]?.pid === first;
+        });
+        await assertOneMaster(host, "v1", 2);
       }));
 
     test(`${name}: P11: masters whose pid file is on its way to another name are looked for again, not started anew`, () =>

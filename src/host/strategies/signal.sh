@@ -187,6 +187,33 @@ signal_take_back() { # the asked master's workers return if they are gone, then 
 		fi
 	fi
 	signal_drop_successor "$TO" "$take_back_booting_"
+	# Workers that were never asked to end may hold open what was there before saved data was put back. As long as there was a successor, HUP
+	# would have started others beside them.
+	[ ! -f "$TRIAL/restored" ] || [ -f "$TRIAL/hand-over.revived" ] || signal_renew
+}
+
+signal_renew() { # the asked master has other workers in the place of those that it has; again: once more. 1 with WHY and EVIDENCE
+	renew_tick_=$(clock_tick)
+	uptime_cs
+	contract_value switch.ready-seconds 30
+	renew_by_=$((UPTIME_CS + VALUE * 100))
+	kill -s HUP "$ASKED" 2>/dev/null || :
+	# shellcheck disable=SC2046 # pids
+	until any_accepts $(signal_workers_born since); do
+		uptime_cs
+		WHY=not-ready EVIDENCE="the old master $ASKED did not start its workers anew upon the data that was put back"
+		[ "$UPTIME_CS" -lt "$renew_by_" ] && same_process "$ASKED" "$ASKED_BORN" || return 1
+		nap
+	done
+	wait_quiet "$(contract_number switch.stop-seconds 30)" signal_workers_born before
+}
+
+signal_workers_born() { # since|before: print those of the asked master that were born since renew_tick_, or before
+	for renew_pid_ in $(signal_workers "$ASKED"); do
+		find_born "$renew_pid_" || continue
+		if [ "$BORN" -ge "$renew_tick_" ]; then renew_born_=since; else renew_born_=before; fi
+		[ "$renew_born_" != "$1" ] || echo "$renew_pid_"
+	done
 }
 
 signal_revived() { # SECONDS: until a worker of the asked master accepts; 1 with WHY and EVIDENCE

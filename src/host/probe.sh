@@ -96,6 +96,7 @@ probe_manager() {
 	T_COMPONENT=$1
 	load_contract "$1" "$2"
 	probe_facts "component.$1" manager_facts "$1" "$2"
+	! manager_is process || process_tend_log || :
 }
 
 # probe_overdue COMPONENT: a trial of an earlier boot that nobody watches is over; where no guard ran at boot, whoever looks first has it taken back.

@@ -1,9 +1,12 @@
 // Manager process: the log of a service that is never started cold, because each version hands over to the next, does not fill the disk.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { appendFile, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { alive } from "../support/live-processes.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
 
 const most = 16 * 1024 * 1024;
@@ -32,6 +35,30 @@ for (const shell of shells) {
       assert.equal((await switchTo(host, "v1")).exitCode, 0);
       await undo(host, "v1");
       assert.match(await readFile(pathOf(host), "utf8"), /^version v2 .*\nshort\nversion v1 .*\nversion v2 .*\n$/);
+    }));
+
+  test(`${name}: a look at the host cuts a long log, too, but not while somebody works on the component`, () =>
+    withPartsHost(shell, async (host) => {
+      await host.installService("v1");
+      await commit(host, "v1");
+      const looks = async () =>
+        assert.match(
+          (await host.word("call", "eval", 'data() { echo "$*"; }; RUNNING=; probe_component web')).stdout,
+          /^component\.web\.active yes$/m,
+        );
+      await looks();
+      assert.match(await readFile(pathOf(host), "utf8"), /^version v1 serves as \d+\n$/);
+      await fill(host);
+      const worker = spawn("flock", [join(dirname(pathOf(host)), "lock"), "sh", "-c", "echo; cat"]);
+      await once(worker.stdout, "data");
+      await looks();
+      assert.ok((await sizeOf(pathOf(host))) > most);
+      worker.stdin.end();
+      await once(worker, "exit");
+      await looks();
+      assert.equal(await sizeOf(pathOf(host)), 0);
+      assert.equal(await sizeOf(`${pathOf(host)}.1`), most);
+      assert.ok(await alive((await host.pid()) ?? 0));
     }));
 
   test(`${name}: a log that the service does not append to stays whole: it would write behind a hole`, () =>

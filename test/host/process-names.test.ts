@@ -1,7 +1,7 @@
 // Names of processes are anybody's: any user of a host may call one so that it ends a line in /proc. A shell under `set -u` that took the
 // first line for the whole ended there, whatever it was at.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { copyFile, mkdir, symlink } from "node:fs/promises";
@@ -78,6 +78,19 @@ for _look in 1 2 3 4 5 6 7 8 9; do ! takeover_stopped ${pid} || break; nap; done
           const expected = [`born ${born}`, `orphans ${pid}`, "serves", "accepts", "stopped"];
           assert.deepEqual([said.exitCode, said.stdout.trim().split("\n")], [0, expected]);
         });
+    }));
+
+  test(`${shell.join(" ")}: P8: a process of the service is found also behind one that the kernel keeps from being read`, () =>
+    withPartsHost(shell, async (host) => {
+      await host.install("v1", { contract: { manager: "process", "switch.strategy": "exec" } });
+      const held = join(host.base, "held");
+      execFileSync("mkfifo", [held]);
+      await beside(host, "ours", async (pid) => {
+        const asked = `T_COMPONENT=web; load_contract web v1
+process_born_since() { echo ${held}; echo /proc/${pid}/environ; }
+process_carriers 0`;
+        assert.match((await host.word("call", "eval", asked)).stdout, new RegExp(`^${pid} \\d+\n$`));
+      });
     }));
 
   test(`${shell.join(" ")}: a program whose path reads like another line of a listing makes nobody else's process one of the service`, () =>

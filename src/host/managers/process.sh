@@ -75,7 +75,7 @@ process_start() { # start ROOT/current/<start> unless it runs
 	process_record "$SPAWNED" || : # it does so itself, too, but perhaps not before somebody looks
 }
 
-process_bound_log() { # the log of a service that hands over for ever is never begun anew: what stands before its last 16 MiB goes, at most once a switch. It is copied to .1 and cut off, which loses what is written in between, and only where the main process appends: another one would go on at its old offset. A link is the operator's
+process_bound_log() { # the log of a service that hands over for ever is never begun anew: what stands before its last 16 MiB goes, at a switch, or when somebody looks at the host. It is copied to .1 and cut off, which loses what is written in between, and only where the main process appends: another one would go on at its old offset. A link is the operator's
 	process_files
 	[ ! -L "$PROCESS_LOG" ] || return 0
 	file_size "$PROCESS_LOG"
@@ -87,6 +87,12 @@ process_bound_log() { # the log of a service that hands over for ever is never b
 	else
 		rm -f "$PROCESS_LOG.1"
 	fi
+}
+
+process_tend_log() { # the same between two switches, unless somebody works on the component; use in a subshell
+	process_files
+	file_size "$PROCESS_LOG"
+	[ "$SIZE" -lt 16777216 ] || ! component_lock "$T_COMPONENT" 0 || process_bound_log
 }
 
 process_appends() { # PID: whatever it writes into the log is added at the end; 1 also where we may not see that
@@ -156,9 +162,13 @@ process_carriers() { # TICK [VARIABLE=VALUE]: print `pid born` of processes born
 	process_files
 	carriers_also_=${2-CUTOVER_PID_FILE=$PID_FILE}
 	# As root every process of the machine is asked: many at once, and whoever seems to by itself, since an environment may hold what looks like a heading.
-	process_born_since "$1" | xargs -n 200 timeout -k 2 20 tail -c +1 /dev/null 2>/dev/null | tr '\0' '\n' | awk -v line="CUTOVER_PID_FILE=$PID_FILE" '
-		/^==> \/proc\/[0-9]+\/environ <==$/ { split($2, part, "/"); next }
-		$0 == line { print part[3] }' | while read -r carrier_; do
+	uptime_cs
+	carrying_at_=$UPTIME_CS
+	carrying_=$(process_born_since "$1" | xargs -n 200 timeout -k 2 5 tail -c +1 /dev/null 2>/dev/null | process_carrying)
+	uptime_cs
+	# One that the kernel keeps from being read took with it what was to be read after it: then each by itself.
+	[ $((UPTIME_CS - carrying_at_)) -lt 500 ] || carrying_=$(process_born_since "$1" | while read -r carrying_path_; do timeout -k 1 1 tail -c +1 /dev/null "$carrying_path_" || :; done 2>/dev/null | process_carrying)
+	for carrier_ in $carrying_; do
 		find_born "$carrier_" || continue
 		carrier_born_=$BORN
 		carrier_environ_=$({ tr '\0' '\n' <"/proc/$carrier_/environ"; } 2>/dev/null) || continue
@@ -167,6 +177,12 @@ process_carriers() { # TICK [VARIABLE=VALUE]: print `pid born` of processes born
 		case $carrier_environ_ in *"$NL$carriers_also_$NL"*) ;; *) continue ;; esac
 		exec_arguments "$carrier_" | grep -qxF "$SELF" || echo "$carrier_ $carrier_born_"
 	done
+}
+
+process_carrying() { # environments with their headings as `tail` prints them: print the pids of those that name our pid file
+	tr '\0' '\n' | awk -v line="CUTOVER_PID_FILE=$PID_FILE" '
+		/^==> \/proc\/[0-9]+\/environ <==$/ { split($2, part, "/"); next }
+		$0 == line { print part[3] }'
 }
 
 process_born_since() { # TICK: print where the environment is of processes born since then that no terminal controls

@@ -22,6 +22,7 @@ import type { Controller } from "./controller.ts";
 import { recall, remember } from "./controller-memory.ts";
 import type { MakingProgress } from "./find-payload.ts";
 import { makeDeliveries, type RunSources } from "./make-deliveries.ts";
+import { type OpenTrouble, pauseTrouble } from "./open-trouble.ts";
 import { type PersonTrouble, personTrouble } from "./person-trouble.ts";
 
 /** Whoever watches: every journaled event, and (not journaled) bytes on the way, patches that are being made, and hosts that are waited for. */
@@ -53,6 +54,8 @@ export interface RunResult {
   readonly state: RunState;
   /** What a person has to do before the run goes on: it waits at a gate. */
   readonly waits?: PersonTrouble;
+  /** Why it pauses for other runs of its release. */
+  readonly pauses?: Pick<OpenTrouble, "message" | "next">;
 }
 
 export interface PlannedRun {
@@ -181,7 +184,8 @@ function precededBy(first: EventBody, appender: Appender): Appender {
 
 export function resultOf(run: RunId, state: RunState): RunResult {
   const waits = personTrouble({ run, state });
-  return { run, state, ...(waits === undefined ? {} : { waits }) };
+  const pauses = pauseTrouble({ run, state });
+  return { run, state, ...(waits === undefined ? {} : { waits }), ...(pauses === undefined ? {} : { pauses }) };
 }
 
 /** A controller that was killed may have left those of its last runs behind. */

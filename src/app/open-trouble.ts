@@ -35,17 +35,27 @@ export function openTrouble({
     const message = `run ${run} waits for ${hosts}, silent since ${effect.step.id}; nothing more that it holds switches until there is word`;
     return { reason: "HostUnknown", message, next: nextForSilent(effect.hosts) };
   }
-  if (effect?.kind === "pause")
-    return {
-      reason: "BudgetSpent",
-      message: `run ${run} waits: ${effect.reason}`,
-      next: `cutover task list ${effect.runs[0]} --open`,
-    };
+  const pauses = pauseTrouble({ run, state });
+  if (pauses !== undefined) return pauses;
   const next = nextOf({ run, state }) ?? "";
   const step = stepsOf(state)[state.position]?.id;
   const where = step === undefined ? "all its steps have" : `it is at ${step}`;
   const message = `run ${run} has not ended; ${where}`;
   return { reason: "RunOpen", message, next, goesOnByItself: !isLeftToSteps(state) };
+}
+
+/** Undefined unless it waits for other runs of its release. What is to be done is to be done in these. */
+export function pauseTrouble({
+  run,
+  state,
+}: {
+  readonly run: RunId;
+  readonly state: RunState;
+}): OpenTrouble | undefined {
+  const effect = decide(state);
+  if (effect?.kind !== "pause") return undefined;
+  const next = `cutover task list ${effect.runs[0] ?? run} --open`;
+  return { reason: "BudgetSpent", message: `run ${run} waits: ${effect.reason}`, next };
 }
 
 /** Hosts that the run waits for, silent in the middle of it; empty when it waits for none. */

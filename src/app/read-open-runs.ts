@@ -1,8 +1,9 @@
 // The runs that have not ended, from the journal alone: what each of them holds, and since when.
 import type { RunId } from "../model/run-event.ts";
 import type { JournalPort } from "../ports.ts";
-import { openRuns, replayRun, runStream } from "../run/replay.ts";
+import { replayRun, runStream } from "../run/replay.ts";
 import { type OpenTrouble, openTrouble } from "./open-trouble.ts";
+import { besideInJournal } from "./standing-runs.ts";
 import { type Standing, standingOf } from "./tasks/describe-run.ts";
 
 export interface OpenRunReport {
@@ -21,9 +22,8 @@ export interface OpenRunReport {
 /** Oldest first. */
 export async function readOpenRuns(journal: JournalPort): Promise<OpenRunReport[]> {
   const found: OpenRunReport[] = [];
-  for (const run of await openRuns(journal)) {
-    const [planned] = await journal.read(runStream(run), ["run-planned"]);
-    if (planned?.kind !== "run-planned") continue;
+  const beside = await besideInJournal(journal);
+  for (const { run, planned } of beside.open) {
     const { release, changes } = planned.plan;
     const versions = Map.groupBy(changes, ({ component, to }) => `${component}@${to}`);
     const claims = [...versions.values()].flatMap((group) => {
@@ -33,7 +33,7 @@ export async function readOpenRuns(journal: JournalPort): Promise<OpenRunReport[
         : [{ component: first.component, to: first.to, hosts: group.map(({ host }) => host) }];
     });
     const at = (await journal.newest(runStream(run)))?.at ?? planned.at;
-    const { state } = await replayRun(journal, run);
+    const state = beside.hear(run, (await replayRun(journal, run)).state);
     const trouble = openTrouble({ run, state });
     // It may have ended since.
     if (trouble === undefined) continue;

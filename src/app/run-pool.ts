@@ -5,6 +5,7 @@ import type { JournalEvent, RunId } from "../model/run-event.ts";
 import { takeTurns } from "../package/patch/take-turns.ts";
 import { type Claimant, type Claims, claimsOf } from "../plan/claims.ts";
 import type { Lease } from "../ports.ts";
+import { isFreed } from "../run/is-freed.ts";
 import { noteUnwell, type Unwell, unwellKinds } from "../run/note-unwell.ts";
 import { openRuns, runStream } from "../run/replay.ts";
 import type { RunState } from "../run/run-state.ts";
@@ -21,6 +22,8 @@ export interface OpenRun extends Claimant {
   readonly state: "left" | "under-way" | "waiting";
   /** How it stood when it was left waiting. */
   readonly stands: RunState | undefined;
+  /** It was left waiting for what other runs of its release had used of the failure budget, and that is over by now. */
+  readonly isFreed: boolean;
   /** Hosts that it found failed, silent or had to leave out (P9). */
   readonly unwell: ReadonlySet<string>;
   /** Of the newest event that was heard of. */
@@ -84,7 +87,7 @@ export async function openRunPool({
     const events = await controller.journal.read(runStream(run), ["run-planned", ...unwellKinds]);
     const [planned] = events;
     if (planned?.kind !== "run-planned") continue;
-    const entry = makeEntry(run, planned, planned.at);
+    const entry = makeEntry(run, { planned, since: planned.at, all: () => entries.values() });
     for (const event of events) note(entry, event);
     entry.sequence = (await controller.journal.newest(runStream(run)))?.sequence ?? entry.sequence;
     entries.set(run, entry);
@@ -153,7 +156,8 @@ export async function openRunPool({
     start(planned, sources) {
       const now = controller.clock.now();
       const ids = [makeRunId(now), makeRunId(now), makeRunId(now)];
-      const entry = makeEntry(ids.find((id) => !entries.has(id)) ?? makeRunId(now), planned, now);
+      const run = ids.find((id) => !entries.has(id)) ?? makeRunId(now);
+      const entry = makeEntry(run, { planned, since: now, all: () => entries.values() });
       entries.set(entry.run, entry);
       return drive(entry, sources, (context) => startRun(context, { ...planned, run: entry.run }));
     },
@@ -181,7 +185,13 @@ export async function openRunPool({
   };
 }
 
-function makeEntry(run: RunId, planned: Pick<PlannedRun, "plan" | "generation" | "wayBackOf">, since: number): Entry {
+interface EntryInput {
+  readonly planned: Pick<PlannedRun, "plan" | "generation" | "wayBackOf">;
+  readonly since: number;
+  readonly all: () => Iterable<Entry>;
+}
+
+function makeEntry(run: RunId, { planned, since, all }: EntryInput): Entry {
   const claims: Claims = claimsOf(planned.plan);
   const bad: Unwell = new Map();
   return {
@@ -194,6 +204,9 @@ function makeEntry(run: RunId, planned: Pick<PlannedRun, "plan" | "generation" |
     state: "left",
     stands: undefined,
     bad,
+    get isFreed() {
+      return this.stands !== undefined && this.driving === undefined && isFreed(this.stands, unwellBeside(this, all()));
+    },
     get unwell() {
       return new Set(bad.keys());
     },

@@ -45,6 +45,7 @@ export async function serve(input: ServeInput): Promise<void> {
     const decisions = watchDecisions({
       ...{ controller, pool, signal: AbortSignal.any([running, over.signal]) },
       onDecision: () => hints.give("somebody decided"),
+      onFreed: () => hints.give("the failure budget is free again"),
     });
     try {
       hints.give("started");

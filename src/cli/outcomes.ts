@@ -96,17 +96,18 @@ export function runExitCode(outcome: "done" | "rolled-back" | "stuck" | undefine
   return outcome === "rolled-back" ? ExitCode.rolledBack : ExitCode.stuck;
 }
 
-type Standing = "done" | "rolled-back" | "stuck" | "going" | "gate" | "decision" | "silent";
+type Standing = "done" | "rolled-back" | "stuck" | "going" | "gate" | "decision" | "silent" | "paused";
 
 /** The same with what it was made for: one that went through a slice which left some of its plan is done, and its release is not. */
 export function runBookExitCode({ standing, leavesSome }: { standing: Standing; leavesSome: boolean }): ExitCode {
   return standing === "done" && leavesSome ? ExitCode.changesPending : standingExitCode(standing);
 }
 
-/** Of one run, also while it is open: on its way or at a gate 2; waiting for a decision, or for hosts whose state nobody knows, 4. */
+/** Of one run, also while it is open: on its way or at a gate 2; waiting for a decision, for hosts whose state nobody knows, or for other runs that do, 4. */
 export function standingExitCode(standing: Standing): ExitCode {
   if (standing === "going" || standing === "gate") return ExitCode.changesPending;
-  return standing === "decision" || standing === "silent" ? ExitCode.stuck : runExitCode(standing);
+  if (standing === "decision" || standing === "silent" || standing === "paused") return ExitCode.stuck;
+  return runExitCode(standing);
 }
 
 interface StatusFacts {

@@ -36,6 +36,8 @@ interface RunView {
   readonly run: string;
   /** Set while it waits for a person. */
   readonly waits?: { readonly message: string; readonly next: string };
+  /** Set while it waits for other runs of its release. */
+  readonly pauses?: { readonly message: string; readonly next: string };
   readonly state: {
     readonly outcome: RunOutcome | undefined;
     readonly reason: string;
@@ -140,6 +142,11 @@ function resumedLines(run: RunView, results: readonly ReleaseView[]): Line[] {
       ...waitLines(run.waits),
     ];
   const release = plan?.release ?? "release";
+  if (run.pauses !== undefined)
+    return [
+      [styled(`${release}:`, "strong"), " ", styled("waiting (BudgetSpent)", "bad"), ` (run ${run.run})`],
+      ...waitLines(run.pauses),
+    ];
   const { text, style } = words[outcome ?? "waiting"];
   const gone = results.some((result) => result.release === release) ? "" : ", which git does not have any more";
   const lines: Line[] = [
@@ -174,9 +181,10 @@ function nextLine(next: string): Line {
 
 /** Plain data: no maps, and plans by their hash, since the run's own events carry them whole. */
 export function passDocument({ commit, resumed, results, warnings, notPublished }: PassView) {
-  const runOf = ({ run, state, waits }: RunView) => ({
+  const runOf = ({ run, state, waits, pauses }: RunView) => ({
     ...{ run, outcome: state.outcome ?? "waiting", reason: state.reason },
     ...(waits === undefined ? {} : { waits }),
+    ...(pauses === undefined ? {} : { pauses }),
   });
   return {
     commit,

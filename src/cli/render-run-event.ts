@@ -72,6 +72,8 @@ export function renderRunEvent(progress: RunProgress, event: JournalEvent): Even
     case "host-ended":
       if (event.outcome !== "done") return failureLines(progress, event.step, event.host);
       return milestone(stepOf(progress, event.step));
+    case "unwell-beside":
+      return lasting([besideLine(event)]);
     case "restore-point-taken":
       return lasting([
         [
@@ -198,6 +200,15 @@ function unknownReason(progress: RunProgress): string {
     [...step.outcomes].flatMap(([host, outcome]) => (outcome === "unknown" ? [host] : [])),
   );
   return unknown.length === 0 ? "it was interrupted" : `nobody knows how it ended on ${foldHosts(unknown, shortList)}`;
+}
+
+/** They count in the failure budget of this one as well. */
+function besideLine({ hosts, runs }: Extract<JournalEvent, { kind: "unwell-beside" }>): Line {
+  if (hosts.length === 0) return [styled("well again:", "good"), " no other open run of the release has a host that is not well"]; // biome-ignore format: one line
+  return [
+    styled(`not well elsewhere: ${foldHosts(hosts, shortList)}`, "warn"),
+    `, in ${runs.join(", ")} of the same release, which shares its failure budget with this one`,
+  ];
 }
 
 function closedGateLines(progress: RunProgress, id: string): Line[] {

@@ -12,6 +12,7 @@ import { outOfTraffic } from "./out-of-traffic.ts";
 import { afterOwed } from "./owed-bundles.ts";
 import { isDoneOn, isMissingOn, notDoneOf, placeOf, type RunState, stepsOf } from "./run-state.ts";
 import { isUnread } from "./unread.ts";
+import { whySpent } from "./unwell-beside.ts";
 
 /** Undefined when the run has ended. */
 export function decide(state: RunState): Effect | undefined {
@@ -132,9 +133,7 @@ export function mayBegin(state: RunState, step: Step, host: string): boolean {
 function decideSpent(state: RunState, step: Step): Effect {
   // guard P9: those that did not begin wait for what is not well of their own batch.
   if (earlyBad(state, step).some((host) => !state.leftOut.has(host))) return decideConfirmed(state, step);
-  const { hosts, runs } = state.beside;
-  const reason = `${hosts.join(", ")} ${hosts.length === 1 ? "is" : "are"} not well in ${runs.join(", ")} of the same release, whose failure budget is ${state.plan?.failureBudget}`;
-  return beforeWaiting(state, step) ?? { kind: "pause", step, reason: `${reason}${outOfTraffic(state)}`, runs };
+  return beforeWaiting(state, step) ?? { kind: "pause", step, reason: `${whySpent(state)}${outOfTraffic(state)}`, runs: state.beside.runs }; // biome-ignore format: one line
 }
 
 /** The confirmation of those of a batch that did switch, as far as it goes, and what then follows from it. */

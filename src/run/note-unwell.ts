@@ -32,14 +32,18 @@ function isByHand(step: string): boolean {
   return step.startsWith("by-hand.");
 }
 
+/** By its name, as hosts know it. */
+export function isWayBack(step: string): boolean {
+  return step.startsWith("rollback.");
+}
+
 function add(unwell: Unwell, host: string, step: string): void {
   unwell.set(host, new Set([...(unwell.get(host) ?? []), step]));
 }
 
 /** A way back that went well takes back whatever went badly before it. */
 function mend(unwell: Unwell, step: string, host: string): void {
-  const isOver = (bad: string) =>
-    bad !== leftOut && bad !== leftInBudget && (bad === step || step.startsWith("rollback."));
+  const isOver = (bad: string) => bad !== leftOut && bad !== leftInBudget && (bad === step || isWayBack(step));
   const left = [...(unwell.get(host) ?? [])].filter((bad) => !isOver(bad));
   if (left.length === 0) unwell.delete(host);
   else unwell.set(host, new Set(left));

@@ -68,7 +68,7 @@ async function driveOn(going: Going, { found: { run }, pace = "run", upTo }: Tas
   const { trust } = await recall(controller);
   const sources = runSources({ controller, trust });
   // Nobody drives the others meanwhile.
-  const others = await besideInJournal(controller.journal, run);
+  const others = (await besideInJournal(controller.journal)).besideOf(run);
   return resumeRun({ ...going, sources, beside: () => others, pace, ...(upTo === undefined ? {} : { upTo }) }, run);
 }
 

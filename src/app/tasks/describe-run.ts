@@ -10,13 +10,14 @@ export interface RunDescription {
   readonly reason: string;
 }
 
-/** What becomes of the run next: it ended, goes on by itself, waits at a gate, for a decision, or for hosts that do not answer. */
-export type Standing = RunOutcome | "going" | "gate" | "decision" | "silent";
+/** What becomes of the run next: it ended, goes on by itself, waits at a gate, for a decision, for hosts that do not answer, or for other runs. */
+export type Standing = RunOutcome | "going" | "gate" | "decision" | "silent" | "paused";
 
 export function standingOf(state: RunState): Standing {
   const effect = decide(state);
   if (effect === undefined) return state.outcome ?? "going";
   if (effect.kind === "hold") return effect.step.kind === "gate" ? "gate" : "decision";
+  if (effect.kind === "pause") return "paused";
   return effect.kind === "wait" ? "silent" : "going";
 }
 

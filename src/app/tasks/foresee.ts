@@ -41,7 +41,7 @@ export function foresee({ found, events, pace = "run" }: TaskDecision): Foresigh
 const mostTurns = 10;
 
 function whyKept(state: RunState): string | undefined {
-  return ["gate", "decision", "silent"].includes(standingOf(state)) ? describeRun(state).reason : undefined;
+  return ["gate", "decision", "silent", "paused"].includes(standingOf(state)) ? describeRun(state).reason : undefined;
 }
 
 /** What the journal gets when what a word opens ends well. */

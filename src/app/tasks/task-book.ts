@@ -5,6 +5,7 @@ import type { JournalPort } from "../../ports.ts";
 import { decide } from "../../run/decide.ts";
 import { placeOf, type RunState, stepsOf, taskKey } from "../../run/run-state.ts";
 import { type PersonTrouble, personTrouble } from "../person-trouble.ts";
+import { besideInJournal } from "../standing-runs.ts";
 import { isDry } from "./by-hand.ts";
 import { reasonOf, type Standing, standingOf } from "./describe-run.ts";
 import { type LoadedRun, loadRun } from "./find-task.ts";
@@ -60,8 +61,9 @@ export interface ReadTaskBook extends TaskBook {
 
 /** The newest open run, else the newest one, when none is named; those of a release before those of one task. */
 export async function readTaskBook(journal: JournalPort, run: RunId | undefined): Promise<ReadTaskBook> {
-  const loaded = await loadRun(journal, run);
-  const { laterByHand } = loaded;
+  const read = await loadRun(journal, run);
+  const { laterByHand } = read;
+  const loaded = { ...read, state: (await besideInJournal(journal)).hear(read.run, read.state) };
   const { tasks, ...book } = taskBook(loaded);
   return { ...book, next: listNext(loaded, tasks), ...(laterByHand === undefined ? {} : { laterByHand }), tasks };
 }

@@ -95,7 +95,13 @@ test("between two steps serve takes a word in it: what is done by hand it does a
   const onDecision = () => {
     heard += 1;
   };
-  await watchDecisions({ controller: { journal, clock }, pool: waiting, signal: over.signal, onDecision });
+  await watchDecisions({
+    controller: { journal, clock },
+    pool: waiting,
+    signal: over.signal,
+    onDecision,
+    onFreed() {},
+  });
   assert.equal(heard, 1);
   const looked = await passOf("as-left");
   assert.deepEqual([looked.hosts.get("by-hand.1/h2"), looked.pace, looked.outcome], ["done", "one-task", undefined]);

@@ -14,7 +14,7 @@ import { claimsOf } from "../../../src/plan/claims.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { slicePlan } from "../../../src/plan/slice-plan.ts";
 import type { DriveInput } from "../../../src/run/drive-run.ts";
-import { replayRun } from "../../../src/run/replay.ts";
+import { replayRun, runStream } from "../../../src/run/replay.ts";
 import type { RunState } from "../../../src/run/run-state.ts";
 import { makeStatus } from "../../../src/status/make-status.ts";
 import { applyPlan } from "../../support/apply-plan.ts";
@@ -113,6 +113,23 @@ async function interrupted(): Promise<Came> {
   return { result: { ...found, outcome: "waiting", ...waitingFor(run, state) }, left: plan, state, journal, input };
 }
 
+/** Beside an open run of its release that the budget let go on without a host. */
+async function paused(): Promise<Came> {
+  const input = planInput(two);
+  const plan = makePlan(input);
+  const journal = memoryJournal();
+  const other = { stream: runStream("r0"), at: 1, step: "switch.1", host: "h9" };
+  await journal.append([
+    { ...other, sequence: 1, kind: "run-planned", commit: "c", generation: "g", plan, epoch: 1, fleet: [] },
+    { ...other, sequence: 2, kind: "host-left-out", reason: "within the failure budget", inBudget: true },
+  ]);
+  const { executor } = inProcessHosts();
+  const beside = () => ({ hosts: ["h9"], runs: ["r0"] });
+  const state = await runController({ plan, journal, executor, epoch: 1, more: { beside } });
+  const found = { release: "shop", plan, observations: input.observations, run: { run, state } };
+  return { result: { ...found, outcome: "waiting", ...waitingFor(run, state) }, left: plan, state, journal, input };
+}
+
 interface Row {
   readonly why: string;
   readonly came: () => Came | Promise<Came>;
@@ -167,6 +184,12 @@ const rows: readonly Row[] = [
   {
     why: "an open run of the release has spent its budget on a host that is silent",
     came: overBudget,
+    state: "Reconciling BudgetSpent",
+    code: 4,
+  },
+  {
+    why: "its run pauses, since another open run of the release has spent the budget",
+    came: paused,
     state: "Reconciling BudgetSpent",
     code: 4,
   },

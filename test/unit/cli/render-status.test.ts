@@ -197,8 +197,8 @@ test("status exits 0 only when all is ready: under way 2, stalled or unknown 4",
   assert.equal(of(condition("Ready", "Unknown", "Unreachable")), 4);
   assert.equal(of(condition("Reconciling", "True", "GateClosed")), 2);
   assert.equal(of(condition("Reconciling", "True", "DecisionNeeded")), 4, "as reconcile says it");
-  const standings = ["done", "rolled-back", "stuck", "going", "gate", "decision", "silent"] as const;
-  assert.deepEqual(standings.map(standingExitCode), [0, 3, 4, 2, 2, 4, 4]);
+  const standings = ["done", "rolled-back", "stuck", "going", "gate", "decision", "silent", "paused"] as const;
+  assert.deepEqual(standings.map(standingExitCode), [0, 3, 4, 2, 2, 4, 4, 4]);
   assert.equal(of(), 2);
 });
 

@@ -78,6 +78,29 @@ backup_unbegun() { # NAME: the undo of that task was done
 	rm -f "$T_DIR/backups/$begins_run_/begun/$1" "$T_DIR/backups/$begins_run_/own/begun/$1"
 }
 
+backup_forget() { # DIR: all in it is back. What tasks that began since it was saved had kept of those paths (task SDK) is of a moment that is over: neither their undo, maybe hours later, nor their do when it runs again goes by it. 1 when that cannot be written
+	forget_run_=$(kv_get "$1/part" run) || return 0
+	for forget_begun_ in "$1/begun"/* "$1/own/begun"/*; do
+		[ -f "$forget_begun_" ] || continue
+		forget_edits_=${1%/backups/*}/tasks/$forget_run_/${forget_begun_##*/}/edits
+		for forget_edit_ in "$forget_edits_"/[0-9]*; do
+			{ IFS= read -r forget_at_ <"$forget_edit_/path"; } 2>/dev/null && backup_holds "$1" "$forget_at_" || continue
+			remove_tree "$forget_edits_/.gone" && mv -T "$forget_edit_" "$forget_edits_/.gone" && sync_dir "$forget_edits_" && remove_tree "$forget_edits_/.gone" || return 1
+		done
+	done
+}
+
+backup_holds() { # DIR PATH: 0 when PATH, links in its directory followed, is one of those that DIR has a copy of, or below one
+	holds_n_=0
+	while [ -f "$1/$holds_n_.path" ]; do
+		holds_item_=$(kv_get "$1/$holds_n_.path" path)
+		if real_path "${holds_item_%/*}/"; then holds_item_=${REAL%/}/${holds_item_##*/}; fi
+		case $2 in "$holds_item_" | "$holds_item_"/*) return 0 ;; esac
+		holds_n_=$((holds_n_ + 1))
+	done
+	return 1
+}
+
 backup_adopt() { # RUN: a host.sh of before, which went the way back of that run's trial, marked the trial alone. What was saved after that trial is not meant
 	adopt_dir_=$(trial_dir "$T_COMPONENT")/reverted
 	[ -d "$backup_dir_" ] && [ ! -f "$backup_dir_/restored" ] && [ -f "$adopt_dir_/restored" ] || return 0

@@ -193,9 +193,11 @@ backup_put_back() { # DIR: every path becomes what its copy in DIR is, then the 
 		backup_restore "$1/$BACKUP_PATHS" "$backup_item_" || return 1
 		BACKUP_PATHS=$((BACKUP_PATHS + 1))
 	done
-	backup_back_task_=$(kv_get "$1/part" task) || return 0
+	backup_back_task_=$(kv_get "$1/part" task) || backup_back_task_=
 	WHY=restore-failed
-	EVIDENCE=$(backup_undo_task "$1" "$backup_back_task_" 2>&1) || return 1
+	[ -z "$backup_back_task_" ] || EVIDENCE=$(backup_undo_task "$1" "$backup_back_task_" 2>&1) || return 1
+	EVIDENCE="cannot write below ${1%/backups/*}/tasks"
+	backup_forget "$1"
 }
 
 backup_undo_task() { # DIR TASK: its undo, by the contract that saved; in a subshell: prints why it failed

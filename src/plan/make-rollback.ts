@@ -14,7 +14,10 @@ export interface RollbackInput {
   readonly run: string;
   /** A balancer may be what is down: hosts go back first, in traffic or not, and only then those that are out come back to it. */
   readonly inTraffic: boolean;
-  /** Of a way back of the whole run: the parts of its restore point are put back by the way back of what switched there. */
+  /**
+   * Of a way back of the whole run: the parts of its restore point are put back by the way back of what switched there, unless the undo of
+   * a task comes after that, which may write what the task had kept of a later moment.
+   */
   readonly point?:
     | { readonly id: string; readonly parts: readonly Pick<RestorePointPart, "host" | "component">[] }
     | undefined;
@@ -39,8 +42,10 @@ export function makeRollback({ inTraffic, steps, ...input }: RollbackInput): Ste
   return [...back.filter(({ traffic }) => traffic === undefined), ...back.filter(({ traffic }) => traffic === "back")];
 }
 
-function undoSteps({ steps, stateOf, reason, run, nth, point, owed }: Omit<RollbackInput, "inTraffic">): Step[] {
+function undoSteps({ steps, stateOf, reason, run, nth, point: whole, owed }: Omit<RollbackInput, "inTraffic">): Step[] {
   const undoable = steps.filter(({ kind }) => kind === "switch" || kind === "task");
+  const later = undoneAfterSwitch(undoable, stateOf);
+  const point = whole && { ...whole, parts: whole.parts.filter((part) => !later.has(placeOf(part))) };
   const awayAgain = new Set<string>();
   return undoable.reverse().flatMap((step): Step[] => {
     const back = step.traffic === "back" ? awayWork(step, { stateOf, steps: undoable }) : undefined;
@@ -54,6 +59,21 @@ function undoSteps({ steps, stateOf, reason, run, nth, point, owed }: Omit<Rollb
     const turned = step.traffic === undefined ? {} : { traffic };
     return work.length === 0 ? [] : [{ ...step, ...turned, id, work, soakSeconds: 0 } as Step];
   });
+}
+
+/** Places of which a task that ran before the switch is undone, `host/component`. */
+function undoneAfterSwitch(steps: readonly Step[], stateOf: RollbackInput["stateOf"]): ReadonlySet<string> {
+  const [switched, found] = [new Set<string>(), new Set<string>()];
+  for (const task of steps.flatMap(({ work }) => work.flatMap(({ groups }) => groups.flat()))) {
+    const place = placeOf(task);
+    if (task.kind === "switch") switched.add(place);
+    if (task.kind === "hook" && isUndoable(task) && !switched.has(place) && wasStarted(stateOf(task))) found.add(place);
+  }
+  return found;
+}
+
+function placeOf({ host, component }: Pick<Task, "host" | "component">): string {
+  return `${host}/${component}`;
 }
 
 /**
@@ -107,7 +127,7 @@ function undoOptions(
   { reason, run, point }: Pick<RollbackInput, "reason" | "run" | "point">,
 ): Task["options"] {
   if (task.kind !== "switch") return task.options;
-  const isPart = point?.parts.some(({ host, component }) => host === task.host && component === task.component);
+  const isPart = point?.parts.some((part) => placeOf(part) === placeOf(task));
   return { reason, "trial-run": run, ...(point !== undefined && isPart ? { point: point.id } : {}) };
 }
 

@@ -40,7 +40,10 @@ async function scenarioSource({ source, hosts, faults: words }: SimulateRequest)
   const faults = words?.map(faultKind);
   if (source === undefined) return (seed) => makeScenario({ seed, hosts, faults });
   if (hosts !== undefined)
-    throw new UsageError("--hosts says how many hosts a fleet from the seed has; a plan and documents name theirs");
+    throw new UsageError(
+      "--hosts says how many hosts a fleet from the seed has; a plan and documents name theirs",
+      `cutover simulate ${source}`,
+    );
   const entry = await stat(source).catch(() => undefined);
   if (entry === undefined)
     throw new UsageError(`${source} is neither a directory nor a file`, "cutover simulate releases");

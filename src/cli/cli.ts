@@ -54,7 +54,7 @@ export async function runCli(argv: readonly string[], input: CliInput): Promise<
     await program.parseAsync([...asked], { from: "user" });
     return exitCode;
   } catch (error) {
-    return explain(error, argv, input);
+    return explain(meantByCommander(error, commandsNamed(program, argv)), argv, input);
   }
 }
 
@@ -99,7 +99,7 @@ function inheritSettings(command: Command, parent: Command): void {
 function explain(error: unknown, argv: readonly string[], input: CliInput): number {
   if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.done;
   const stopped = input.signal.aborted && !(error instanceof CutoverError);
-  const report = stopped ? stoppedReport(input.signal.reason) : reportError(fromCommander(error, argv));
+  const report = stopped ? stoppedReport(input.signal.reason) : reportError(error);
   if (argv.includes("--json")) {
     makeOutput({ ...input, json: true, color: false }).jsonLine({ error: report });
   } else {
@@ -112,16 +112,27 @@ function explain(error: unknown, argv: readonly string[], input: CliInput): numb
   return report.exitCode;
 }
 
+/** `task` and `run` of `task run db1/orders/convert`: what stands in front of the arguments. */
+function commandsNamed(program: Command, argv: readonly string[]): readonly Command[] {
+  const named: Command[] = [];
+  for (const word of argv) {
+    const found = (named.at(-1) ?? program).commands.find((command) => command.name() === word);
+    if (found !== undefined) named.push(found);
+  }
+  return named;
+}
+
 /** Says what a person meant to type; commander knows the nearest word. */
-function fromCommander(error: unknown, argv: readonly string[]): unknown {
-  if (!(error instanceof CommanderError)) return error;
+function meantByCommander(error: unknown, named: readonly Command[]): unknown {
+  if (!(error instanceof CommanderError) || error.exitCode === 0) return error;
+  const help = ["cutover help", ...named.map((command) => command.name())].join(" ");
   const [first = "", hint = ""] = error.message.replace(/^error: /, "").split("\n");
+  if (error.code === "commander.help") {
+    const known = named.at(-1)?.commands.map((command) => command.name()) ?? [];
+    return new UsageError(`${help.replace(" help", "")} wants one of its commands: ${known.join(", ")}`, help);
+  }
   const near = /Did you mean (?:one of )?([^?]+)\?/.exec(hint)?.[1];
-  const command = argv.find((word) => /^[a-z]/.test(word));
-  const known = error.code !== "commander.unknownCommand" && command !== undefined;
-  const help = known ? `cutover help ${command}` : "cutover help";
-  if (near === undefined) return new UsageError(first, help);
-  return new UsageError(`${first}; the nearest is ${near}`, help);
+  return new UsageError(near === undefined ? first : `${first}; the nearest is ${near}`, help);
 }
 
 function stoppedReport(reason: unknown) {

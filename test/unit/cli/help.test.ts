@@ -120,7 +120,10 @@ test("what was typed wrongly exits 64 and says where help is", async () => {
     [["hold", "web1", "--all", "--reason", "x"], /Name hosts, or say --all/],
     [["hold", "web1", "--reason", " "], /--reason is empty/],
     [["reconcile"], /next: cutover reconcile --once/],
-    [["keys", "nwe"], /the nearest is new/],
+    [["keys", "nwe"], /the nearest is new\nnext: cutover help keys$/m],
+    [["task"], /^error: cutover task wants one of its commands: list, show, run, undo, .*\nnext: cutover help task$/m],
+    [["task", "run", "h1/app/convert"], /'--reason <text>' not specified\nnext: cutover help task run$/m],
+    [["-c", "x.yaml", "task", "sdk"], /missing required argument 'dir'\nnext: cutover help task sdk$/m],
     [["lab", "up", "--hosts", "none"], /--hosts is a number/],
     [["publish", "tree"], /required option '--component <file>' not specified\nnext: cutover help publish/],
   ];

@@ -152,6 +152,7 @@ check_strategy() {
 			done
 			[ "$_strategy" != socket ] || check_sockets
 			case $_strategy in takeover | reuseport) check_ready_told ;; esac
+			case $_strategy in exec | takeover | reuseport | reload) check_main_known ;; esac
 			[ "$_strategy" != signal ] || check_masters
 		fi
 	fi
@@ -184,10 +185,19 @@ check_strategy() {
 # check_ready_told: both run for a while, so the main unit has to say when the new process is ready and which one it is.
 check_ready_told() {
 	_unit=$(systemd_units service | head -n 1)
-	case $(systemctl show -p Type --value -- "$_unit" 2>/dev/null </dev/null) in
-	notify | notify-reload | forking) ;;
+	_said=$(systemctl show -p Type -p PIDFile -- "$_unit" 2>/dev/null </dev/null) || _said=
+	case "$_said$NL" in
+	*"Type=notify$NL"* | *"Type=notify-reload$NL"*) ;;
+	# Without it systemd guesses, and gives up where it sees two.
+	*"Type=forking$NL"*) case "$_said$NL" in *"PIDFile=/"*) ;; *) lacks "strategy $_strategy needs PIDFile= in $_unit, whose Type=forking does not say which process serves" ;; esac ;;
 	*) lacks "strategy $_strategy needs Type=notify in $_unit: nobody else says when the new process serves" ;;
 	esac
+}
+
+# check_main_known: what systemd shows no main process of would be stopped and started anew, as if nothing ran.
+check_main_known() {
+	systemd_is_active && ! systemd_main_pid >/dev/null || return 0
+	lacks "systemd knows no main process of $(systemd_units service | head -n 1), which strategy $_strategy hands over from: Type=forking needs PIDFile="
 }
 
 check_sockets() {

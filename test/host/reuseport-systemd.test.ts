@@ -34,11 +34,18 @@ const states = async (host: LabHost): Promise<string[]> =>
 const mainPid = (host: LabHost, instance: "a" | "b"): Promise<string> =>
   must(host, "systemctl", "show", "-p", "MainPID", "--value", `web@${instance}.service`);
 /** What the host's check finds wanting for its strategy. */
-const lacking = (host: LabHost, version: string): Promise<string> =>
+const lacking = (host: LabHost, component: string, version: string): Promise<string> =>
   must(
     host,
-    ...["env", "T_COMPONENT=web", `T_VERSION=${version}`, `T_DIR=${STATE}/components/web`],
-    ...["sh", SCRIPT, STATE, "call", "eval", `load_contract web ${version}; LACKS=; check_strategy; echo "$LACKS"`],
+    ...["env", `T_COMPONENT=${component}`, `T_VERSION=${version}`, `T_DIR=${STATE}/components/${component}`],
+    ...[
+      "sh",
+      SCRIPT,
+      STATE,
+      "call",
+      "eval",
+      `load_contract ${component} ${version}; LACKS=; check_strategy; echo "$LACKS"`,
+    ],
   );
 
 test(
@@ -54,7 +61,7 @@ test(
       for (const version of ["v1", "v2", "v3"]) await install(host, "web", version, serves, contract);
       await install(host, "web", "v8", hangs, contract);
       await install(host, "web", "v9", crashes, contract);
-      assert.equal(await lacking(host, "v1"), "");
+      assert.equal(await lacking(host, "web", "v1"), "");
       await write(host, "/etc/systemd/system/db.service", "[Service]\nExecStart=/srv/db/current/app\n", 0o644);
       await install(host, "db", "v1", hangs);
       const order = await must(
@@ -69,7 +76,13 @@ test(
       assert.equal(order, "component.web.unit-order web@a.service After db db.service");
       await write(host, "/etc/systemd/system/web@.service", unit("simple"), 0o644);
       await must(host, "systemctl", "daemon-reload");
-      assert.match(await lacking(host, "v1"), /strategy reuseport needs Type=notify in web@a.service/);
+      assert.match(await lacking(host, "web", "v1"), /strategy reuseport needs Type=notify in web@a.service/);
+      await write(host, "/etc/systemd/system/web@.service", unit("forking"), 0o644);
+      await must(host, "systemctl", "daemon-reload");
+      assert.match(await lacking(host, "web", "v1"), /^strategy reuseport needs PIDFile= in web@a.service/);
+      await write(host, "/etc/systemd/system/web@.service", unit("forking\nPIDFile=/run/web-%i.pid"), 0o644);
+      await must(host, "systemctl", "daemon-reload");
+      assert.equal(await lacking(host, "web", "v1"), "");
       await write(host, "/etc/systemd/system/web@.service", unit("notify"), 0o644);
       await must(host, "systemctl", "daemon-reload");
       await commit(host, "web", "v1");
@@ -140,5 +153,36 @@ test(
       assert.equal((await task(host, "commit", "do", "web", "v3", { run: "run-v3", session: "b" })).exitCode, 0);
       assert.equal(await trial(host, "web"), "");
       assert.match(await readFile(host.pathOf(`${STATE}/components/web/committed`), "utf8"), /^version v3$/m);
+    }),
+);
+
+test(
+  "systemd: a unit whose main process systemd does not know is refused by check: nothing could be handed over from it",
+  {
+    skip: systemdSkip,
+  },
+  () =>
+    withSystemdLab(1, async ({ hosts: [host] }) => {
+      assert.ok(host);
+      await enrol(host);
+      const two = "#!/bin/sh\nsetsid sleep 86400 &\nsetsid sleep 86400 &\nsleep 0.2\n";
+      await write(
+        host,
+        "/etc/systemd/system/pair.service",
+        "[Service]\nType=forking\nExecStart=/srv/pair/current/app\n",
+        0o644,
+      );
+      await must(host, "systemctl", "daemon-reload");
+      await install(host, "pair", "v1", two);
+      for (const strategy of ["exec", "reload", "restart"])
+        await install(host, "pair", `v2-${strategy}`, two, { "switch.strategy": strategy });
+      assert.equal(await lacking(host, "pair", "v2-exec"), "", "nothing runs");
+      await commit(host, "pair", "v1");
+      for (const strategy of ["exec", "reload"])
+        assert.match(
+          await lacking(host, "pair", `v2-${strategy}`),
+          new RegExp(`systemd knows no main process of pair.service, which strategy ${strategy} hands over from`),
+        );
+      assert.equal(await lacking(host, "pair", "v2-restart"), "");
     }),
 );

@@ -69,12 +69,19 @@ async function showDecision(
       ...decisionLines(events, foreseen),
       [styled("next:", "accent"), " the same command without --dry-run"],
     ]);
-    output.document({ kind, run: found.run, events, foreseen });
+    output.document({ kind, run: found.run, events: events.map(unsigned), foreseen });
     return ExitCode.done;
   } finally {
     await controller.executor.close();
     await close();
   }
+}
+
+/** Whoever only looks gets no signature that acts: it was made to see whether the Trust names its key. */
+function unsigned(event: TaskDecision["events"][number]): object {
+  if (event.kind !== "task-skipped") return event;
+  const { signature: _, ...said } = event;
+  return said;
 }
 
 /** Under the lease, watched like any run. */

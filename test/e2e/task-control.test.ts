@@ -165,6 +165,9 @@ test(
       assert.match(never.text, /switch is never skipped/);
       const unknown = await cutover(64, "task", "skip", `${second.name}/orders/converd`, "--key", "keys/operator", "--reason", "x"); // biome-ignore format: one line
       assert.match(unknown.text, /did you mean host-2\/orders\/convert\?/);
+      const would = await cutover(0, "task", "skip", place, "--key", "keys/operator", "--reason", "x", "--dry-run", "--json"); // biome-ignore format: one line
+      assert.doesNotMatch(would.text, /SIGNATURE/, "a look hands out nothing that acts");
+      assert.deepEqual(JSON.parse(would.stdout).foreseen, { kind: "goes-on" });
       // A running serve goes on with what is said beside it.
       await listenElsewhere(world.config);
       const serve = spawnServe(world.config);

@@ -1,6 +1,8 @@
 // One pass of the loop: fetch, verify, observe, plan, run, report. Safe to repeat at any time; a pass that finds nothing to do
 // writes nothing to any host (R5). Runs whose claims do not meet go on side by side; the pass ends with the last of them.
-import type { Desired, DesiredRelease } from "../model/desired.ts";
+import type { Desired } from "../model/desired.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
+import type { RunId } from "../model/run-event.ts";
 import type { SliceTerm } from "../plan/parse-slice.ts";
 import type { Lease } from "../ports.ts";
 import { acceptCommit } from "./accept-commit.ts";
@@ -8,11 +10,11 @@ import type { KnownTrailers } from "./approval.ts";
 import type { FirstRetry } from "./back-off.ts";
 import type { Controller } from "./controller.ts";
 import { sliceTerms } from "./cut-slice.ts";
-import { keepNewestQuarantines, type RunWatcher } from "./execute-run.ts";
+import { keepNewestQuarantines, type RunResult, type RunWatcher } from "./execute-run.ts";
 import { beginReleases, finishPass, goOnWith, noWork, type PassContext, type PassWork, takeUpRuns } from "./pass.ts";
 import { isAtStone, type PassResult, type ReleaseResult } from "./pass-result.ts";
 import { behindResult } from "./release-trouble.ts";
-import { openRunPool } from "./run-pool.ts";
+import { type OpenRun, openRunPool } from "./run-pool.ts";
 import { type SliceStart, startSlice } from "./slice-beside-runs.ts";
 import { standingRuns } from "./standing-runs.ts";
 
@@ -48,15 +50,24 @@ export async function reconcile(input: PassInput): Promise<PassResult> {
   const slices = input.slices ?? [];
   if (slices.length === 0) await takeUpRuns(context, work);
   try {
-    return await allRounds(context, work, slices);
+    const { desired, warnings } = await acceptCommit(input.controller);
+    return await allRounds(context, work, { ...input, desired, warnings });
   } finally {
     await Promise.allSettled([...work.resumed, ...work.results]);
   }
 }
 
-/** What had to wait for a run comes up again when that run has ended. */
-async function allRounds(passing: PassContext, begun: PassWork, slices: readonly string[]): Promise<PassResult> {
-  const { desired, warnings } = await acceptCommit(passing.controller);
+type RoundsInput = Pick<PassInput, "slices" | "pace"> & {
+  readonly desired: Desired;
+  readonly warnings: readonly Diagnostic[];
+};
+
+/** What had to wait for a run comes up again when that run has ended, and a run that paused for another one goes on. */
+export async function allRounds(
+  passing: PassContext,
+  begun: PassWork,
+  { desired, warnings, slices = [], pace }: RoundsInput,
+): Promise<PassResult> {
   const terms = sliceTerms(slices, desired);
   const context: PassContext = { ...passing, terms };
   context.newest.desired = desired;
@@ -65,17 +76,34 @@ async function allRounds(passing: PassContext, begun: PassWork, slices: readonly
   for (const run of sliced?.behind ?? []) results.set(run.plan.release, behindResult(run));
   let due = sliced?.due ?? desired.releases;
   const { resumed } = begun;
+  // Whoever asked for one task, or for a part, asked for no more.
+  const freedNow = () =>
+    pace === "one-task" || terms.length > 0 ? [] : context.pool.open().filter(({ isFreed }) => isFreed);
+  let freed: readonly OpenRun[] = [];
+  const again = new Map<RunId, RunResult>();
   // Every further round follows the end of a run that was open, or of one that a release of the round before has started.
   const mostRounds = desired.releases.length + resumed.length + 2 + mostStones;
   for (let round = 1; ; round += 1) {
     const work: PassWork = { resumed, results: round === 1 ? begun.results : [] };
+    await goOnWith(context, work, { desired, runs: freed.map(({ run }) => run) });
     await beginReleases(context, work, { desired, due }).finally(() => Promise.allSettled(work.results));
     const pass = await finishPass(work, { desired, warnings });
-    for (const result of pass.results) results.set(result.release, withBefore(results.get(result.release), result));
+    for (const result of pass.results) {
+      results.set(result.release, withBefore(results.get(result.release), result));
+      if (result.run !== undefined && freed.some(({ run }) => run === result.run?.run)) again.set(result.run.run, result.run); // biome-ignore format: one line
+    }
     const open = new Set(context.pool.open().map(({ run }) => run));
-    due = pass.results.flatMap((result) => (isFree(result, { open, desired }) ? releaseOf(desired, result) : []));
-    if (due.length === 0 || round === mostRounds)
-      return { ...pass, results: desired.releases.flatMap(({ name }) => results.get(name) ?? []) };
+    const wentOn = releasesOf(freed);
+    const free = new Set(pass.results.flatMap((result) => (isFree(result, { open, desired }) ? result.release : [])));
+    freed = freedNow();
+    const goOn = releasesOf(freed);
+    due = desired.releases.filter(({ name }) => !goOn.has(name) && (free.has(name) || wentOn.has(name)));
+    if ((due.length === 0 && freed.length === 0) || round === mostRounds)
+      return {
+        ...pass,
+        resumed: [...new Map(pass.resumed.map((run) => [run.run, again.get(run.run) ?? run])).values()],
+        results: desired.releases.flatMap(({ name }) => results.get(name) ?? []),
+      };
   }
 }
 
@@ -91,8 +119,8 @@ async function beginSlice(
   return start;
 }
 
-function releaseOf({ releases }: Desired, { release }: ReleaseResult): DesiredRelease[] {
-  return releases.filter(({ name }) => name === release);
+function releasesOf(runs: readonly OpenRun[]): ReadonlySet<string> {
+  return new Set(runs.map(({ plan }) => plan.release));
 }
 
 /**

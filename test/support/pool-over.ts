@@ -40,7 +40,7 @@ export async function poolOver(
     const end = await ended;
     return end.kind === "ended" ? (end.result.state.outcome ?? "waiting") : end.kind;
   };
-  return { pool, hosts, journal, events, outcome };
+  return { controller, pool, hosts, journal, events, outcome };
 }
 
 /** Holds every host's story until it is told to go on. */

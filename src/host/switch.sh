@@ -267,11 +267,13 @@ undo_found() { # 0 when the trial of this component is undo_run_'s; sets undo_st
 
 undo_without() { # undo_run_ has no trial here: its switch has not begun, or was dropped before anything moved; another run's is not ours. Or it was committed, and nobody may take that for undone
 	not_committed "$undo_run_"
-	# A switch that was killed before it had armed leaves what it had prepared. Who holds the lock may need it.
-	if component_lock "$T_COMPONENT" 2; then
-		case $(trial_state "$T_COMPONENT") in none | reverted) socket_settle "$T_VERSION" ;; esac
-	fi
+	undo_prepared
 	echo "nothing-to-undo"
+}
+
+undo_prepared() { # a switch that was killed before it had armed leaves the limits that it had lifted. Who holds the lock, or is on trial, may need that
+	(units_contract "$T_VERSION" && CONTRACT=$UNITS_CONTRACT && strategy_is socket) && component_lock "$T_COMPONENT" 2 || return 0
+	case $(trial_state "$T_COMPONENT") in none | reverted) socket_settle "$T_VERSION" ;; esac
 }
 
 undo_later() { # end the task: the way back cannot be gone now. It is decided, so the host goes on trying by itself (P8); a confirmed trial has no deadline left that would

@@ -96,7 +96,17 @@ task_hook_do() { # run task NAME's do
 	hook_alone "$hook_name_" "$hook_seconds_"
 	still_wanted
 	[ "$(task_option dry-run no)" != no ] || HOOK_BEGINS=$hook_name_${hook_target_:+.$hook_target_}
+	hook_until_way_back
 	hook_task "$hook_name_" "do" "$hook_seconds_"
+}
+
+hook_until_way_back() { # hook_seconds_ end before the trial of this run goes back by itself: what is still at work then would change data that has been put back
+	trial_is "$T_COMPONENT" armed && trial_value "$T_COMPONENT" run && [ "$VALUE" = "$(trial_run_option)" ] || return 0
+	trial_value "$T_COMPONENT" deadline || return 0
+	uptime_cs
+	hook_left_=$(((VALUE - UPTIME_CS) / 100 - 1))
+	[ "$hook_left_" -ge 1 ] || hook_left_=1
+	[ "$hook_left_" -ge "$hook_seconds_" ] || hook_seconds_=$hook_left_
 }
 
 task_hook_undo() { # run task NAME's undo; a task without one has nothing to undo

@@ -133,6 +133,22 @@ for (const shell of shells) {
         assert.equal(await read(), "of v1");
       }));
 
+    test(`${name}: R17, P8: a task after the switch ends before its host goes back by itself, and writes nothing over what was put back then`, () =>
+      withPartsHost(shell, async (host) => {
+        const [begun, enough] = [join(host.base, "begun"), join(host.base, "enough")];
+        const slow = `#!/bin/sh\n: >${begun}\nuntil [ -e ${enough} ]; do sleep 0.05; done\nprintf late >${join(host.base, "data")}\n`;
+        const { read, write, must } = await withData(host, { slow });
+        await must("backup", "do", { version: "v2" });
+        await must("switch", "do", { version: "v2", options: { deadline: "4" } });
+        await write("of v2");
+        const working = host.start("hook", "do", { version: "v2", options: { name: "slow" } });
+        await until("the task", 20_000, async () => existsSync(begun));
+        await until("the deadline", 20_000, async () => (await host.trial()) === "reverted");
+        await writeFile(enough, "");
+        const { exitCode, reason } = await working.result;
+        assert.deepEqual([exitCode, reason, await read()], [71, "task-timeout", "of v1"]);
+      }));
+
     test(`${name}: R17, P8: a copy that found no room while it was put back takes no room from who serves`, () =>
       withPartsHost(shell, async (host) => {
         const { write, read, must } = await withData(host);

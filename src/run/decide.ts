@@ -62,7 +62,7 @@ function end(outcome: RunOutcome, reason: string, bad: readonly BadVersion[] = [
 /** Past the failure budget, hosts of a switch step that did not take it yet are left out, also within a batch (P9). */
 function decideIn(state: RunState, planned: Step): Effect {
   const step = inTraffic(state, planned);
-  if (!state.startedSteps.has(step.id)) return { kind: "start-step", step };
+  if (!state.startedSteps.has(step.id)) return pauseAhead(state, step) ?? { kind: "start-step", step };
   const missing = step.work.map(({ host }) => host).filter((host) => !state.leftOut.has(host) && isMissingOn(state, step.id, host)); // biome-ignore format: one line
   const held = () => decideHold(state, step, { hosts: missing, reason: changedByHand(state, step.id, missing) });
   // Who was taken out of traffic by hand is not put back by a balancer's next turn.
@@ -134,6 +134,14 @@ function decideSpent(state: RunState, step: Step): Effect {
   // guard P9: those that did not begin wait for what is not well of their own batch.
   if (earlyBad(state, step).some((host) => !state.leftOut.has(host))) return decideConfirmed(state, step);
   return beforeWaiting(state, step) ?? { kind: "pause", step, reason: `${whySpent(state)}${outOfTraffic(state)}`, runs: state.beside.runs }; // biome-ignore format: one line
+}
+
+/** Nobody leaves traffic for a switch that would only wait, and nothing is saved that would be old by the time of it. */
+function pauseAhead(state: RunState, step: Step): Effect | undefined {
+  if (step.traffic !== "away" && step.kind !== "restore-point") return undefined;
+  const change = stepsOf(state).find(({ kind, id }, at) => at > state.position && kind === "switch" && !state.endedSteps.has(id)); // biome-ignore format: one line
+  const isSpent = change !== undefined && state.beside.hosts.length > 0 && isBudgetSpent(state, change);
+  return isSpent ? decideSpent(state, step) : undefined;
 }
 
 /** The confirmation of those of a batch that did switch, as far as it goes, and what then follows from it. */

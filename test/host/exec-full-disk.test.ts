@@ -1,7 +1,5 @@
 // Strategy exec where nothing can be written any more: what serves goes on serving, and the way back is found.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { statfsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -11,6 +9,7 @@ import { insertedAt, killedAt } from "../support/killed-at.ts";
 import { serviceProcesses } from "../support/live-processes.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
 import { skipReason } from "../support/skip-reason.ts";
+import { withSmallDisk } from "../support/small-disk.ts";
 
 for (const shell of shells) {
   const name = shell.join(" ");
@@ -67,18 +66,4 @@ for (const shell of shells) {
 async function twoVersions(host: PartsHost): Promise<void> {
   for (const version of ["v1", "v2"]) await host.installService(version);
   await commit(host, "v1");
-}
-
-/** `limit` takes what is free of it from the disk that is mounted there meanwhile. */
-async function withSmallDisk(path: string, body: (limit: (of: "size" | "nr_inodes") => void) => Promise<void>) {
-  const mount = (...words: string[]) => execFileSync("mount", ["-t", "tmpfs", "-o", words.join(), "tmpfs", path]);
-  mount("size=16m", "nr_inodes=10000", "mode=700");
-  try {
-    await body((of) => {
-      const { blocks, bfree, bsize, files, ffree } = statfsSync(path);
-      mount("remount", of === "size" ? `size=${(blocks - bfree) * bsize}` : `nr_inodes=${files - ffree}`);
-    });
-  } finally {
-    execFileSync("umount", ["--lazy", path]);
-  }
 }

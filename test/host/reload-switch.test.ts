@@ -17,6 +17,8 @@ import {
   nginxSkip,
 } from "../support/master-services.ts";
 import { commit, confirmAndCommit, switchTo, undo } from "../support/parts-steps.ts";
+import { skipReason } from "../support/skip-reason.ts";
+import { withSmallDisk } from "../support/small-disk.ts";
 import { until } from "../support/until.ts";
 
 const points: Readonly<Record<string, KillPoint>> = {
@@ -121,6 +123,33 @@ for (const shell of shellsOrOne("bash")) {
         await undo(host, "v2", "again");
         await until("v1 to serve", 5000, async () => (await ask(host.port)) === "v1");
       }));
+
+    for (const full of ["size", "nr_inodes"] as const)
+      test(
+        `${name}: P8, P11: with no ${full} left on the disk of its state HAProxy is taken back all the same, and not asked for more`,
+        {
+          skip: skipReason({ root: true }),
+        },
+        () =>
+          withPartsHost(shell, (host) =>
+            withSmallDisk(join(host.state, "components"), async (limit) => {
+              await installHaproxy(host, "v1");
+              await installHaproxy(host, "v2");
+              await commit(host, "v1");
+              const main = await host.pid();
+              const answers = await underLoad(host.port, async () => {
+                assert.equal((await switchTo(host, "v2")).exitCode, 0);
+                limit(full);
+                await undo(host, "v2");
+                assert.equal(await ask(host.port), "v1");
+                assert.notEqual((await host.task("switch", "do", { version: "v2", run: "again" })).exitCode, 0);
+              });
+              assert.deepEqual(failures(answers), []);
+              await assertOneMaster(host, "v1");
+              assert.equal(await host.pid(), main);
+            }),
+          ),
+      );
 
     test(`${name}: a reload that brings nothing new fails: nginx keeps its program`, () =>
       withPartsHost(shell, async (host) => {

@@ -56,7 +56,7 @@ reload_to() { # VERSION: the main process is asked until it shows that it runs V
 		reload_tick_=$(clock_tick)
 		reload_workers_=no
 		if reload_has_workers; then reload_workers_=yes; fi
-		reload_remember "$reload_main_" "$reload_born_" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $reload_file_"; return 1; }
+		reload_remember "$reload_main_" "$reload_born_" || reload_unremembered || return 1
 	fi
 	reload_ask
 	reload_wait "$1" && reload_quiet "$1" && reload_named
@@ -109,6 +109,12 @@ reload_remember() { # PID BORN: that it is asked now
 		kv_line tick "${reload_tick_-0}"
 		kv_line workers "${reload_workers_-no}"
 	} | atomic_write "$reload_file_"
+}
+
+reload_unremembered() { # it cannot be written down: nobody is asked then, unless this is the way back, which at worst asks twice. 1 with WHY and EVIDENCE
+	still_decided || return 1
+	WHY=cannot-write EVIDENCE="cannot write $reload_file_"
+	case $TRIAL in */reverting) ;; *) return 1 ;; esac
 }
 
 reload_wait() { # VERSION: until the new code shows; 1 with WHY and EVIDENCE when the main process ended, nothing changed in time, or the trial was decided

@@ -6,12 +6,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { encodeGroups, parseTaskEvent } from "../../src/host/protocol.ts";
 import { digest, makeOffer, type Session, shells, type TestHost, withHost } from "../support/host-session.ts";
+import { until } from "../support/until.ts";
 
 const word = ({ code, reason }: { code: number; reason: string }): string => (code === 0 ? "ok" : `${code} ${reason}`);
-/** `wait` ends when the test says so, by a file. */
+/** `wait` says that it is at work, and ends when the test says so, by files. */
 const tasks = `
 task_hook_do() { case $(task_option name) in
-	wait) until [ -e "$STATE/go" ]; do sleep 0.02; done; echo "waited in $T_RUN" ;;
+	wait) echo >"$STATE/waits-$T_RUN"; until [ -e "$STATE/go" ]; do sleep 0.02; done; echo "waited in $T_RUN" ;;
 	*) echo "then $T_RUN" ;;
 esac; }
 `;
@@ -64,6 +65,9 @@ for (const shell of shells) {
         assert.ok(session);
         assert.equal(await submit(session, `run-${index + 1}`, waitThenGoOn(host, component)), "ok");
       }
+      // One that has not begun yet is not begun while the other writer has taken over one run and not the next.
+      for (const run of ["run-1", "run-2", "run-3"])
+        await until(`${run} to be at work`, 10_000, async () => existsSync(join(host.state, `waits-${run}`)));
       const after: Session[] = [];
       for (const run of ["run-1", "run-2"]) after.push(await host.session({ run, epoch: 2, holder: "other" }));
       await writeFile(join(host.state, "go"), "");

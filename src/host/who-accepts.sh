@@ -6,14 +6,21 @@ children_of() { # PID: print the pids of its children
 }
 
 catches() { # PID SIGNAL: 0 when it handles that signal, or holds it back while it executes itself again; most signals end a process that does neither
-	in_mask "Sig[CB][gl][tk]" "$1" "$2"
+	in_mask "Sig[CB][gl][tk]" "/proc/$1/status" "$2"
 }
 
-holds_back() { # PID SIGNAL: 0 while it blocks that signal
-	in_mask SigBlk "$1" "$2"
+holds_back() { # PID SIGNAL: 0 while that signal would wait: all its threads block it (one in sigwait shows that it does not), and no signalfd reads it, as some do all their life
+	in_mask SigBlk "/proc/$1/status" "$2" || return 1
+	for holds_task_ in "/proc/$1/task"/*; do
+		[ -d "$holds_task_" ] || continue
+		in_mask SigBlk "$holds_task_/status" "$2" || return 1
+	done
+	for holds_fd_ in $(ls -l "/proc/$1/fd" 2>/dev/null | awk '$NF == "anon_inode:[signalfd]" { print $(NF - 2) }'); do
+		! in_mask sigmask "/proc/$1/fdinfo/$holds_fd_" "$2" || return 1
+	done
 }
 
-in_mask() { # PATTERN PID SIGNAL: 0 when the signal is in a mask of that process of that name
+in_mask() { # PATTERN FILE SIGNAL: 0 when the signal is in a mask of that name in that file of a process
 	case $3 in
 		HUP) mask_bit_=0 ;;
 		INT) mask_bit_=1 ;;
@@ -25,7 +32,7 @@ in_mask() { # PATTERN PID SIGNAL: 0 when the signal is in a mask of that process
 		*) return 1 ;;
 	esac
 	# The lower 32 of 64 bits: not every shell computes with all of them.
-	for mask_ in $(sed -n "s/^$1:[[:space:]]*[0-9a-f]*\([0-9a-f]\{8\}\)\$/\1/p" "/proc/$2/status" 2>/dev/null); do
+	for mask_ in $(sed -n "s/^$1:[[:space:]]*[0-9a-f]*\([0-9a-f]\{8\}\)\$/\1/p" "$2" 2>/dev/null); do
 		[ $(((0x$mask_ >> mask_bit_) & 1)) -eq 0 ] || return 0
 	done
 	return 1

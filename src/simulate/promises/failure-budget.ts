@@ -18,8 +18,7 @@ export const failureBudget: PromiseCheck = {
       const own = badBefore(run, moment);
       // One that is unknown is asked again under its own name: that is how it is read back.
       own.delete(host.name);
-      const others = besides(history, key).map((other) => badBefore(other, moment));
-      const bad = new Map([...others.flatMap((each) => [...each]), ...own]);
+      const bad = new Map([...badBesides(history, { key, moment }), ...own]);
       if (bad.size > run.plan.failureBudget)
         return `${host.name} takes ${step.step} after ${[...bad.values()].join(", ")}; the budget is ${run.plan.failureBudget}`;
     }
@@ -30,27 +29,43 @@ export const failureBudget: PromiseCheck = {
 export const leftOutWithinBudget: PromiseCheck = {
   promise: "P9",
   title: "a run goes on without no more hosts than the budget allows, once it has begun to switch",
-  check: ({ fact, history }) => {
+  check: ({ now, fact, history }) => {
     if (fact.kind !== "journaled" || fact.event.kind !== "host-left-out") return undefined;
     const { step, host, reason } = fact.event;
-    const run = history.runs.get(`${fact.disk} ${runOf(fact.event)}`);
+    const key = `${fact.disk} ${runOf(fact.event)}`;
+    const run = history.runs.get(key);
     const kind = run?.steps.get(step)?.kind;
     // An operator's hold is his word that the host does not count.
     if (run === undefined || reason === holdReason) return undefined;
     if (kind !== "switch" && kind !== "confirm" && kind !== "commit") return undefined;
-    if (run.leftOut.size < run.plan.failureBudget) return undefined;
-    return `${host} is left out of ${step} beside ${run.leftOut.size} others; the budget is ${run.plan.failureBudget}`;
+    const others = new Set([...run.leftOut, ...badBesides(history, { key, moment: now - onTheWayMs }).keys()]);
+    others.delete(host);
+    if (others.size < run.plan.failureBudget) return undefined;
+    return `${host} is left out of ${step} beside ${[...others].join(", ")}; the budget is ${run.plan.failureBudget}`;
   },
 };
 
-/** Other open runs of the release share its budget. One that goes back may have taken back what was bad since. */
-function besides({ runs }: History, key: string): RunHistory[] {
+/** Other open runs of the release share its budget. */
+function badBesides(
+  { runs }: History,
+  { key, moment }: { readonly key: string; readonly moment: number },
+): Map<string, string> {
   const [disk] = key.split(" ");
   const release = runs.get(key)?.plan.release;
-  return [...runs].flatMap(([name, run]) => {
-    const isBeside = name !== key && name.startsWith(`${disk} `) && run.plan.release === release;
-    return isBeside && !run.hasEnded && !run.isRollingBack ? run : [];
-  });
+  const others = [...runs].flatMap(([name, run]) =>
+    name !== key && name.startsWith(`${disk} `) && run.plan.release === release && !run.hasEnded ? run : [],
+  );
+  return new Map(others.flatMap((run) => [...(run.isRollingBack ? inDoubt : badBefore)(run, moment)]));
+}
+
+/** One that goes back may have taken back what was bad since; of which of its hosts nobody knows whether they did, it has said. */
+function inDoubt({ outcomes, held }: RunHistory, moment: number): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [place, { outcome, at }] of outcomes) {
+    const [, host = ""] = /^rollback\.(?:again\d+\.)?\d+\/(.*)$/.exec(place) ?? [];
+    if (host !== "" && outcome !== "done" && at < moment && !held.has(host)) found.set(host, `${place} ${outcome}`);
+  }
+  return found;
 }
 
 /**

@@ -37,6 +37,12 @@ backup_is_others() { # 0 with OTHERS, whose, when backup_dir_ was saved while an
 	[ "$others_" != "$CURRENT" ]
 }
 
+backup_is_untouched() { # 0 when the run's own way back asks, of which only the host knows that there is nothing to put back: no trial and no task has changed the data since backup_dir_ was saved
+	case ${T_STEP-}:$backup_point_ in rollback.*:) ;; *) return 1 ;; esac
+	# A host.sh that says the version also says what begins, and leaves the directory when that is undone.
+	[ ! -d "$backup_dir_/begun" ] && [ ! -f "$backup_dir_/undoing" ] && [ -z "$(kv_get "$backup_dir_/part" point || :)" ] && kv_raw "$backup_dir_/part" version
+}
+
 backup_still() { # print what has to be the same before and after data is copied, or it is of no one version
 	find_trial_state "$T_COMPONENT"
 	echo "$(current_version "$ROOT" || :) $TRIAL_STATE $(trial_get "$T_COMPONENT" id || :)"

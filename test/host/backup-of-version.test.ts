@@ -149,6 +149,29 @@ for (const shell of shells) {
         assert.deepEqual([exitCode, reason, await read()], [71, "task-timeout", "of v1"]);
       }));
 
+    test(`${name}: R17, P4: the way back of a run leaves alone what the old version wrote since, where no task got so far as to begin`, () =>
+      withPartsHost(shell, async (host) => {
+        const { read, write, must } = await withData(host, { plain: "#!/bin/sh\n" });
+        const back = { version: "v2", step: "rollback.1" };
+        const plain = { version: "v2", options: { name: "plain" } };
+        await must("backup", "do", { version: "v2" });
+        const missing = await host.task("hook", "do", { version: "v2", options: { name: "absent" } });
+        assert.deepEqual([missing.exitCode, missing.reason], [69, "no-such-task"]);
+        await write("hours later");
+        assert.match(await must("backup", "undo", back), /^nothing-to-undo: no task has begun/);
+        assert.equal(await read(), "hours later");
+        await must("backup", "do", { version: "v2" });
+        await must("hook", "do", plain);
+        await write("converted");
+        assert.match(await must("backup", "undo", back), /restored=1/);
+        assert.equal(await read(), "hours later");
+        // A person is obeyed.
+        await must("backup", "do", { version: "v2", run: "r2" });
+        await write("by a person");
+        assert.match(await must("backup", "undo", { version: "v2", run: "r2", step: "by-hand.1" }), /restored=1/);
+        assert.equal(await read(), "hours later");
+      }));
+
     test(`${name}: R17, P8: a copy that found no room while it was put back takes no room from who serves`, () =>
       withPartsHost(shell, async (host) => {
         const { write, read, must } = await withData(host);

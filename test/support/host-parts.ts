@@ -51,6 +51,7 @@ export interface TaskCall {
   readonly component?: string;
   readonly run?: string;
   readonly session?: string;
+  readonly step?: string;
   readonly options?: Readonly<Record<string, string>>;
 }
 export interface PartsHost {
@@ -142,7 +143,7 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
       T_COMPONENT: component,
       T_VERSION: call.version,
       T_RUN: call.run ?? "r1",
-      T_STEP: "s1",
+      T_STEP: call.step ?? "s1",
       T_SESSION: call.session ?? "session-1",
       T_ID: `h1/${component}/${kind}`,
       T_EPOCH: "1",

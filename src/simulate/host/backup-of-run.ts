@@ -22,7 +22,9 @@ export function backupOfTrial(
 /** What begins before the first backup of a switch is a part of what that saves. */
 export function backupBegins(component: ComponentTruth, { run, name }: { run: string; name: string }): void {
   const own = ownBackup(component, run);
-  if (own?.part === undefined) own?.begun.add(name);
+  if (own === undefined || own.part !== undefined) return;
+  own.begun.add(name);
+  own.hasBegun = true;
 }
 
 export function backupUnbegun(component: ComponentTruth, { run, name }: { run: string; name: string }): void {

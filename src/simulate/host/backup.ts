@@ -39,7 +39,14 @@ export function* backup(context: TaskContext): Work {
   if (component.trial !== trial || trial?.state !== state || component.current !== current)
     throw new TaskFailure(75, "component-busy", "what is current, or its trial, changed while it was saved");
   const data = { data: component.data, version: current, part, own: undefined, step };
-  const made: BackupTruth = { ...data, begun: new Set(), isWanted: false, isUndoing: false, restored: undefined };
+  const made: BackupTruth = {
+    ...data,
+    begun: new Set(),
+    hasBegun: false,
+    isWanted: false,
+    isUndoing: false,
+    restored: undefined,
+  };
   if (part === undefined && saved?.part !== undefined) saved.own = made;
   else component.backups.set(run, made);
   return part === undefined ? "saved" : `saved\n${part.line}`;
@@ -61,7 +68,7 @@ function openTrial({ trial }: ComponentTruth, run: string): string | undefined {
 
 /** Once: what is written after that stays. */
 export function* backupUndo(context: TaskContext): Work {
-  const { room, component, version, options } = context;
+  const { room, component, version, step, options } = context;
   loadContract(context, version);
   yield room.duration(30);
   const run = trialRun(context);
@@ -78,6 +85,9 @@ export function* backupUndo(context: TaskContext): Work {
     refuseCommitted(component, run);
     const now = find() ?? saved;
     if (now.restored !== undefined) return now.restored === "undo" ? "restored already" : "restored by the way back";
+    // guard P4: what nothing of the run has changed is left as the old version has written it since.
+    const isUntouched = !now.hasBegun && !now.isUndoing && now.part === undefined;
+    if (point === undefined && step.startsWith("rollback.") && isUntouched) return "nothing-to-undo";
     // guard P4: no version is given the data of another one.
     if (isOthers(component, now)) throw new TaskFailure(66, "not-current", `${component.current} is current`);
     needDisk(room, 74, "cannot-write");

@@ -72,6 +72,8 @@ export interface BackupTruth {
   readonly step: string;
   /** Tasks of the bundle that began since, and whose undo was not done. */
   readonly begun: Set<string>;
+  /** Any has. */
+  hasBegun: boolean;
   /** A point, of which the way back of the switch is to put back this instead of its own. */
   isWanted: boolean;
   /** An undo began to put it back. */

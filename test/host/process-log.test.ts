@@ -61,6 +61,29 @@ for (const shell of shells) {
       assert.ok(await alive((await host.pid()) ?? 0));
     }));
 
+  test(`${name}: with little room on the disk less of a long log is kept, by a look and by a switch: who serves needs that room`, () =>
+    withPartsHost(shell, async (host) => {
+      for (const version of ["v1", "v2"]) await host.installService(version);
+      await commit(host, "v1");
+      const whole = await readFile(host.script, "utf8");
+      await writeFile(
+        host.script,
+        whole.replace("\nfree_mb() {", (head) => `${head} FREE_MB=31; return;`),
+      );
+      const cuts = [
+        () => host.word("call", "eval", "data() { :; }; RUNNING=; probe_component web"),
+        () => switchTo(host, "v2"),
+      ];
+      for (const cut of cuts) {
+        await fill(host);
+        await cut();
+        assert.ok((await sizeOf(pathOf(host))) < 100);
+        const kept = await readFile(`${pathOf(host)}.1`, "utf8");
+        assert.equal(kept.length, 1024 * 1024);
+        assert.match(kept.slice(-100), /x\nthe last line\n$/);
+      }
+    }));
+
   test(`${name}: a log that the service does not append to stays whole: it would write behind a hole`, () =>
     withPartsHost(shell, async (host) => {
       const start = `#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/server.cjs" 2<>"\${CUTOVER_PID_FILE%pid}log"\n`;

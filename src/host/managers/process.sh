@@ -81,7 +81,11 @@ process_bound_log() { # the log of a service that hands over for ever is never b
 	file_size "$PROCESS_LOG"
 	[ "$SIZE" -ge 16777216 ] && bound_pid_=$(process_main_pid) && process_appends "$bound_pid_" || return 0
 	rm -f "$PROCESS_LOG.1" # first, for the disk may be full of it
-	if tail -c 16777216 "$PROCESS_LOG" >"$PROCESS_LOG.1" 2>/dev/null; then
+	# The copy takes no room that somebody else will need before the log gives back more: of a nearly full disk only a little.
+	free_mb "$PROCESS_LOG"
+	bound_keep_=16777216
+	[ "${FREE_MB:-32}" -ge 32 ] || bound_keep_=1048576
+	if tail -c "$bound_keep_" "$PROCESS_LOG" >"$PROCESS_LOG.1" 2>/dev/null; then
 		{ printf '' >"$PROCESS_LOG"; } 2>/dev/null || return 0 # with : some shells would end here, and the switch with them
 		rm -f "$PROCESS_LOG.from"
 	else

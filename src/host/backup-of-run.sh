@@ -43,6 +43,11 @@ backup_is_untouched() { # 0 when the run's own way back asks, of which only the 
 	[ ! -d "$backup_dir_/begun" ] && [ ! -f "$backup_dir_/undoing" ] && [ -z "$(kv_get "$backup_dir_/part" point || :)" ] && kv_raw "$backup_dir_/part" version
 }
 
+backup_went_along() { # RUN: 0 when a hand had pointed current at the version that it is of, and that run's trial of it went back to what is current now: with the data of that version, as what it saved right before shows
+	[ "$(trial_state "$T_COMPONENT")" = reverted ] && [ "$(trial_get "$T_COMPONENT" run || :)" = "$1" ] || return 1
+	[ "$(trial_get "$T_COMPONENT" to || :)" = "$others_" ] && [ "$(trial_get "$T_COMPONENT" from || :)" = "$CURRENT" ]
+}
+
 backup_still() { # print what has to be the same before and after data is copied, or it is of no one version
 	find_trial_state "$T_COMPONENT"
 	echo "$(current_version "$ROOT" || :) $TRIAL_STATE $(trial_get "$T_COMPONENT" id || :)"

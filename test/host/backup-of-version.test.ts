@@ -70,6 +70,30 @@ for (const shell of shells) {
         assert.deepEqual([await host.current(), await read()], ["v1", "of v1"]);
       }));
 
+    test(`${name}: R17, P4: what a hand had pointed current at goes back with its data, also to the point of its run`, () =>
+      withPartsHost(shell, async (host) => {
+        const { write, read, must } = await withData(host);
+        const [call, point] = [{ version: "v2" }, { version: "v2", options: { point: "r1.p1" } }];
+        const current = join(host.base, "web/current");
+        await unlink(current);
+        await symlink("versions/v2", current);
+        await write("at the point");
+        await must("backup", "do", point);
+        await write("before the switch");
+        await must("backup", "do", call);
+        await must("switch", "do", call);
+        await write("after it");
+        await must("switch", "undo", call);
+        assert.deepEqual([await host.current(), await read()], ["v1", "before the switch"]);
+        await unlink(current);
+        await symlink("versions/v3", current);
+        assert.equal((await host.task("backup", "undo", point)).reason, "not-current");
+        await unlink(current);
+        await symlink("versions/v1", current);
+        await must("backup", "undo", point);
+        assert.equal(await read(), "at the point");
+      }));
+
     test(`${name}: R17, P4: nothing is saved of a version that is on trial for another run, nor while it goes back`, () =>
       withPartsHost(shell, async (host) => {
         const { file, write, must } = await withData(host);

@@ -35,3 +35,11 @@ export function backupUnbegun(component: ComponentTruth, { run, name }: { run: s
 export function isOthers({ current }: Pick<ComponentTruth, "current">, saved: BackupTruth): boolean {
   return saved.version !== current;
 }
+
+/** A hand had pointed current at the version that it is of, and that run's trial of it went back to what is current now, with its data. */
+export function wentAlong(
+  { trial, current }: ComponentTruth,
+  { run, saved }: { readonly run: string; readonly saved: BackupTruth },
+): boolean {
+  return trial?.state === "reverted" && trial.run === run && trial.to === saved.version && trial.from === current;
+}

@@ -1,5 +1,5 @@
 // What a simulated host saves before a switch and puts back, as host/backup.sh has it.
-import { isOthers, ownBackup } from "./backup-of-run.ts";
+import { isOthers, ownBackup, wentAlong } from "./backup-of-run.ts";
 import {
   leaveLock,
   loadContract,
@@ -89,7 +89,8 @@ export function* backupUndo(context: TaskContext): Work {
     const isUntouched = !now.hasBegun && !now.isUndoing && now.part === undefined;
     if (point === undefined && step.startsWith("rollback.") && isUntouched) return "nothing-to-undo";
     // guard P4: no version is given the data of another one.
-    if (isOthers(component, now)) throw new TaskFailure(66, "not-current", `${component.current} is current`);
+    if (isOthers(component, now) && !wentAlong(component, { run, saved: now }))
+      throw new TaskFailure(66, "not-current", `${component.current} is current`);
     needDisk(room, 74, "cannot-write");
     now.isUndoing = true;
     // What was saved after the point lies behind it.

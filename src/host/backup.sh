@@ -156,7 +156,7 @@ task_backup_undo() { # put back what that run saved right before its switch, or 
 		echo "nothing-to-undo: no task has begun since it was saved, and what was written since stays"
 		return 0
 	fi
-	! backup_is_others || backup_went_along "$backup_run_" || fail 66 not-current "what run $backup_run_ saved of $T_COMPONENT $OTHERS: it is kept in $backup_dir_, and not put back under that"
+	! backup_is_others || backup_went_along "$backup_run_" || fail 66 not-current "what run $backup_run_ saved of $T_COMPONENT $OTHERS: it is kept in $backup_dir_, and not put back under that. Take from it what is wanted and move it away: then there is nothing to undo"
 	(write_file "$backup_dir_/undoing" "by $T_RUN") || fail 74 cannot-write "cannot write $backup_dir_/undoing"
 	if [ -n "$backup_point_" ]; then
 		point_put_back

@@ -116,8 +116,9 @@ task_hook_undo() { # run task NAME's undo; a task without one has nothing to und
 	contract_value "task.$hook_name_.seconds" 300
 	hook_seconds_=$VALUE
 	if ! kv_raw "$CONTRACT" "task.$hook_name_.undo"; then
-		# What puts its data back comes after this: not under a do that is still at it.
-		hook_alone "$hook_name_" "$hook_seconds_"
+		# What puts its data back comes after this: not under a do that is still at it. One that never began here has no lock, and there may be no room for one.
+		hook_target_=$(task_option target || :)
+		[ ! -e "$T_DIR/tasks/$(trial_run_option)/.$hook_name_${hook_target_:+.$hook_target_}.lock" ] || hook_alone "$hook_name_" "$hook_seconds_"
 		echo "nothing-to-undo"
 		return 0
 	fi

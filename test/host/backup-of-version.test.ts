@@ -201,6 +201,17 @@ for (const shell of shells) {
         assert.equal(await read(), "hours later");
       }));
 
+    test(`${name}: P8: the undo of a task without one needs no room on the disk where that task never began`, () =>
+      withPartsHost(shell, async (host) => {
+        const { must } = await withData(host, { slow: "#!/bin/sh\n" });
+        const tasks = join(host.state, "components/web/tasks");
+        await writeFile(tasks, "no directory can be made here");
+        assert.equal(await must("hook", "undo", { version: "v2", options: { name: "slow" } }), "nothing-to-undo\n");
+        await unlink(tasks);
+        await must("hook", "do", { version: "v2", options: { name: "slow" } });
+        assert.equal(await must("hook", "undo", { version: "v2", options: { name: "slow" } }), "nothing-to-undo\n");
+      }));
+
     test(`${name}: R17, P8: a copy that found no room while it was put back takes no room from who serves`, () =>
       withPartsHost(shell, async (host) => {
         const { write, read, must } = await withData(host);

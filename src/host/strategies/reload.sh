@@ -45,7 +45,9 @@ reload_to() { # VERSION: the main process is asked until it shows that it runs V
 	fi
 	reload_understands "$reload_main_" || return 1
 	reload_let_finish
-	if [ "$(kv_get "$reload_file_" pid || :)" = "$reload_main_" ] && [ "$(kv_get "$reload_file_" born || :)" = "$reload_born_" ]; then
+	# Workers from before saved data was put back may hold open what was there.
+	if [ -f "$TRIAL/restored" ]; then reload_restored_=yes; else reload_restored_=no; fi
+	if [ "$(kv_get "$reload_file_" pid || :)" = "$reload_main_" ] && [ "$(kv_get "$reload_file_" born || :)" = "$reload_born_" ] && [ "$(kv_get "$reload_file_" restored || echo no)" = "$reload_restored_" ]; then
 		# Interrupted: perhaps all is done. What started before we asked is told from the rest by the first time.
 		kv_value "$reload_file_" tick
 		reload_tick_=$VALUE
@@ -106,6 +108,7 @@ reload_remember() { # PID BORN: that it is asked now
 	{
 		kv_line born "$2"
 		kv_line pid "$1"
+		kv_line restored "${reload_restored_-no}"
 		kv_line tick "${reload_tick_-0}"
 		kv_line workers "${reload_workers_-no}"
 	} | atomic_write "$reload_file_"

@@ -33,7 +33,8 @@ signal_way_back() { # the old master's workers return and the new master ends; w
 	elif signal_asked "$TO" && same_process "$ASKED" "$ASKED_BORN"; then
 		signal_take_back || manager_restart
 	elif [ ! -f "$ASKED_FILE" ] && [ ! -f "$ASKED_FILE.cold" ] && back_main_=$(signal_main_pid) && exec_runs "$back_main_" "$FROM" 0; then
-		: # nothing has happened yet: what ran goes on, unless it ended meanwhile and was started anew from current
+		# Nothing has happened yet: what ran goes on, unless it ended meanwhile and was started anew from current.
+		signal_upon_restored "$back_main_" || manager_restart
 	else
 		{ signal_forward "$FROM" && signal_end_others "$(signal_main_pid || :)"; } || manager_restart
 	fi
@@ -181,15 +182,22 @@ signal_take_back() { # the asked master's workers return if they are gone, then 
 	if ! signal_serves "$ASKED"; then
 		# Each HUP starts a set of workers, so a way back that was interrupted first looks for those that it asked for.
 		if [ ! -f "$TRIAL/hand-over.revived" ] || ! signal_revived 2; then
-			echo "$ASKED" >"$TRIAL/hand-over.revived" 2>/dev/null || :
+			if [ -f "$TRIAL/restored" ]; then take_back_upon_=restored; else take_back_upon_=; fi
+			echo "$ASKED $take_back_upon_" >"$TRIAL/hand-over.revived" 2>/dev/null || :
 			kill -s HUP "$ASKED" 2>/dev/null || :
 			signal_revived "$(contract_number switch.ready-seconds 30)" || return 1
 		fi
 	fi
 	signal_drop_successor "$TO" "$take_back_booting_"
-	# Workers that were never asked to end may hold open what was there before saved data was put back. As long as there was a successor, HUP
-	# would have started others beside them.
-	[ ! -f "$TRIAL/restored" ] || [ -f "$TRIAL/hand-over.revived" ] || signal_renew
+	# Workers that were never asked to end, or came back earlier, may hold open what was there before saved data was put back. As long as there
+	# was a successor, HUP would have started others beside them.
+	[ ! -f "$TRIAL/restored" ] || grep -q restored "$TRIAL/hand-over.revived" 2>/dev/null || signal_renew
+}
+
+signal_upon_restored() { # MASTER: it serves with workers that were started since saved data was put back, where any was; 1 where they are not to be had
+	[ -f "$TRIAL/restored" ] || return 0
+	ASKED=$1
+	ASKED_BORN=$(process_born "$1") && catches "$1" HUP && signal_renew
 }
 
 signal_renew() { # the asked master has other workers in the place of those that it has; again: once more. 1 with WHY and EVIDENCE

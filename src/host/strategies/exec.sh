@@ -100,6 +100,7 @@ exec_arguments() { # PID: print its arguments, one a line, at most 64 KiB; nothi
 
 exec_swap() { # VERSION [anew]: the main process hands over to a new one that runs VERSION, then ends; continues one that was interrupted. One that does not know how serves on, or, with `anew`, makes way for a cold start
 	swap_file_=$TRIAL/hand-over.$1
+	exec_renew || return 1
 	if [ -f "$swap_file_" ]; then
 		kv_value "$swap_file_" pid
 		swap_old_=$VALUE
@@ -131,6 +132,7 @@ exec_swap() { # VERSION [anew]: the main process hands over to a new one that ru
 	{
 		kv_line born "$swap_born_"
 		kv_line pid "$swap_old_"
+		[ ! -f "$TRIAL/restored" ] || kv_line restored yes
 		kv_line tick "$swap_tick_"
 	} | atomic_write "$swap_file_" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $swap_file_"; return 1; }
 	# Looked at once more: what runs may be another one than at prepare. The file says by now that nobody was asked to stop.
@@ -141,6 +143,13 @@ exec_swap() { # VERSION [anew]: the main process hands over to a new one that ru
 	fi
 	exec_ask || return 1
 	exec_settle "$1"
+}
+
+exec_renew() { # the hand-over of swap_file_ is over and forgotten where saved data was put back since: who came of it may hold open what was there, and hands over once more
+	[ -f "$swap_file_" ] && [ -f "$TRIAL/restored" ] && ! kv_raw "$swap_file_" restored || return 0
+	exec_end_strays
+	exec_end_old "$swap_file_" || return 1
+	rm -f "$swap_file_" "$swap_file_.seen" "$swap_file_.stopping" "$swap_file_.known"
 }
 
 exec_settle() { # VERSION: a successor was asked for: when it is ready the old one ends, when it fails the old one serves on

@@ -100,13 +100,30 @@ task_hook_do() { # run task NAME's do
 	hook_task "$hook_name_" "do" "$hook_seconds_"
 }
 
-hook_until_way_back() { # hook_seconds_ end before the trial of this run goes back by itself: what is still at work then would change data that has been put back
-	trial_is "$T_COMPONENT" armed && trial_value "$T_COMPONENT" run && [ "$VALUE" = "$(trial_run_option)" ] || return 0
-	trial_value "$T_COMPONENT" deadline || return 0
+hook_until_way_back() { # hook_seconds_ end before the trial of this run goes back by itself: what is still at work then would change data that has been put back. What comes after a switch does not begin where that has happened
+	[ -n "${HOOK_BEGINS-}" ] && trial_value "$T_COMPONENT" run && [ "$VALUE" = "$(trial_run_option)" ] || return 0
+	find_trial_state "$T_COMPONENT"
+	case $TRIAL_STATE in
+		armed) trial_value "$T_COMPONENT" deadline || return 0 ;;
+		confirmed)
+			kv_value "$CONTRACT" probation.at-end && [ "$VALUE" = revert ] || return 0
+			kv_value "$(trial_dir "$T_COMPONENT")/confirmed/probation" deadline || return 0
+			;;
+		reverting | reverted)
+			kv_value "$CONTRACT" "task.$hook_name_.at" || return 0
+			case $VALUE:${T_STEP-} in *:by-hand.* | prepare:* | before-switch:*) return 0 ;; esac
+			fail 66 reverted "$T_COMPONENT went back before task $hook_name_ began: what it changes is the old version's"
+			;;
+		*) return 0 ;;
+	esac
 	uptime_cs
-	hook_left_=$(((VALUE - UPTIME_CS) / 100 - 1))
-	[ "$hook_left_" -ge 1 ] || hook_left_=1
-	[ "$hook_left_" -ge "$hook_seconds_" ] || hook_seconds_=$hook_left_
+	hook_left_=$(((VALUE - UPTIME_CS) / 100))
+	[ "$hook_left_" -ge 1 ] || fail 66 deadline-passed "task $hook_name_ does not begin when $T_COMPONENT is about to go back"
+	[ "$hook_left_" -eq 1 ] || hook_left_=$((hook_left_ - 1))
+	[ "$hook_left_" -lt "$hook_seconds_" ] || return 0
+	hook_seconds_=$hook_left_
+	# Who does not end when asked to has no more time than that either.
+	LIMIT_GRACE=1
 }
 
 task_hook_undo() { # run task NAME's undo; a task without one has nothing to undo

@@ -228,7 +228,7 @@ run_limited() {
 	uptime_cs
 	_begun=$UPTIME_CS
 	_rc=0
-	timeout -k 5 "$_limit" "$@" </dev/null >>"$_log" 2>&1 3>&- 5>&- 7>&- 9>&- || _rc=$?
+	timeout -k "${LIMIT_GRACE:-5}" "$_limit" "$@" </dev/null >>"$_log" 2>&1 3>&- 5>&- 7>&- 9>&- || _rc=$?
 	ms_since "$_begun"
 	[ "$_rc" -eq 0 ] || [ "$MS" -lt "$((_limit * 1000))" ] || _rc=124
 	return "$_rc"

@@ -2,7 +2,7 @@
 // switch, and a hand may point `current` elsewhere: no version is given the data of another one, and no half of each is saved (R17, P4).
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readdir, readFile, rename, symlink, unlink, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
@@ -11,11 +11,11 @@ import { commit } from "../support/parts-steps.ts";
 import { until } from "../support/until.ts";
 
 /** v1 is committed, and what runs keeps its data in one file. */
-async function withData(host: PartsHost, bundle: Record<string, string> = {}) {
+async function withData(host: PartsHost, bundle: Record<string, string> = {}, more: Record<string, string> = {}) {
   const file = join(host.base, "data");
   const tasks = Object.fromEntries(Object.keys(bundle).map((name) => [`task.${name}.do`, name]));
   for (const version of ["v1", "v2", "v3"])
-    await host.install(version, { contract: { "backup.0": file, ...tasks }, bundle });
+    await host.install(version, { contract: { "backup.0": file, ...tasks, ...more }, bundle });
   await commit(host, "v1");
   const write = (text: string) => writeFile(file, text);
   await write("of v1");
@@ -162,20 +162,52 @@ for (const shell of shells) {
         assert.equal(await read(), "of v1");
       }));
 
-    test(`${name}: R17, P8: a task after the switch ends before its host goes back by itself, and writes nothing over what was put back then`, () =>
+    test(`${name}: R17, P8: a task after the switch ends before its host goes back by itself, also one that does not end when asked to, and writes nothing over what was put back then`, () =>
       withPartsHost(shell, async (host) => {
         const [begun, enough] = [join(host.base, "begun"), join(host.base, "enough")];
         const slow = `#!/bin/sh\n: >${begun}\nuntil [ -e ${enough} ]; do sleep 0.05; done\nprintf late >${join(host.base, "data")}\n`;
-        const { read, write, must } = await withData(host, { slow });
+        const deaf = slow.replace("\n", "\ntrap '' TERM\n");
+        const contract = { "probation.seconds": "4", "probation.at-end": "revert" };
+        const { read, write, must } = await withData(host, { slow, deaf }, contract);
+        for (const [task, deadline] of [
+          ["slow", "4"],
+          ["deaf", "4"],
+          ["deaf", "60"],
+        ] as const) {
+          // biome-ignore format: one line
+          for (const file of [begun, enough]) await rm(file, { force: true });
+          await must("backup", "do", { version: "v2" });
+          await must("switch", "do", { version: "v2", options: { deadline } });
+          // Its probation ends with the way back then.
+          if (deadline === "60") await must("confirm", "do", { version: "v2", session: "b" });
+          await write("of v2");
+          const working = host.start("hook", "do", { version: "v2", options: { name: task } });
+          await until("the task", 20_000, async () => existsSync(begun));
+          await until("the deadline", 20_000, async () => (await host.trial()) === "reverted");
+          await writeFile(enough, "");
+          const { exitCode, reason } = await working.result;
+          assert.deepEqual([exitCode, reason, await read()], [71, "task-timeout", "of v1"], task);
+        }
+      }));
+
+    test(`${name}: R17, P4: a task after the switch does not begin on a host that has gone back`, () =>
+      withPartsHost(shell, async (host) => {
+        const late = `#!/bin/sh\nprintf late >${join(host.base, "data")}\n`;
+        const contract = { "task.late.at": "after-switch" };
+        const { read, write, must } = await withData(host, { late, early: late }, contract);
+        const call = { version: "v2", options: { name: "late" } };
+        await must("backup", "do", { version: "v2" });
+        await must("switch", "do", { version: "v2", options: { deadline: "2" } });
+        await write("of v2");
+        await until("the deadline", 20_000, async () => (await host.trial()) === "reverted");
+        const refused = await host.task("hook", "do", call);
+        assert.deepEqual([refused.exitCode, refused.reason, await read()], [66, "reverted", "of v1"]);
+        await must("hook", "do", { ...call, run: "r2" });
+        await must("hook", "do", { ...call, step: "by-hand.1" });
+        await must("hook", "do", { version: "v2", options: { name: "early" } });
         await must("backup", "do", { version: "v2" });
         await must("switch", "do", { version: "v2", options: { deadline: "4" } });
-        await write("of v2");
-        const working = host.start("hook", "do", { version: "v2", options: { name: "slow" } });
-        await until("the task", 20_000, async () => existsSync(begun));
-        await until("the deadline", 20_000, async () => (await host.trial()) === "reverted");
-        await writeFile(enough, "");
-        const { exitCode, reason } = await working.result;
-        assert.deepEqual([exitCode, reason, await read()], [71, "task-timeout", "of v1"]);
+        await must("hook", "do", call);
       }));
 
     test(`${name}: R17, P4: the way back of a run leaves alone what the old version wrote since, where no task got so far as to begin`, () =>

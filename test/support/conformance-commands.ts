@@ -5,7 +5,7 @@ import { makeRandom, type Random } from "../../src/simulate/random.ts";
 
 export const versions = ["v1", "v2", "v3"] as const;
 /** Executables of every version's bundle; a test can make each of them fail. */
-export const executables = ["out", "in", "convert", "plain", "checkit"] as const;
+export const executables = ["out", "in", "convert", "plain", "late", "checkit"] as const;
 
 export type Command =
   /** Bytes and documents of a version are there, verified. */
@@ -81,11 +81,12 @@ function wayBack(random: Random, story: Story): Command[] {
   // Mostly of one run and no point: otherwise hardly two of them are about the same backup.
   const one = (kind: TaskKind, action: TaskAction): Command => {
     const task = makeTask(random, { kind, action, version });
-    return submit(random, story, [[random.chance(4) ? task : { ...task, options: {} }]]);
+    return submit(random, story, [[kind === "hook" || random.chance(4) ? task : { ...task, options: {} }]]);
   };
   const undo = () => one(random.pick(["backup", "backup", "switch"]), "undo");
   const again = random.chance(2) ? [one("backup", "do"), write(story)] : [];
-  return [one("backup", "do"), write(story), ...again, undo(), write(story), undo()];
+  const after = random.chance(2) ? [one("hook", "do")] : [];
+  return [one("backup", "do"), write(story), ...again, undo(), write(story), undo(), ...after];
 }
 
 /** The next thing that a release does, in its order. */
@@ -152,7 +153,7 @@ function makeTask(
   random: Random,
   { kind, action, version }: { kind: TaskKind; action: TaskAction; version: string },
 ): Task {
-  const name = kind === "hook" ? random.pick(["convert", "convert", "plain", "nowhere"]) : kind;
+  const name = kind === "hook" ? random.pick(["convert", "convert", "plain", "late", "nowhere"]) : kind;
   const options = optionsOf(random, { kind, action, name });
   return { id: `h1/web/${name}`, host: "h1", component: "web", version, kind, action, options };
 }

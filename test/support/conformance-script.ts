@@ -109,7 +109,7 @@ function offerOf(host: TestHost, { version, run }: { version: string; run: strin
   const bundle: TreeEntry[] = [
     { path: "out", content: script("out", `: >${flag("out-of-service")}\n`), mode: 0o755 },
     { path: "in", content: script("in", `rm -f ${flag("out-of-service")}\n`), mode: 0o755 },
-    ...["convert", "plain", "checkit"].map((path) => ({ path, content: script(path), mode: 0o755 })),
+    ...["convert", "plain", "late", "checkit"].map((path) => ({ path, content: script(path), mode: 0o755 })),
     { path: "unconvert", content: "#!/bin/sh\n", mode: 0o755 },
   ];
   return makeOffer(host, {
@@ -130,6 +130,8 @@ function offerOf(host: TestHost, { version, run }: { version: string; run: strin
       "task.convert.do": "convert",
       "task.convert.undo": "unconvert",
       "task.plain.do": "plain",
+      "task.late.do": "late",
+      "task.late.at": "after-switch",
       "task.checkit.do": "checkit",
       "drain.task": "out",
       "health.0.kind": "executable",

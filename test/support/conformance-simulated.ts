@@ -35,7 +35,7 @@ export function simulatedHost(): ConformanceHost {
       hasHealth: true,
       // The real bundle's service does not run there: data changes by command alone.
       convertsData: false,
-      hooks: new Map(executables.map((name) => [name, { hasUndo: name === "convert" || name === "out" }])),
+      hooks: new Map(executables.map((name) => [name, { hasUndo: name === "convert" || name === "out", at: name === "late" ? "after-switch" : undefined }])), // biome-ignore format: one line
     }),
     failure: (_component, _version, task) => simulatedFailure(broken, task),
     duration: (ms) => ms,
@@ -129,6 +129,7 @@ function simulatedFailure(broken: ReadonlySet<string>, task: string) {
     undrain: "in",
     "hook:convert": "convert",
     "hook:plain": "plain",
+    "hook:late": "late",
   };
   if (task === "health") return broken.has("checkit") ? { exitCode: 71, reason: "unhealthy" } : undefined;
   return broken.has(names[task] ?? "") ? failed : undefined;

@@ -1,5 +1,6 @@
 // What every part of a simulated host stands on: its truth, its time, its processes, what its contracts say, and whom it
 // tells about what it does.
+import type { TaskPlace } from "../../model/task.ts";
 import type { FailingTask } from "../scenario.ts";
 import type { ComponentTruth, HostTruth, Worker } from "./truth.ts";
 
@@ -28,7 +29,7 @@ export interface SimulatedContract {
   /** What it keeps outside its versions becomes another when it starts. */
   readonly convertsData: boolean;
   /** Tasks of its bundle besides drain and checks, each with `do`; those with `undo` too. */
-  readonly hooks: ReadonlyMap<string, { readonly hasUndo: boolean }>;
+  readonly hooks: ReadonlyMap<string, { readonly hasUndo: boolean; readonly at?: TaskPlace | undefined }>;
 }
 
 export interface FailureWord {

@@ -1,5 +1,5 @@
 // Every kind of task that a simulated host knows, do and undo, as host.sh has them.
-import type { Task } from "../../model/task.ts";
+import type { Task, TaskPlace } from "../../model/task.ts";
 import { backup, backupUndo } from "./backup.ts";
 import { backupBegins, backupUnbegun } from "./backup-of-run.ts";
 import { drainTask, undrainTask } from "./drain.ts";
@@ -144,12 +144,21 @@ function* hook(context: TaskContext): Work {
   const { hooks } = loadContract(context, version);
   yield* hookAlone(context);
   const name = options.name ?? "";
+  refuseGoneBack(context, hooks.get(name)?.at);
   yield room.duration(80);
   if (!hooks.has(name)) throw new TaskFailure(69, "no-such-task", `the contract has no task ${name}`);
   backupBegins(component, { run: trialRun(context), name: beganAs(options) });
   const failure = room.failure(component.name, version, `hook:${name}`);
   if (failure !== undefined) throw new TaskFailure(failure.exitCode, failure.reason, "simulated");
   return "ran";
+}
+
+/** guard P4: what comes after a switch would change data that has been put back. A person is obeyed. */
+function refuseGoneBack(context: TaskContext, at: TaskPlace | undefined): void {
+  const { component, step } = context;
+  const isBack = component.trial?.state === "reverting" || component.trial?.state === "reverted";
+  if (!isBack || component.trial?.run !== trialRun(context) || step.startsWith("by-hand.")) return;
+  if (at === "after-switch" || at === "finish") throw new TaskFailure(66, "reverted", `${component.name} went back`);
 }
 
 function beganAs({ name, target }: TaskContext["options"]): string {

@@ -97,7 +97,28 @@ task_hook_do() { # run task NAME's do
 	still_wanted
 	[ "$(task_option dry-run no)" != no ] || HOOK_BEGINS=$hook_name_${hook_target_:+.$hook_target_}
 	hook_until_way_back
+	hook_anew || fail 74 cannot-write "cannot write below $hook_locks_"
 	hook_task "$hook_name_" "do" "$hook_seconds_"
+}
+
+hook_anew() { # what the task SDK kept, and had done once, before the task's undo was done is of a moment that is over: the undo may be an executable that does not know the SDK
+	[ -n "${HOOK_BEGINS-}" ] || return 0
+	anew_mark_=$hook_locks_/.$HOOK_BEGINS
+	anew_state_=$hook_locks_/$HOOK_BEGINS
+	if [ ! -f "$anew_mark_.undone" ]; then
+		[ -f "$anew_mark_.stands" ] || (write_file "$anew_mark_.stands" "in $T_RUN") 2>/dev/null
+		return
+	fi
+	for anew_kept_ in edits units once/do; do
+		remove_tree "$anew_state_/.gone" || return 1
+		[ ! -d "$anew_state_/$anew_kept_" ] || mv -T "$anew_state_/$anew_kept_" "$anew_state_/.gone" && remove_tree "$anew_state_/.gone" || return 1
+	done
+	mv -T "$anew_mark_.undone" "$anew_mark_.stands" && sync_dir "$hook_locks_"
+}
+
+hook_undone() { # NAME: its undo was done. A rename, which a full disk does not keep from
+	backup_unbegun "$1"
+	[ ! -f "$hook_locks_/.$1.stands" ] || mv -T "$hook_locks_/.$1.stands" "$hook_locks_/.$1.undone" && sync_dir "$hook_locks_" || :
 }
 
 hook_until_way_back() { # hook_seconds_ end before the trial of this run goes back by itself: what is still at work then would change data that has been put back. What comes after a switch does not begin where that has happened
@@ -142,5 +163,5 @@ task_hook_undo() { # run task NAME's undo; a task without one has nothing to und
 	hook_can_dry_run "$hook_name_"
 	hook_alone "$hook_name_" "$hook_seconds_"
 	hook_task "$hook_name_" undo "$hook_seconds_"
-	[ "$(task_option dry-run no)" != no ] || backup_unbegun "$hook_name_${hook_target_:+.$hook_target_}"
+	[ "$(task_option dry-run no)" != no ] || hook_undone "$hook_name_${hook_target_:+.$hook_target_}"
 }

@@ -1,7 +1,8 @@
 // A task of the bundle keeps what it changes as it was, and its undo writes that back: right as long as nobody else has. A way back that the
 // host went by itself has put the data back hours before, and the old version has written to it since (R17, P4).
 import assert from "node:assert/strict";
-import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { readSdk } from "../../src/host/read-sdk.ts";
@@ -24,8 +25,10 @@ async function withTasks(host: PartsHost) {
     convert: `${begin}${convert(orders)}${convert(settings)}`,
     early: `${begin}cutover_edit ${orders} early yes\n`,
     back: `${begin}cutover_undo\n`,
+    own: `#!/bin/sh\nsed -i s/format=2/format=1/ ${orders}\n`,
+    noted: `${begin}cutover_once note touch ${host.base}/noted\n${convert(orders)}`,
   };
-  const tasks = { "task.convert.do": "convert", "task.convert.undo": "back", "task.early.do": "early", "task.early.undo": "back", "task.plain.do": "convert" }; // biome-ignore format: one line
+  const tasks = { "task.convert.do": "convert", "task.convert.undo": "back", "task.early.do": "early", "task.early.undo": "back", "task.plain.do": "convert", "task.noted.do": "noted", "task.noted.undo": "own" }; // biome-ignore format: one line
   const contract = { "backup.0": join(host.base, "known/orders"), ...tasks };
   for (const version of ["v1", "v2"]) await host.install(version, { contract, bundle });
   await commit(host, "v1");
@@ -104,6 +107,22 @@ for (const shell of shells) {
         await write("format=1\nby hand\n");
         await must("hook", "undo", "convert");
         assert.deepEqual(await said(), ["format=1\nby hand\n", "format=1\n"]);
+      }));
+
+    test(`${name}: R31, P4: a task whose own undo took it back begins anew, with what the old version has written since`, () =>
+      withPartsHost(shell, async (host) => {
+        const { must, write, said } = await withTasks(host);
+        await must("backup", "do");
+        await must("hook", "do", "noted");
+        assert.deepEqual(await said(), ["format=2\n", "format=1\n"]);
+        for (let times = 0; times < 2; times++) await must("hook", "undo", "noted");
+        assert.deepEqual(await said(), ["format=1\n", "format=1\n"]);
+        await write("format=1\nwritten since\n");
+        await must("backup", "do");
+        await rm(join(host.base, "noted"));
+        for (let times = 0; times < 2; times++) await must("hook", "do", "noted");
+        assert.deepEqual(await said(), ["format=2\nwritten since\n", "format=1\n"]);
+        assert.ok(existsSync(join(host.base, "noted")), "what was to be done once, too");
       }));
 
     test(`${name}: R17: what a task had changed before its component was saved is a part of that, and is undone by its undo`, () =>

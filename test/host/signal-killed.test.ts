@@ -90,7 +90,8 @@ for (const [place, shell] of chosenShells.entries()) {
             const call = { version: "v2", run: `back-${round}` };
             assert.equal((await host.task("switch", "do", call)).exitCode, 0, point);
             await writeFile(host.script, killedAt(whole, where));
-            assert.equal((await host.task("switch", "undo", call)).exitCode, 137, `${point}: it was to be killed`);
+            const killed = await host.task("switch", "undo", call);
+            assert.equal(killed.exitCode, 137, `${point}: it was to be killed, not ${killed.reason} ${killed.evidence}`); // biome-ignore format: one line
             await writeFile(host.script, whole);
             if (round % 2 === 0) assert.equal((await host.word("guard")).exitCode, 0);
             await undo(host, "v2", call.run);

@@ -8,6 +8,7 @@ import { onceOnly, replayed } from "./harmless-replay.ts";
 import { oneClaim } from "./one-claim.ts";
 import { oneWriter } from "./one-writer.ts";
 import type { PromiseCheck } from "./promise-check.ts";
+import { putBack } from "./put-back.ts";
 import { heldForAReason, quarantine } from "./quarantine.ts";
 import { asBefore, asPlanned, everyHost, hostReadBack, nothingLeftOn } from "./read-back.ts";
 import { neverMore, samePlan } from "./same-plan.ts";
@@ -17,6 +18,7 @@ export const promiseChecks: readonly PromiseCheck[] = [
   completeVersion,
   previousVersion,
   savedAnew,
+  putBack,
   oneWriter,
   oneClaim,
   onceOnly,

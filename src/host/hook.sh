@@ -139,11 +139,10 @@ hook_until_way_back() { # hook_seconds_ end before the trial of this run goes ba
 	esac
 	uptime_cs
 	hook_left_=$(((VALUE - UPTIME_CS) / 100))
-	[ "$hook_left_" -ge 1 ] || fail 66 deadline-passed "task $hook_name_ does not begin when $T_COMPONENT is about to go back"
-	[ "$hook_left_" -eq 1 ] || hook_left_=$((hook_left_ - 1))
-	[ "$hook_left_" -lt "$hook_seconds_" ] || return 0
-	hook_seconds_=$hook_left_
-	# Who does not end when asked to has no more time than that either.
+	# The last second is for who does not end when asked to.
+	[ "$hook_left_" -ge 2 ] || fail 66 deadline-passed "task $hook_name_ does not begin when $T_COMPONENT is about to go back"
+	[ "$((hook_left_ - 1))" -lt "$hook_seconds_" ] || return 0
+	hook_seconds_=$((hook_left_ - 1))
 	LIMIT_GRACE=1
 }
 

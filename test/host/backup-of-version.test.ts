@@ -6,7 +6,7 @@ import { readdir, readFile, rename, rm, symlink, unlink, writeFile } from "node:
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
-import { killedAt } from "../support/killed-at.ts";
+import { insertedAt, killedAt } from "../support/killed-at.ts";
 import { commit } from "../support/parts-steps.ts";
 import { until } from "../support/until.ts";
 
@@ -167,11 +167,11 @@ for (const shell of shells) {
         const [begun, enough] = [join(host.base, "begun"), join(host.base, "enough")];
         const slow = `#!/bin/sh\n: >${begun}\nuntil [ -e ${enough} ]; do sleep 0.05; done\nprintf late >${join(host.base, "data")}\n`;
         const deaf = slow.replace("\n", "\ntrap '' TERM\n");
-        const contract = { "probation.seconds": "4", "probation.at-end": "revert" };
+        const contract = { "probation.seconds": "6", "probation.at-end": "revert" };
         const { read, write, must } = await withData(host, { slow, deaf }, contract);
         for (const [task, deadline] of [
-          ["slow", "4"],
-          ["deaf", "4"],
+          ["slow", "6"],
+          ["deaf", "6"],
           ["deaf", "60"],
         ] as const) {
           // biome-ignore format: one line
@@ -206,7 +206,13 @@ for (const shell of shells) {
         await must("hook", "do", { ...call, step: "by-hand.1" });
         await must("hook", "do", { version: "v2", options: { name: "early" } });
         await must("backup", "do", { version: "v2" });
-        await must("switch", "do", { version: "v2", options: { deadline: "4" } });
+        await must("switch", "do", { version: "v2", options: { deadline: "60" } });
+        const whole = await readFile(host.script, "utf8");
+        const withLeft = (cs: number) =>
+          insertedAt(whole, ["hook_until_way_back", "\thook_left_="], `UPTIME_CS=$((VALUE - ${cs}))`);
+        await writeFile(host.script, withLeft(199));
+        assert.equal((await host.task("hook", "do", call)).reason, "deadline-passed", "a deaf one would outlast it");
+        await writeFile(host.script, withLeft(200));
         await must("hook", "do", call);
       }));
 

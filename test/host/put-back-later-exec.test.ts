@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
 import { alive, serviceProcesses } from "../support/live-processes.ts";
-import { commit } from "../support/parts-steps.ts";
+import { commit, restoreFailsOnce } from "../support/parts-steps.ts";
 import { until } from "../support/until.ts";
 
 for (const shell of shells) {
@@ -14,17 +14,13 @@ for (const shell of shells) {
   for (const strategy of ["exec", "reuseport"])
     test(`${name}: R17, P8, P11: ${strategy}: an old version that came back before its data did hands over to another once that is back`, () =>
       withPartsHost(shell, async (host) => {
-        const [data, tried, served] = [join(host.base, "data"), join(host.base, "tried"), join(host.base, "served")];
+        const data = join(host.base, "data");
         for (const version of ["v1", "v2"])
           await host.installService(version, { reusePort: strategy === "reuseport" }, { "switch.strategy": strategy, "backup.0": data }); // biome-ignore format: one line
         await writeFile(data, "before");
         await commit(host, "v1");
-        const whole = await readFile(host.script, "utf8");
         const pidFile = join(host.state, "components/web/pid");
-        const fails = `if [ ! -e ${tried} ]; then : >${tried}; WHY=restore-failed EVIDENCE=full; return 1; fi; cat ${pidFile} >>${served}`;
-        const script = whole.replace("\ntrial_restore() {", (head) => `${head} ${fails};`);
-        assert.notEqual(script, whole);
-        await writeFile(host.script, script);
+        const served = await restoreFailsOnce(host, `cat ${pidFile}`);
         const call = { version: "v2" };
         const answers = await underLoad(host.port, async () => {
           assert.equal((await host.task("backup", "do", call)).exitCode, 0);

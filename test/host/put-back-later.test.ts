@@ -14,7 +14,7 @@ import {
   nginxSkip,
   serviceProcesses,
 } from "../support/master-services.ts";
-import { commit } from "../support/parts-steps.ts";
+import { commit, restoreFailsOnce } from "../support/parts-steps.ts";
 import { until } from "../support/until.ts";
 
 const services = {
@@ -30,17 +30,13 @@ for (const shell of shellsOrOne("dash")) {
     for (const [strategy, install] of Object.entries(services))
       test(`${name}: R17, P8, P11: ${strategy}: workers that came back before the data did make way once it is back`, () =>
         withPartsHost(shell, async (host) => {
-          const [data, tried, served] = [join(host.base, "data"), join(host.base, "tried"), join(host.base, "served")];
+          const data = join(host.base, "data");
           for (const version of ["v1", "v2"]) await install(host, version, { "backup.0": data });
           await writeFile(data, "before");
           await commit(host, "v1");
           const main = await host.pid();
-          const whole = await readFile(host.script, "utf8");
           const pidFile = join(host.state, "components/web/pid");
-          const fails = `if [ ! -e ${tried} ]; then : >${tried}; WHY=restore-failed EVIDENCE=full; return 1; fi; children_of "$(cat ${pidFile})" >>${served}`;
-          const script = whole.replace("\ntrial_restore() {", (head) => `${head} ${fails};`);
-          assert.notEqual(script, whole);
-          await writeFile(host.script, script);
+          const served = await restoreFailsOnce(host, `children_of "$(cat ${pidFile})"`);
           const call = { version: "v2" };
           const answers = await underLoad(host.port, async () => {
             assert.equal((await host.task("backup", "do", call)).exitCode, 0);

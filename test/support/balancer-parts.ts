@@ -89,7 +89,10 @@ echo $$ >"$CUTOVER_PID_FILE.new" && mv "$CUTOVER_PID_FILE.new" "$CUTOVER_PID_FIL
 LD_LIBRARY_PATH=$PWD/lib exec bin/haproxy -db -f haproxy.cfg
 `;
 
-/** It asks nobody twice: a request that is lost is lost for its client. */
+/**
+ * It asks nobody twice: a request that is lost is lost for its client. Without a time of their own its checks have but 100 ms for an
+ * answer, and on a busy machine good servers go down.
+ */
 const configuration = `global
   maxconn 500
   stats socket "\${CUTOVER_ROOT}/admin.sock" mode 600 level admin
@@ -106,5 +109,6 @@ backend web
   balance roundrobin
   option httpchk GET /lb
   retries 0
+  timeout check 10s
   default-server check inter 100ms fall 2 rise 2
 `;

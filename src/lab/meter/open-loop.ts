@@ -3,7 +3,7 @@
 
 export interface OpenLoop {
   readonly ratePerSecond: number;
-  /** Turns at most; `signal` ends it as well. */
+  /** Turns at most; `signal` ends it as well, also among turns that a stall has let pile up. */
   readonly limit: number;
   readonly signal: AbortSignal;
   /** `dueMs` is the time by `performance.now()` at which the turn was scheduled; it never is later than now. */
@@ -18,7 +18,7 @@ export async function openLoop({ ratePerSecond, limit, signal, turn, everySecond
   let seconds = 0;
   for (let next = 0; next < limit && !signal.aborted; ) {
     const now = performance.now();
-    for (; next < limit && scheduledMs(next) <= now; next += 1) turn(next, scheduledMs(next));
+    for (; next < limit && scheduledMs(next) <= now && !signal.aborted; next += 1) turn(next, scheduledMs(next));
     if (now >= startMs + (seconds + 1) * 1000) {
       seconds = Math.floor((now - startMs) / 1000);
       everySecond?.(seconds);

@@ -21,6 +21,8 @@ export interface MeasuredServer {
   body: () => string;
   /** Streams are kept open and say nothing: no events but comments, and what is asked on them is answered when they speak again. */
   isMute: boolean;
+  /** What was asked on streams while they say nothing. */
+  unheard: number;
   /** The count that a TCP connection is told, given its own. */
   count: (own: number) => number;
   /** The port of the listener, the same after it was closed and opened again. */
@@ -46,6 +48,7 @@ export async function withMeasuredServer<T>(body: (server: MeasuredServer) => Pr
     body: () => "version 1, all of it\n",
     count: (own) => own,
     isMute: false,
+    unheard: 0,
     traffic: [
       { kind: "new", port: ports.http, body: rightBody },
       { kind: "long", port: ports.http, path: "/work", workMs: 300, body: rightBody },
@@ -147,8 +150,10 @@ function whenHeard(server: MeasuredServer, say: () => void): void {
     say();
     return;
   }
+  server.unheard += 1;
   const timer = setInterval(() => {
     if (server.isMute) return;
+    server.unheard -= 1;
     clearInterval(timer);
     say();
   }, 20).unref();

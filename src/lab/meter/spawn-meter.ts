@@ -17,6 +17,8 @@ export interface Meter {
   readonly pid: number;
   /** Resolves once every kind has had a right answer, so that what comes next comes under load; rejects when it takes too long. */
   answered(withinMs: number): Promise<void>;
+  /** What had failed at its last full second. */
+  failedSoFar(): number;
   /** It does not measure any more: a bound of its own was met, or it failed. `stop` tells which. */
   hasEnded(): boolean;
   /** Ends the measurement and waits for what is in flight; the same summary however often it is asked. Rejects when the process failed. */
@@ -34,6 +36,7 @@ export function spawnMeter(options: MeterOptions): Meter {
   child.stdin.write(`${JSON.stringify(options)}\n`);
   const answered = Promise.withResolvers<void>();
   let summary: MeterSummary | undefined;
+  let failed = 0;
   let hasClosed = false;
   child.once("close", () => {
     hasClosed = true;
@@ -42,7 +45,8 @@ export function spawnMeter(options: MeterOptions): Meter {
   createInterface({ input: child.stdout }).on("line", (text) => {
     const line = JSON.parse(text) as MeterLine;
     if (line.kind === "answered") answered.resolve();
-    else if (line.kind === "summary") summary = line;
+    else if (line.kind === "second") failed = line.failed;
+    else summary = line;
   });
   const ended = closed.then(([code, signal]) => {
     if (summary === undefined) throw new Error(`the meter ended with ${signal ?? code} and without a summary`);
@@ -58,6 +62,7 @@ export function spawnMeter(options: MeterOptions): Meter {
     pid: child.pid ?? 0,
     stop,
     ended: () => ended,
+    failedSoFar: () => failed,
     hasEnded: () => hasClosed,
     async answered(withinMs) {
       let timer: NodeJS.Timeout | undefined;

@@ -5,9 +5,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Graded, gradeOf } from "../../../src/lab/meter/grade-of.ts";
 import type { KindReport, MeterSummary } from "../../../src/lab/meter/meter-report.ts";
 import { spawnMeter } from "../../../src/lab/meter/spawn-meter.ts";
-import type { Traffic, TrafficKind } from "../../../src/lab/meter/traffic.ts";
+import type { Traffic } from "../../../src/lab/meter/traffic.ts";
 import { withStoppableListener } from "../../support/full-listener.ts";
 import { type MeasuredServer, withMeasuredServer } from "../../support/measured-server.ts";
+import { until } from "../../support/until.ts";
 
 const everyKind = (port: number, tls: boolean): readonly Traffic[] => [
   ...(["new", "http2", "websocket", "tcp"] as const).map((kind) => ({ kind, port, tls, ratePerSecond: 4 })),
@@ -43,9 +44,9 @@ function assertUnaccepted({ kinds }: MeterSummary): void {
 }
 
 interface Silence {
-  readonly kind: TrafficKind;
+  readonly kind: "sse" | "websocket" | "tcp";
   readonly timeoutMs: number;
-  /** So long after it was told to stop. */
+  /** So long after it was told to stop and has asked each stream that can be asked. */
   readonly speaksAgainAfterMs?: number;
 }
 
@@ -61,10 +62,13 @@ async function silenced(
     ...{ address: "127.0.0.1", traffic: seldom, timeoutMs, maxSeconds: 60, maxRequests: 1_000 },
   });
   await meter.answered(20_000);
+  const streams = { sse: server.eventStreams, websocket: server.webSockets, tcp: server.tcpSockets }[kind];
+  await until("all streams", 20_000, async () => streams.size === 4);
   server.isMute = true;
   await delay(200);
   const stopped = meter.stop();
   if (speaksAgainAfterMs !== undefined) {
+    if (kind !== "sse") await until("last words", 10_000, async () => server.unheard >= 4);
     await delay(speaksAgainAfterMs);
     server.isMute = false;
   }
@@ -77,7 +81,7 @@ async function silenced(
 for (const kind of ["sse", "websocket", "tcp"] as const)
   test(`a stream that is silent until the end is cut, and never stream-safe: ${kind}`, () =>
     withMeasuredServer(async (server) => {
-      const { grade, report } = await silenced(server, { kind, timeoutMs: 1_000 });
+      const { grade, report } = await silenced(server, { kind, timeoutMs: 3_000 });
       assert.equal(grade, "request-safe", JSON.stringify(report));
       assert.equal(report.cut, 4, JSON.stringify(report));
       assert.ok(report.longestPauseMs >= 900, JSON.stringify(report));

@@ -14,7 +14,7 @@ export async function testRows(part: Part): Promise<void> {
   for (const row of (await loadRows()).filter((each) => partOf(each) === part)) {
     const title = `${row.name} goes forward and back under load, and is ${row.grade} (R27)`;
     const skip = row.lab === "systemd" ? debianServersSkip : loopbackSkip;
-    test(title, { skip, timeout: 240_000 }, async (context) => {
+    test(title, { skip, timeout: 540_000 }, async (context) => {
       const result = await runRow(row, { switches: 3 });
       context.diagnostic(sayRow(result));
       assertRow(result);

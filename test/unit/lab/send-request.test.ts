@@ -8,9 +8,10 @@ import { withStoppableListener } from "../../support/full-listener.ts";
 
 test("a connection that nobody accepts until the deadline counts as not accepted, nor one that nobody speaks TLS with; one that is accepted and never answered does not", () =>
   withStoppableListener(async (listener) => {
+    const timeoutMs = 2_000;
     const ask = async (tls = false) => {
       const agent = tls ? new TlsAgent() : new Agent();
-      const request = { address: "127.0.0.1", port: listener.port, path: "/", agent, tls, timeoutMs: 2_000, client: "t" };
+      const request = { address: "127.0.0.1", port: listener.port, path: "/", agent, tls, timeoutMs, client: "t" };
       const { failure } = await sendRequest(request);
       return [failure?.reason, failure?.unaccepted];
     };

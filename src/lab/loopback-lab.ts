@@ -2,10 +2,10 @@
 // One sshd a host, because sshd takes no HostKey inside a Match block and every host must have a key of its own.
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { LackingError } from "../errors.ts";
 import { claimDirectory } from "./claim-directory.ts";
+import { freePort } from "./free-port.ts";
 import type { Lab, LabRequest } from "./lab.ts";
 import { labHostNames } from "./lab.ts";
 import { type LabRecord, thisProcess, writeRecord } from "./lab-record.ts";
@@ -52,26 +52,4 @@ async function findSshd(): Promise<string> {
   }
   if (process.getuid?.() === 0) await mkdir("/run/sshd", { recursive: true, mode: 0o755 });
   return found.stdout.trim();
-}
-
-/** A port that is free on all addresses just now. */
-export async function freePort(addresses: readonly string[]): Promise<number> {
-  for (let attempt = 0; attempt < 20; attempt++) {
-    const port = await listenOnce(addresses[0] ?? "127.0.1.1", 0);
-    const others = await Promise.allSettled(addresses.slice(1).map((address) => listenOnce(address, port)));
-    if (others.every((one) => one.status === "fulfilled")) return port;
-  }
-  throw new LackingError("No port is free on all loopback addresses of the lab", "cutover lab down --all");
-}
-
-/** Listens for a moment; the port, which 0 leaves to the kernel. Throws what the kernel says, such as EADDRINUSE. */
-export function listenOnce(address: string, port: number): Promise<number> {
-  const server = createServer();
-  return new Promise((done, reject) => {
-    server.once("error", reject);
-    server.listen(port, address, () => {
-      const bound = server.address();
-      server.close(() => done(typeof bound === "object" && bound !== null ? bound.port : port));
-    });
-  });
 }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { freePort } from "../../src/lab/loopback-lab.ts";
+import { freePort } from "../../src/lab/free-port.ts";
 import { takeFromDebian } from "../support/debian-files.ts";
 import { buildHaproxy } from "../support/fleet-trees.ts";
 import { nginxFiles, nginxSkip } from "../support/master-services.ts";
@@ -16,7 +16,7 @@ import { buildBouncer } from "../support/postgres-trees.ts";
 import { withTemporaryDirectory } from "../support/temporary-directory.ts";
 import { until } from "../support/until.ts";
 
-const options = { skip: nginxSkip, timeout: 120_000 };
+const options = { skip: nginxSkip, timeout: 600_000 };
 const components = fileURLToPath(new URL("../../deploy/components/", import.meta.url));
 const program = promisify(execFile);
 
@@ -92,7 +92,7 @@ test(
         const rows = (await ask("show stat")).split("\n").map((line) => line.split(","));
         return rows.flatMap((row) => (row[1] === "w1" ? `${row[0]} ${row[17]}` : [])).join(", ");
       };
-      const pool = poolOf(directory, "haproxy-pool/tasks/pool", { HAPROXY_SOCKET: socket, HAPROXY_UP_SECONDS: "10" });
+      const pool = poolOf(directory, "haproxy-pool/tasks/pool", { HAPROXY_SOCKET: socket, HAPROXY_UP_SECONDS: "60" });
       await withBackends(port, "HTTP/1.0 200 OK\r\n\r\n", () =>
         withServer(
           spawn(join(directory, "bin/haproxy"), ["-db", "-f", join(directory, "haproxy.cfg")], {
@@ -182,7 +182,7 @@ test(
       const config = `[databases]\n${["app", "billing"].map(database).join("")}[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = ${port}\nunix_socket_dir = ${directory}\nauth_type = any\npool_mode = transaction\n`;
       await writeFile(join(directory, "found.ini"), config);
       const socket = `${directory}/.s.PGSQL.${port}`;
-      const pool = poolOf(directory, "pgbouncer/tasks/hold", { PGBOUNCER_SOCKET: socket, PGBOUNCER_UP_SECONDS: "10" });
+      const pool = poolOf(directory, "pgbouncer/tasks/hold", { PGBOUNCER_SOCKET: socket, PGBOUNCER_UP_SECONDS: "60" });
       const noSuchUser = "E\0\0\0\x1cSFATAL\0C28000\0Mno user\0\0";
       await withBackends(port, noSuchUser, () =>
         withServer(

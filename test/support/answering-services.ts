@@ -1,6 +1,7 @@
 // A service on each host's address whose answer the test chooses: the judge of releases that are files only.
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
+import { freePort } from "../../src/lab/free-port.ts";
 import type { LabHost } from "../../src/lab/lab.ts";
 
 export interface AnsweringServices {
@@ -17,7 +18,7 @@ export async function withAnsweringServices<T>(
   const status = new Map<string, number>();
   const servers: Server[] = [];
   try {
-    let port = 0;
+    const port = await freePort(hosts.map(({ address }) => address));
     for (const { name, address } of hosts) {
       const server = createServer((_request, response) => {
         response.writeHead(status.get(name) ?? 200, { connection: "close" }).end(`${name}\n`);
@@ -25,8 +26,6 @@ export async function withAnsweringServices<T>(
       servers.push(server);
       server.listen(port, address);
       await once(server, "listening");
-      const bound = server.address();
-      port = typeof bound === "object" && bound !== null ? bound.port : port;
     }
     return await body({ port, status });
   } finally {

@@ -4,11 +4,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readHostScript } from "../../src/host/join-host-script.ts";
+import { freePort as freeLoopbackPort } from "../../src/lab/free-port.ts";
 import { busyBoxOnly } from "./busybox-only.ts";
 import { endProcesses } from "./live-processes.ts";
 
@@ -248,13 +248,4 @@ async function writeTree(directory: string, files: Readonly<Record<string, strin
   }
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((done, failed) => {
-    const probe = createServer();
-    probe.on("error", failed);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => done(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-}
+export const freePort = (): Promise<number> => freeLoopbackPort(["127.0.0.1"]);

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { freePort } from "../../src/lab/loopback-lab.ts";
+import { freePort } from "../../src/lab/free-port.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
 
 export const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));

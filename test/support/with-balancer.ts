@@ -6,8 +6,8 @@ import { Agent, get, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
+import { freePort } from "../../src/lab/free-port.ts";
 import type { LabHost } from "../../src/lab/lab.ts";
-import { freePort } from "../../src/lab/loopback-lab.ts";
 import {
   balancerContract,
   buildBalancer,

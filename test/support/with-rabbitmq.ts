@@ -7,7 +7,7 @@ import { closeSync, openSync } from "node:fs";
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { debianVersions, fetchDebianPackage } from "../../src/lab/fetch-debian-package.ts";
-import { freePort } from "../../src/lab/loopback-lab.ts";
+import { freePort } from "../../src/lab/free-port.ts";
 
 import { withTemporaryDirectory } from "./temporary-directory.ts";
 import { until } from "./until.ts";

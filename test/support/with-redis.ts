@@ -6,7 +6,7 @@ import { mkdir, readdir, symlink } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { debianVersions, fetchDebianPackage } from "../../src/lab/fetch-debian-package.ts";
-import { freePort } from "../../src/lab/loopback-lab.ts";
+import { freePort } from "../../src/lab/free-port.ts";
 import { withTemporaryDirectory } from "./temporary-directory.ts";
 import { until } from "./until.ts";
 

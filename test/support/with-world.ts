@@ -2,8 +2,8 @@
 import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../src/lab/free-port.ts";
 import type { Lab, LabHost } from "../../src/lab/lab.ts";
-import { freePort } from "../../src/lab/loopback-lab.ts";
 import { type Contract, type Home, withHome } from "./with-home.ts";
 
 /** How a version of the fixture service behaves; see fixtures/upgrading-service.cjs. */

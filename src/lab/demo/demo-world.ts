@@ -2,8 +2,9 @@
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../free-port.ts";
 import type { Lab, LabHost } from "../lab.ts";
-import { freePort, startLoopbackLab } from "../loopback-lab.ts";
+import { startLoopbackLab } from "../loopback-lab.ts";
 import { mustRun } from "../run-program.ts";
 import { buildShopVersions } from "./build-shop.ts";
 import { type CutoverArgv, cutover } from "./cutover-process.ts";

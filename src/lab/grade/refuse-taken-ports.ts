@@ -1,7 +1,7 @@
 // Ports that somebody holds on this machine's loopback addresses, which a loopback host shares with it: found before anything is
 // installed there, since the service's own words for it say nothing about where to look.
 import { CutoverError, ExitCode } from "../../errors.ts";
-import { listenOnce } from "../loopback-lab.ts";
+import { listenOnce } from "../free-port.ts";
 import type { GradeRequest } from "./grade-component.ts";
 
 /** Throws `port-taken`, naming the ports that the component, or what stands beside it, could not listen on at this address. */

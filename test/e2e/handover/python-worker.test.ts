@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { freePort } from "../../../src/lab/loopback-lab.ts";
+import { freePort } from "../../../src/lab/free-port.ts";
 import type { JournalEvent } from "../../../src/model/run-event.ts";
 import { assertOutcomes } from "../../support/assert-outcome.ts";
 import { withPartsHost } from "../../support/host-parts.ts";

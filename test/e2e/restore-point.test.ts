@@ -24,9 +24,9 @@ const database = {
   ],
 };
 const cache = { ...base, name: "cache", root: "/srv/cutover/cache", backup: ["/srv/cutover/data/entries"] };
-/** Says `slow` seconds too many for the limit below. */
+/** Too long for the limit of the point that is torn; the other limit is none that a busy machine meets. */
 const slowSeconds = "1.8";
-const withinMs = 1_500;
+const [tightMs, amplyMs] = [1_500, 120_000];
 const tasksOf = (convert: string) => ({
   dump: `#!/bin/sh
 data=$CUTOVER_PREFIX/srv/cutover/data
@@ -39,7 +39,7 @@ cp "$data/rows" "$CUTOVER_BACKUP/rows"
 
 test(
   "R17: a broken config conversion is rolled back to the very bytes of a restore point across hosts; a torn point is refused before anything switches",
-  { skip: loopbackSkip, timeout: 180_000 },
+  { skip: loopbackSkip, timeout: 600_000 },
   () =>
     withLoopbackLab(2, (lab) => {
       const [first, second] = lab.hosts;
@@ -61,10 +61,11 @@ test(
         await writeFile(rows, "rows of 1");
         await writeFile(settings, Buffer.from([0, 255, 10, 13]));
         await writeFile(entries, "entries of 1");
-        await bring(world, "1", ":");
+        await bring(world, { version: "1", convert: ":", withinMs: amplyMs });
         assertOutcomes(await world.reconcile(), "done");
 
-        await bring(world, "2", "echo converted >settings; echo half >rows; exit 1");
+        const broken = { version: "2", convert: "echo converted >settings; echo half >rows; exit 1" };
+        await bring(world, { ...broken, withinMs: tightMs });
         await writeFile(dataOn(first, "slow"), "");
         const torn: JournalEvent[] = [];
         const refused = await world.reconcile({ onEvent: (event) => void torn.push(event) });
@@ -72,12 +73,13 @@ test(
         const [run] = refused.results.map((result) => result.run);
         assert.match(
           run?.state.reason ?? "",
-          /restore-point failed on .*database is \d+ ms too late .* took [12]\d\d\d ms/,
+          /restore-point failed on .*database is \d+ ms too late .* took \d{4,} ms/,
         );
         assert.deepEqual(kindsOf(torn, "restore-point-"), ["begun", "torn", "begun", "torn", "begun", "torn"]);
         assert.ok(!torn.some((event) => event.kind === "task" && event.event.task.endsWith("/switch")));
 
         await rm(dataOn(first, "slow"));
+        await bring(world, { ...broken, withinMs: amplyMs });
         const events: JournalEvent[] = [];
         const written: Promise<void>[] = [];
         const back = await world.reconcile({
@@ -89,7 +91,7 @@ test(
         assertOutcomes(back, "rolled-back");
         await Promise.all(written);
         const taken = events.find((event) => event.kind === "restore-point-taken");
-        assert.ok(taken?.kind === "restore-point-taken" && taken.point.spreadMs <= withinMs);
+        assert.ok(taken?.kind === "restore-point-taken" && taken.point.spreadMs <= amplyMs);
         assert.deepEqual(
           taken.point.parts.map(({ host, component, version }) => [host, component, version]),
           [
@@ -112,7 +114,14 @@ function kindsOf(events: readonly JournalEvent[], prefix: string): string[] {
   return events.flatMap(({ kind }) => (kind.startsWith(prefix) ? kind.slice(prefix.length) : []));
 }
 
-async function bring(world: Home, version: string, convert: string): Promise<void> {
+interface Brought {
+  readonly version: string;
+  readonly convert: string;
+  /** Of the restore point. */
+  readonly withinMs: number;
+}
+
+async function bring(world: Home, { version, convert, withinMs }: Brought): Promise<void> {
   for (const [contract, bundle] of [
     [database, tasksOf(convert)],
     [cache, undefined],

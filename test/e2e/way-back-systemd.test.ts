@@ -15,6 +15,8 @@ import { say, systemState, withSystemdWorld } from "../support/with-systemd-worl
 const root = "/srv/cutover/app";
 /** Outlives a crash, as the memory of a balancer does. */
 const flag = "/srv/cutover/out-of-service";
+/** It was out of service once: also when it is back before anybody looks. */
+const left = "/srv/cutover/left-service";
 const contract = {
   apiVersion: "cutover/v1",
   kind: "Component",
@@ -47,7 +49,7 @@ WantedBy=multi-user.target
 const sick = [{ kind: "tcp", address: "self", port: 9, withinSeconds: 6 }];
 /** Back in service only with a version that runs. */
 const tasks = {
-  away: `#!/bin/sh\necho "$CUTOVER_VERSION" >${flag}\n`,
+  away: `#!/bin/sh\necho "$CUTOVER_VERSION" >${flag}\n: >${left}\n`,
   back: `#!/bin/sh\nsystemctl is-active app.service && rm ${flag}\n`,
   dump: `#!/bin/sh\n[ ! -f ${rows} ] || cp ${rows} "$CUTOVER_BACKUP/rows"\n`,
   load: `#!/bin/sh\n[ ! -f "$CUTOVER_BACKUP/rows" ] || cp "$CUTOVER_BACKUP/rows" ${rows}\n`,
@@ -55,7 +57,7 @@ const tasks = {
 
 test(
   "P8: a host whose controller is gone takes itself back into service after its deadline, after a crash in a trial, and keeps its probation over a crash",
-  { skip: systemdSkip, timeout: 180_000 },
+  { skip: systemdSkip, timeout: 600_000 },
   () =>
     withSystemdLab(1, (lab) =>
       withSystemdWorld(lab, { contracts: [contract], units }, async (world) => {
@@ -66,7 +68,7 @@ test(
 
         await bring(world, "2", { deadlineSeconds: 3, health: sick });
         await leaveAt(world, (event) => event.kind === "submitted" && event.step === "switch.1");
-        await until("the host to leave service", 10_000, () => isOut(host));
+        await until("the host to leave service", 60_000, () => isThere(host, left));
         await until("the host to go back by itself", 15_000, async () => (await trialOf(host)) === "reverted");
         await until("the host to be in service", 10_000, async () => !(await isOut(host)));
         assert.equal(await currentOf(host), "1");
@@ -86,13 +88,13 @@ test(
         await world.pushVersion("app", "1");
         assertOutcomes(await world.reconcile(), "rolled-back", "in-sync");
 
-        await bring(world, "4", { probation: { seconds: 4, atEnd: "revert" } });
+        await bring(world, "4", { probation: { seconds: 20, atEnd: "revert" } });
         await leaveAt(world, (event) => event.kind === "host-ended" && event.step === "confirm.1");
         assert.deepEqual([await trialOf(host), await isOut(host)], ["confirmed", false]);
         await host.crash();
         await host.boot();
         assert.deepEqual([await trialOf(host), await currentOf(host)], ["confirmed", "4"]);
-        await until("the end of probation", 15_000, async () => (await trialOf(host)) === "reverted");
+        await until("the end of probation", 120_000, async () => (await trialOf(host)) === "reverted");
         assert.equal(await currentOf(host), "1");
       }),
     ),
@@ -123,8 +125,12 @@ async function leaveAt(world: Home, isLast: (event: JournalEvent) => boolean): P
   await assert.rejects(world.reconcile({ wrapJournal }), controllerGone);
 }
 
-async function isOut(host: LabHost): Promise<boolean> {
-  return (await host.run(["test", "-e", flag])).exitCode === 0;
+function isOut(host: LabHost): Promise<boolean> {
+  return isThere(host, flag);
+}
+
+async function isThere(host: LabHost, path: string): Promise<boolean> {
+  return (await host.run(["test", "-e", path])).exitCode === 0;
 }
 
 /** armed, confirmed, reverting, reverted; empty when there is no trial. */

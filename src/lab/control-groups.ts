@@ -20,7 +20,7 @@ export async function controlGroups(record: LabRecord): Promise<string[]> {
 /** Removes them, deepest first. A group stays busy for a moment after its last process has died. */
 export async function removeControlGroups(record: LabRecord): Promise<void> {
   for (const group of await controlGroups(record)) {
-    await waitUntil({ what: `control group ${group} to empty`, withinMs: 10_000, condition: () => removeGroup(group) });
+    await waitUntil({ what: `control group ${group} to empty`, withinMs: 60_000, condition: () => removeGroup(group) });
   }
 }
 

@@ -18,7 +18,7 @@ import { answersSsh } from "./ssh-banner.ts";
 import { waitUntil } from "./wait-until.ts";
 
 const BASE = "/srv/cutover";
-const BOOT_WITHIN_MS = 10_000;
+const BOOT_WITHIN_MS = 60_000;
 
 export type LoopbackHost = LabHost & { readonly kind: "loopback" };
 

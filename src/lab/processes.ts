@@ -57,7 +57,7 @@ export function processesIn(directory: string): ProcessName[] {
 export async function killUntilGone(find: () => readonly ProcessName[]): Promise<void> {
   await waitUntil({
     what: "processes of the lab to end",
-    withinMs: 10_000,
+    withinMs: 60_000,
     condition: () => {
       const left = find().filter(isAlive);
       for (const found of left) signalProcess(found, "SIGKILL");

@@ -2,7 +2,7 @@
 import { connect } from "node:net";
 
 /** True when `address:port` greets as SSH within `withinMs`. */
-export function answersSsh(address: string, port: number, withinMs = 1000): Promise<boolean> {
+export function answersSsh(address: string, port: number, withinMs = 5000): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port });
     const end = (answer: boolean) => {

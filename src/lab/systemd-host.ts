@@ -17,7 +17,7 @@ import { waitUntil } from "./wait-until.ts";
 const bootScript = fileURLToPath(new URL("./boot-host.sh", import.meta.url));
 const HOST_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const BASE = "/srv/cutover";
-const BOOT_WITHIN_MS = 60_000;
+const BOOT_WITHIN_MS = 180_000;
 
 export interface SystemdHostRequest {
   readonly name: string;
@@ -53,7 +53,7 @@ export async function makeSystemdHost(request: SystemdHostRequest): Promise<LabH
       withinMs: BOOT_WITHIN_MS,
       condition: async () => {
         if (init() === undefined || !(await answersSsh(address, 22))) return false;
-        const state = await run(["systemctl", "is-system-running"], { timeoutMs: 5000 });
+        const state = await run(["systemctl", "is-system-running"]);
         return ["running", "degraded"].includes(state.stdout.trim());
       },
       why: async () => `${await readFile(join(directory, "console"), "utf8").catch(() => "")}`.slice(-4000),
@@ -95,14 +95,14 @@ export async function makeSystemdHost(request: SystemdHostRequest): Promise<LabH
     await run(["systemctl", "stop", "ssh.service"]);
     await waitUntil({
       what: `sshd of ${name} to stop`,
-      withinMs: 10_000,
+      withinMs: 60_000,
       condition: async () => !(await answersSsh(address, 22)),
     });
   };
   const startSshd = async () => {
     await run(["systemctl", "reset-failed", "ssh.service"]);
     await run(["systemctl", "start", "ssh.service"]);
-    await waitUntil({ what: `sshd of ${name} to answer`, withinMs: 10_000, condition: () => answersSsh(address, 22) });
+    await waitUntil({ what: `sshd of ${name} to answer`, withinMs: 60_000, condition: () => answersSsh(address, 22) });
   };
 
   return {

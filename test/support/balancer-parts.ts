@@ -36,7 +36,7 @@ export function webContract({ port, deadlineSeconds = 60 }: WebContract): Contra
     },
     env: { PORT: String(port) },
     health: [
-      { kind: "http", url: `http://self:${port}/self`, samples: 3, maxFailures: 0, intervalMs: 5, withinSeconds: 2 },
+      { kind: "http", url: `http://self:${port}/self`, samples: 3, maxFailures: 0, intervalMs: 5, withinSeconds: 30 },
     ],
     deadlineSeconds,
   };
@@ -62,7 +62,7 @@ export async function balancerContract(port: number): Promise<Contract> {
     ...component,
     ...{ manager: "process", units: [], needs: {} },
     switch: { strategy: "restart", start: "bin/start", readyWithinSeconds: 20 },
-    env: { ...component.env, ...{ HAPROXY_SOCKET: poolSocket, HAPROXY_UP_SECONDS: "5", PORT: String(port) } },
+    env: { ...component.env, ...{ HAPROXY_SOCKET: poolSocket, HAPROXY_UP_SECONDS: "15", PORT: String(port) } },
     health: [{ kind: "tcp", address: "self", port, withinSeconds: 20 }],
   };
 }

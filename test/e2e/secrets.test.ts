@@ -98,9 +98,20 @@ async function environmentsOf(world: World): Promise<string> {
   return (await Promise.all(pids.map((pid) => readFile(`/proc/${pid.trim()}/environ`, "latin1")))).join("\n");
 }
 
-/** All bytes of the regular files below a directory. */
+/** All bytes of the regular files below a directory. A host still tidies up behind its last session: what is gone shows nothing. */
 async function textOf(directory: string, name = /./): Promise<string> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile() && name.test(entry.name));
-  return (await Promise.all(files.map((file) => readFile(join(file.parentPath, file.name), "latin1")))).join("\n");
+  const entries = await readdir(directory, { withFileTypes: true }).catch(ifGone([]));
+  const texts = entries.map((entry) => {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) return textOf(path, name);
+    return entry.isFile() && name.test(entry.name) ? readFile(path, "latin1").catch(ifGone("")) : "";
+  });
+  return (await Promise.all(texts)).join("\n");
 }
+
+const ifGone =
+  <T>(nothing: T) =>
+  (error: NodeJS.ErrnoException): T => {
+    if (error.code !== "ENOENT") throw error;
+    return nothing;
+  };

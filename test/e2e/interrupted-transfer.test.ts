@@ -19,7 +19,7 @@ const mebibyte = 2 ** 20;
 
 test(
   `F4, R10: links cut at random offsets while a full artifact and then a patch are sent: both resume, send at most one chunk twice a cut, and no part of a version shows (seed ${seed})`,
-  { skip: loopbackSkip, timeout: 300_000 },
+  { skip: loopbackSkip, timeout: 600_000 },
   (context) =>
     withLoopbackLab(1, (lab) =>
       withWorld(
@@ -94,7 +94,7 @@ async function cutWhileSending(world: World, { host, offsets, before }: Cutting)
     if (event.kind === "delivered") seen.kind = event.base === undefined ? "full" : "patch";
   };
   await world.withController((controller) =>
-    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(240_000) }, async (lease, signal) => {
+    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(540_000) }, async (lease, signal) => {
       const { results } = await reconcile({ controller, lease, watcher: { onEvent, onBytes }, signal });
       seen.outcome = results[0]?.outcome ?? "";
     }),

@@ -150,7 +150,7 @@ test(
           // Both canaries took it, and both runs watch them for ten minutes.
           await until("both confirms", 60_000, async () => [one, two].every((run) => hasConfirmed(serve, run)));
           const back = ["rollback", "two", "--reason", "wrong prices", "--json"];
-          const said = await runProgram([process.execPath, main, "-c", world.config, ...back], { timeoutMs: 90_000 });
+          const said = await runProgram([process.execPath, main, "-c", world.config, ...back], { timeoutMs: 300_000 });
           assert.equal(said.exitCode, 0, said.stdout + said.stderr);
           assert.match(said.stdout, new RegExp(`"run":"${two}","outcome":"rolled-back"`));
           const [host] = lab.hosts;

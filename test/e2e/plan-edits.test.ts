@@ -75,7 +75,7 @@ test(
 );
 
 async function cutover(world: World, exitCode: number, ...args: string[]): Promise<string> {
-  const ran = await runProgram([process.execPath, main, "-c", world.config, ...args], { timeoutMs: 90_000 });
+  const ran = await runProgram([process.execPath, main, "-c", world.config, ...args], { timeoutMs: 300_000 });
   assert.equal(ran.exitCode, exitCode, `${args.join(" ")}: ${ran.stdout}${ran.stderr}`);
   return ran.stdout;
 }

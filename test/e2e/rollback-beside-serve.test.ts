@@ -30,7 +30,7 @@ test(
           );
           const said = await runProgram(
             [process.execPath, main, "-c", world.config, "rollback", "--reason", "wrong prices", "--json"],
-            { timeoutMs: 90_000 },
+            { timeoutMs: 300_000 },
           );
           assert.equal(said.exitCode, 0, said.stdout + said.stderr);
           for (const host of lab.hosts) assert.deepEqual(await world.ask(host), { status: 200, body: "1.0.0" });

@@ -14,7 +14,7 @@ import { until } from "../support/until.ts";
 import { isAlive, type Shop, withShop } from "../support/with-shop.ts";
 
 /** Long, since a busy machine may be slow; what counts here is that every request is answered. */
-const ANSWER_WITHIN_MS = 10_000;
+const ANSWER_WITHIN_MS = 60_000;
 
 test("ten hand-overs in a row lose no request: on fresh connections, on kept ones, and in the middle of long ones (P11)", () =>
   withShop(async (shop) => {
@@ -115,7 +115,7 @@ test("a successor that cannot start, or hangs, leaves the running version servin
     await shop.point("2.0.0");
     await shop.handOver();
     assert.equal((await fetchPage(shop)).version, "2.0.0");
-    assert.equal(await isAlive(hanging), false, "the successor that was given up does not linger");
+    await until("the successor that was given up to end", ANSWER_WITHIN_MS, async () => !(await isAlive(hanging)));
     assertNoneFailed(await load.stop());
   }));
 
@@ -153,7 +153,7 @@ async function startLoad(
   const load = spawnLoad({
     targets: [{ name: "shop", address: shop.address, port: shop.port }],
     timeoutMs: ANSWER_WITHIN_MS,
-    maxSeconds: 60,
+    maxSeconds: 300,
     onSecond: ({ total }) => {
       if (total.ok > 0) answered.resolve();
     },

@@ -184,7 +184,7 @@ test(
           await world.pushVersion("web", wanted);
           const reached: string[] = [];
           const over = new AbortController();
-          const signal = AbortSignal.any([over.signal, AbortSignal.timeout(60_000)]);
+          const signal = AbortSignal.any([over.signal, AbortSignal.timeout(300_000)]);
           const watcher = {
             onEvent: (event: JournalEvent) => void reached.push(...committedBy(event)),
             onBytes: () => {},

@@ -20,7 +20,7 @@ export function cutoverCommand({ home, config }: { readonly home: string; readon
   return async (expected, ...words) => {
     const started = performance.now();
     const argv = [process.execPath, main, ...words, "-c", config];
-    const { exitCode, stdout, stderr } = await runProgram(argv, { cwd: home, timeoutMs: 120_000 });
+    const { exitCode, stdout, stderr } = await runProgram(argv, { cwd: home, timeoutMs: 300_000 });
     const said = { exitCode, stdout, text: `${stdout}${stderr}`, ms: performance.now() - started };
     assert.ok(
       [expected].flat().includes(exitCode),

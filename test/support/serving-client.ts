@@ -7,7 +7,7 @@ export interface Served {
   readonly failures: readonly string[];
 }
 
-/** Each request opens a connection of its own, has ten seconds and is never repeated. */
+/** Each request opens a connection of its own, has a minute and is never repeated. */
 export async function whileServing(url: string, work: () => Promise<void>): Promise<Served> {
   const over = new AbortController();
   const failures: string[] = [];
@@ -16,7 +16,7 @@ export async function whileServing(url: string, work: () => Promise<void>): Prom
     while (!over.signal.aborted) {
       asked += 1;
       try {
-        const response = await fetch(url, { headers: { connection: "close" }, signal: AbortSignal.timeout(10_000) });
+        const response = await fetch(url, { headers: { connection: "close" }, signal: AbortSignal.timeout(60_000) });
         await response.text();
         if (response.status !== 200) failures.push(`status ${response.status}`);
       } catch (error) {

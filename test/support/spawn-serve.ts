@@ -50,7 +50,7 @@ export function spawnServe(config: string): ServeChild {
   const closed = once(child, "close");
   const end = async (signal: NodeJS.Signals) => {
     child.kill(signal);
-    const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
+    const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
     await closed.finally(() => clearTimeout(timer));
   };
   return {

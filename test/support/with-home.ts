@@ -137,7 +137,7 @@ function makeHome(lab: Lab, directory: string, always: OpenOptions): Home {
     reconcile: ({ onEvent = () => {}, takeOver = false, pace, ...options } = {}) =>
       world.withController((controller) => {
         const watcher: RunWatcher = { onEvent, onBytes: () => {} };
-        return withLease(controller, { takeOver, signal: AbortSignal.timeout(120_000) }, (lease, signal) =>
+        return withLease(controller, { takeOver, signal: AbortSignal.timeout(400_000) }, (lease, signal) =>
           reconcile({ controller, lease, watcher, signal, ...(pace === undefined ? {} : { pace }) }),
         );
       }, options),

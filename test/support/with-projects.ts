@@ -39,9 +39,9 @@ export function withProjects<T>(
     ...{ apiVersion: "cutover/v1", kind: "Component", name, root: `/srv/cutover/${name}`, manager: "none" },
     switch: { strategy: "none" },
     tasks: [{ name: "look", do: "look" }],
-    health: [{ kind: "executable", task: "look", withinSeconds: 120 }],
+    health: [{ kind: "executable", task: "look", withinSeconds: 900 }],
     needs: { ports: [...(ports[name] ?? [])] },
-    deadlineSeconds: 300,
+    deadlineSeconds: 1_200,
   }));
   const names = contracts.map(({ name }) => name);
   const placed = async (host: LabHost) => ({

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { buildShopVersions } from "../../src/lab/demo/build-shop.ts";
 import { until } from "./until.ts";
 
-const READY_WITHIN_MS = 20_000;
-const STOP_WITHIN_MS = 15_000;
+const READY_WITHIN_MS = 60_000;
+const STOP_WITHIN_MS = 60_000;
 
 export interface Shop {
   readonly root: string;

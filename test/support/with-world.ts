@@ -48,12 +48,12 @@ const webComponent = {
   name: "web",
   root: "/srv/cutover/web",
   manager: "process",
-  switch: { strategy: "exec", start: "bin/start", readyWithinSeconds: 10, stopWithinSeconds: 5 },
+  switch: { strategy: "exec", start: "bin/start", readyWithinSeconds: 60, stopWithinSeconds: 30 },
   env: { PORT: String(webPort) },
   health: [
-    { kind: "http", url: `http://self:${webPort}/`, samples: 20, maxFailures: 0, intervalMs: 5, withinSeconds: 10 },
+    { kind: "http", url: `http://self:${webPort}/`, samples: 20, maxFailures: 0, intervalMs: 5, withinSeconds: 60 },
   ],
-  deadlineSeconds: 30,
+  deadlineSeconds: 180,
 };
 
 function makeWorld(home: Home, contract: Contract): World {
@@ -77,7 +77,7 @@ function makeWorld(home: Home, contract: Contract): World {
     async ask(host) {
       const response = await fetch(`http://${host.address}:${webPort}/`, {
         headers: { connection: "close" },
-        signal: AbortSignal.timeout(2_000),
+        signal: AbortSignal.timeout(60_000),
       });
       return { status: response.status, body: (await response.text()).trim() };
     },

@@ -179,7 +179,7 @@ test(
         await world.pushWeb("2.0.0");
         const { value, traffic } = await underTraffic(world.balancer, async () => {
           await assert.rejects(world.reconcile({ wrapJournal: dieWhen(isSwitched) }), controllerGone);
-          await until("the host to go back by itself", 60_000, async () => (await versions(world))[0] === "1.0.0");
+          await until("the host to go back by itself", 120_000, async () => (await versions(world))[0] === "1.0.0");
           assert.deepEqual(await world.servers(), { "host-1": "MAINT", "host-2": "UP" });
           return world.reconcile();
         });
@@ -190,7 +190,7 @@ test(
         assertOutcomes(value, "rolled-back", "done");
         assert.deepEqual(await versions(world), ["2.0.0", "2.0.0"]);
       },
-      { deadlineSeconds: 10 },
+      { deadlineSeconds: 25 },
     ),
 );
 
@@ -262,7 +262,7 @@ async function openUndos(world: BalancedWorld): Promise<string[]> {
 
 function byHand(world: BalancedWorld, target: string, action: "do" | "undo") {
   return world.withController((controller) =>
-    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(120_000) }, (lease, signal) =>
+    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(400_000) }, (lease, signal) =>
       runTask(
         {
           ...{
@@ -289,7 +289,7 @@ function rollBack(
 ): Promise<RollBackResult> {
   return world.withController(
     (controller) =>
-      withLease(controller, { takeOver: false, signal: AbortSignal.timeout(120_000) }, (lease, signal) =>
+      withLease(controller, { takeOver: false, signal: AbortSignal.timeout(400_000) }, (lease, signal) =>
         rollBackRelease({
           ...{ controller, lease, signal, by: "anna", reason: "it looks wrong", inTraffic },
           watcher: { onEvent: () => {}, onBytes: () => {} },

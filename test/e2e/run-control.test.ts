@@ -165,7 +165,7 @@ const afterPolicy: Readonly<Record<keyof typeof policyPromises, (world: World) =
   auto: async (world) => assert.deepEqual(await currents(world), ["2.0.0", "1.0.0"]),
   release: async (world) => assert.deepEqual(await currents(world), ["1.0.0", "1.0.0"]),
   manual: (world) =>
-    until("the deadline of the failed host", 60_000, async () => (await currents(world)).join() === "2.0.0,1.0.0"),
+    until("the deadline of the failed host", 120_000, async () => (await currents(world)).join() === "2.0.0,1.0.0"),
 };
 
 function judged({ port }: AnsweringServices): Record<string, unknown> {
@@ -177,7 +177,7 @@ function judged({ port }: AnsweringServices): Record<string, unknown> {
     intervalMs: 1,
     withinSeconds: 20,
   };
-  return { ...filesOnly, health: [check], deadlineSeconds: 15 };
+  return { ...filesOnly, health: [check], deadlineSeconds: 30 };
 }
 
 test(
@@ -313,7 +313,7 @@ async function withMemory(world: Home, work: (memory: Awaited<ReturnType<typeof 
 
 async function rollBack(world: Home, outcome: string, onEvent: (event: JournalEvent) => void = () => {}) {
   const { state } = await world.withController((controller) =>
-    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(120_000) }, (lease, signal) =>
+    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(400_000) }, (lease, signal) =>
       rollBackRelease({ controller, lease, watcher: { onEvent, onBytes: () => {} }, signal, ...act }),
     ),
   );

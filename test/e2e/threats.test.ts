@@ -243,7 +243,7 @@ test(
         await reconciled(world, "done");
         assert.equal(await currentOf(host, "/srv/cutover/web"), "2.0.0");
       },
-      { ...filesOnly, deadlineSeconds: 8 },
+      { ...filesOnly, deadlineSeconds: 20 },
     ),
 );
 
@@ -396,7 +396,7 @@ async function secondController(
   return async ({ takeOver }) => {
     const { controller, close } = await openController(config);
     try {
-      return await withLease(controller, { takeOver, signal: AbortSignal.timeout(120_000) }, async (lease, signal) => {
+      return await withLease(controller, { takeOver, signal: AbortSignal.timeout(400_000) }, async (lease, signal) => {
         const watcher = { onEvent: () => {}, onBytes: () => {} };
         const { results } = await reconcile({ controller, lease, watcher, signal });
         return results[0]?.outcome;

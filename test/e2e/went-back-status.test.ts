@@ -7,7 +7,9 @@ import { until } from "../support/until.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
 import { withWorld } from "../support/with-world.ts";
 
-const filesOnly = { manager: "none", switch: { strategy: "none" }, health: [], env: {}, deadlineSeconds: 15 };
+/** Long enough for the steps that confirm the canary, each a controller of its own, on a busy machine. */
+const deadlineSeconds = 45;
+const filesOnly = { manager: "none", switch: { strategy: "none" }, health: [], env: {}, deadlineSeconds };
 
 test(
   "P8: a host that went back by itself at its deadline is told of as rolled back, with the deadline as the reason",
@@ -27,7 +29,7 @@ test(
           await world.pushWeb("2.0.0");
           await stepUntil(world, `${second.name}/web/switch`);
           const current = () => second.run(["readlink", `${second.prefix}/srv/cutover/web/current`]);
-          await until("the way back", 60_000, async () => (await current()).stdout.includes("1.0.0"));
+          await until("the way back", 180_000, async () => (await current()).stdout.includes("1.0.0"));
           await stepUntil(world, `${third.name}/web/switch`);
           const { releases } = JSON.parse((await cutover(2, "status", "--json")).stdout);
           const targets: { host: string; outcome: string; detail?: string }[] = releases[0].targets;

@@ -74,7 +74,7 @@ function makeTreeWorld(home: Home): TreeWorld {
       };
       const pass = await home.withController(async (controller) => {
         await work(controller);
-        return withLease(controller, { takeOver: false, signal: AbortSignal.timeout(60_000) }, (lease, signal) =>
+        return withLease(controller, { takeOver: false, signal: AbortSignal.timeout(400_000) }, (lease, signal) =>
           reconcile({ controller, lease, watcher, signal }),
         );
       });

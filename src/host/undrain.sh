@@ -72,3 +72,41 @@ undrain() { # COMPONENT: a run had taken it out of service, and this host took i
 	}
 	mv -fT "$undrain_file_" "${undrain_file_%/*}/undrained"
 }
+
+undrain_or_later() { # COMPONENT: what a run had taken out of service comes back with the version that serves now; when systemd boots that one is not up yet, so it is asked to do it then
+	if ! has_systemd; then
+		undrain "$1"
+		return
+	fi
+	kv_value "$STATE/components/$1/drained" run || return 0
+	later_run_=$VALUE
+	undrain_apart "$1" "$later_run_"
+}
+
+undrain_apart() { # COMPONENT RUN: start what calls `undrain`, apart from this process; two of them are one
+	if has_systemd; then
+		# shellcheck disable=SC2046 # the shell may be two words
+		timeout -k 2 20 systemd-run --no-block --quiet --collect --unit="cutover-undrain-$1-$2" --property=After=multi-user.target \
+			--setenv=PATH="$PATH" --setenv=LC_ALL=C $(own_shell) "$SELF" "$STATE" undrain "$1" "$2" </dev/null || :
+		return 0
+	fi
+	(
+		children_alone
+		# shellcheck disable=SC2046
+		cd / && exec setsid env -i PATH="$PATH" LC_ALL=C $(own_shell) "$SELF" "$STATE" undrain "$1" "$2"
+	) </dev/null >>"$STATE/components/$1/revert.log" 2>&1 &
+}
+
+word_undrain() { # COMPONENT RUN: bring back into service what that run had drained; tried for a day, with pauses up to a minute, until another run drains it
+	exec 5>>"$STATE/components/$1/undrain.lock"
+	flock -n 5 || return 0
+	try_=0
+	while [ "$try_" -lt 1500 ]; do
+		[ "$(kv_get "$STATE/components/$1/drained" run || :)" = "$2" ] || return 0
+		if undrain "$1" 5>&-; then return 0; fi
+		try_=$((try_ + 1))
+		echo "cutover: $1 stays drained, try $try_: $EVIDENCE" >&2
+		if [ "$try_" -lt 60 ]; then sleep "$try_"; else sleep 60; fi
+	done
+	return 1
+}

@@ -114,14 +114,15 @@ trial_restore() { # COMPONENT: what the trial's run saved (point_or_own) is put 
 	echo "restored=${BACKUP_PATHS-already}" >"$back_dir_/restored" || :
 }
 
-worker_end() { # COMPONENT: take the lock from a switch that lost the decision: it notices by itself or is ended. Another way back is let finish.
-	{ read -r worker_pid_ worker_born_ worker_role_ <"$STATE/components/$1/trial/reverting/worker"; } 2>/dev/null || worker_pid_=
+worker_end() { # COMPONENT: take the lock from a switch that lost the decision: it notices by itself or is ended. Another way back is let finish, also one that has begun since we came
 	own_pid
 	uptime_cs
-	worker_by_=$((UPTIME_CS + 50))
-	[ "${worker_role_-}" != revert ] || worker_by_=$((UPTIME_CS + 9000))
+	worker_since_=$UPTIME_CS
 	until flock -n 6; do
 		uptime_cs
+		{ read -r worker_pid_ worker_born_ worker_role_ <"$STATE/components/$1/trial/reverting/worker"; } 2>/dev/null || worker_pid_=
+		worker_by_=$((worker_since_ + 50))
+		[ "${worker_role_-}" != revert ] || worker_by_=$((worker_since_ + 9000))
 		if [ "$UPTIME_CS" -ge "$worker_by_" ]; then
 			[ -z "$worker_pid_" ] || [ "$worker_pid_" = "$OWN_PID" ] || ! same_process "$worker_pid_" "$worker_born_" || kill -s KILL "$worker_pid_" 2>/dev/null || :
 			[ "$UPTIME_CS" -lt "$((worker_by_ + 100))" ] || return 0 # the promise to go back is worth more than the lock (P8)
@@ -134,9 +135,15 @@ trial_revert() { # COMPONENT REASON STATE: decide for the way back from STATE an
 	make_dir "$STATE/components/$1"
 	exec 6>>"$STATE/components/$1/lock"
 	revert_dir_=$STATE/components/$1/trial/reverting
-	trial_move "$1" "$3" reverting || [ -d "$revert_dir_" ] || return 0
+	if trial_move "$1" "$3" reverting; then
+		# Before others who come can say why.
+		(write_file "$revert_dir_/outcome" "reason $2") || :
+	elif [ ! -d "$revert_dir_" ]; then
+		return 0
+	fi
 	worker_end "$1"
 	[ -d "$revert_dir_" ] || return 0
+	worker_mark "$revert_dir_" revert
 	[ -s "$revert_dir_/outcome" ] || (write_file "$revert_dir_/outcome" "reason $2")
 	trial_way_back "$1"
 }
@@ -153,44 +160,6 @@ revert_with_retries() { # COMPONENT REASON STATE: nobody watches here, so a way 
 		echo "cutover: way back of $1, try $try_: $WHY: $EVIDENCE" >&2
 		[ -z "${GUARD-}" ] || return 1
 		exec 6>&- # an undo or a switch that comes meanwhile need not wait for us
-		if [ "$try_" -lt 60 ]; then sleep "$try_"; else sleep 60; fi
-	done
-	return 1
-}
-
-undrain_or_later() { # COMPONENT: what a run had taken out of service comes back with the version that serves now; when systemd boots that one is not up yet, so it is asked to do it then
-	if ! has_systemd; then
-		undrain "$1"
-		return
-	fi
-	kv_value "$STATE/components/$1/drained" run || return 0
-	later_run_=$VALUE
-	undrain_apart "$1" "$later_run_"
-}
-
-undrain_apart() { # COMPONENT RUN: start what calls `undrain`, apart from this process; two of them are one
-	if has_systemd; then
-		# shellcheck disable=SC2046 # the shell may be two words
-		timeout -k 2 20 systemd-run --no-block --quiet --collect --unit="cutover-undrain-$1-$2" --property=After=multi-user.target \
-			--setenv=PATH="$PATH" --setenv=LC_ALL=C $(own_shell) "$SELF" "$STATE" undrain "$1" "$2" </dev/null || :
-		return 0
-	fi
-	(
-		children_alone
-		# shellcheck disable=SC2046
-		cd / && exec setsid env -i PATH="$PATH" LC_ALL=C $(own_shell) "$SELF" "$STATE" undrain "$1" "$2"
-	) </dev/null >>"$STATE/components/$1/revert.log" 2>&1 &
-}
-
-word_undrain() { # COMPONENT RUN: bring back into service what that run had drained; tried for a day, with pauses up to a minute, until another run drains it
-	exec 5>>"$STATE/components/$1/undrain.lock"
-	flock -n 5 || return 0
-	try_=0
-	while [ "$try_" -lt 1500 ]; do
-		[ "$(kv_get "$STATE/components/$1/drained" run || :)" = "$2" ] || return 0
-		if undrain "$1" 5>&-; then return 0; fi
-		try_=$((try_ + 1))
-		echo "cutover: $1 stays drained, try $try_: $EVIDENCE" >&2
 		if [ "$try_" -lt 60 ]; then sleep "$try_"; else sleep 60; fi
 	done
 	return 1
@@ -252,7 +221,12 @@ word_revert() { # COMPONENT TRIALID: wait for the deadline of that trial and tak
 
 word_probation() { # COMPONENT TRIALID: wait for the end of its probation, and take it back when it is still not committed then
 	is_component "$1" || fail 64 bad-request "not a component"
-	watch_until "$1" "$2" probation probation armed confirmed || return 0
+	while :; do
+		watch_until "$1" "$2" probation probation armed confirmed || return 0
+		# Its confirm may take longer than its probation, and what is not confirmed yet is not ours to take back.
+		trial_is "$1" armed || break
+		nap 0.2
+	done
 	revert_with_retries "$1" probation confirmed
 }
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { killedAt } from "../support/killed-at.ts";
+import { endWatcher } from "../support/trial-clock.ts";
 
 async function orders(host: PartsHost) {
   const file = join(host.base, "orders");
@@ -139,6 +140,7 @@ for (const shell of shells) {
         await write("later");
         await must("backup", "do");
         await must("switch", "do");
+        await endWatcher(host);
         await write("spoilt by the new version");
         const undo = { version: "v2", options: { reason: "failed", "trial-run": "r1", point: "r1.p1" } };
         for (const place of ['\t\tbackup_put_back "$backup_dir_"', '\t\tbackup_mark trial "$restore_id_"']) {

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { type KillPoint, killedAt } from "../support/killed-at.ts";
+import { endWatcher } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 /** Before these lines nothing says yet that all of it is back. */
@@ -198,6 +199,7 @@ for (const shell of shells) {
         const { say, said, must, whole } = await twoPaths(host);
         await must("backup", "do");
         await must("switch", "do");
+        await endWatcher(host);
         await say("converted");
         await writeFile(host.script, killedAt(whole, wayBackMarked));
         assert.equal((await host.task("switch", "undo", { version: "v2" })).exitCode, 137);

@@ -9,6 +9,7 @@ import { readSdk } from "../../src/host/read-sdk.ts";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { type KillPoint, killedAt } from "../support/killed-at.ts";
 import { commit } from "../support/parts-steps.ts";
+import { endWatcher } from "../support/trial-clock.ts";
 
 const begin = `#!/bin/sh\n. "\${0%/*}/cutover.sh"\n`;
 
@@ -93,6 +94,7 @@ for (const shell of shells) {
         const { must, write, said, failsWith, whole } = await withTasks(host);
         for (const [place, where] of Object.entries(places)) {
           await failsWith("convert");
+          await endWatcher(host);
           await writeFile(host.script, killedAt(whole, where));
           assert.equal((await host.task("switch", "undo", { version: "v2" })).exitCode, 137, place);
           await writeFile(host.script, whole);

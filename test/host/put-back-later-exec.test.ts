@@ -7,6 +7,7 @@ import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
 import { alive, serviceProcesses } from "../support/live-processes.ts";
 import { commit, restoreFailsOnce } from "../support/parts-steps.ts";
+import { endWatcher } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 for (const shell of shells) {
@@ -25,6 +26,7 @@ for (const shell of shells) {
         const answers = await underLoad(host.port, async () => {
           assert.equal((await host.task("backup", "do", call)).exitCode, 0);
           assert.equal((await host.task("switch", "do", call)).exitCode, 0);
+          await endWatcher(host);
           await writeFile(data, "spoilt");
           assert.equal((await host.task("switch", "undo", call)).reason, "restore-failed");
           await until("the way back", 20_000, async () => (await host.trial()) === "reverted");

@@ -15,6 +15,7 @@ import {
   serviceProcesses,
 } from "../support/master-services.ts";
 import { commit, restoreFailsOnce } from "../support/parts-steps.ts";
+import { endWatcher } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 const services = {
@@ -41,6 +42,7 @@ for (const shell of shellsOrOne("dash")) {
           const answers = await underLoad(host.port, async () => {
             assert.equal((await host.task("backup", "do", call)).exitCode, 0);
             assert.equal((await host.task("switch", "do", call)).exitCode, 0);
+            await endWatcher(host);
             await writeFile(data, "spoilt");
             assert.equal((await host.task("switch", "undo", call)).reason, "restore-failed");
             await until("the way back", 20_000, async () => (await host.trial()) === "reverted");

@@ -15,6 +15,7 @@ import {
   serviceProcesses,
 } from "../support/master-services.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
+import { endWatcher } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 const forwardPoints: Readonly<Record<string, KillPoint>> = {
@@ -89,6 +90,7 @@ for (const [place, shell] of chosenShells.entries()) {
           for (const [round, [point, where]] of chosen(backPoints).entries()) {
             const call = { version: "v2", run: `back-${round}` };
             assert.equal((await host.task("switch", "do", call)).exitCode, 0, point);
+            await endWatcher(host);
             await writeFile(host.script, killedAt(whole, where));
             const killed = await host.task("switch", "undo", call);
             assert.equal(killed.exitCode, 137, `${point}: it was to be killed, not ${killed.reason} ${killed.evidence}`); // biome-ignore format: one line

@@ -8,6 +8,7 @@ import { describe, test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { insertedAt, killedAt } from "../support/killed-at.ts";
 import { commit } from "../support/parts-steps.ts";
+import { deadlineComes, endWatcher } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 /** v1 is committed, and what runs keeps its data in one file. */
@@ -112,6 +113,7 @@ for (const shell of shells) {
         };
         await must("backup", "do", earlier);
         await must("switch", "do", earlier);
+        await endWatcher(host);
         await write("of v2");
         await refused();
         await writeFile(host.script, killedAt(whole, ["backup_restore", "\tmv -T"]));
@@ -167,20 +169,20 @@ for (const shell of shells) {
         const [begun, enough] = [join(host.base, "begun"), join(host.base, "enough")];
         const slow = `#!/bin/sh\n: >${begun}\nuntil [ -e ${enough} ]; do sleep 0.05; done\nprintf late >${join(host.base, "data")}\n`;
         const deaf = slow.replace("\n", "\ntrap '' TERM\n");
-        const contract = { "probation.seconds": "6", "probation.at-end": "revert" };
+        const contract = { "probation.seconds": "60", "probation.at-end": "revert" };
         const { read, write, must } = await withData(host, { slow, deaf }, contract);
-        for (const [task, deadline] of [
-          ["slow", "6"],
-          ["deaf", "6"],
-          ["deaf", "60"],
+        for (const [task, of] of [
+          ["slow", "trial"],
+          ["deaf", "trial"],
+          ["deaf", "probation"],
         ] as const) {
           // biome-ignore format: one line
           for (const file of [begun, enough]) await rm(file, { force: true });
           await must("backup", "do", { version: "v2" });
-          await must("switch", "do", { version: "v2", options: { deadline } });
-          // Its probation ends with the way back then.
-          if (deadline === "60") await must("confirm", "do", { version: "v2", session: "b" });
+          await must("switch", "do", { version: "v2" });
+          if (of === "probation") await must("confirm", "do", { version: "v2", session: "b" });
           await write("of v2");
+          await deadlineComes(host, { of, inMs: 8_000 });
           const working = host.start("hook", "do", { version: "v2", options: { name: task } });
           await until("the task", 20_000, async () => existsSync(begun));
           await until("the deadline", 20_000, async () => (await host.trial()) === "reverted");
@@ -197,8 +199,9 @@ for (const shell of shells) {
         const { read, write, must } = await withData(host, { late, early: late }, contract);
         const call = { version: "v2", options: { name: "late" } };
         await must("backup", "do", { version: "v2" });
-        await must("switch", "do", { version: "v2", options: { deadline: "2" } });
+        await must("switch", "do", { version: "v2" });
         await write("of v2");
+        await deadlineComes(host);
         await until("the deadline", 20_000, async () => (await host.trial()) === "reverted");
         const refused = await host.task("hook", "do", call);
         assert.deepEqual([refused.exitCode, refused.reason, await read()], [66, "reverted", "of v1"]);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { parseBackupPart } from "../../src/host/parse-backup-part.ts";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 const uptimeCs = async (): Promise<number> =>
@@ -43,13 +44,13 @@ for (const shell of shells) {
           await commit(host, "v1");
           const saved = await host.task("backup", "do", { version: "v2" });
           assert.match(saved.evidence, /paths=0 missing=0 task=save/, saved.reason);
-          const options = { deadline: how === "deadline" ? "3" : "60" };
-          assert.equal((await host.task("switch", "do", { version: "v2", session: "a", options })).exitCode, 0);
+          assert.equal((await host.task("switch", "do", { version: "v2", session: "a" })).exitCode, 0);
           await writeFile(data, "converted rows");
           if (how === "undo") {
             const undone = await host.task("switch", "undo", { version: "v2", options: { reason: "failed" } });
             assert.match(undone.evidence, /restored=0[\s\S]*current=v1/, `${undone.reason} ${undone.evidence}`);
           } else {
+            await deadlineComes(host);
             await until("the way back", 20_000, async () => (await host.trial()) === "reverted");
           }
           assert.equal(await readFile(data, "utf8"), "old rows");

@@ -7,6 +7,7 @@ import { ask } from "../support/asking-clients.ts";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { serviceProcesses } from "../support/live-processes.ts";
 import { commit, switchTo } from "../support/parts-steps.ts";
+import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 const release = (host: PartsHost, version: string) => join(host.state, "components/web/releases", version);
@@ -18,9 +19,10 @@ for (const shell of shells) {
       withPartsHost(shell, async (host) => {
         for (const version of ["v1", "v2"]) await host.installService(version);
         await commit(host, "v1");
-        const switched = await switchTo(host, "v2", "3");
+        const switched = await switchTo(host, "v2");
         assert.equal(switched.exitCode, 0, `${switched.reason} ${switched.evidence}`);
         await rename(release(host, "v2"), `${release(host, "v2")}.gone`);
+        await deadlineComes(host);
         await until("the way back", 15_000, async () => (await host.trial()) === "reverted");
         assert.deepEqual([await host.current(), await ask(host.port)], ["v1", "v1"]);
         assert.deepEqual(await serviceProcesses(host), [await host.pid()]);

@@ -1,27 +1,17 @@
 // A whole release over real sessions: signed, built, switched with a real service, confirmed over a new connection, committed.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { describe, test } from "node:test";
+import { freePort } from "../support/host-parts.ts";
 import { type Answer, makeOffer, shells, type TestHost, withHost } from "../support/host-session.ts";
+import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 const service = readFileSync(new URL("../support/fixtures/upgrading-service.cjs", import.meta.url), "utf8");
-const freePort = (): Promise<number> =>
-  new Promise((done) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => done(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 const fact = (probe: Answer, key: string): string | undefined => probe.data.find(([name]) => name === key)?.[1];
 
 /** Sends one version and runs its steps up to health; which tasks ended how. */
-async function release(
-  host: TestHost,
-  version: string,
-  { port, run, deadline = "60" }: { port: number; run: string; deadline?: string },
-) {
+async function release(host: TestHost, version: string, { port, run }: { port: number; run: string }) {
   const session = await host.session({ run });
   const contract = {
     manager: "process",
@@ -57,7 +47,7 @@ async function release(
     [host.task("build", version)],
     [host.task("check", version)],
     [host.task("backup", version)],
-    [host.task("switch", version, { options: { deadline } })],
+    [host.task("switch", version)],
     [host.task("health", version)],
   ];
   const events = await host.run(session, "go", groups, run);
@@ -83,12 +73,13 @@ describe("a release over real sessions", { concurrency: 3 }, () => {
           ended.filter(({ event }) => event.state === "failed"),
           [],
         );
-        assert.deepEqual(await release(host, "v2", { port, run: "run-2", deadline: "4" }), allDone);
+        assert.deepEqual(await release(host, "v2", { port, run: "run-2" }), allDone);
         const onTrial = await second.request("probe");
         assert.deepEqual(
           ["state", "current", "committed", "trial-from", "active"].map((key) => fact(onTrial, `component.web.${key}`)),
           ["trial", "v2", "v1", "v1", "yes"],
         );
+        await deadlineComes(host);
         await until(
           "the way back",
           10_000,

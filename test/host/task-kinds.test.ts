@@ -17,6 +17,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 const missing = (path: string): Promise<boolean> =>
@@ -81,14 +82,14 @@ for (const shell of shells) {
           await writeFile(settings, oddBytes);
           await commit(host, "v1");
           assert.equal((await host.task("backup", "do", { version: "v2" })).exitCode, 0);
-          const options = { deadline: how === "deadline" ? "3" : "60" };
-          assert.equal((await host.task("switch", "do", { version: "v2", session: "a", options })).exitCode, 0);
+          assert.equal((await host.task("switch", "do", { version: "v2", session: "a" })).exitCode, 0);
           await writeFile(settings, "converted");
           await writeFile(before, "new");
           if (how === "undo") {
             const undone = await host.task("switch", "undo", { version: "v2", options: { reason: "failed" } });
             assert.match(undone.evidence, /restored=2[\s\S]*current=v1/, undone.reason);
           } else {
+            await deadlineComes(host);
             await until("the way back", 20_000, async () => (await host.trial()) === "reverted");
           }
           assert.deepEqual(await readFile(settings), oddBytes);

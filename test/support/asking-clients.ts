@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 /** The trimmed body of a 200, or `failed …`. Every call makes a connection of its own. */
 export function ask(port: number, path = "/", host = "127.0.0.1"): Promise<string> {
   return new Promise((done) => {
-    const request = get({ host, port, path, agent: false, timeout: 3000 }, (reply) => {
+    const request = get({ host, port, path, agent: false, timeout: 30_000 }, (reply) => {
       let body = "";
       reply.setEncoding("utf8").on("data", (text: string) => {
         body += text;

@@ -95,9 +95,9 @@ export async function withPartsHost(shell: readonly string[], body: (host: Parts
   try {
     await body(await makeHost(directory, shell));
   } finally {
-    for (let round = 0; round < 20 && endProcesses(directory) > 0; round++)
+    for (let round = 0; round < 500 && endProcesses(directory) > 0; round++)
       await new Promise((done) => setTimeout(done, 20));
-    await rm(directory, { recursive: true, force: true });
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

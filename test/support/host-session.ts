@@ -317,9 +317,7 @@ export async function withHost(
     await settle(directory);
     const left = [
       ...host.leftovers(),
-      ...processesOf(directory).map(
-        (pid) => `process ${pid} ${readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")}`,
-      ),
+      ...processesOf(directory).map((pid) => `process ${pid} ${commandOf(pid).replaceAll("\0", " ")}`),
     ];
     if (left.length > 0) throw new Error(`left behind: ${left.join(", ")}`);
   } finally {
@@ -483,7 +481,7 @@ export async function openSession(child: ReturnType<typeof spawn>): Promise<Sess
   const nextLine = async (): Promise<string> => {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("the host is silent for 20 s")), 20_000);
+      timer = setTimeout(() => reject(new Error("the host is silent for 60 s")), 60_000);
     });
     const { value, done } = await Promise.race([lines.next(), late]).finally(() => clearTimeout(timer));
     if (done) throw new Error("the session ended");
@@ -534,9 +532,18 @@ export function processesOf(directory: string): number[] {
     });
 }
 
+/** Its arguments, each with a NUL behind it; nothing of one that has ended meanwhile. */
+export function commandOf(pid: number | string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+  } catch {
+    return "";
+  }
+}
+
 /** Sessions that were told to end may need a moment. */
 async function settle(directory: string): Promise<void> {
-  for (let round = 0; round < 100 && processesOf(directory).length > 0; round += 1)
+  for (let round = 0; round < 1500 && processesOf(directory).length > 0; round += 1)
     await new Promise((done) => setTimeout(done, 20));
 }
 

@@ -61,7 +61,7 @@ export async function openLineStreams(port: number, count: number): Promise<Line
       await Promise.all(writing);
       for (
         let round = 0;
-        round < 500 && streams.some((each) => each.problem === undefined && each.heard < each.sent);
+        round < 3000 && streams.some((each) => each.problem === undefined && each.heard < each.sent);
         round++
       )
         await delay(20);

@@ -81,7 +81,7 @@ export async function takeoverOn(host: PartsHost): Promise<TakeoverHost> {
 
 function answer(port: number): Promise<string> {
   return new Promise((done, failed) => {
-    const request = get({ host: "127.0.0.1", port, agent: false, timeout: 8000 }, (reply) => {
+    const request = get({ host: "127.0.0.1", port, agent: false, timeout: 30_000 }, (reply) => {
       let body = "";
       reply.setEncoding("utf8").on("data", (text: string) => {
         body += text;
@@ -89,7 +89,7 @@ function answer(port: number): Promise<string> {
       reply.on("end", () => done(body));
       reply.on("error", failed);
     });
-    request.on("timeout", () => request.destroy(new Error("no answer within 8 s")));
+    request.on("timeout", () => request.destroy(new Error("no answer within 30 s")));
     request.on("error", failed);
   });
 }

@@ -152,6 +152,7 @@ function withTurn(state: RunState, event: EventOf<"host-reopened">): RunState {
   return advanced({
     ...untold,
     ...(isPoint && restorePoint !== undefined ? { restorePoint: { ...restorePoint, taken: undefined } } : {}),
+    tasks: withoutPassedOver(state, [...tasks, ...rest]),
     owed: owedWithout(state.owed, event),
     turns: state.turns.set(place, { number, tasks, rest, isBegun: false }),
     hosts: state.hosts.delete(place),
@@ -159,6 +160,12 @@ function withTurn(state: RunState, event: EventOf<"host-reopened">): RunState {
     endedSteps: state.endedSteps.delete(step),
     position: 0,
   });
+}
+
+/** What was skipped, and is handed over after all, may have run from now on, until its host tells of it (P7). */
+function withoutPassedOver({ tasks, skipped }: RunState, keys: readonly string[]): RunState["tasks"] {
+  const ids = keys.flatMap((key) => (key.endsWith(" do") ? key.slice(0, -" do".length) : []));
+  return tasks.deleteAll(ids.filter((id) => tasks.get(id)?.state === "skipped" && !skipped.has(id)));
 }
 
 function withAmendment(state: RunState, event: EventOf<"amended">): RunState {

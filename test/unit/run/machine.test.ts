@@ -454,6 +454,19 @@ test("the way back includes what may have run: a task without a word, of a host 
   );
 });
 
+test("the way back includes what was skipped and handed over once more, of which nobody knows since (P7)", () => {
+  const skipped = stateAt("switch.1", (tasks) => tasks.map((task) => taskEvent(task, "skipped", "stale-epoch")));
+  const keys = ["h1/runtime/switch do", "h1/app/drain do", "h1/app/switch do"];
+  const again = reduce(skipped, turnOn("switch.1", "h1", keys), run);
+  const lost = reduce(
+    again,
+    { kind: "host-ended", step: "switch.1", host: "h1", outcome: "unknown", evidence: "" },
+    run,
+  );
+  const back = { kind: "rollback-started", scope: "batch", step: "switch.1", reason: "test", by: "anna" } as const;
+  assert.deepEqual(undone(reduce(lost, back, run)), [["rollback.1 h1: app/switch, app/drain, runtime/switch"]]);
+});
+
 /** The run up to `id`, whose first host took the step, reported `tell` and failed. */
 function stateAt(id: string, tell: (tasks: readonly Task[]) => readonly TaskEvent[]): RunState {
   const { state } = play(plan, (step) => (step.id === id ? undefined : "done"));

@@ -122,11 +122,12 @@ function isInForce(state: RunState, step: Step, host: string): boolean {
 
 /**
  * Whether this host may be handed the step over now. It is asked again before every try: while a host could not be reached,
- * others may have spent the budget. One that is known to have it is only read back by being asked again.
+ * others may have spent the budget. One that is known to have it is only read back by being asked again, unless it has said
+ * that it did not begin it (`isAnew`).
  */
-export function mayBegin(state: RunState, step: Step, host: string): boolean {
+export function mayBegin(state: RunState, step: Step, host: string, isAnew = false): boolean {
   // guard P9: nothing more switches past the failure budget, also not what was to switch before.
-  return state.submitted.has(placeOf(step.id, host)) || !isBudgetSpent(state, step, host);
+  return (!isAnew && state.submitted.has(placeOf(step.id, host))) || !isBudgetSpent(state, step, host);
 }
 
 /** None of those that did not begin may: hosts that were confirmed early, and were not, have used the budget, or other runs of the release. */

@@ -79,7 +79,7 @@ export async function driveRun(input: DriveInput): Promise<RunState> {
       ...{ record, signal },
       patchOf: (place) => patchOf(state, place),
       turnOf: (step, host) => turnOf(state, step, host),
-      mayBegin: (step, host) => mayBegin(known(), step, host),
+      mayBegin: (step, host, isAnew) => mayBegin(known(), step, host, isAnew),
       silent: new Set(),
     },
     stillToRun: (step, host) => isStillToRun(known(), step, host),

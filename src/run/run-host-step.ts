@@ -7,6 +7,7 @@ import type { EventBody } from "../model/run-event.ts";
 import type { Task, TaskEvent } from "../model/task.ts";
 import { type DeliverContext, deliverTask, isPatchRefusal } from "./deliver-task.ts";
 import { type Turn, taskKey } from "./run-state.ts";
+import { outcomeOf, type TurnOutcome, type TurnResult } from "./turn-outcome.ts";
 import { isPassing, type Patience, staleEpoch, withPatience } from "./with-patience.ts";
 
 /** `patienceMs`: how long a host that cannot be reached is asked again before its outcome is unknown. */
@@ -14,8 +15,11 @@ export type HostStepContext = DeliverContext &
   Patience & {
     /** What the journal says the host is to be handed over; undefined for all of the step. */
     readonly turnOf: (step: string, host: string) => Turn | undefined;
-    /** Asked before the step is handed over, each time: a host that may not begin any more is only read back (P9). */
-    readonly mayBegin: (step: Step, host: string) => boolean;
+    /**
+     * Asked before the step is handed over, each time: a host that may not begin any more is only read back (P9). `isAnew`: it had the
+     * step, and says that it did not begin it.
+     */
+    readonly mayBegin: (step: Step, host: string, isAnew?: boolean) => boolean;
     /** Hosts that were asked and do not answer now; kept here. */
     readonly silent: Set<string>;
     /** Not journaled: only for whoever watches. */
@@ -31,9 +35,6 @@ export interface Silence {
   readonly until: number;
 }
 
-/** `not-begun`: the host has nothing of the step, and may not begin it now. */
-type TurnOutcome = "done" | "failed" | "unknown" | "not-begun";
-
 /**
  * Does the step, or this host's turn of it, or takes up what an earlier controller began; every part of it is idempotent (P6).
  * Records all that happens, the outcome last.
@@ -45,8 +46,7 @@ export async function runHostStep(
   host: Host,
 ): Promise<TurnOutcome> {
   for (;;) {
-    const turn = context.turnOf(step.id, host.name);
-    const result = await takeTurn(context, { step, work, host, turn });
+    const { turn, ...result } = await takeTurn(context, { step, work, host });
     if (result.outcome === "not-begun") await comeBackLater(context, { step, work, host, turn });
     if (result.outcome === "done" && turn !== undefined && turn.rest.length > 0) {
       await reopen(context, { step: step.id, host: host.name, turn: turn.number + 1, tasks: turn.rest, rest: [] });
@@ -59,18 +59,38 @@ export async function runHostStep(
   }
 }
 
-interface TurnInput {
+interface TurnPlace {
   readonly step: Step;
   readonly work: HostWork;
   readonly host: Host;
+}
+
+interface TurnInput extends TurnPlace {
   readonly turn: Turn | undefined;
 }
 
-/** One turn of a host; what it comes to is not recorded yet. */
+/**
+ * One turn of a host; what it comes to is not recorded yet. Whoever takes several runs over has the epoch of a host with the first of
+ * them: a step of another one may be passed over there before its run is taken over, too. It is handed over again, once: a host
+ * takes it from the writer that it obeys, and from nobody else (P5).
+ */
 export async function takeTurn(
   context: HostStepContext,
-  { step, work, host, turn }: TurnInput,
-): Promise<{ outcome: TurnOutcome; evidence: string }> {
+  place: TurnPlace,
+): Promise<TurnResult & Pick<TurnInput, "turn">> {
+  const [step, host] = [place.step.id, place.host.name];
+  const turn = context.turnOf(step, host);
+  const result = await handOver(context, { ...place, turn });
+  const { passedOver: tasks } = result;
+  // guard P9: past the budget nothing more switches, also not what was to.
+  if (tasks.length === 0 || !context.mayBegin(place.step, host, true)) return { ...result, turn };
+  const next = { step, host, turn: (turn?.number ?? 0) + 1, tasks, rest: turn?.rest ?? [] };
+  await reopen(context, next, "it was passed over while the host was taken over");
+  const again = context.turnOf(step, host);
+  return { ...(await handOver(context, { ...place, turn: again })), turn: again };
+}
+
+async function handOver(context: HostStepContext, { step, work, host, turn }: TurnInput): Promise<TurnResult> {
   const mayBegin = () => context.mayBegin(step, host.name);
   const input = { mayBegin, step: step.id, submission: submissionOf(step, turn), groups: groupsOf(work, turn), host };
   try {
@@ -94,9 +114,9 @@ export async function takeTurn(
     if (!(error instanceof CutoverError)) throw error;
     // guard P5: who was overtaken stops, and calls nobody failed.
     if (error.code === staleEpoch) throw leaseTaken(host, error);
-    if (error.code === notBegun) return { outcome: "not-begun", evidence: "" };
+    if (error.code === notBegun) return { outcome: "not-begun", evidence: "", passedOver: [] };
     const outcome = isPassing(error) ? "unknown" : "failed";
-    return { outcome, evidence: [error.message, error.evidence].filter(Boolean).join(": ") };
+    return { outcome, evidence: [error.message, error.evidence].filter(Boolean).join(": "), passedOver: [] };
   }
 }
 
@@ -154,24 +174,21 @@ interface Attempt {
  * A host that refuses to build from a patch gets the full artifact and the same tasks again, as a step of its own there. Its
  * first story is heard to the end before that, also by a controller that takes the step up later: it says all that was refused.
  */
-async function attempt(
-  context: HostStepContext,
-  { groups: all, ...place }: Attempt,
-): Promise<{ outcome: TurnOutcome; evidence: string }> {
+async function attempt(context: HostStepContext, { groups: all, ...place }: Attempt): Promise<TurnResult> {
   const { step, host, heard } = place;
   const distribute = all.flat().filter(({ kind }) => kind === "distribute");
   for (const task of distribute) await deliverTask(context, { step, task, host, heard });
   const groups = all
     .map((group) => group.filter(({ kind }) => kind !== "distribute"))
     .filter((group) => group.length > 0);
-  if (groups.length === 0) return { outcome: "done", evidence: "" };
+  if (groups.length === 0) return { outcome: "done", evidence: "", passedOver: [] };
   const first = await perform(context, { ...place, groups, mayRefuse: true });
   const refused = distribute.filter(({ component }) => first.refused.has(component));
-  if (refused.length === 0) return outcomeOf(groups.flat(), first.ended);
+  if (refused.length === 0) return outcomeOf(all.flat(), first.ended);
   for (const task of refused) await deliverTask(context, { step, task, host, heard });
   const submission = `${place.submission}.full`;
   const second = await perform(context, { ...place, submission, groups, mayRefuse: false });
-  return outcomeOf(groups.flat(), second.ended);
+  return outcomeOf(all.flat(), second.ended);
 }
 
 interface Submission extends Attempt {
@@ -258,21 +275,4 @@ function foreignTask(host: Host, event: TaskEvent): CutoverError {
     impact: "Nothing it said about this step counts",
     remedy: `cutover host check ${host.name}`,
   });
-}
-
-/** Done means that every single task was read back as done (P10); a host that skipped one or reports too little has failed. */
-function outcomeOf(
-  tasks: readonly Task[],
-  ended: ReadonlyMap<string, TaskEvent>,
-): { outcome: TurnOutcome; evidence: string } {
-  const notDone = [...ended.values()].filter(({ state }) => state !== "done");
-  const worst = notDone.find(({ state }) => state === "failed") ?? notDone[0];
-  // guard P10: done means that every task was read back as done.
-  if (worst)
-    return { outcome: "failed", evidence: `${worst.task} ${worst.action}: ${worst.reason}: ${worst.evidence}` };
-  const missing = tasks.filter((task) => !ended.has(taskKey(task)));
-  // guard P10: what was not read back is not done.
-  if (missing.length > 0)
-    return { outcome: "failed", evidence: `no result for ${missing.map(({ id }) => id).join(", ")}` };
-  return { outcome: "done", evidence: "" };
 }

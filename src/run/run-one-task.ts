@@ -13,11 +13,10 @@ export interface OneTaskInput {
 
 /** Resolves when the next task of the host has ended, or, of a step that was handed over whole, all that is left of it. */
 export async function runOneTask(context: HostStepContext, input: OneTaskInput): Promise<void> {
-  const { step, work, host, state } = input;
+  const { step, work, host } = input;
   const next = nextTurn(input);
   if (next !== undefined) await reopen(context, { step: step.id, host: host.name, ...next });
-  const turn = next === undefined ? turnOf(state, step.id, host.name) : context.turnOf(step.id, host.name);
-  const result = await takeTurn(context, { step, work, host, turn });
+  const { turn, ...result } = await takeTurn(context, { step, work, host });
   const { outcome, evidence } = result;
   if (outcome === "not-begun") return;
   if (result.outcome === "done" && (turn?.rest.length ?? 0) > 0) return;

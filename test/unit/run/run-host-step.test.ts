@@ -3,15 +3,25 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { HostRefusedError } from "../../../src/errors.ts";
 import type { EventBody } from "../../../src/model/run-event.ts";
+import type { TaskEvent } from "../../../src/model/task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
-import { runHostStep, type Silence } from "../../../src/run/run-host-step.ts";
+import { type HostStepContext, runHostStep, type Silence } from "../../../src/run/run-host-step.ts";
 import { sleptClock } from "../../support/engine.ts";
 import { type HostScript, inProcessHosts } from "../../support/in-process-hosts.ts";
 import { fleetOf, planInput } from "../../support/plan-input.ts";
 
 const plan = makePlan(planInput({ components: { app: { hosts: ["h1"], drain: true, health: true } } }));
 
-async function switchHost(script: HostScript, patienceMs = 10_000, onSilent: (silence: Silence) => void = () => {}) {
+interface SwitchOptions {
+  readonly onSilent?: (silence: Silence) => void;
+  readonly mayBegin?: HostStepContext["mayBegin"];
+}
+
+async function switchHost(
+  script: HostScript,
+  patienceMs = 10_000,
+  { onSilent = () => {}, mayBegin = () => true }: SwitchOptions = {},
+) {
   const hosts = inProcessHosts(script);
   const clock = sleptClock();
   const recorded: EventBody[] = [];
@@ -26,8 +36,11 @@ async function switchHost(script: HostScript, patienceMs = 10_000, onSilent: (si
       fence: { run: "r1", epoch: 1, holder: "c" },
       deliveryFor: () => Promise.reject(new Error("a switch moves no data")),
       patchOf: () => undefined,
-      turnOf: () => undefined,
-      mayBegin: () => true,
+      turnOf() {
+        const turn = recorded.findLast((event) => event.kind === "host-reopened");
+        return turn && { number: turn.turn, tasks: turn.tasks, rest: turn.rest, isBegun: false };
+      },
+      mayBegin,
       silent: new Set(),
       record: async (...events) => recorded.push(...events),
       onBytes: () => undefined,
@@ -51,15 +64,56 @@ test("done needs every task read back as done (P10)", async () => {
   assert.match(silent.evidence, /no result for .*h1\/app\/switch/);
 });
 
-test("a step that the host skipped for another epoch is not done (P5, P10)", async () => {
-  const { outcome, evidence } = await switchHost({
-    tells: (_host, _step, events) =>
-      events
-        .filter(({ state }) => state === "done")
-        .map((event) => ({ ...event, state: "skipped" as const, reason: "stale-epoch" })),
-  });
+/** The host has drained the service, and passed over the rest: another controller had come, with another run. */
+const passedOver = (events: TaskEvent[]): TaskEvent[] =>
+  events
+    .filter(({ task, action, state }) => (task.endsWith("/drain") && action === "do") || state === "done")
+    .map((event): TaskEvent => (event.task.endsWith("/drain") && event.action === "do" ? event : { ...event, state: "skipped", reason: "stale-epoch" })); // biome-ignore format: one line
+const passesOver = (...steps: string[]): HostScript => ({
+  tells: (_host, step, events) => (steps.includes(step) ? passedOver(events) : events),
+});
+const reopenedIn = (recorded: readonly EventBody[]) =>
+  recorded.flatMap((event) => (event.kind === "host-reopened" ? [`${event.turn}: ${event.tasks.join(", ")}`] : []));
+
+test("what a host passed over while another run of its new writer came first is handed over again, and nothing that it began (P5, P6)", async () => {
+  const { outcome, recorded, hosts } = await switchHost(passesOver("switch.1"));
+  assert.equal(outcome, "done");
+  const left = ["h1/app/switch do", "h1/app/health do", "h1/app/drain undo"];
+  assert.deepEqual(reopenedIn(recorded), [`1: ${left.join(", ")}`]);
+  const again = hosts.ran.filter((one) => one.startsWith("h1 r1 switch.1.r1 "));
+  assert.deepEqual(again, left.map((key) => `h1 r1 switch.1.r1 ${key}`)); // biome-ignore format: one line
+});
+
+test("a host that passes over a step twice has not done it (P10)", async () => {
+  const { outcome, evidence, recorded } = await switchHost(passesOver("switch.1", "switch.1.r1"));
   assert.equal(outcome, "failed");
   assert.match(evidence, /stale-epoch/);
+  assert.equal(reopenedIn(recorded).length, 1);
+});
+
+test("a writer whose own epoch is over has nothing begun by handing over again what the host passed over (P5, F18)", async () => {
+  const hosts: string[] = [];
+  const stale = switchHost({
+    ...passesOver("switch.1"),
+    onEffect(effect) {
+      hosts.push(effect);
+      if (effect === "submit h1 switch.1.r1")
+        throw new HostRefusedError({ host: "h1", verb: "submit", hostCode: 75, reason: "stale-epoch", evidence: "epoch 2" }); // biome-ignore format: one line
+    },
+  });
+  await assert.rejects(stale, { code: "lease-lost" });
+  assert.deepEqual(hosts, ["submit h1 switch.1", "submit h1 switch.1.r1"]);
+});
+
+test("what a host passed over stays so past the failure budget (P9), or where it is silent about a task (P7)", async () => {
+  const spent = await switchHost(passesOver("switch.1"), 10_000, {
+    mayBegin: (_step, _host, isAnew) => isAnew !== true,
+  });
+  const short = await switchHost({ tells: (_host, _step, events) => passedOver(events).slice(0, -1) });
+  for (const { outcome, recorded } of [spent, short]) {
+    assert.equal(outcome, "failed");
+    assert.deepEqual(reopenedIn(recorded), []);
+  }
 });
 
 test("the failed task is named, not the ones skipped after it", async () => {
@@ -165,10 +219,10 @@ test("a bug in the engine is not taken for a host's failure", async () => {
 
 test("who watches hears once whom a step waits for and until when; a loss that is over at once needs no word", async () => {
   const told: Silence[] = [];
-  const { waitedMs } = await switchHost({ loses: () => true }, 30_000, (silence) => told.push(silence));
+  const { waitedMs } = await switchHost({ loses: () => true }, 30_000, { onSilent: (silence) => told.push(silence) });
   assert.deepEqual(told.map(({ step, host, until }) => [step, host, until]), [["switch.1", "h1", 31_000]]); // biome-ignore format: one line
   assert.ok(waitedMs <= 30_000);
   let losses = 0;
-  await switchHost({ loses: () => ++losses === 1 }, 30_000, (silence) => told.push(silence));
+  await switchHost({ loses: () => ++losses === 1 }, 30_000, { onSilent: (silence) => told.push(silence) });
   assert.equal(told.length, 1);
 });

@@ -61,6 +61,26 @@ test("events reach the watcher only once they are in the journal", async () => {
   await runController({ plan, journal, executor: inProcessHosts().executor, epoch: 1, more: { onEvent } });
 });
 
+for (const isSpent of [false, true])
+  test(`what a host passed over for another controller is handed over again, ${isSpent ? "but not past the failure budget (P9)" : "and the run goes on to its end (P5)"}`, async () => {
+    const journal = memoryJournal();
+    const hasEnded = () => journal.kept.some((event) => event.kind === "host-ended" && event.step === "switch.2" && event.host === "h3"); // biome-ignore format: one line
+    const hosts = inProcessHosts({
+      fails: ({ id, action }) => (isSpent && id === "h3/app/health" && action === "do" ? "unhealthy" : undefined),
+      async gate(host, step) {
+        while (host === "h2" && step === "switch.2" && !hasEnded())
+          await new Promise((resolve) => setImmediate(resolve));
+      },
+      tells: (host, step, events) =>
+        host === "h2" && step === "switch.2"
+          ? events.filter(({ state }) => state === "done").map((event) => ({ ...event, state: "skipped", reason: "stale-epoch" })) // biome-ignore format: one line
+          : events,
+    });
+    const state = await runController({ plan, journal, executor: hosts.executor, epoch: 1 });
+    assert.equal(state.outcome, isSpent ? "rolled-back" : "done");
+    assert.equal(hosts.ran.some((one) => one.startsWith("h2 r1 switch.2.r1 ")), !isSpent); // biome-ignore format: one line
+  });
+
 test("confirm goes over a new connection: kept ones are closed first", async () => {
   const effects: string[] = [];
   const hosts = inProcessHosts({ onEffect: (effect) => effects.push(effect) });

@@ -15,6 +15,7 @@ import {
   assertServes,
   currentOf,
   latenessMs,
+  linesInLog,
   pointCurrentByHand,
   revertedBecause,
   startsOf,
@@ -26,8 +27,9 @@ import type { Home } from "../support/with-home.ts";
 import { systemdSkip, withSystemdLab } from "../support/with-lab.ts";
 import { say, sayWith, systemState } from "../support/with-systemd-world.ts";
 
-const lateAtMostMs = 2_000;
-const options = { skip: systemdSkip, timeout: 180_000 };
+/** A busy machine takes its time for a way back; a timer without an accuracy of its own would be up to a minute late. */
+const lateAtMostMs = 8_000;
+const options = { skip: systemdSkip, timeout: 600_000 };
 
 /** All tests share three hosts; they are told apart by their place in the plan. */
 function onHosts(
@@ -47,18 +49,23 @@ test(
   () =>
     onHosts({}, async (world, first, middle, last) => {
       await world.startWith("1.0.0");
-      await world.publishApp("2.0.0", { deadlineSeconds: 6 });
+      const heldBy = "/run/held";
+      await world.publishApp("2.0.0", { deadlineSeconds: 6, heldBy });
       await world.pushApp("2.0.0");
       const starts = await startsOf(last);
       const seen: JournalEvent[] = [];
+      // The host does not get on with its switch, of which it would tell, until nobody hears it any more.
+      await say(middle, "touch", heldBy);
       const wrapJournal = afterWrite(async (event) => {
-        if (event.kind === "submitted" && event.step === "switch.2") await middle.cutNetwork();
+        if (event.kind !== "submitted" || event.step !== "switch.2") return;
+        await middle.cutNetwork();
+        await say(middle, "rm", heldBy);
       });
       try {
         const pass = await world.reconcile({ patienceMs: 1_000, wrapJournal, onEvent: (event) => seen.push(event) });
         assertOutcomes(pass, "waiting");
         assert.equal(pass.results[0]?.run?.state.hosts.get(`switch.2/${middle.name}`), "unknown");
-        assert.equal(await revertedBecause(middle, 10_000), "deadline");
+        assert.equal(await revertedBecause(middle, 60_000), "deadline");
         assert.ok((await latenessMs(middle)) < lateAtMostMs);
         await assertServes(middle, "1.0.0");
         assert.deepEqual(taskHosts(seen, "switch"), [first.name]);
@@ -180,8 +187,7 @@ test(
 test("T24: a host that shows another host key is not talked to, and the others go on", options, () =>
   onHosts({}, async (world, first, middle, last) => {
     await world.startWith("1.0.0");
-    const logins = () =>
-      say(middle, "sh", "-c", "journalctl -b -q -o cat -u ssh.service | grep -c '^Accepted' || true");
+    const logins = () => linesInLog(middle, "ssh.service", "^Accepted");
     const before = await logins();
     const key = "/etc/ssh/ssh_host_ed25519_key";
     await say(middle, "sh", "-c", `mv ${key} ${key}.mine && ssh-keygen -q -t ed25519 -N '' -f ${key}.other`);
@@ -260,10 +266,10 @@ test(
     }),
 );
 
-/** Hosts that reported on a task of this kind, in order of their first word. */
+/** Hosts that did a task of this kind, in order of their first word of that. */
 function taskHosts(events: readonly JournalEvent[], kind: string): string[] {
   const hosts = events.flatMap((event) =>
-    event.kind === "task" && event.event.task.endsWith(`/${kind}`) ? [event.host] : [],
+    event.kind === "task" && event.event.task.endsWith(`/${kind}`) && event.event.state === "done" ? [event.host] : [],
   );
   return [...new Set(hosts)];
 }
@@ -283,7 +289,7 @@ function asController(world: Home, host: LabHost, words: readonly string[], flag
   const settings = ["BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"];
   const login = ["-i", join(world.home, "keys", "controller"), ...settings.flatMap((setting) => ["-o", setting])];
   const argv = ["ssh", "-F", "none", "-o", "LogLevel=INFO", ...login, ...flags, `cutover@${host.address}`, ...words];
-  return runProgram(argv, { input: "", timeoutMs: 20_000 });
+  return runProgram(argv, { input: "", timeoutMs: 60_000 });
 }
 
 async function releaseHostScript(world: Home, script: string): Promise<string> {

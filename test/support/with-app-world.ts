@@ -11,6 +11,8 @@ import { type SystemdWorldRequest, say, systemState, withSystemdWorld } from "./
 export interface AppVersion {
   /** Starts, and never says that it is ready. */
   readonly neverReady?: boolean;
+  /** A file on the host: as long as it is there, the version is not ready. */
+  readonly heldBy?: string;
   readonly deadlineSeconds?: number;
 }
 
@@ -57,11 +59,12 @@ export function withAppWorld<T>(
 function makeAppWorld(home: Home): AppWorld {
   const world: AppWorld = {
     ...home,
-    async publishApp(version, { neverReady = false, deadlineSeconds = contract.deadlineSeconds } = {}) {
+    async publishApp(version, { neverReady = false, heldBy, deadlineSeconds = contract.deadlineSeconds } = {}) {
       const tree = join(home.directory, "trees", version);
       const serve = join(tree, "bin/serve");
       await mkdir(join(tree, "bin"), { recursive: true });
-      const ready = neverReady ? "" : "systemd-notify --ready\n";
+      const held = heldBy === undefined ? "" : `while [ -e ${heldBy} ]; do sleep 0.1; done\n`;
+      const ready = neverReady ? "" : `${held}systemd-notify --ready\n`;
       await writeFile(serve, `#!/bin/sh\ncd -P "$(dirname "$0")/.." || exit 70\n${ready}exec sleep 86400\n`);
       await chmod(serve, 0o755);
       await home.publish({ ...contract, deadlineSeconds }, version, tree);
@@ -123,7 +126,12 @@ export function unitProperty(host: LabHost, unit: string, property: string): Pro
 }
 
 /** How often the service was started since the host booted. */
-export async function startsOf(host: LabHost): Promise<number> {
-  const script = "journalctl -b -q -o cat -u app.service | grep -c '^Started' || true";
+export function startsOf(host: LabHost): Promise<number> {
+  return linesInLog(host, "app.service", "^Started");
+}
+
+/** How many lines of a unit's log since the host booted begin so. What was said before is in it: journald writes when it finds the time. */
+export async function linesInLog(host: LabHost, unit: string, pattern: string): Promise<number> {
+  const script = `journalctl --sync && journalctl -b -q -o cat -u ${unit} | grep -c '${pattern}' || true`;
   return Number(await say(host, "sh", "-c", script));
 }

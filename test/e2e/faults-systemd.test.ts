@@ -29,6 +29,8 @@ import { say, sayWith, systemState } from "../support/with-systemd-world.ts";
 
 /** A busy machine takes its time for a way back; a timer without an accuracy of its own would be up to a minute late. */
 const lateAtMostMs = 8_000;
+/** Of trials that nobody confirms; those before them are confirmed in that time, also on a busy machine. */
+const deadlineSeconds = 20;
 const options = { skip: systemdSkip, timeout: 600_000 };
 
 /** All tests share three hosts; they are told apart by their place in the plan. */
@@ -50,7 +52,7 @@ test(
     onHosts({}, async (world, first, middle, last) => {
       await world.startWith("1.0.0");
       const heldBy = "/run/held";
-      await world.publishApp("2.0.0", { deadlineSeconds: 6, heldBy });
+      await world.publishApp("2.0.0", { deadlineSeconds, heldBy });
       await world.pushApp("2.0.0");
       const starts = await startsOf(last);
       const seen: JournalEvent[] = [];
@@ -106,7 +108,7 @@ test(
   () =>
     onHosts({ policy: { canaries: 3 } }, async (world, first, middle, last) => {
       await world.startWith("1.0.0");
-      await world.publishApp("2.0.0", { deadlineSeconds: 6 });
+      await world.publishApp("2.0.0", { deadlineSeconds });
       await world.pushApp("2.0.0");
       const starts = await Promise.all([first, middle, last].map(startsOf));
       let submitted = 0;
@@ -117,7 +119,7 @@ test(
       await Promise.all([middle.stopSshd(), last.cutNetwork()]);
       try {
         for (const [index, host] of [first, middle, last].entries()) {
-          assert.equal(await revertedBecause(host, 15_000), "deadline", host.name);
+          assert.equal(await revertedBecause(host, 60_000), "deadline", host.name);
           assert.ok((await latenessMs(host)) < lateAtMostMs, `${host.name}: ${await latenessMs(host)} ms late`);
           assert.equal(await startsOf(host), (starts[index] ?? 0) + 2, "forward and back, once each");
           await assertServes(host, "1.0.0");
@@ -149,7 +151,7 @@ test(
         renamed(middle).then(() => middle.reboot()),
       ]);
       for (const host of [first, middle]) {
-        assert.equal(await revertedBecause(host, 5_000), "boot", host.name);
+        assert.equal(await revertedBecause(host, 60_000), "boot", host.name);
         await assertServes(host, "1.0.0");
         const guarded = Number(await unitProperty(host, "cutover-guard.service", "ExecMainExitTimestampMonotonic"));
         const reachable = Number(await unitProperty(host, "ssh.service", "ExecMainStartTimestampMonotonic"));
@@ -299,7 +301,7 @@ async function releaseHostScript(world: Home, script: string): Promise<string> {
     store: artifactWriter(join(world.home, "artifacts")),
     signer,
     now: Date.now(),
-    deadlineSeconds: 6,
+    deadlineSeconds,
   });
   const release = { apiVersion: "cutover/v1", kind: "Release", name: "hosts" };
   await world.push({ "hosts.yaml": { ...release, components: [{ name: hostComponentName, version }] } });

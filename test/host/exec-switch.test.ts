@@ -9,6 +9,7 @@ import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
 import { alive } from "../support/live-processes.ts";
 import { commit, switchTo } from "../support/parts-steps.ts";
+import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 for (const shell of shells) {
@@ -37,8 +38,7 @@ for (const shell of shells) {
     test(`${name}: P11: a new version that crashes before it is ready fails the switch, and the old one serves on`, () =>
       withPartsHost(shell, async (host) => {
         await host.installService("v1");
-        // It lives longer than two looks are apart on a busy machine: one that dies between them is called not-ready in the end.
-        await host.installService("bad", { crashBeforeReady: true, crashAfterMs: 800 });
+        await host.installService("bad", { crashBeforeReady: true });
         await commit(host, "v1");
         const first = await host.pid();
         const answers = await underLoad(host.port, async () => {
@@ -73,11 +73,11 @@ for (const shell of shells) {
           const { child, result } = host.start("switch", "do", {
             version: "hangs",
             run: "hangs",
-            options: { deadline: "1" },
           });
           await until("the rename", 3000, async () => (await host.current()) === "hangs");
           child.kill("SIGKILL");
           await result;
+          await deadlineComes(host);
           await until("the way back", 4000, async () => (await host.trial()) === "reverted");
         });
         assert.equal(await host.current(), "v1");
@@ -112,9 +112,10 @@ for (const shell of shells) {
         await host.installService("v1");
         await host.installService("hangs", { neverReady: true });
         await commit(host, "v1");
-        const { child, result } = host.start("switch", "do", { version: "hangs", options: { deadline: "1" } });
+        const { child, result } = host.start("switch", "do", { version: "hangs" });
         await until("the rename", 3000, async () => (await host.current()) === "hangs");
         child.kill("SIGSTOP");
+        await deadlineComes(host);
         await until("the way back", 5000, async () => (await host.trial()) === "reverted");
         assert.equal((await result).exitCode, 137);
         assert.equal(await host.current(), "v1");
@@ -148,10 +149,12 @@ for (const shell of shells) {
 
     test(`${name}: a successor that shows nothing of its start path is ended when it is late, also when the old process died over it`, () =>
       withPartsHost(shell, async (host) => {
-        const contract = { "switch.start": "start", "switch.ready-seconds": "1" };
+        const contract = { "switch.start": "start" };
         const start = { start: '#!/bin/sh\ncd "$(dirname "$(readlink -f "$0")")" && exec ./server.cjs\n' };
         await host.installService("v1", {}, contract, start);
-        await host.installService("late", { neverReady: true }, contract, start);
+        const late = (seconds: string) =>
+          host.installService("late", { neverReady: true }, { ...contract, "switch.ready-seconds": seconds }, start);
+        await late("1");
         await commit(host, "v1");
         const successors = async (): Promise<string[]> => {
           const found: string[] = [];
@@ -165,6 +168,7 @@ for (const shell of shells) {
         assert.equal((await switchTo(host, "late")).reason, "not-ready");
         assert.deepEqual(await successors(), []);
         assert.equal((await host.task("switch", "undo", { version: "late", run: "late" })).exitCode, 0);
+        await late("6");
         const { result } = host.start("switch", "do", { version: "late", run: "again", session: "a" });
         await until("the successor", 3000, async () => (await successors()).length > 0);
         process.kill((await host.pid()) ?? 0, "SIGKILL");
@@ -203,8 +207,9 @@ for (const shell of shells) {
         await commit(host, "v2");
         assert.equal(await ask(host.port), "v2");
         await host.installService("bad", { crashBeforeReady: true, crashAfterMs: 0 }, contract);
-        const failed = await host.task("switch", "do", { version: "bad", run: "again", options: { deadline: "2" } });
+        const failed = await host.task("switch", "do", { version: "bad", run: "again" });
         assert.match(failed.evidence, /version bad crashes/);
+        await deadlineComes(host);
         await until("the way back", 6000, async () => (await host.trial()) === "reverted");
         assert.equal(await ask(host.port), "v2");
         assert.match(await host.trialFile("evidence"), /version bad crashes/);

@@ -9,6 +9,7 @@ import { shells, withPartsHost } from "../support/host-parts.ts";
 import { insertedAt, killedAt } from "../support/killed-at.ts";
 import { serviceProcesses } from "../support/live-processes.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
+import { deadlineComes, endWatcher } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 /** Handles the signal and does nothing with it: a Go program shows a handler for every signal. */
@@ -19,6 +20,9 @@ process.on("SIGTERM", () => process.exit(0));
 server.listen({ port: Number(process.env.PORT), host: process.env.CUTOVER_ADDRESS }, () =>
   require("node:fs").writeFileSync(process.env.CUTOVER_PID_FILE, process.pid + "\\n"));
 `;
+
+/** With reuseport one that came and went between two looks of a busy host was never seen: then it did not get ready in time. */
+const died = /^(new-version-died|not-ready)$/;
 
 for (const shell of shells) {
   const name = shell.join(" ");
@@ -31,7 +35,7 @@ for (const shell of shells) {
         await commit(host, "v1");
         const first = await host.pid();
         const answers = await underLoad(host.port, async () => {
-          assert.equal((await switchTo(host, "v2")).reason, "new-version-died");
+          assert.match((await switchTo(host, "v2")).reason, died);
           assert.match(await undo(host, "v2"), new RegExp(`old-pid=${first} new-pid=${first} from=v2 to=v1`));
         });
         assert.deepEqual([Object.keys(answers), await serviceProcesses(host)], [["v1"], [first]]);
@@ -45,20 +49,15 @@ for (const shell of shells) {
 
   test(`${name}: P8, P11: restart to exec: one that shows a handler and is deaf serves on, and the deadline takes the host back`, () =>
     withPartsHost(shell, async (host) => {
-      const contract = { "switch.ready-seconds": "2" };
-      await host.installService(
-        "v1",
-        {},
-        { ...contract, "switch.strategy": "restart", "switch.start": "deaf" },
-        { deaf },
-      );
-      await host.installService("v2", {}, contract, { deaf });
+      await host.installService("v1", {}, { "switch.strategy": "restart", "switch.start": "deaf" }, { deaf });
+      await host.installService("v2", {}, { "switch.ready-seconds": "2" }, { deaf });
       await commit(host, "v1");
       const first = await host.pid();
       const answers = await underLoad(host.port, async () => {
-        const switched = await switchTo(host, "v2", "4");
+        const switched = await switchTo(host, "v2");
         assert.equal(switched.reason, "not-ready", switched.evidence);
         assert.match(switched.evidence, new RegExp(`^old pid ${first} still serves; v2 not ready within 2 s`));
+        await deadlineComes(host);
         await until("the deadline", 20_000, async () => (await host.trial()) === "reverted");
       });
       assert.deepEqual(failures(answers), []);
@@ -93,6 +92,7 @@ for (const shell of shells) {
       const first = await host.pid();
       assert.equal((await host.task("backup", "do", { version: "v2", run: "v2" })).exitCode, 0);
       assert.equal((await switchTo(host, "v2")).reason, "new-version-died");
+      await endWatcher(host);
       await writeFile(data, "of v2");
       await writeFile(host.script, killedAt(whole, ["trial_restore", '\techo "restored=']));
       assert.equal((await host.task("switch", "undo", { version: "v2", run: "v2" })).exitCode, 137);
@@ -114,7 +114,7 @@ for (const shell of shells) {
         await commit(host, "v1");
         const first = await host.pid();
         assert.equal((await host.task("backup", "do", { version: "v2", run: "v2" })).exitCode, 0);
-        assert.equal((await switchTo(host, "v2")).reason, "new-version-died");
+        assert.match((await switchTo(host, "v2")).reason, died);
         await writeFile(data, "of v2");
         const answers = await underLoad(host.port, async () => {
           assert.match(await undo(host, "v2"), new RegExp(`old-pid=${first} new-pid=(?!${first})\\d+ `));

@@ -30,7 +30,7 @@ test("R23: a Node version that ends alone is not ready first, then closes what i
     const http2 = openHttp2(http2Port);
     try {
       assert.deepEqual(await ask(port, "/ready", agent), { status: 200, connection: "keep-alive" });
-      const long = ask(port, "/?ms=3000");
+      const long = ask(port, "/?ms=8000");
       const pid = await inCharge();
       process.kill(pid, "SIGTERM");
       await until("not ready", 10_000, async () => (await ask(port, "/ready", agent)).status === 503);
@@ -143,6 +143,13 @@ function descriptorOf(listener: Server): number {
 async function layTree(tree: string): Promise<void> {
   await cp(skeleton, tree, { recursive: true });
   await writeFile(join(tree, "VERSION"), "1.0.0\n");
+  // A client that does without the machine for seconds is no slow one.
+  const app = join(tree, "app.mjs");
+  const text = await readFile(app, "utf8");
+  const patient = text.replace("NOT_READY_MS = 2_000", "NOT_READY_MS = 5_000").replace("GO_AWAY_GRACE_MS = 1_000", "GO_AWAY_GRACE_MS = 5_000"); // biome-ignore format: one line
+  assert.equal(patient.length, text.length);
+  assert.notEqual(patient, text);
+  await writeFile(app, patient);
 }
 
 function withNodeCluster(body: (running: Running) => Promise<void>): Promise<void> {

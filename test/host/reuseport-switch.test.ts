@@ -1,15 +1,20 @@
 // Strategy reuseport under manager process: old and new on one port for a while, and what that costs where the kernel does not help.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { get } from "node:http";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { type PartsHost, shellsOrOne, withPartsHost } from "../support/host-parts.ts";
 import { alive, serviceProcesses } from "../support/live-processes.ts";
+import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 const contract = { "switch.strategy": "reuseport" };
 const shared = { reusePort: true };
+/** One that came and went between two looks of a busy host was never seen: then it did not get ready in time. */
+const died = /^(new-version-died|not-ready)$/;
 const migrates = (): string => {
   try {
     return readFileSync("/proc/sys/net/ipv4/tcp_migrate_req", "utf8").trim();
@@ -27,9 +32,9 @@ async function commit(host: PartsHost, version: string, run = version): Promise<
   const committed = await host.task("commit", "do", { version, run });
   assert.equal(committed.exitCode, 0, `${committed.reason} ${committed.evidence}`);
 }
-function ask(port: number): Promise<string> {
+function ask(port: number, connected = () => {}): Promise<string> {
   return new Promise((done) => {
-    const request = get({ host: "127.0.0.1", port, agent: false, timeout: 5000 }, (reply) => {
+    const request = get({ host: "127.0.0.1", port, agent: false, timeout: 30_000 }, (reply) => {
       let body = "";
       reply.setEncoding("utf8").on("data", (text: string) => {
         body += text;
@@ -37,6 +42,7 @@ function ask(port: number): Promise<string> {
       reply.on("end", () => done(body.trim()));
       reply.on("error", (error) => done(`failed ${error.message}`));
     });
+    request.on("socket", (socket) => socket.on("connect", connected));
     request.on("timeout", () => request.destroy(new Error("timeout")));
     request.on("error", (error: NodeJS.ErrnoException) => done(`failed ${error.code ?? error.message}`));
   });
@@ -109,12 +115,12 @@ for (const shell of shellsOrOne("busybox ash")) {
         await commit(host, "v1");
         const first = await host.pid();
         for (const [version, reason, why] of [
-          ["bad", "new-version-died", /old pid \d+ still serves;.*version bad crashes/s],
-          ["alone", "new-version-died", /old pid \d+ still serves;.*EADDRINUSE/s],
-          ["hangs", "not-ready", /old pid \d+ still serves/],
+          ["bad", died, /old pid \d+ still serves;.*version bad crashes/s],
+          ["alone", died, /old pid \d+ still serves;.*EADDRINUSE/s],
+          ["hangs", /^not-ready$/, /old pid \d+ still serves/],
         ] as const) {
           const switched = await switchTo(host, version);
-          assert.equal(switched.reason, reason, switched.evidence);
+          assert.match(switched.reason, reason, switched.evidence);
           assert.match(switched.evidence, why);
           assert.equal((await host.task("switch", "undo", { version, run: version })).exitCode, 0);
           assert.deepEqual([await host.current(), await host.pid()], ["v1", first]);
@@ -132,11 +138,11 @@ for (const shell of shellsOrOne("busybox ash")) {
         const { child, result } = host.start("switch", "do", {
           version: "hangs",
           run: "hangs",
-          options: { deadline: "1" },
         });
         await until("a second process", 5000, async () => (await serviceProcesses(host)).length > 1);
         child.kill("SIGKILL");
         await result;
+        await deadlineComes(host);
         await until("the way back", 6000, async () => (await host.trial()) === "reverted");
         assert.deepEqual([await host.current(), await serviceProcesses(host)], ["v1", [first]]);
       }));
@@ -190,15 +196,21 @@ for (const shell of shellsOrOne("busybox ash")) {
 
 test("connections that the old one had not accepted are reset, unless tcp_migrate_req moves them to the new one", (t) =>
   withPartsHost(["dash"], async (host) => {
-    const busy = { ...shared, busyBeforeStopMs: 1500 };
-    await host.installService("v1", busy, contract);
-    await host.installService("v2", shared, contract);
+    const enough = join(host.base, "enough");
+    const patient = { ...contract, "switch.stop-seconds": "60" };
+    await host.installService("v1", { ...shared, busyUntil: enough }, patient);
+    await host.installService("v2", shared, patient);
     await commit(host, "v1");
-    const first = await host.pid();
     const { result } = host.start("switch", "do", { version: "v2", run: "v2", session: "a" });
-    await until("the new one", 5000, async () => (await host.pid()) !== first);
-    await delay(300); // the old one has been asked to stop and is busy
-    const answers = await Promise.all(Array.from({ length: 40 }, () => ask(host.port)));
+    const log = join(host.state, "components/web/log");
+    await until("the old one to be asked", 5000, async () =>
+      (await readFile(log, "utf8")).includes("version v1 is asked to stop"),
+    );
+    let connected = 0;
+    const asked = Array.from({ length: 40 }, () => ask(host.port, () => ++connected));
+    await until("all of them", 5000, async () => connected === asked.length);
+    await writeFile(enough, "");
+    const answers = await Promise.all(asked);
     const switched = await result;
     assert.equal(switched.exitCode, 0, `${switched.reason} ${switched.evidence}`);
     const reset = answers.filter((answer) => answer === "failed ECONNRESET").length;

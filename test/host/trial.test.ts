@@ -33,7 +33,7 @@ async function twoVersions(host: PartsHost, contract: Record<string, string> = {
   assert.equal((await host.task("confirm", "do", { version: "v1", run: "r0", session: "b" })).exitCode, 0);
   assert.equal((await host.task("commit", "do", { version: "v1", run: "r0" })).exitCode, 0);
 }
-const switchTo = (host: PartsHost, version: string, deadline = "60") =>
+const switchTo = (host: PartsHost, version: string, deadline = "600") =>
   host.task("switch", "do", { version, session: "a", options: { deadline } });
 const confirm = (host: PartsHost, version: string, session = "b") => host.task("confirm", "do", { version, session });
 const uptimeMs = async (): Promise<number> => Number((await readFile("/proc/uptime", "utf8")).split(" ")[0]) * 1000;
@@ -306,7 +306,7 @@ for (const shell of shells) {
     test(`${name}: a deadline longer than signed, a version not built, a version below the floor and another run's trial are refused, nothing changes`, () =>
       withPartsHost(shell, async (host) => {
         await twoVersions(host);
-        assert.equal((await switchTo(host, "v2", "61")).reason, "deadline-too-long");
+        assert.equal((await switchTo(host, "v2", "601")).reason, "deadline-too-long");
         assert.equal((await switchTo(host, "v3")).reason, "version-not-built");
         await writeFile(join(host.state, "components/web/floor"), "2\n");
         assert.equal((await switchTo(host, "v2")).reason, "below-floor");

@@ -185,7 +185,7 @@ async function makeHost(directory: string, shell: readonly string[]): Promise<Pa
         root,
         sequence: "1",
         floor: "0",
-        "deadline.seconds": "60",
+        "deadline.seconds": "600",
         manager: "none",
         "switch.strategy": "none",
         ...contract,

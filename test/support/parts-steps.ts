@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { PartsHost, TaskResult } from "./host-parts.ts";
 
 /** The run is named after the version. */
-export function switchTo(host: PartsHost, version: string, deadline = "60"): Promise<TaskResult> {
+export function switchTo(host: PartsHost, version: string, deadline = "600"): Promise<TaskResult> {
   return host.task("switch", "do", { version, run: version, session: "a", options: { deadline } });
 }
 

@@ -24,7 +24,10 @@ const event = (sequence: number, evidence = "-") => [
 const only = (verb: string, answer: (asked: Asked) => void) => (asked: Asked) =>
   asked.verb === verb ? answer(asked) : honestly(asked);
 
-const talkers: Readonly<Record<string, readonly [RegExp, (asked: Asked) => void]>> = {
+/** Who is given up for what it says has all the time to say it, on however busy a machine; the others are given up for their silence. */
+const [ample, short] = [60_000, 5_000];
+
+const talkers: Readonly<Record<string, readonly [RegExp, (asked: Asked) => void, answerMs?: number]>> = {
   "endless lines": [
     /over 20000 lines/,
     ({ channel, id, flood }) =>
@@ -47,16 +50,17 @@ const talkers: Readonly<Record<string, readonly [RegExp, (asked: Asked) => void]
     /the answer took too long/,
     ({ say }) => {
       const timer = setInterval(() => say("+", "tool.x", "yes"), 20);
-      setTimeout(() => clearInterval(timer), 5_000).unref();
+      setTimeout(() => clearInterval(timer), ample).unref();
     },
+    short,
   ],
-  "no answer at all": [/the answer took too long/, () => {}],
+  "no answer at all": [/the answer took too long/, () => {}, short],
   "the answer of another request": [/a reply to request 77, expected/, ({ channel }) => channel.write("77\tok\t1\n")],
 };
 
-for (const [name, [evidence, answer]] of Object.entries(talkers))
+for (const [name, [evidence, answer, answerMs = ample]] of Object.entries(talkers))
   test(`a probe that is answered with ${name} ends in time and in little memory; another host is asked meanwhile (T6, T26)`, () =>
-    withHostileHosts([{ answer: only("probe", answer) }, {}], { answerMs: 1_500 }, async (executor, [bad, good]) => {
+    withHostileHosts([{ answer: only("probe", answer) }, {}], { answerMs }, async (executor, [bad, good]) => {
       assert.ok(bad && good);
       const before = process.memoryUsage().rss;
       const started = performance.now();
@@ -65,12 +69,12 @@ for (const [name, [evidence, answer]] of Object.entries(talkers))
       assert.ok(refused.status === "rejected");
       assert.equal(refused.reason.code, "host-unreachable");
       assert.match(refused.reason.evidence, evidence);
-      assert.ok(performance.now() - started < 5_000, `${performance.now() - started} ms`);
+      assert.ok(performance.now() - started < ample / 2, `${performance.now() - started} ms`);
       assert.ok(process.memoryUsage().rss - before < 128 * 2 ** 20, "memory");
     }));
 
 test("a host that lets us in and never opens the session is unreachable in time (T6)", () =>
-  withHostileHosts([{ mute: true }, {}], { readyMs: 700 }, async (executor, [bad, good]) => {
+  withHostileHosts([{ mute: true }, {}], { readyMs: short }, async (executor, [bad, good]) => {
     assert.ok(bad && good);
     const [refused, fine] = await Promise.allSettled([executor.probe(bad), executor.probe(good)]);
     assert.equal(fine.status, "fulfilled");
@@ -83,7 +87,7 @@ test("a greeting that is none leaves no connection behind", () =>
     assert.ok(bad);
     const sockets = openSockets();
     await assert.rejects(executor.probe(bad), { code: "host-unreachable" });
-    await until("the socket to be closed", 5_000, async () => openSockets() <= sockets);
+    await until("the socket to be closed", 20_000, async () => openSockets() <= sockets);
   }));
 
 test("a line that nobody asked for ends the session, the next request has a new one", () =>
@@ -143,7 +147,7 @@ test("who stops listening early has the host's attention again at once, and a sl
       }
       const started = performance.now();
       await executor.submit(host, "way-back.1", [], fence);
-      assert.ok(performance.now() - started < 3_000, `${performance.now() - started} ms`);
+      assert.ok(performance.now() - started < ample / 2, `${performance.now() - started} ms`);
       assert.ok(process.memoryUsage().rss - before < 64 * 2 ** 20, "memory");
     },
   ));
@@ -177,7 +181,7 @@ test("a host that never closes its end does not keep the process: the socket is 
     assert.equal((await executor.probe(host)).kind, "observed");
     const [sockets, started] = [openSockets(), performance.now()];
     await executor.close();
-    await until("our end to be gone", 5_000, async () => openSockets() < sockets);
+    await until("our end to be gone", 20_000, async () => openSockets() < sockets);
     assert.ok(performance.now() - started > 1_000, "it did cling");
   }));
 

@@ -19,7 +19,7 @@ const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 test("serve without its login key, with a broken one, without its webhook secret or its port exits and says what to type", () =>
   withHome(async (home, config) => {
-    const cutover = () => runProgram([process.execPath, main, "--config", config, "serve"], { timeoutMs: 30_000 });
+    const cutover = () => runProgram([process.execPath, main, "--config", config, "serve"], { timeoutMs: 120_000 });
     const settings = await readFile(config, "utf8");
     const key = join(home, "keys", "controller");
     const good = await readFile(key);

@@ -164,8 +164,10 @@ function saidBy(events: readonly JournalEvent[], task: string): string {
 
 async function allDone({ state, statusPort }: WorkerPlace, sent: number): Promise<void> {
   await until(`${sent} jobs`, allDoneWithinMs, async () => {
+    // Asked in this order: a job that is booked is in hand until it is counted.
+    if ((await bookedJobs(state)).jobs < sent) return false;
     const { inFlight = Number.NaN } = (await workerTotals(statusPort)) ?? {};
     // The consumer itself counts as one: it may take a job at any moment.
-    return (await bookedJobs(state)).jobs >= sent && inFlight <= 1;
+    return inFlight <= 1;
   });
 }

@@ -3,6 +3,7 @@
 // costs a request that is on the way, nor one on a connection that was accepted at that moment.
 import assert from "node:assert/strict";
 import { type ChildProcess, fork, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { cp, readFile, symlink, writeFile } from "node:fs/promises";
 import { Agent, get } from "node:http";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
@@ -104,15 +105,44 @@ test("R23: a connection that a Node version accepts at the moment of its drain h
     }
   }));
 
-/** One worker alone; its primary is the test. */
+test("R23: a worker that stands still in its drain answers what came meanwhile on a kept connection", () =>
+  withWorker(async ({ worker, port, tree }) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    try {
+      assert.deepEqual(await ask(port, "/", agent), { status: 200, connection: "keep-alive" });
+      worker.send({ drain: true, handedOver: true });
+      await until("a standstill", 20_000, async () => existsSync(join(tree, "stands")));
+      const answer = ask(port, "/", agent);
+      await new Promise((done) => setTimeout(done, 100)); // and it has left this process
+      await writeFile(join(tree, "go"), "");
+      assert.deepEqual(await answer, { status: 200, connection: "close" });
+    } finally {
+      agent.destroy();
+    }
+  }, standsStill));
+
+/** Once the drain has begun, until the file `go` is there, and longer than a silent connection is let be. */
+const standsStill = `
+import { existsSync, writeFileSync } from "node:fs";
+const own = new URL(".", import.meta.url);
+process.on("message", () => process.nextTick(() => {
+  writeFileSync(new URL("stands", own), "");
+  for (const end = Date.now() + 3_500; Date.now() < end || !existsSync(new URL("go", own)); );
+}));
+`;
+
+/** One worker alone; its primary is the test. `before` is a module that it begins with. */
 function withWorker(
-  body: (running: { readonly worker: ChildProcess; readonly http2Port: number }) => Promise<void>,
+  body: (running: { readonly worker: ChildProcess; readonly port: number; readonly http2Port: number; readonly tree: string }) => Promise<void>, // biome-ignore format: one line
+  before = "",
 ): Promise<void> {
   return withTemporaryDirectory(async (tree) => {
     await layTree(tree);
+    await writeFile(join(tree, "before.mjs"), before);
     const listeners = await Promise.all([listening(), listening()]);
-    const { port: http2Port } = listeners[1].address() as AddressInfo;
+    const [port, http2Port] = listeners.map((listener) => (listener.address() as AddressInfo).port) as [number, number];
     const worker = fork(join(tree, "main.mjs"), {
+      execArgv: ["--import", join(tree, "before.mjs")],
       stdio: ["ignore", "ignore", "inherit", ...listeners.map(descriptorOf), "ipc"],
       env: { PATH: process.env.PATH, HAND_OVER_ROLE: "worker" },
     });
@@ -120,7 +150,7 @@ function withWorker(
     const ended = new Promise((done) => worker.on("exit", done));
     try {
       await new Promise((done) => worker.once("message", done));
-      await body({ worker, http2Port });
+      await body({ worker, port, http2Port, tree });
     } finally {
       worker.kill("SIGKILL");
       await ended;

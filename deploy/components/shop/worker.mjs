@@ -47,7 +47,8 @@ export function runWorker() {
     // http.Server's own close() also destroys idle connections at once; net.Server's only stops accepting.
     Server.prototype.close.call(server, () => process.exit(0));
     log("worker", "stopped accepting");
-    setTimeout(() => server.closeIdleConnections(), IDLE_GRACE_MS);
+    // After what has come meanwhile was read: had this process stood still so long, a request would wait here.
+    setTimeout(() => setImmediate(() => server.closeIdleConnections()), IDLE_GRACE_MS);
     setTimeout(() => {
       log("worker", `requests still open after ${DRAIN_WITHIN_MS} ms are cut`);
       server.closeAllConnections();

@@ -91,7 +91,8 @@ export async function startServing([http1Descriptor, http2Descriptor]) {
     // A WebSocket closes with 1001, "going away", an event stream at the end of an event: both clients come again at once.
     for (const webSocket of webSockets) webSocket.close(1001);
     for (const response of events) response.end();
-    setTimeout(() => http1.closeIdleConnections(), IDLE_GRACE_MS);
+    // After what has come meanwhile was read: had this process stood still so long, a request would wait here.
+    setTimeout(() => setImmediate(() => http1.closeIdleConnections()), IDLE_GRACE_MS);
     await Promise.all(closed);
   }
 

@@ -163,7 +163,7 @@ test("a service that is stopped and started is below what it declares: the table
   await withPublished(web(await freePort(["127.0.1.1"]), restart), buildPlain, async (cutover) => {
     const { stdout } = await cutover(4, "grade", "web", "--switches", "1");
     assert.match(stdout, /^asks \d+\/, its first http health check/m);
-    assert.match(stdout, /^ {2}new +\d+ +\d+ +\d+ +\d+ .*refused/m);
+    assert.match(stdout, /^ {2}new(?: +[\d,]+){4} .*refused/m);
     assert.match(stdout, /^not measured: long, http2 \(the port of --http does not speak it\), websocket, sse, tcp; /m);
     assert.match(stdout, /^not measured: the way back from a version that is not well; /m);
     assert.match(stdout, /^web: 1 switch by restart, no grade.*; its contract declares request-safe$/m);

@@ -49,7 +49,7 @@ test(
           assertOutcomes(await world.reconcile(), "done");
           const cutover = cutoverCommand(world);
           const said = (await cutover(0, "task", "show", `${cut.name}/web/drain`)).text;
-          assert.match(said, /do done: in-flight=3 cut=3 waited-ms=[1-9]\d{3} until=deadline/);
+          assert.match(said, /do done: in-flight=3 cut=3 waited-ms=[1-9]\d{3,} until=deadline/);
           assert.match(said, /undo done: in service/);
           const row = new RegExp(`web +2\\.0\\.0 .*${cut.name}; cut: 3 in flight`);
           assert.match((await cutover(0, "status")).text, row);
@@ -85,10 +85,16 @@ test(
           await world.pushWeb("1.0.0");
           assertOutcomes(await world.reconcile(), "done");
           const [quick, slow] = [hostOf(lab, 0), hostOf(lab, 1)];
-          await setInflight([slow], 1); // to the end of its drain: 20 s, where a trial has 6
+          await setInflight([slow], 1); // for longer than a trial lasts, unless the other host is confirmed meanwhile
           await world.pushWeb("2.0.0");
           const events: JournalEvent[] = [];
-          assertOutcomes(await world.reconcile({ onEvent: (event) => events.push(event) }), "done");
+          let isIdle: Promise<void> | undefined;
+          const onEvent = (event: JournalEvent) => {
+            events.push(event);
+            if (event.kind === "host-ended" && event.step === "confirm.1") isIdle ??= setInflight([slow], 0);
+          };
+          assertOutcomes(await world.reconcile({ onEvent }), "done");
+          await isIdle;
           const ended = events.flatMap((event) =>
             event.kind === "host-ended" && /^(switch|confirm)\.1$/.test(event.step)
               ? [`${event.step.split(".")[0]} ${event.host} ${event.outcome}`]
@@ -102,7 +108,7 @@ test(
           ]);
           for (const host of [quick, slow]) assert.equal((await world.ask(host)).body, "2.0.0");
         },
-        { drain: { inflight: { file: inflight }, withinSeconds: 20 }, deadlineSeconds: 6 },
+        { drain: { inflight: { file: inflight }, withinSeconds: 120 }, deadlineSeconds: 24 },
       ),
     ),
 );
@@ -129,9 +135,9 @@ test(
             await until("the drain", 60_000, async () => existsSync(notReady));
             await cutoverCommand(world)(0, "rollback", "--reason", "not tonight");
             assert.ok(!existsSync(notReady));
-            const [run] = serve.events.flatMap((event) =>
-              event.kind === "rollback-started" ? [event.stream.replace("run/", "")] : [],
-            );
+            const started = () => serve.events.find(({ kind }) => kind === "rollback-started");
+            await until("word of the rollback", 60_000, async () => started() !== undefined);
+            const run = started()?.stream.replace("run/", "");
             const step = `${host.stateDirectory}/runs/${run}/switch.1`;
             await until("the end of the step that drained", 20_000, async () => existsSync(`${step}/result`));
             assert.match(await readFile(`${step}/events`, "utf8"), /web\/switch\tdo\tskipped\t0\t0\tearlier-failed/);

@@ -8,6 +8,7 @@ import { copyFile, mkdir, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { until } from "../support/until.ts";
 
 /** Says its port once it listens, without epoll: what it sleeps in is all that tells. */
 const listener = `use IO::Socket::INET; $| = 1;
@@ -30,6 +31,8 @@ async function beside(host: PartsHost, name: string, body: (pid: number) => Prom
   try {
     await once(child.stdout, "data");
     assert.ok(child.pid);
+    const stat = `/proc/${child.pid}/stat`;
+    await until("it to wait for clients", 5000, async () => /\) S \d+ \d+ [^)]*$/.test(readFileSync(stat, "latin1")));
     await body(child.pid);
   } finally {
     child.kill("SIGKILL");
@@ -71,7 +74,7 @@ echo "orphans" $(exec_orphans)
 ! accepts ${pid} || echo accepts
 ! takeover_stopped ${pid} || echo stopped-early
 kill -s STOP ${pid}
-for _look in 1 2 3 4 5 6 7 8 9; do ! takeover_stopped ${pid} || break; nap; done
+_look=0; until takeover_stopped ${pid} || [ $_look -ge 400 ]; do _look=$((_look + 1)); nap; done
 ! takeover_stopped ${pid} || echo stopped
 ! accepts ${pid} || echo stopped-accepts`;
           const said = await host.word("call", "eval", asked);

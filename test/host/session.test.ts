@@ -5,7 +5,16 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parseProbe } from "../../src/host/protocol.ts";
-import { digest, makeOffer, processesOf, sha256, shells, type TestHost, withHost } from "../support/host-session.ts";
+import {
+  commandOf,
+  digest,
+  makeOffer,
+  processesOf,
+  sha256,
+  shells,
+  type TestHost,
+  withHost,
+} from "../support/host-session.ts";
 import { until } from "../support/until.ts";
 
 const word = ({ code, reason }: { code: number; reason: string }): string => (code === 0 ? "ok" : `${code} ${reason}`);
@@ -242,15 +251,11 @@ for (const shell of shells) {
       const endless = payload.replaceAll("slow", "never");
       assert.equal(word(await second.request("submit", ["run-1", "dead", `${endless.length}`], endless)), "ok");
       const events = second.request("events", ["run-1", "dead"]);
-      while (!existsSync(join(host.state, "runs/run-1/dead/started")))
-        await new Promise((done) => setTimeout(done, 10));
-      await new Promise((done) => setTimeout(done, 200));
+      const sleepers = () => readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && sleepsFor(pid, nap));
+      await until("its task to be at work", 20_000, async () => sleepers().length > 0);
       for (const pid of processesOf(host.directory))
-        if (readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("run-step")) process.kill(pid, "SIGKILL");
-      const sleeper = readdirSync("/proc")
-        .filter((pid) => /^\d+$/.test(pid))
-        .find((pid) => sleepsFor(pid, nap));
-      if (sleeper !== undefined) process.kill(Number(sleeper), "SIGKILL");
+        if (commandOf(pid).includes("run-step")) process.kill(pid, "SIGKILL");
+      for (const sleeper of sleepers()) process.kill(Number(sleeper), "SIGKILL");
       assert.deepEqual((await events).fields, ["lost"]);
       assert.deepEqual((await second.request("submit", ["run-1", "dead", `${endless.length}`], endless)).fields, [
         "already",
@@ -260,7 +265,7 @@ for (const shell of shells) {
     }));
 
   test(`${shell.name}: a session that asks nothing ends by itself`, () =>
-    withHost(shell, { env: { CUTOVER_IDLE_SECONDS: "1" } }, async (host) => {
+    withHost(shell, { env: { CUTOVER_IDLE_SECONDS: "4" } }, async (host) => {
       const session = await host.session({});
       const exit = await new Promise((done) => session.child.once("exit", done));
       assert.equal(exit, 74);
@@ -268,7 +273,7 @@ for (const shell of shells) {
     }));
 
   test(`${shell.name}: T6: a payload that stops coming ends the session, and nothing of it is left`, () =>
-    withHost(shell, { env: { CUTOVER_IDLE_SECONDS: "1" } }, async (host) => {
+    withHost(shell, { env: { CUTOVER_IDLE_SECONDS: "4" } }, async (host) => {
       const session = await host.session({});
       const ended = new Promise((done) => session.child.once("exit", done));
       session.raw("9\tdoc\trelease\t100\nhalf of it");
@@ -299,9 +304,5 @@ for (const shell of shells) {
 
 /** A `sleep SECONDS` that belongs to nobody any more: what the killed runner left. */
 function sleepsFor(pid: string, seconds: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "latin1") === `sleep\0${seconds}\0`;
-  } catch {
-    return false;
-  }
+  return commandOf(pid) === `sleep\0${seconds}\0`;
 }

@@ -1,12 +1,18 @@
 // Strategy takeover with the C skeleton: established connections, their counters, half-read lines and unsent answers go from process to
 // process, and nothing of it is lost whoever dies before the new one has taken over.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { get } from "node:http";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { shellsOrOne, withPartsHost } from "../support/host-parts.ts";
+import { insertedAt } from "../support/killed-at.ts";
 import { openLineStreams, underStreams } from "../support/line-streams.ts";
 import { takeoverOn } from "../support/takeover-host.ts";
+import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 /** Of a takeover, as the new process sees it; what goes wrong there is done by the skeleton, so one shell sees all of them. */
@@ -23,12 +29,26 @@ for (const shell of shellsOrOne("dash")) {
         const first = await service.ask();
         const events = openEvents(host.port);
         await underStreams(service.streamPort, 12, async (streams) => {
-          const long = slowAnswer(host.port, 1500);
-          assert.match(await service.switchTo("v2"), new RegExp(`old-pid=${first.pid} new-pid=\\d+ from=v1 to=v2`));
+          // It begins when host.sh is about to ask: how long that took to get there is no matter.
+          const whole = await readFile(host.script, "utf8");
+          const [asks, go] = [join(host.base, "asks"), join(host.base, "go")];
+          const gate = `: >"${asks}"; until [ -e "${go}" ]; do nap; done`;
+          await writeFile(host.script, insertedAt(whole, ["exec_ask", "\tkill -s"], gate));
+          const switching = service.switchTo("v2");
+          await until("host.sh to ask", 5000, async () => existsSync(asks));
+          const long = slowAnswer(host.port, 4000);
+          await long.isAsked;
+          await writeFile(go, "");
+          assert.match(await switching, new RegExp(`old-pid=${first.pid} new-pid=\\d+ from=v1 to=v2`));
+          await writeFile(host.script, whole);
           const second = await service.ask();
           assert.deepEqual([second.version, await host.pid()], ["v2", second.pid]);
           assert.deepEqual(await service.processes(), [second.pid], "the old one ended by itself");
-          assert.match(await long, new RegExp(`^c-takeover v2 pid ${second.pid}\n$`), "begun by v1, ended by v2");
+          assert.match(
+            await long.answer,
+            new RegExp(`^c-takeover v2 pid ${second.pid}\n$`),
+            "begun by v1, ended by v2",
+          );
           const before = streams.answers();
           await until("answers of v2", 5000, async () => streams.answers() > before + 50);
           assert.equal((await host.task("switch", "undo", { version: "v2", run: "v2" })).exitCode, 0);
@@ -83,11 +103,11 @@ for (const shell of shellsOrOne("dash")) {
             version: "late",
             run: "late",
             session: "a",
-            options: { deadline: "1" },
           });
           await until("a second process", 3000, async () => (await service.processes()).length > 1);
           child.kill("SIGKILL");
           await result;
+          await deadlineComes(host);
           await until("the way back", 6000, async () => (await host.trial()) === "reverted");
           assert.deepEqual([await service.ask(), await host.current()], [first, "v1"]);
           assert.deepEqual(await service.processes(), [first.pid]);
@@ -152,16 +172,22 @@ for (const shell of shellsOrOne("dash")) {
   });
 }
 
-function slowAnswer(port: number, ms: number): Promise<string> {
-  return new Promise((done, failed) => {
-    get({ host: "127.0.0.1", port, path: `/work?ms=${ms}`, agent: false }, (reply) => {
+function slowAnswer(
+  port: number,
+  ms: number,
+): { readonly isAsked: Promise<unknown>; readonly answer: Promise<string> } {
+  const request = get({ host: "127.0.0.1", port, path: `/work?ms=${ms}`, agent: false });
+  const answer = new Promise<string>((done, failed) => {
+    request.on("response", (reply) => {
       let body = "";
       reply.setEncoding("utf8").on("data", (text: string) => {
         body += text;
       });
       reply.on("end", () => done(body));
-    }).on("error", failed);
+    });
+    request.on("error", failed);
   });
+  return { isAsked: once(request, "finish"), answer };
 }
 
 function openEvents(port: number): { end(): Promise<number[]> } {

@@ -1,7 +1,7 @@
 // The end of a process of the Go skeleton (R23): readiness first, then each client is told to go elsewhere, and nobody is cut off who had asked or was about to.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { Agent, get } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
@@ -40,7 +40,8 @@ test("R23: SIGTERM turns readiness off, answers what was asked or is about to be
       assert.equal(await stream(session, "/ready"), 200);
       const goneAway = new Promise<number>((done) => session.on("goaway", (code) => done(code)));
       const long = ask(port, "/work?ms=2500");
-      await delay(200);
+      // Two listeners and four clients: whom it has not accepted yet it refuses.
+      await until("all to be accepted", 5000, async () => (await socketsOf(service.pid)) === 6);
 
       service.kill("SIGTERM");
       await until("closed listeners", 2000, () => isRefused(port));
@@ -110,6 +111,12 @@ function ask(port: number, path: string, agent?: Agent): Promise<Reply> {
       reply.on("end", () => done({ status: reply.statusCode, connection: reply.headers.connection, body }));
     }).on("error", failed);
   });
+}
+
+async function socketsOf(pid: number | undefined): Promise<number> {
+  const files = (await readdir(`/proc/${pid}/fd`)).filter((file) => Number(file) > 2);
+  const links = await Promise.all(files.map((file) => readlink(`/proc/${pid}/fd/${file}`).catch(() => "")));
+  return links.filter((link) => link.startsWith("socket:")).length;
 }
 
 function open(port: number): Promise<Socket> {

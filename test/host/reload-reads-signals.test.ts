@@ -10,6 +10,7 @@ import { shells, withPartsHost } from "../support/host-parts.ts";
 import { insertedAt } from "../support/killed-at.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
 import { skipReason } from "../support/skip-reason.ts";
+import { until } from "../support/until.ts";
 
 const skip = skipReason({ programs: ["python3"] });
 
@@ -84,6 +85,10 @@ for (const shell of shells) {
             });
           await commit(host, "v1");
           const main = await host.pid();
+          // Until it does, it is as one that executes itself.
+          const reads = () =>
+            until("it to read its signal", 5000, async () => (await host.word("call", "holds_back", `${main}`, "HUP")).exitCode === 1); // biome-ignore format: one line
+          await reads();
           const [waited, again] = [join(host.base, "waited"), join(host.base, "again")];
           const whole = await readFile(host.script, "utf8");
           const watched = insertedAt(whole, ["reload_let_finish", "\t\tnap"], `: >${waited}`);
@@ -91,6 +96,7 @@ for (const shell of shells) {
           const switched = await switchTo(host, "v2");
           assert.match(switched.evidence, new RegExp(`old-pid=${main} new-pid=${main} from=v1 to=v2`), switched.reason);
           assert.equal(await ask(host.port), "v2");
+          await reads();
           await undo(host, "v2");
           assert.equal(await ask(host.port), "v1");
           assert.equal(existsSync(waited), false, "waited for it to execute itself");

@@ -19,6 +19,7 @@ import {
 import { commit, confirmAndCommit, switchTo, undo } from "../support/parts-steps.ts";
 import { skipReason } from "../support/skip-reason.ts";
 import { withSmallDisk } from "../support/small-disk.ts";
+import { deadlineComes, endWatcher } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 const points: Readonly<Record<string, KillPoint>> = {
@@ -78,6 +79,7 @@ for (const shell of shellsOrOne("bash")) {
           for (const [round, [point, where]] of Object.entries(points).entries()) {
             const call = { version: "v2", run: `r${round}` };
             for (const action of ["do", "undo"] as const) {
+              if (action === "undo") await endWatcher(host);
               await writeFile(host.script, killedAt(whole, where));
               assert.equal((await host.task("switch", action, call)).exitCode, 137, `${action} ${point}`);
               await writeFile(host.script, whole);
@@ -111,7 +113,8 @@ for (const shell of shellsOrOne("bash")) {
         await installHaproxy(host, "v2");
         await commit(host, "v1");
         const answers = await underLoad(host.port, async () => {
-          assert.equal((await switchTo(host, "v2", "5")).exitCode, 0);
+          assert.equal((await switchTo(host, "v2")).exitCode, 0);
+          await deadlineComes(host);
           await until("the way back", 12000, async () => (await host.trial()) === "reverted");
           await assertOneMaster(host, "v1");
         });
@@ -153,9 +156,9 @@ for (const shell of shellsOrOne("bash")) {
 
     test(`${name}: a reload that brings nothing new fails: nginx keeps its program`, () =>
       withPartsHost(shell, async (host) => {
-        const reload = { "switch.strategy": "reload", "switch.reload-signal": "HUP", "switch.ready-seconds": "2" };
+        const reload = { "switch.strategy": "reload", "switch.reload-signal": "HUP" };
         await installNginx(host, "v1", { contract: reload });
-        await installNginx(host, "v2", { contract: reload });
+        await installNginx(host, "v2", { contract: { ...reload, "switch.ready-seconds": "2" } });
         await commit(host, "v1");
         const answers = await underLoad(host.port, async () => {
           const switched = await switchTo(host, "v2");

@@ -7,8 +7,8 @@ import { commit, current, enrol, install, must, SCRIPT, STATE, task, trial, writ
 import { systemdSkip, withSystemdLab } from "../support/with-lab.ts";
 
 const contract = {
-  ...{ "unit.0": "web@.service", "switch.strategy": "reuseport", "switch.ready-seconds": "4" },
-  ...{ "health.0.kind": "unit", "health.0.unit": "web@.service", "health.0.within-seconds": "5" },
+  ...{ "unit.0": "web@.service", "switch.strategy": "reuseport", "switch.ready-seconds": "30" },
+  ...{ "health.0.kind": "unit", "health.0.unit": "web@.service", "health.0.within-seconds": "30" },
 };
 const unit = (type: string): string => `[Unit]
 After=db.service
@@ -59,7 +59,7 @@ test(
       await must(host, "systemctl", "daemon-reload");
       await must(host, "systemctl", "enable", "web@.service");
       for (const version of ["v1", "v2", "v3"]) await install(host, "web", version, serves, contract);
-      await install(host, "web", "v8", hangs, contract);
+      await install(host, "web", "v8", hangs, { ...contract, "switch.ready-seconds": "4" });
       await install(host, "web", "v9", crashes, contract);
       assert.equal(await lacking(host, "web", "v1"), "");
       await write(host, "/etc/systemd/system/db.service", "[Service]\nExecStart=/srv/db/current/app\n", 0o644);
@@ -130,7 +130,7 @@ test(
       await must(
         host,
         "timeout",
-        "20",
+        "60",
         "sh",
         "-c",
         killing,

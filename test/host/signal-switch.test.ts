@@ -15,6 +15,7 @@ import {
   serviceProcesses,
 } from "../support/master-services.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
+import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 for (const shell of shellsOrOne("dash")) {
@@ -105,13 +106,15 @@ for (const shell of shellsOrOne("dash")) {
         await installNginx(host, "hangs", { program: "#!/bin/sh\nexec sleep 600\n" });
         await commit(host, "v1");
         const answers = await underLoad(host.port, async () => {
-          assert.equal((await switchTo(host, "v2", "5")).exitCode, 0);
+          assert.equal((await switchTo(host, "v2")).exitCode, 0);
+          await deadlineComes(host);
           await until("the way back", 12000, async () => (await host.trial()) === "reverted");
           await assertOneMaster(host, "v1");
-          const { child, result } = host.start("switch", "do", { version: "hangs", options: { deadline: "2" } });
+          const { child, result } = host.start("switch", "do", { version: "hangs" });
           await until("the rename", 3000, async () => (await host.current()) === "hangs");
           child.kill("SIGKILL");
           await result;
+          await deadlineComes(host);
           await until("the way back", 8000, async () => (await host.trial()) === "reverted");
           await assertOneMaster(host, "v1");
         });
@@ -141,7 +144,7 @@ for (const shell of shellsOrOne("dash")) {
 
     test(`${name}: P8: an old master that does not bring its workers back is replaced: the old version is started anew`, () =>
       withPartsHost(shell, async (host) => {
-        const contract = { "switch.ready-seconds": "2", "switch.stop-seconds": "1" };
+        const contract = { "switch.ready-seconds": "6", "switch.stop-seconds": "1" };
         await installNginx(host, "v1", { contract });
         await installNginx(host, "v2");
         await commit(host, "v1");

@@ -52,13 +52,14 @@ test(
     withSystemdLab(1, async ({ hosts: [host] }) => {
       assert.ok(host);
       const failed = await task(host, "switch", "do", "web", "v9", { run: "bad", options: "deadline=3" });
-      const record = await readFile(host.pathOf(`${STATE}/components/web/trial/armed/trial`), "utf8");
-      const deadlineMs = Number(/^deadline (\d+)$/m.exec(record)?.[1]) * 10;
       // A unit of Type=simple counts as started as soon as it is forked, so the switch may end well and the unit fail right after.
       assert.ok(failed.exitCode === 0 || /not-ready.*this version is broken/s.test(failed.said), failed.said);
       await until("the way back", 8000, async () => (await trial(host, "web")) === "reverted");
-      const lateMs = Number((await readFile("/proc/uptime", "utf8")).split(" ")[0]) * 1000 - deadlineMs;
-      assert.ok(lateMs < 2000, `${lateMs} ms after the deadline`);
+      const said = (file: string) => readFile(host.pathOf(`${STATE}/components/web/trial/reverted/${file}`), "utf8");
+      const deadlineMs = Number(/^deadline (\d+)$/m.exec(await said("trial"))?.[1]) * 10;
+      // How long the way itself takes is up to the machine: who goes it was started by the timer.
+      const lateMs = Number((await said("worker")).split(" ")[1]) * 10 - deadlineMs;
+      assert.ok(lateMs >= -100 && lateMs < 2000, `${lateMs} ms after the deadline`);
       assert.equal(await current(host, "web"), "versions/v2");
       assert.equal(await must(host, "systemctl", "is-active", "web.service"), "active");
       assert.match(
@@ -70,7 +71,7 @@ test(
 
 test(
   "systemd: P8, F14: an unconfirmed switch is taken back by the guard at the next boot, also after a crash",
-  { skip: systemdSkip, timeout: 60_000 },
+  { skip: systemdSkip, timeout: 300_000 },
   () =>
     withSystemdLab(1, async ({ hosts: [host] }) => {
       assert.ok(host);
@@ -240,7 +241,7 @@ test(
 
 test(
   "systemd: T36: at boot the guard of a broken host.sh on trial is the copy that armed it",
-  { skip: systemdSkip, timeout: 60_000 },
+  { skip: systemdSkip, timeout: 300_000 },
   () =>
     withSystemdLab(1, async ({ hosts: [host] }) => {
       assert.ok(host);

@@ -17,7 +17,7 @@ test("a version that keeps another layout of state gets no connection, says so a
   withPartsHost(dash, async (host) => {
     const service = await takeoverOn(host);
     await service.install("v1");
-    await service.install("v2", { format: 2, contract: { "switch.ready-seconds": "2" } });
+    await service.install("v2", { format: 2 });
     await service.commit("v1");
     const first = await service.ask();
     await underStreams(service.streamPort, 4, async () => {
@@ -31,8 +31,8 @@ test("a version that keeps another layout of state gets no connection, says so a
 test("an old process that dies in the middle of a takeover ends both; the way back starts the old version cold, and nothing else runs", () =>
   withPartsHost(dash, async (host) => {
     const service = await takeoverOn(host);
-    await service.install("v1", { contract: { "switch.ready-seconds": "2" } });
-    await service.install("v2", { contract: { "switch.ready-seconds": "2" }, point: "received 1000" });
+    await service.install("v1");
+    await service.install("v2", { point: "received 1000" });
     await service.commit("v1");
     const first = await service.ask();
     const { result } = host.start("switch", "do", { version: "v2", run: "v2", session: "a" });
@@ -68,7 +68,7 @@ test("an old process that does not end by itself is asked, then killed, and the 
   withPartsHost(dash, async (host) => {
     const service = await takeoverOn(host);
     await service.install("v1", { contract: { "switch.stop-seconds": "1" } });
-    await service.install("v2", { contract: { "switch.stop-seconds": "1" }, point: "told 2000" });
+    await service.install("v2", { contract: { "switch.stop-seconds": "1" }, point: "told 5000" });
     await service.commit("v1");
     const first = await service.ask();
     await underStreams(service.streamPort, 4, async () => {

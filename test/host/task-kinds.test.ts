@@ -193,10 +193,17 @@ for (const shell of shells) {
         try {
           const check = { "health.0.kind": "http", "health.0.url": `http://127.0.0.1:${host.port}/` };
           await host.install("v1", { contract: check });
+          const whole = await readFile(host.script, "utf8");
+          const patient = whole.replace(
+            '[ "$http_limit_" -le 10 ] || http_limit_=10',
+            '[ "$http_limit_" -le 50 ] || http_limit_=50',
+          );
+          assert.notEqual(patient, whole);
+          await writeFile(host.script, patient);
           const began = performance.now();
           const { evidence } = await host.task("health", "do", { version: "v1" });
           assert.match(evidence, /healthy: http 1 samples, 0 failed/);
-          assert.ok(performance.now() - began < 8_000, "the client's whole time was waited for");
+          assert.ok(performance.now() - began < 40_000, "the client's whole time was waited for");
         } finally {
           server.close();
           server.closeAllConnections();

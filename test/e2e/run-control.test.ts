@@ -8,13 +8,14 @@ import { withLease } from "../../src/app/controller.ts";
 import { readStatus } from "../../src/app/read-status.ts";
 import { rollBackRelease } from "../../src/app/roll-back.ts";
 import { holdHost, resumeHost, retryVersion } from "../../src/app/run-control.ts";
-import type { Lab } from "../../src/lab/lab.ts";
+import type { Lab, LabHost } from "../../src/lab/lab.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
 import { stateOf } from "../../src/model/status.ts";
 import { openJournal } from "../../src/wiring.ts";
 import { type AnsweringServices, withAnsweringServices } from "../support/answering-services.ts";
 import { currentOf } from "../support/current-of.ts";
 import { cutoverCommand } from "../support/cutover-command.ts";
+import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 import { type Home, withHome } from "../support/with-home.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
@@ -140,7 +141,7 @@ for (const [policy, outcome] of [
             services.status.set(second.name, 500);
             const { run } = await pass(world, outcome);
             assert.match(run?.waits?.message ?? run?.state.reason ?? "", /switch\.2 failed on host-2/);
-            await afterPolicy[policy](world);
+            await afterPolicy[policy](world, second);
             if (policy !== "manual") return void (await pass(world, "stalled"));
             await pass(world, "waiting");
             services.status.set(second.name, 200);
@@ -161,11 +162,14 @@ for (const [policy, outcome] of [
     ),
   );
 
-const afterPolicy: Readonly<Record<keyof typeof policyPromises, (world: World) => Promise<void>>> = {
+const afterPolicy: Readonly<Record<keyof typeof policyPromises, (world: World, failed: LabHost) => Promise<void>>> = {
   auto: async (world) => assert.deepEqual(await currents(world), ["2.0.0", "1.0.0"]),
   release: async (world) => assert.deepEqual(await currents(world), ["1.0.0", "1.0.0"]),
-  manual: (world) =>
-    until("the deadline of the failed host", 120_000, async () => (await currents(world)).join() === "2.0.0,1.0.0"),
+  async manual(world, failed) {
+    assert.deepEqual(await currents(world), ["2.0.0", "2.0.0"], "before its deadline");
+    await deadlineComes({ state: failed.stateDirectory });
+    await until("the way back", 120_000, async () => (await currents(world)).join() === "2.0.0,1.0.0");
+  },
 };
 
 function judged({ port }: AnsweringServices): Record<string, unknown> {
@@ -177,7 +181,7 @@ function judged({ port }: AnsweringServices): Record<string, unknown> {
     intervalMs: 1,
     withinSeconds: 20,
   };
-  return { ...filesOnly, health: [check], deadlineSeconds: 30 };
+  return { ...filesOnly, health: [check], deadlineSeconds: 600 };
 }
 
 test(
@@ -313,7 +317,7 @@ async function withMemory(world: Home, work: (memory: Awaited<ReturnType<typeof 
 
 async function rollBack(world: Home, outcome: string, onEvent: (event: JournalEvent) => void = () => {}) {
   const { state } = await world.withController((controller) =>
-    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(400_000) }, (lease, signal) =>
+    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(240_000) }, (lease, signal) =>
       rollBackRelease({ controller, lease, watcher: { onEvent, onBytes: () => {} }, signal, ...act }),
     ),
   );

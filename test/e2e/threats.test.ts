@@ -42,6 +42,7 @@ import { openController, signer } from "../../src/wiring.ts";
 import { currentOf } from "../support/current-of.ts";
 import { deliveryOf, fence, mixtures, withExecutor } from "../support/hand-made-delivery.ts";
 import { snapshot } from "../support/host-session.ts";
+import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
 import { type World, withWorld } from "../support/with-world.ts";
@@ -231,8 +232,9 @@ test(
           ...journal,
           async append(events) {
             await journal.append(events);
-            if (events.some((event) => event.kind === "step-started" && event.step.startsWith("confirm")))
-              await until("the host to go back", 60_000, async () => (await trialOf(host)) === "reverted");
+            if (!events.some((event) => event.kind === "step-started" && event.step.startsWith("confirm"))) return;
+            await deadlineComes({ state: host.stateDirectory });
+            await until("the host to go back", 60_000, async () => (await trialOf(host)) === "reverted");
           },
         });
         const { results } = await world.reconcile({ wrapJournal: lateConfirm });
@@ -243,7 +245,7 @@ test(
         await reconciled(world, "done");
         assert.equal(await currentOf(host, "/srv/cutover/web"), "2.0.0");
       },
-      { ...filesOnly, deadlineSeconds: 20 },
+      { ...filesOnly, deadlineSeconds: 600 },
     ),
 );
 
@@ -396,7 +398,7 @@ async function secondController(
   return async ({ takeOver }) => {
     const { controller, close } = await openController(config);
     try {
-      return await withLease(controller, { takeOver, signal: AbortSignal.timeout(400_000) }, async (lease, signal) => {
+      return await withLease(controller, { takeOver, signal: AbortSignal.timeout(240_000) }, async (lease, signal) => {
         const watcher = { onEvent: () => {}, onBytes: () => {} };
         const { results } = await reconcile({ controller, lease, watcher, signal });
         return results[0]?.outcome;

@@ -25,7 +25,7 @@ const only = (verb: string, answer: (asked: Asked) => void) => (asked: Asked) =>
   asked.verb === verb ? answer(asked) : honestly(asked);
 
 /** Who is given up for what it says has all the time to say it, on however busy a machine; the others are given up for their silence. */
-const [ample, short] = [60_000, 5_000];
+const [ample, short] = [60_000, 3_000];
 
 const talkers: Readonly<Record<string, readonly [RegExp, (asked: Asked) => void, answerMs?: number]>> = {
   "endless lines": [
@@ -126,12 +126,12 @@ test("heartbeats do not extend the time of a step, however many there are (T6)",
     },
   ));
 
-test("who stops listening early has the host's attention again at once, and a slow listener costs no memory (P6)", () =>
-  withHostileHosts(
+test("who stops listening early has the host's attention again at once, and a slow listener costs no memory (P6)", () => {
+  let sequence = 0;
+  return withHostileHosts(
     [
       {
         answer: only("events", ({ say, flood }) => {
-          let sequence = 0;
           void flood(() => say(...event(++sequence, "e".repeat(8_000))));
         }),
       },
@@ -145,12 +145,13 @@ test("who stops listening early has the host's attention again at once, and a sl
         await new Promise((resolve) => setTimeout(resolve, 300)); // a slow journal: the host goes on writing all the while
         break;
       }
-      const started = performance.now();
       await executor.submit(host, "way-back.1", [], fence);
-      assert.ok(performance.now() - started < ample / 2, `${performance.now() - started} ms`);
+
+      assert.ok(sequence < 3_000, `${sequence} events were written: the rest was not read to its end`);
       assert.ok(process.memoryUsage().rss - before < 64 * 2 ** 20, "memory");
     },
-  ));
+  );
+});
 
 test("terminal control characters in evidence are data, and evidence has a cap (T26)", () =>
   withHostileHosts(

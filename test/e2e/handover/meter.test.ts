@@ -143,7 +143,7 @@ test("a TCP connection whose count starts again is a gap, though no byte was los
 test("a pause costs no grade, and is told from the time at which requests were due", () =>
   withMeasuredServer(async (server) => {
     const { grade, of, summary } = await measured(server, () => {
-      for (const until = performance.now() + 800; performance.now() < until; );
+      for (const end = performance.now() + 800; performance.now() < end; );
     });
     assert.equal(grade, "stream-safe");
     // Events are due by no clock of the meter: one that it reads late makes the pause after it shorter.
@@ -179,7 +179,7 @@ test("HTTP/2: a connection that is told to go away costs nothing; one that is to
       await until("both connections", 10_000, async () => server.http2Sessions.size === 2);
       const told = [...server.http2Sessions];
       // Meanwhile requests wait to be read: they cross with the notice, as one may at any time, and must be answered none the less.
-      for (const until = performance.now() + 100; performance.now() < until; );
+      for (const end = performance.now() + 100; performance.now() < end; );
       for (const socket of sockets) socket.write(shutdownNotice);
       await until("clients gone by themselves", 10_000, async () => !told.some((one) => server.http2Sessions.has(one)));
     });

@@ -10,7 +10,7 @@ test("who calls it off among turns that have piled up gets no more of them", asy
     ...{ ratePerSecond: 1_000, limit: 10_000, signal: stop.signal },
     turn(index) {
       turns += 1;
-      if (index === 0) for (const until = performance.now() + 100; performance.now() < until; );
+      if (index === 0) for (const end = performance.now() + 100; performance.now() < end; );
       if (index === 5) stop.abort();
     },
   });

@@ -68,8 +68,10 @@ for (const isSpent of [false, true])
     const hosts = inProcessHosts({
       fails: ({ id, action }) => (isSpent && id === "h3/app/health" && action === "do" ? "unhealthy" : undefined),
       async gate(host, step) {
-        while (host === "h2" && step === "switch.2" && !hasEnded())
+        for (let turn = 0; host === "h2" && step === "switch.2" && !hasEnded(); turn++) {
+          assert.ok(turn < 10_000, "h3 ends its part of the step");
           await new Promise((resolve) => setImmediate(resolve));
+        }
       },
       tells: (host, step, events) =>
         host === "h2" && step === "switch.2"

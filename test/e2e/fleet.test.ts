@@ -152,9 +152,12 @@ async function split(fleet: FleetWorld): Promise<void> {
   const answers = new Set<string | null>();
   // In turn, as soon as its own checks have found all of them well.
   await until("an answer of each version", 60_000, async () => {
-    const response = await fetch(`http://${gateway?.address}:8080/`, { headers: { connection: "close" } });
+    const once = { headers: { connection: "close" }, signal: AbortSignal.timeout(60_000) };
+    const response = await fetch(`http://${gateway?.address}:8080/`, once);
     await response.text();
-    return answers.add(response.headers.get("shop-version")).size >= 3;
+    // While its checks find nobody well, it answers by itself.
+    if (response.ok) answers.add(response.headers.get("shop-version"));
+    return answers.size >= 3;
   });
   assert.deepEqual([...answers].sort(), ["v1", "v2", "v3"]);
 }

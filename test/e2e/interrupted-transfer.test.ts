@@ -94,7 +94,7 @@ async function cutWhileSending(world: World, { host, offsets, before }: Cutting)
     if (event.kind === "delivered") seen.kind = event.base === undefined ? "full" : "patch";
   };
   await world.withController((controller) =>
-    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(540_000) }, async (lease, signal) => {
+    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(240_000) }, async (lease, signal) => {
       const { results } = await reconcile({ controller, lease, watcher: { onEvent, onBytes }, signal });
       seen.outcome = results[0]?.outcome ?? "";
     }),

@@ -87,7 +87,7 @@ async function dieAfterFirstDelivery(world: Home): Promise<void> {
 
 function rollBack(world: Home) {
   return world.withController((controller) =>
-    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(400_000) }, (lease, signal) =>
+    withLease(controller, { takeOver: false, signal: AbortSignal.timeout(240_000) }, (lease, signal) =>
       rollBackRelease({
         ...{ controller, lease, signal, by: "anna", reason: "it looks wrong" },
         watcher: { onEvent: () => {}, onBytes: () => {} },

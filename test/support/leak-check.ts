@@ -7,7 +7,7 @@ import { processesIn } from "../../src/lab/processes.ts";
 
 /** Processes and mounts that use `directory`, one line each. A process that is just ending gets a moment, on a busy machine a long one. */
 export async function leaksIn(directory: string): Promise<string[]> {
-  for (let attempt = 0; processesIn(directory).length > 0 && attempt < 400; attempt++) await tick();
+  for (let attempt = 0; processesIn(directory).length > 0 && attempt < 200; attempt++) await tick();
   const processes = await Promise.all(
     processesIn(directory).map(async ({ pid }) => `process ${pid}: ${await commandOf(pid)}`),
   );

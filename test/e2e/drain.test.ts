@@ -49,7 +49,8 @@ test(
           assertOutcomes(await world.reconcile(), "done");
           const cutover = cutoverCommand(world);
           const said = (await cutover(0, "task", "show", `${cut.name}/web/drain`)).text;
-          assert.match(said, /do done: in-flight=3 cut=3 waited-ms=[1-9]\d{3,} until=deadline/);
+          // The signed second, on a busy machine too, and not the 60 s of a contract that does not say.
+          assert.match(said, /do done: in-flight=3 cut=3 waited-ms=(?:[1-9]\d{3}|[1-4]\d{4}) until=deadline/);
           assert.match(said, /undo done: in service/);
           const row = new RegExp(`web +2\\.0\\.0 .*${cut.name}; cut: 3 in flight`);
           assert.match((await cutover(0, "status")).text, row);

@@ -39,7 +39,7 @@ test("R23: SIGTERM turns readiness off, answers what was asked or is about to be
       const session = connectHttp2(`https://127.0.0.1:${tlsPort}`, { rejectUnauthorized: false });
       assert.equal(await stream(session, "/ready"), 200);
       const goneAway = new Promise<number>((done) => session.on("goaway", (code) => done(code)));
-      const long = ask(port, "/work?ms=2500");
+      const long = ask(port, "/work?ms=5000");
       // Two listeners and four clients: whom it has not accepted yet it refuses.
       await until("all to be accepted", 5000, async () => (await socketsOf(service.pid)) === 6);
 
@@ -50,7 +50,10 @@ test("R23: SIGTERM turns readiness off, answers what was asked or is about to be
       assert.equal(await stream(session, "/"), 200);
       assert.equal(await goneAway, 0);
       await delay(1500); // idle clients' time is over
-      const late = new Promise<string>((done) => fresh.once("data", (bytes: Buffer) => done(bytes.toString())));
+      const late = new Promise<string>((done, failed) => {
+        fresh.once("data", (bytes: Buffer) => done(bytes.toString()));
+        fresh.once("close", () => failed(new Error("closed without an answer")));
+      });
       fresh.write("GET / HTTP/1.1\r\nHost: late\r\n\r\n");
       assert.match(await late, /^HTTP\/1\.1 200 OK\r\n(?:.*\r\n)*Connection: close\r\n/);
       const { status, body } = await long;

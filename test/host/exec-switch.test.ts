@@ -1,12 +1,13 @@
 // Strategies restart and exec with a real service: what it serves, and what a client sees meanwhile.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { readdir, readFile, readlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
+import { insertedAt } from "../support/killed-at.ts";
 import { alive } from "../support/live-processes.ts";
 import { commit, switchTo } from "../support/parts-steps.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
@@ -152,9 +153,7 @@ for (const shell of shells) {
         const contract = { "switch.start": "start" };
         const start = { start: '#!/bin/sh\ncd "$(dirname "$(readlink -f "$0")")" && exec ./server.cjs\n' };
         await host.installService("v1", {}, contract, start);
-        const late = (seconds: string) =>
-          host.installService("late", { neverReady: true }, { ...contract, "switch.ready-seconds": seconds }, start);
-        await late("1");
+        await host.installService("late", { neverReady: true }, { ...contract, "switch.ready-seconds": "1" }, start);
         await commit(host, "v1");
         const successors = async (): Promise<string[]> => {
           const found: string[] = [];
@@ -168,11 +167,18 @@ for (const shell of shells) {
         assert.equal((await switchTo(host, "late")).reason, "not-ready");
         assert.deepEqual(await successors(), []);
         assert.equal((await host.task("switch", "undo", { version: "late", run: "late" })).exitCode, 0);
-        await late("6");
+        // It has been asked for when the old process dies, and its time begins then.
+        const [whole, dead] = [await readFile(host.script, "utf8"), join(host.base, "dead")];
+        const waits = `gate_left_=6000; until [ -e ${dead} ] || [ $gate_left_ = 0 ]; do gate_left_=$((gate_left_ - 1)); sleep 0.05; done`;
+        await writeFile(host.script, insertedAt(whole, ["exec_wait", "\tcontract_value"], waits));
         const { result } = host.start("switch", "do", { version: "late", run: "again", session: "a" });
         await until("the successor", 3000, async () => (await successors()).length > 0);
-        process.kill((await host.pid()) ?? 0, "SIGKILL");
-        assert.notEqual((await result).exitCode, 0);
+        const old = (await host.pid()) ?? 0;
+        assert.ok(old > 1);
+        process.kill(old, "SIGKILL");
+        await until("the old one's end", 3000, async () => !(await alive(old)));
+        await writeFile(dead, "");
+        assert.equal((await result).reason, "not-ready");
         assert.deepEqual(await successors(), []);
         assert.equal((await host.task("switch", "undo", { version: "late", run: "again" })).exitCode, 0);
         assert.equal(await ask(host.port), "v1");

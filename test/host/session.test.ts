@@ -264,23 +264,6 @@ for (const shell of shells) {
       await second.end();
     }));
 
-  test(`${shell.name}: a session that asks nothing ends by itself`, () =>
-    withHost(shell, { env: { CUTOVER_IDLE_SECONDS: "4" } }, async (host) => {
-      const session = await host.session({});
-      const exit = await new Promise((done) => session.child.once("exit", done));
-      assert.equal(exit, 74);
-      await until("the session's directory to go", 3000, async () => host.leftovers().length === 0);
-    }));
-
-  test(`${shell.name}: T6: a payload that stops coming ends the session, and nothing of it is left`, () =>
-    withHost(shell, { env: { CUTOVER_IDLE_SECONDS: "4" } }, async (host) => {
-      const session = await host.session({});
-      const ended = new Promise((done) => session.child.once("exit", done));
-      session.raw("9\tdoc\trelease\t100\nhalf of it");
-      await ended;
-      await until("the session's directory to go", 3000, async () => host.leftovers().length === 0);
-    }));
-
   test(`${shell.name}: a probe reads the host back and changes nothing`, () =>
     withHost(shell, {}, async (host) => {
       const session = await host.session({ epoch: 3, holder: "me" });

@@ -2,19 +2,17 @@
 // stays ready. Either way answers say `Connection: close`, and HTTP/2 hears GOAWAY twice: a warning, then the last stream; neither
 // costs a request that is on the way, nor one on a connection that was accepted at that moment.
 import assert from "node:assert/strict";
-import { type ChildProcess, fork, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { cp, readFile, symlink, writeFile } from "node:fs/promises";
+import { readFile, symlink, writeFile } from "node:fs/promises";
 import { Agent, get } from "node:http";
-import { type AddressInfo, connect, createServer, type Server } from "node:net";
+import { connect } from "node:net";
 import { dirname, join } from "node:path";
-import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { describe, test } from "node:test";
 import { freePort } from "../support/host-parts.ts";
+import { layNodeTree, standsStill, withNodeWorker } from "../support/node-worker.ts";
 import { withTemporaryDirectory } from "../support/temporary-directory.ts";
 import { until } from "../support/until.ts";
-
-const skeleton = fileURLToPath(new URL("../../deploy/skeletons/node-cluster/", import.meta.url));
 
 interface Running {
   readonly port: number;
@@ -25,167 +23,110 @@ interface Running {
   handOver(): Promise<void>;
 }
 
-test("R23: a Node version that ends alone is not ready first, then closes what is kept", () =>
-  withNodeCluster(async ({ port, http2Port, inCharge }) => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    const http2 = openHttp2(http2Port);
-    try {
-      assert.deepEqual(await ask(port, "/ready", agent), { status: 200, connection: "keep-alive" });
-      const long = ask(port, "/?ms=8000");
-      const pid = await inCharge();
-      process.kill(pid, "SIGTERM");
-      await until("not ready", 10_000, async () => (await ask(port, "/ready", agent)).status === 503);
-      assert.deepEqual(await ask(port, "/", agent), { status: 200, connection: "keep-alive" });
-      assert.deepEqual(await long, { status: 200, connection: "close" });
-      const [warned, ...after] = await http2.goneAway;
-      assert.deepEqual(warned, { lastStream: 2 ** 31 - 1, error: 0 });
-      assert.deepEqual(after.at(-1), { lastStream: 0, error: 0 });
-      await until("the end", 20_000, async () => !isAlive(pid));
-    } finally {
-      agent.destroy();
-      http2.destroy();
-    }
-  }));
+describe("the end of a Node version", { concurrency: true }, () => {
+  test("R23: a Node version that ends alone is not ready first, then closes what is kept", () =>
+    withNodeCluster(async ({ port, http2Port, inCharge }) => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      const http2 = openHttp2(http2Port);
+      try {
+        assert.deepEqual(await ask(port, "/ready", agent), { status: 200, connection: "keep-alive" });
+        const long = ask(port, "/?ms=8000");
+        const pid = await inCharge();
+        process.kill(pid, "SIGTERM");
+        await until("not ready", 10_000, async () => (await ask(port, "/ready", agent)).status === 503);
+        assert.deepEqual(await ask(port, "/", agent), { status: 200, connection: "keep-alive" });
+        assert.deepEqual(await long, { status: 200, connection: "close" });
+        const [warned, ...after] = await http2.goneAway;
+        assert.deepEqual(warned, { lastStream: 2 ** 31 - 1, error: 0 });
+        assert.deepEqual(after.at(-1), { lastStream: 0, error: 0 });
+        await until("the end", 20_000, async () => !isAlive(pid));
+      } finally {
+        agent.destroy();
+        http2.destroy();
+      }
+    }));
 
-test("R23: while a Node version ends beside its successor, its address stays ready for who asks on a kept connection", () =>
-  withNodeCluster(async ({ port, inCharge, handOver }) => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    try {
-      const old = await inCharge();
-      assert.deepEqual(await ask(port, "/ready", agent), { status: 200, connection: "keep-alive" });
-      await handOver();
-      process.kill(old, "SIGTERM");
-      let reply = await ask(port, "/ready", agent);
-      await until("the old version's last answer", 10_000, async () => {
-        assert.equal(reply.status, 200);
-        if (reply.connection === "close") return true;
-        reply = await ask(port, "/ready", agent);
-        return false;
-      });
-      await until("the end", 20_000, async () => !isAlive(old));
-      assert.equal((await ask(port, "/ready")).status, 200);
-    } finally {
-      agent.destroy();
-    }
-  }));
+  test("R23: while a Node version ends beside its successor, its address stays ready for who asks on a kept connection", () =>
+    withNodeCluster(async ({ port, inCharge, handOver }) => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      try {
+        const old = await inCharge();
+        assert.deepEqual(await ask(port, "/ready", agent), { status: 200, connection: "keep-alive" });
+        await handOver();
+        process.kill(old, "SIGTERM");
+        let reply = await ask(port, "/ready", agent);
+        await until("the old version's last answer", 10_000, async () => {
+          assert.equal(reply.status, 200);
+          if (reply.connection === "close") return true;
+          reply = await ask(port, "/ready", agent);
+          return false;
+        });
+        await until("the end", 20_000, async () => !isAlive(old));
+        assert.equal((await ask(port, "/ready")).status, 200);
+      } finally {
+        agent.destroy();
+      }
+    }));
 
-test("R23: a connection that a Node version accepts at the moment of its drain hears SETTINGS first, and what crosses the warning is answered", () =>
-  withWorker(async ({ worker, http2Port }) => {
-    const silent = openHttp2(http2Port, { acknowledges: false });
-    await until("SETTINGS for who is silent", 10_000, async () => silent.frames.length > 0);
-    worker.kill("SIGSTOP");
-    await until("a standstill", 10_000, async () => / T /.test(await readFile(`/proc/${worker.pid}/stat`, "utf8")));
-    // Both wait for the worker now, the connection first: it makes a session of it and drains in the same turn.
-    const fresh = openHttp2(http2Port);
-    try {
-      await fresh.connected;
-      fresh.ask(1);
-      await new Promise((done) => worker.send({ drain: true, handedOver: true }, done));
-      worker.kill("SIGCONT");
-      await until("the warning", 10_000, async () => goAwaysIn(fresh.frames).length > 0);
-      fresh.ask(3); // as who has not read the warning yet
-      await until("the end", 20_000, async () => worker.exitCode !== null || worker.signalCode !== null);
+  test("R23: a connection that a Node version accepts at the moment of its drain hears SETTINGS first, and what crosses the warning is answered", () =>
+    withNodeWorker(async ({ worker, http2Port }) => {
+      const silent = openHttp2(http2Port, { acknowledges: false });
+      await until("SETTINGS for who is silent", 10_000, async () => silent.frames.length > 0);
+      worker.kill("SIGSTOP");
+      await until("a standstill", 10_000, async () => / T /.test(await readFile(`/proc/${worker.pid}/stat`, "utf8")));
+      // Both wait for the worker now, the connection first: it makes a session of it and drains in the same turn.
+      const fresh = openHttp2(http2Port);
+      try {
+        await fresh.connected;
+        fresh.ask(1);
+        await new Promise((done) => worker.send({ drain: true, handedOver: true }, done));
+        worker.kill("SIGCONT");
+        await until("the warning", 10_000, async () => goAwaysIn(fresh.frames).length > 0);
+        fresh.ask(3); // as who has not read the warning yet
+        await until("the end", 20_000, async () => worker.exitCode !== null || worker.signalCode !== null);
 
-      assert.equal(worker.exitCode, 0);
-      const [warned, ...after] = await fresh.goneAway; // Node repeats the last
-      assert.deepEqual(warned, { lastStream: 2 ** 31 - 1, error: 0 });
-      assert.deepEqual(after.at(-1), { lastStream: 3, error: 0 });
-      const [first] = fresh.frames;
-      assert.deepEqual([first?.type, first?.flags], [SETTINGS, 0]);
-      const answers = fresh.frames.filter(({ type }) => type === HEADERS);
-      assert.deepEqual(
-        answers.map(({ stream, payload }) => [stream, payload[0]]),
-        [1, 3].map((stream) => [stream, STATUS_200]),
-      );
-      assert.deepEqual((await silent.goneAway).at(0), { lastStream: 0, error: 0 });
-    } finally {
-      worker.kill("SIGCONT");
-      fresh.destroy();
-      silent.destroy();
-    }
-  }));
+        assert.equal(worker.exitCode, 0);
+        const [warned, ...after] = await fresh.goneAway; // Node repeats the last
+        assert.deepEqual(warned, { lastStream: 2 ** 31 - 1, error: 0 });
+        assert.deepEqual(after.at(-1), { lastStream: 3, error: 0 });
+        const [first] = fresh.frames;
+        assert.deepEqual([first?.type, first?.flags], [SETTINGS, 0]);
+        const answers = fresh.frames.filter(({ type }) => type === HEADERS);
+        assert.deepEqual(
+          answers.map(({ stream, payload }) => [stream, payload[0]]),
+          [1, 3].map((stream) => [stream, STATUS_200]),
+        );
+        assert.deepEqual((await silent.goneAway).at(0), { lastStream: 0, error: 0 });
+      } finally {
+        worker.kill("SIGCONT");
+        fresh.destroy();
+        silent.destroy();
+      }
+    }));
 
-test("R23: a worker that stands still in its drain answers what came meanwhile on a kept connection", () =>
-  withWorker(async ({ worker, port, tree }) => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    try {
-      assert.deepEqual(await ask(port, "/", agent), { status: 200, connection: "keep-alive" });
-      worker.send({ drain: true, handedOver: true });
-      await until("a standstill", 20_000, async () => existsSync(join(tree, "stands")));
-      const answer = ask(port, "/", agent);
-      await new Promise((done) => setTimeout(done, 100)); // and it has left this process
-      await writeFile(join(tree, "go"), "");
-      assert.deepEqual(await answer, { status: 200, connection: "close" });
-    } finally {
-      agent.destroy();
-    }
-  }, standsStill));
-
-/** Once the drain has begun, until the file `go` is there, and longer than a silent connection is let be. */
-const standsStill = `
-import { existsSync, writeFileSync } from "node:fs";
-const own = new URL(".", import.meta.url);
-process.on("message", () => process.nextTick(() => {
-  writeFileSync(new URL("stands", own), "");
-  for (const end = Date.now() + 3_500; Date.now() < end || !existsSync(new URL("go", own)); );
-}));
-`;
-
-/** One worker alone; its primary is the test. `before` is a module that it begins with. */
-function withWorker(
-  body: (running: { readonly worker: ChildProcess; readonly port: number; readonly http2Port: number; readonly tree: string }) => Promise<void>, // biome-ignore format: one line
-  before = "",
-): Promise<void> {
-  return withTemporaryDirectory(async (tree) => {
-    await layTree(tree);
-    await writeFile(join(tree, "before.mjs"), before);
-    const listeners = await Promise.all([listening(), listening()]);
-    const [port, http2Port] = listeners.map((listener) => (listener.address() as AddressInfo).port) as [number, number];
-    const worker = fork(join(tree, "main.mjs"), {
-      execArgv: ["--import", join(tree, "before.mjs")],
-      stdio: ["ignore", "ignore", "inherit", ...listeners.map(descriptorOf), "ipc"],
-      env: { PATH: process.env.PATH, HAND_OVER_ROLE: "worker" },
-    });
-    for (const listener of listeners) listener.close(); // in the turn that made the copies: the worker alone accepts
-    const ended = new Promise((done) => worker.on("exit", done));
-    try {
-      await new Promise((done) => worker.once("message", done));
-      await body({ worker, port, http2Port, tree });
-    } finally {
-      worker.kill("SIGKILL");
-      await ended;
-    }
-  });
-}
-
-function listening(): Promise<Server> {
-  return new Promise((done, failed) => {
-    const server = createServer({ pauseOnConnect: true }).on("error", failed);
-    server.listen({ host: "127.0.0.1", port: 0 }, () => done(server));
-  });
-}
-
-/** As the skeleton's binder reads it. */
-function descriptorOf(listener: Server): number {
-  return (listener as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
-}
-
-async function layTree(tree: string): Promise<void> {
-  await cp(skeleton, tree, { recursive: true });
-  await writeFile(join(tree, "VERSION"), "1.0.0\n");
-  // A client that does without the machine for seconds is no slow one.
-  const app = join(tree, "app.mjs");
-  const text = await readFile(app, "utf8");
-  const patient = text.replace("NOT_READY_MS = 2_000", "NOT_READY_MS = 5_000").replace("GO_AWAY_GRACE_MS = 1_000", "GO_AWAY_GRACE_MS = 5_000"); // biome-ignore format: one line
-  assert.equal(patient.length, text.length);
-  assert.notEqual(patient, text);
-  await writeFile(app, patient);
-}
+  test("R23: a worker that stands still in its drain answers what came meanwhile on a kept connection", () =>
+    withNodeWorker(async ({ worker, port, tree }) => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      try {
+        assert.deepEqual(await ask(port, "/", agent), { status: 200, connection: "keep-alive" });
+        worker.send({ drain: true, handedOver: true });
+        await until("a standstill", 20_000, async () => existsSync(join(tree, "stands")));
+        let answer: ReturnType<typeof ask> | undefined;
+        await new Promise<void>((onSent) => {
+          answer = ask(port, "/", agent, onSent);
+        });
+        await writeFile(join(tree, "go"), "");
+        assert.deepEqual(await answer, { status: 200, connection: "close" });
+      } finally {
+        agent.destroy();
+      }
+    }, standsStill));
+});
 
 function withNodeCluster(body: (running: Running) => Promise<void>): Promise<void> {
   return withTemporaryDirectory(async (directory) => {
     const [tree, pidFile] = [join(directory, "tree"), join(directory, "pid")];
-    await layTree(tree);
+    await layNodeTree(tree);
     await symlink(tree, join(directory, "current"));
     const [port, http2Port] = [await freePort(), await freePort()];
     const start = join(directory, "current/bin/start");
@@ -219,11 +160,14 @@ function ask(
   port: number,
   path: string,
   agent?: Agent,
+  onSent: () => void = () => {},
 ): Promise<{ status: number | undefined; connection: string | undefined }> {
   return new Promise((done, failed) => {
     get({ host: "127.0.0.1", port, path, agent: agent ?? false }, (reply) => {
       reply.resume().on("end", () => done({ status: reply.statusCode, connection: reply.headers.connection }));
-    }).on("error", failed);
+    })
+      .on("finish", onSent)
+      .on("error", failed);
   });
 }
 

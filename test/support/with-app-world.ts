@@ -132,6 +132,7 @@ export function startsOf(host: LabHost): Promise<number> {
 
 /** How many lines of a unit's log since the host booted begin so. What was said before is in it: journald writes when it finds the time. */
 export async function linesInLog(host: LabHost, unit: string, pattern: string): Promise<number> {
-  const script = `journalctl --sync && journalctl -b -q -o cat -u ${unit} | grep -c '${pattern}' || true`;
+  await say(host, "journalctl", "--sync");
+  const script = `journalctl -b -q -o cat -u ${unit} | grep -c '${pattern}' || true`;
   return Number(await say(host, "sh", "-c", script));
 }

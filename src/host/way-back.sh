@@ -117,12 +117,20 @@ trial_restore() { # COMPONENT: what the trial's run saved (point_or_own) is put 
 worker_end() { # COMPONENT: take the lock from a switch that lost the decision: it notices by itself or is ended. Another way back is let finish, also one that has begun since we came
 	own_pid
 	uptime_cs
-	worker_since_=$UPTIME_CS
+	worker_pid_=
+	worker_born_=
+	worker_by_=$((UPTIME_CS + 50))
 	until flock -n 6; do
 		uptime_cs
-		{ read -r worker_pid_ worker_born_ worker_role_ <"$STATE/components/$1/trial/reverting/worker"; } 2>/dev/null || worker_pid_=
-		worker_by_=$((worker_since_ + 50))
-		[ "${worker_role_-}" != revert ] || worker_by_=$((worker_since_ + 9000))
+		{ read -r worker_is_ worker_is_born_ worker_is_role_ <"$STATE/components/$1/trial/reverting/worker"; } 2>/dev/null || worker_is_=
+		# Empty while somebody writes who he is: still whom we saw before. Another one has all of its time.
+		if [ -n "$worker_is_" ] && [ "$worker_is_ $worker_is_born_" != "$worker_pid_ $worker_born_" ]; then
+			worker_pid_=$worker_is_
+			worker_born_=$worker_is_born_
+			worker_by_=$((UPTIME_CS + 50))
+			[ "$worker_is_role_" != revert ] || worker_by_=$((UPTIME_CS + 9000))
+		fi
+		[ -d "$STATE/components/$1/trial/reverting" ] || worker_pid_= # it is over: only its lock is waited for
 		if [ "$UPTIME_CS" -ge "$worker_by_" ]; then
 			[ -z "$worker_pid_" ] || [ "$worker_pid_" = "$OWN_PID" ] || ! same_process "$worker_pid_" "$worker_born_" || kill -s KILL "$worker_pid_" 2>/dev/null || :
 			[ "$UPTIME_CS" -lt "$((worker_by_ + 100))" ] || return 0 # the promise to go back is worth more than the lock (P8)
@@ -178,7 +186,8 @@ watch_until() { # COMPONENT ID WORD FILE STATES…: wait until FILE's deadline (
 	until_word_=$3
 	until_file_=$4
 	shift 4
-	watch_mark "$until_component_" "$until_id_" "$until_word_"
+	# Once: on a full disk who looks again and again would end here.
+	[ -n "${WATCH_PID-}" ] || watch_mark "$until_component_" "$until_id_" "$until_word_"
 	while :; do
 		find_trial_state "$until_component_"
 		until_state_=$TRIAL_STATE
@@ -227,6 +236,7 @@ word_probation() { # COMPONENT TRIALID: wait for the end of its probation, and t
 		trial_is "$1" armed || break
 		nap 0.2
 	done
+	[ "$(trial_get "$1" id || :)" = "$2" ] || return 0
 	revert_with_retries "$1" probation confirmed
 }
 

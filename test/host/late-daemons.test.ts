@@ -8,18 +8,19 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ask } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
-import { insertedAt, killedAt } from "../support/killed-at.ts";
+import { heldAt, killedAt } from "../support/killed-at.ts";
 import { alive, serviceProcesses } from "../support/live-processes.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
 
 const server = '#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/server.cjs"\n';
-/** Ends at once; the daemon that it leaves gets ready when nobody waits for it any more. */
-const start = (directory: string): string => `#!/bin/sh
+/** Ends at once, or once it is let go; the daemon that it leaves gets ready when nobody waits for it any more. */
+const start = (directory: string, waits = ""): string => `#!/bin/sh
 here=$(dirname "$(readlink -f "$0")")
 cd ${directory}
+${waits}
 setsid sh "$here/daemon" </dev/null >/dev/null 2>&1 &
 `;
-const daemon = `echo $$ >"$CUTOVER_PID_FILE.daemon"
+const daemon = `echo $$ >"$CUTOVER_PID_FILE.new" && mv "$CUTOVER_PID_FILE.new" "$CUTOVER_PID_FILE.daemon"
 sleep 600
 echo $$ >"$CUTOVER_PID_FILE"
 `;
@@ -37,7 +38,7 @@ for (const shell of shells) {
     ["exec", '"$here"'],
     ["takeover", '"$here"'],
     ["reuseport", "/"],
-  ] as const)
+  ] as const) {
     test(`${name}: P8: ${strategy}: a successor that made a daemon of itself and is late does not outlive the way back`, () =>
       withPartsHost(shell, async (host) => {
         const contract = { "switch.strategy": strategy, "switch.start": "start" };
@@ -47,16 +48,37 @@ for (const shell of shells) {
         const first = await host.pid();
         // On a busy machine the daemon may take longer than it is waited for.
         const whole = await readFile(host.script, "utf8");
-        const come = `until [ -s "${join(host.state, "components/web/pid.daemon")}" ]; do nap; done`;
-        await writeFile(host.script, insertedAt(whole, ["exec_wait", "\tuptime_cs"], come));
+        const come = join(host.state, "components/web/pid.daemon");
+        await writeFile(host.script, heldAt(whole, ["exec_wait", "\tuptime_cs"], { until: come }));
         const switched = await switchTo(host, "v2");
         await writeFile(host.script, whole);
         assert.equal(switched.exitCode, 71, `${switched.reason} ${switched.evidence}`);
-        const coming = Number(await readFile(join(host.state, "components/web/pid.daemon"), "utf8"));
+        const coming = Number(await readFile(come, "utf8"));
         await undo(host, "v2");
         assert.equal(await alive(coming), false);
         assert.deepEqual([await host.pid(), await ask(host.port)], [first, "v1"]);
       }));
+
+    test(`${name}: P8: ${strategy}: a start script that was about to leave a daemon when nobody waited for it any more leaves none`, () =>
+      withPartsHost(shell, async (host) => {
+        const contract = { "switch.strategy": strategy, "switch.start": "start" };
+        const [begun, go] = [join(host.base, "begun"), join(host.base, "go")];
+        const slow = start(directory, `: >${begun}; until [ -e ${go} ]; do sleep 0.05; done`);
+        await host.installService("v1", { reusePort: true }, contract, { start: server });
+        await host.installService("v2", {}, { ...contract, "switch.ready-seconds": "1" }, { start: slow, daemon });
+        await commit(host, "v1");
+        const first = await host.pid();
+        const whole = await readFile(host.script, "utf8");
+        await writeFile(host.script, heldAt(whole, ["exec_wait", "\tuptime_cs"], { until: begun }));
+        const switched = await switchTo(host, "v2");
+        await writeFile(host.script, whole);
+        assert.equal(switched.exitCode, 71, `${switched.reason} ${switched.evidence}`);
+        await undo(host, "v2");
+        await writeFile(go, "");
+        assert.deepEqual([await host.pid(), await serviceProcesses(host)], [first, [first]]);
+        assert.equal(await ask(host.port), "v1");
+      }));
+  }
 
   test(`${name}: restart: the workers of a version that had to be killed end with it, or they would serve on`, () =>
     withPartsHost(shell, async (host) => {

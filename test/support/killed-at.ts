@@ -17,3 +17,13 @@ export function insertedAt(script: string, [inFunction, before]: KillPoint, line
   assert.ok(head >= 0 && at > head && at < end, `no line in ${inFunction} begins with ${before.trim()}`);
   return `${script.slice(0, at)}\n${line}${script.slice(at)}`;
 }
+
+/** It waits there until there is the file `until`, having made the file `at`; not for ever, should the test fail meanwhile. */
+export function heldAt(
+  script: string,
+  point: KillPoint,
+  files: { readonly at?: string; readonly until: string },
+): string {
+  const waits = `held_=0; until [ -e "${files.until}" ] || [ "$held_" -ge 3000 ]; do nap; held_=$((held_ + 1)); done`;
+  return insertedAt(script, point, files.at === undefined ? waits : `: >"${files.at}"; ${waits}`);
+}

@@ -7,14 +7,23 @@ export async function alive(pid: number): Promise<boolean> {
 }
 
 function isAlive(pid: number | string): boolean {
-  const stat = textOf(() => readFileSync(`/proc/${pid}/stat`, "latin1"));
+  const stat = textOf(`/proc/${pid}/stat`);
   return stat !== "" && !/^\) [ZX] /.test(stat.slice(stat.lastIndexOf(")")));
 }
 
-/** Nothing of a process that has ended meanwhile. */
-function textOf(read: () => string): string {
+/** A file in /proc; nothing of a process that has ended meanwhile. */
+export function textOf(path: string): string {
   try {
-    return read();
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+/** Where a link in /proc leads; nowhere for a process that has ended meanwhile. */
+export function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
   } catch {
     return "";
   }
@@ -36,8 +45,8 @@ export async function serviceProcesses(host: { readonly base: string; readonly s
 function pidsWhere(chosen: (show: (file: string) => string, program: () => string) => boolean): number[] {
   return readdirSync("/proc").flatMap((entry) => {
     if (!/^\d+$/.test(entry) || Number(entry) === process.pid || !isAlive(entry)) return [];
-    const show = (file: string): string => textOf(() => readFileSync(`/proc/${entry}/${file}`, "latin1"));
-    return chosen(show, () => textOf(() => readlinkSync(`/proc/${entry}/exe`))) ? [Number(entry)] : [];
+    const show = (file: string): string => textOf(`/proc/${entry}/${file}`);
+    return chosen(show, () => linkOf(`/proc/${entry}/exe`)) ? [Number(entry)] : [];
   });
 }
 

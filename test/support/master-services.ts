@@ -2,13 +2,14 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { mkdir, readdir, readFile, readlink, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ask } from "./asking-clients.ts";
 import { type DebianFiles, takeFromDebian } from "./debian-files.ts";
 import { haproxyFiles } from "./fleet-trees.ts";
 import type { PartsHost } from "./host-parts.ts";
-import { alive } from "./live-processes.ts";
+import { alive, linkOf, textOf } from "./live-processes.ts";
 import { skipReason } from "./skip-reason.ts";
 import { until } from "./until.ts";
 
@@ -168,21 +169,45 @@ export async function serviceProcesses(host: PartsHost): Promise<ServiceProcess[
 
 /** One master with workers of one version that answer, and its pid in the only pid file. `count`: so many workers and no more. */
 export async function assertOneMaster(host: PartsHost, version: string, count?: number): Promise<void> {
-  const look = async () => {
-    const all = await serviceProcesses(host);
-    const masters = all.filter(({ parent }) => !all.some(({ pid }) => pid === parent));
-    const workers = all.filter(({ parent }) => parent === masters[0]?.pid);
-    return { masters: masters.map((each) => [each.pid, each.version]), workers };
-  };
-  const isRight = ({ workers }: Awaited<ReturnType<typeof look>>): boolean =>
-    workers.every((each) => each.version === version) && (count ?? workers.length) === workers.length;
-  // A worker that accepts no more may still be about to end.
-  if (!isRight(await look())) await until(`workers of ${version} alone`, 10_000, async () => isRight(await look()));
-  const { masters, workers } = await look();
-  assert.deepEqual(masters, [[await host.pid(), version]]);
+  let all: ServiceProcess[] = [];
+  await until(`processes of ${version} alone`, 10_000, async () => {
+    all = await serviceProcesses(host);
+    const foreign = all.filter((each) => each.version !== version);
+    // Of another version, one that accepts no more may still be about to end. One that does serves what nobody chose.
+    const serving = foreign.filter(({ pid }) => listensOn(pid, host.port));
+    assert.deepEqual(serving, [], `of another version than ${version}, they still accept`);
+    return foreign.length === 0 && (count === undefined || all.length === 1 + count);
+  });
+  const masters = all.filter(({ parent }) => !all.some(({ pid }) => pid === parent));
+  const main = await host.pid();
+  assert.deepEqual(
+    masters.map((each) => [each.pid, each.version]),
+    [[main, version]],
+  );
+  const workers = all.filter(({ parent }) => parent === main);
   assert.ok(workers.length > 0, "workers");
+  assert.equal(workers.length, count ?? workers.length, "workers");
   assert.deepEqual(await pidFiles(host), ["pid"]);
   assert.equal(await ask(host.port), version);
+}
+
+/** Whether it holds a listener of that port. */
+function listensOn(pid: number, port: number): boolean {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const rows = ["tcp", "tcp6"].flatMap((table) => textOf(`/proc/${pid}/net/${table}`).split("\n"));
+  const listeners = rows
+    .map((row) => row.trim().split(/\s+/))
+    .filter((row) => row[1]?.endsWith(local) && row[3] === "0A")
+    .map((row) => `socket:[${row[9]}]`);
+  return descriptorsOf(pid).some((link) => listeners.includes(link));
+}
+
+function descriptorsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((name) => linkOf(`/proc/${pid}/fd/${name}`));
+  } catch {
+    return []; // it has ended meanwhile
+  }
 }
 
 /** Names of pid files, those of a second master included. */

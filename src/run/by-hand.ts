@@ -81,6 +81,22 @@ export function withoutTold(state: RunState, step: string, keys: readonly string
   }, state);
 }
 
+/**
+ * What was skipped, and is handed over after all, may have run from now on, until its host tells of it (P7). An operator's own step
+ * that says nothing of the plan's task leaves that as it was.
+ */
+export function withoutPassedOver(state: RunState, step: string, keys: readonly string[]): RunState {
+  return keys.reduce((now, key) => {
+    const [id = "", action] = key.split(" ");
+    const own = addedTask(state, step, id);
+    if (own !== undefined && !isCounted(state, own)) return now;
+    const [words, isStale] = [now.told.get(id) ?? [], (word: Told) => word.step === step && word.action === action && word.state === "skipped"]; // biome-ignore format: one line
+    const next = words.some(isStale) ? withWords(now, id, words.filter((word) => !isStale(word))) : now; // biome-ignore format: one line
+    const mayRun = action === "do" && next.tasks.get(id)?.state === "skipped" && !next.skipped.has(id);
+    return mayRun ? { ...next, tasks: next.tasks.delete(id) } : next;
+  }, state);
+}
+
 /** Nobody waits any more for what is skipped, nor for a host that the run goes on without. */
 export function withoutMissing(state: RunState, isMeant: (id: TaskId) => boolean): RunState {
   const missing = state.missing.filterNot((_, id) => isMeant(id));

@@ -7,7 +7,7 @@ import { mayStand, type Task, type TaskState } from "../model/task.ts";
 import { makeRollback } from "../plan/make-rollback.ts";
 import { putBackStep } from "../plan/restore-point.ts";
 import { owedBackups, withoutUnsaved } from "./backups-on-way-back.ts";
-import { addedTask, isAdded, isAside, isCounted, isLook, isTouchedByHand, skippedByHand, withoutMissing, withoutTold, withTold, withUntold } from "./by-hand.ts"; // biome-ignore format: one line
+import { addedTask, isAdded, isAside, isCounted, isLook, isTouchedByHand, skippedByHand, withoutMissing, withoutPassedOver, withoutTold, withTold, withUntold } from "./by-hand.ts"; // biome-ignore format: one line
 import { owedAfter, owedWithout, owedWithoutHost } from "./owed-bundles.ts";
 import { advanced, initialRunState, isDoneOn, placeOf, type RunState, taskKey } from "./run-state.ts";
 
@@ -148,11 +148,10 @@ function withTurn(state: RunState, event: EventOf<"host-reopened">): RunState {
   const isPoint = tasks.length > 0 && state.plan?.steps.some(({ id, kind }) => id === step && kind === "restore-point");
   // A person's own step that is cut into turns takes back no word of another one, nor does a way back.
   const isOfPlan = state.rollback === undefined && !isAdded(state, step);
-  const untold = isOfPlan ? withoutTold(state, step, [...tasks, ...rest]) : state;
+  const untold = withoutPassedOver(isOfPlan ? withoutTold(state, step, [...tasks, ...rest]) : state, step, tasks);
   return advanced({
     ...untold,
     ...(isPoint && restorePoint !== undefined ? { restorePoint: { ...restorePoint, taken: undefined } } : {}),
-    tasks: withoutPassedOver(state, [...tasks, ...rest]),
     owed: owedWithout(state.owed, event),
     turns: state.turns.set(place, { number, tasks, rest, isBegun: false }),
     hosts: state.hosts.delete(place),
@@ -160,12 +159,6 @@ function withTurn(state: RunState, event: EventOf<"host-reopened">): RunState {
     endedSteps: state.endedSteps.delete(step),
     position: 0,
   });
-}
-
-/** What was skipped, and is handed over after all, may have run from now on, until its host tells of it (P7). */
-function withoutPassedOver({ tasks, skipped }: RunState, keys: readonly string[]): RunState["tasks"] {
-  const ids = keys.flatMap((key) => (key.endsWith(" do") ? key.slice(0, -" do".length) : []));
-  return tasks.deleteAll(ids.filter((id) => tasks.get(id)?.state === "skipped" && !skipped.has(id)));
 }
 
 function withAmendment(state: RunState, event: EventOf<"amended">): RunState {

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { EventBody } from "../../../src/model/run-event.ts";
+import type { Task } from "../../../src/model/task.ts";
 import { makePlan } from "../../../src/plan/make-plan.ts";
 import { decide } from "../../../src/run/decide.ts";
 import { initialRunState, type RunState } from "../../../src/run/run-state.ts";
 import { tryAgain } from "../../../src/run/try-again.ts";
-import { badly, byHand, convert, drain, ended, inBatch, on, said, tasks, whole } from "../../support/by-hand-run.ts"; // biome-ignore format: one line
+import { begun as ahead, badly, byHand, convert, drain, ended, inBatch, on, said, tasks, turn, whole } from "../../support/by-hand-run.ts"; // biome-ignore format: one line
 import { planInput } from "../../support/plan-input.ts";
 import { isBad, play } from "../../support/play-balanced-run.ts";
 
@@ -61,6 +62,39 @@ test("what a person asked for and nobody began is not begun on a way back; what 
   );
   const underWay = inBatch(submitted, said("switch.1", drain, "failed"), ended("failed"), added, started);
   assert.ok(undoes(underWay).includes("h1/app/convert undo"));
+});
+
+/** What a person asked for of a task, and its host passed over; then it was handed over once more, and nobody knows. */
+function passedOver(
+  task: Task,
+  ...since: readonly Extract<EventBody, { kind: "task" }>["event"]["state"][]
+): EventBody[] {
+  const [added, started] = byHand(task, task.action);
+  assert.ok(added?.kind === "step-added" && started);
+  const { id: step } = added.step;
+  const again: EventBody = { kind: "host-reopened", step, host: "h1", turn: 1, tasks: [`${task.id} ${task.action}`], rest: [], by: "cutover", reason: "-" }; // biome-ignore format: one line
+  return [added, started, { kind: "submitted", step, host: "h1" }, said(step, task, "skipped", "stale-epoch"), again, ...since.map((word) => said(step, task, word)), ended("unknown", step)]; // biome-ignore format: one line
+}
+
+test("what a person ran, was passed over and handed over once more, and nobody knows of since, is undone (P7)", () => {
+  for (const since of [[], ["running"]] as const)
+    assert.deepEqual(undoes(on(initialRunState, ...ahead.slice(0, -1), ...passedOver(convert, ...since))), ["h1/app/convert undo"]); // biome-ignore format: one line
+});
+
+const first = tasks[0] ?? assert.fail();
+/** The first task failed, and nothing after it began. */
+const stopped = [submitted, said("switch.1", first, "failed"), ...tasks.slice(1).map((task) => said("switch.1", task, "skipped", "earlier-failed")), ended("failed")]; // biome-ignore format: one line
+
+test("a dry run that is handed over once more says nothing of the task itself, which never began (P6)", () => {
+  const dry = { ...convert, options: { ...convert.options, "dry-run": "yes" } };
+  const before = undoes(inBatch(...stopped));
+  assert.deepEqual(before, [`${first.id} undo`]);
+  assert.deepEqual(undoes(inBatch(...stopped, ...passedOver(dry))), before);
+});
+
+test("what was skipped, and is still to come after a task that is tried again by itself and fails again, never began (P6)", () => {
+  const again = [turn(1, [first], tasks.slice(1)), submitted, said("switch.1", first, "failed"), ended("failed")];
+  assert.deepEqual(undoes(inBatch(...stopped, ...again)), [`${first.id} undo`]);
 });
 
 test("a second round that fails before its switch puts back what it saved: the first one's switch has gone back (P4)", async () => {

@@ -143,8 +143,9 @@ function endOf({ upTo, state: { plan } }: DriveInput): (event: JournalEvent) => 
     // Where something did not go well, whoever asked for one task looks at it before anything else is done (P12).
     if (event.kind === "host-ended")
       return event.outcome !== "done" || (event.host === host && (last === undefined || event.step === last.id));
-    if (event.kind !== "task" || event.event.state === "running") return false;
-    return event.event.state === "failed" || (event.event.task === upTo && event.event.action === "do");
+    if (event.kind !== "task") return false;
+    // What was passed over may be handed over again; else its host ends with it.
+    return event.event.state === "failed" || (event.event.state === "done" && event.event.task === upTo && event.event.action === "do"); // biome-ignore format: one line
   };
 }
 

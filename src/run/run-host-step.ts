@@ -63,10 +63,14 @@ interface TurnPlace {
   readonly step: Step;
   readonly work: HostWork;
   readonly host: Host;
+  /** Where somebody steps through the run: what is handed over again at once of what was passed over, and what only the next step does. */
+  readonly cut?: (left: readonly string[]) => Pick<Turn, "tasks" | "rest">;
 }
 
 interface TurnInput extends TurnPlace {
   readonly turn: Turn | undefined;
+  /** It was passed over: not before the host has it again is it as good as begun. */
+  readonly isAnew?: boolean;
 }
 
 /**
@@ -81,17 +85,20 @@ export async function takeTurn(
   const [step, host] = [place.step.id, place.host.name];
   const turn = context.turnOf(step, host);
   const result = await handOver(context, { ...place, turn });
-  const { passedOver: tasks } = result;
+  const { passedOver } = result;
   // guard P9: past the budget nothing more switches, also not what was to.
-  if (tasks.length === 0 || !context.mayBegin(place.step, host, true)) return { ...result, turn };
-  const next = { step, host, turn: (turn?.number ?? 0) + 1, tasks, rest: turn?.rest ?? [] };
+  if (passedOver.length === 0 || !context.mayBegin(place.step, host, true)) return { ...result, turn };
+  const { tasks, rest } = place.cut?.(passedOver) ?? { tasks: passedOver, rest: [] };
+  const next = { step, host, turn: (turn?.number ?? 0) + 1, tasks, rest: [...rest, ...(turn?.rest ?? [])] };
   await reopen(context, next, "it was passed over while the host was taken over");
   const again = context.turnOf(step, host);
-  return { ...(await handOver(context, { ...place, turn: again })), turn: again };
+  const second = await handOver(context, { ...place, turn: again, isAnew: true });
+  // The budget was spent while the host was away: it stays what it was, passed over.
+  return { ...(second.outcome === "not-begun" ? result : second), turn: again };
 }
 
-async function handOver(context: HostStepContext, { step, work, host, turn }: TurnInput): Promise<TurnResult> {
-  const mayBegin = () => context.mayBegin(step, host.name);
+async function handOver(context: HostStepContext, { step, work, host, turn, isAnew }: TurnInput): Promise<TurnResult> {
+  const mayBegin = () => context.mayBegin(step, host.name, isAnew && context.turnOf(step.id, host.name)?.isBegun === false); // biome-ignore format: one line
   const input = { mayBegin, step: step.id, submission: submissionOf(step, turn), groups: groupsOf(work, turn), host };
   try {
     const heard = new Set<string>();

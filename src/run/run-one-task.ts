@@ -16,7 +16,12 @@ export async function runOneTask(context: HostStepContext, input: OneTaskInput):
   const { step, work, host } = input;
   const next = nextTurn(input);
   if (next !== undefined) await reopen(context, { step: step.id, host: host.name, ...next });
-  const { turn, ...result } = await takeTurn(context, { step, work, host });
+  /** Where the host has done a part of what it was handed over, reading that back was the whole of this step (P12). */
+  const cut = (left: readonly string[]) => {
+    const handed = context.turnOf(step.id, host.name)?.tasks ?? work.groups.flat();
+    return left.length < handed.length ? { tasks: [], rest: left } : firstOf(left);
+  };
+  const { turn, ...result } = await takeTurn(context, { step, work, host, cut });
   const { outcome, evidence } = result;
   if (outcome === "not-begun") return;
   if (result.outcome === "done" && (turn?.rest.length ?? 0) > 0) return;

@@ -111,3 +111,47 @@ test("what a person asked for is one thing, also where it brings a version first
   assert.equal(state.hosts.get("by-hand.1/h2"), "done");
   assert.ok(hosts.ran.some((line) => line.includes("h2/runtime/check do")));
 });
+
+/** h1 has all of its switch from a controller before, and passed over what `isOver` names. */
+async function passedOverWhole(isOver: (key: string) => boolean) {
+  const drained = makePlan(planInput({ components: { app: { hosts: ["h1"], drain: true, health: true } } }));
+  const { hosts, say, go, isStarted } = stepping(drained, {
+    tells: (_host, step, events) =>
+      step === "switch.1.r9"
+        ? events
+            .filter((event) => event.state === "done" || !isOver(`${event.task} ${event.action}`))
+            .map((event) => (isOver(`${event.task} ${event.action}`) ? { ...event, state: "skipped", reason: "stale-epoch" } : event)) // biome-ignore format: one line
+        : events,
+  });
+  for (let steps = 0; !isStarted("switch.1") && steps < 9; steps += 1) await go("one-task");
+  const tasks = (drained.steps.find(({ id }) => id === "switch.1")?.work ?? []).flatMap(({ groups }) => groups.flat()).map(({ id, action }) => `${id} ${action}`); // biome-ignore format: one line
+  await say({ kind: "host-reopened", step: "switch.1", host: "h1", turn: 9, tasks, rest: [], by: "ann", reason: "all" }, { kind: "submitted", step: "switch.1", host: "h1" }); // biome-ignore format: one line
+  const since = () => hosts.ran.filter((one) => /switch\.1\.r1\d/.test(one)).map((one) => one.split(" ").slice(3).join(" ")); // biome-ignore format: one line
+  return { go, since };
+}
+
+test("what a host passed over of a step that it had whole is stepped through: nothing of it begins by reading back what it did (P12)", async () => {
+  const isAfterDrain = (key: string) => key !== "h1/app/drain do";
+  const stepped = await passedOverWhole(isAfterDrain);
+  const state = await stepped.go("one-task");
+  assert.deepEqual([state.hosts.get("switch.1/h1"), stepped.since()], [undefined, []]);
+  await stepped.go("one-task");
+  assert.deepEqual(stepped.since(), ["h1/app/switch do"]);
+  const asked = await passedOverWhole(isAfterDrain);
+  await asked.go("one-task", { upTo: "h1/app/drain" });
+  assert.deepEqual(asked.since(), []);
+  await asked.go("one-task", { upTo: "h1/app/health" });
+  assert.deepEqual(asked.since(), ["h1/app/switch do", "h1/app/health do"]);
+  assert.equal((await asked.go("run")).outcome, "done");
+});
+
+test("of what a host passed over altogether, cutover step hands over one task, or goes on to the one that was asked for (P12)", async () => {
+  const stepped = await passedOverWhole(() => true);
+  await stepped.go("one-task");
+  assert.deepEqual(stepped.since(), ["h1/app/drain do"]);
+  for (const upTo of ["h1/app/drain", "h1/app/switch"]) {
+    const { go, since } = await passedOverWhole(() => true);
+    await go("one-task", { upTo });
+    assert.deepEqual(since(), upTo.endsWith("drain") ? ["h1/app/drain do"] : ["h1/app/drain do", "h1/app/switch do"]);
+  }
+});

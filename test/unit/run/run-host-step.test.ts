@@ -116,6 +116,23 @@ test("what a host passed over stays so past the failure budget (P9), or where it
   }
 });
 
+for (const moment of ["before submit", "after submit"] as const)
+  test(`what a host passed over, and is to have again, ${moment === "before submit" ? "does not begin once others have spent the failure budget" : "and has by then, is read back"} (P9)`, async () => {
+    let isSpent = false;
+    const loses: HostScript["loses"] = (_host, at, step) => {
+      if (isSpent || at !== moment || step !== "switch.1.r1") return false;
+      isSpent = true;
+      return true;
+    };
+    const mayBegin: HostStepContext["mayBegin"] = (_step, _host, isAnew) => isAnew !== true || !isSpent;
+    const { outcome, evidence, recorded, hosts } = await switchHost({ ...passesOver("switch.1"), loses }, 10_000, { mayBegin }); // biome-ignore format: one line
+    const isBegun = moment === "after submit";
+    assert.equal(hosts.ran.some((one) => one.includes(" switch.1.r1 ")), isBegun); // biome-ignore format: one line
+    assert.equal(outcome, isBegun ? "done" : "failed");
+    assert.match(evidence, isBegun ? /^$/ : /stale-epoch/);
+    assert.equal(reopenedIn(recorded).length, 1);
+  });
+
 test("the failed task is named, not the ones skipped after it", async () => {
   const { outcome, evidence } = await switchHost({
     fails: ({ kind }) => (kind === "switch" ? "not-ready" : undefined),

@@ -68,7 +68,7 @@ test("an old process that does not end by itself is asked, then killed, and the 
   withPartsHost(dash, async (host) => {
     const service = await takeoverOn(host);
     await service.install("v1", { contract: { "switch.stop-seconds": "1" } });
-    await service.install("v2", { contract: { "switch.stop-seconds": "1" }, point: "told 5000" });
+    await service.install("v2", { contract: { "switch.stop-seconds": "1" }, point: "told 2000" });
     await service.commit("v1");
     const first = await service.ask();
     await underStreams(service.streamPort, 4, async () => {

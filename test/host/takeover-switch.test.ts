@@ -69,9 +69,12 @@ for (const shell of shellsOrOne("dash")) {
           const service = await takeoverOn(host);
           await service.install("v1");
           await service.install("v2");
-          await service.install("bad", { point });
+          const seen = join(host.base, "seen");
+          await service.install("bad", { point: `${point} ${seen}` });
           await service.commit("v1");
           const first = await service.ask();
+          const whole = await readFile(host.script, "utf8");
+          await writeFile(host.script, insertedAt(whole, ["exec_wait", "\t\t\twait_seen_=yes"], `: >"${seen}"`));
           await underStreams(service.streamPort, 6, async () => {
             const switched = await host.task("switch", "do", { version: "bad", run: "bad", session: "a" });
             assert.equal(switched.reason, "new-version-died", switched.evidence);

@@ -143,7 +143,8 @@ trial_revert() { # COMPONENT REASON STATE: decide for the way back from STATE an
 	make_dir "$STATE/components/$1"
 	exec 6>>"$STATE/components/$1/lock"
 	revert_dir_=$STATE/components/$1/trial/reverting
-	if trial_move "$1" "$3" reverting; then
+	# BusyBox renames a directory to its own name, and says that it did.
+	if [ "$3" != reverting ] && trial_move "$1" "$3" reverting; then
 		# Before others who come can say why.
 		(write_file "$revert_dir_/outcome" "reason $2") || :
 	elif [ ! -d "$revert_dir_" ]; then

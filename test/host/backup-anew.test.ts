@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { killedAt } from "../support/killed-at.ts";
+import { inTurn } from "../support/shells.ts";
 import { endWatcher } from "../support/trial-clock.ts";
 
 async function orders(host: PartsHost) {
@@ -40,6 +41,7 @@ const convert = { options: { name: "convert" } };
 const point = { options: { point: "r1.p1" } };
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 2 }, () => {
     test(`${name}: R17, P4: a switch that never armed a trial is tried again with what the old version has written since`, () =>

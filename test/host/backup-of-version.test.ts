@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readdir, readFile, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { insertedAt, killedAt } from "../support/killed-at.ts";
 import { commit } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { deadlineComes, endWatcher } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
@@ -29,6 +30,7 @@ async function withData(host: PartsHost, bundle: Record<string, string> = {}, mo
 }
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 2 }, () => {
     test(`${name}: R17, P4: what was saved of a version that went back since is no way back for the one before it`, () =>

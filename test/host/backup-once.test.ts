@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { type KillPoint, killedAt } from "../support/killed-at.ts";
+import { inTurn } from "../support/shells.ts";
 import { endWatcher } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
@@ -71,6 +72,7 @@ async function pointIsBack(host: PartsHost) {
 }
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 2 }, () => {
     test(`${name}: R17: a backup is put back once: another way back leaves alone what was written since`, () =>

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { parseBackupPart } from "../../src/host/parse-backup-part.ts";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { inTurn } from "../support/shells.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
@@ -32,6 +33,7 @@ async function commit(host: PartsHost, version: string): Promise<void> {
 }
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3 }, () => {
     for (const how of ["undo", "deadline"] as const)

@@ -12,7 +12,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { makeOffer, shells, withHost } from "../support/host-session.ts";
+import { makeOffer, withHost } from "../support/host-session.ts";
+import { shells } from "../support/shells.ts";
 
 for (const shell of shells) {
   test(`${shell.name}: an offered version is received, built and verified, with its bundle`, () =>

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { LabHost } from "../../src/lab/lab.ts";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { inTurn } from "../support/shells.ts";
 import { commit, current, enrol, install, lasting, must, task, trial, write } from "../support/systemd-parts.ts";
 import { systemdSkip, withSystemdLab } from "../support/with-lab.ts";
 
@@ -24,6 +25,7 @@ async function asked(host: PartsHost, was: Record<string, string>, is: Record<st
 const web = signedAs("exec", ["web.service"]);
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3 }, () => {
     for (const [what, was, is, said] of [

@@ -2,9 +2,10 @@
 // back (P7, P10).
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { killedAt } from "../support/killed-at.ts";
+import { inTurn } from "../support/shells.ts";
 
 async function must(host: PartsHost, kind: string, version: string, run: string): Promise<string> {
   const done = await host.task(kind, "do", { version, run, session: kind === "switch" ? "a" : "b" });
@@ -37,6 +38,7 @@ async function undo(host: PartsHost, version: string, run: string): Promise<stri
 const committed = (run: string, version: string) => new RegExp(`^66 committed: run ${run} has committed ${version}`);
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 2 }, () => {
     test(`${name}: P10: the undo of a switch that its run committed fails, also while a later run's trial is in place`, () =>

@@ -4,7 +4,8 @@ import { describe, test } from "node:test";
 import { makeCommands } from "../support/conformance-commands.ts";
 import { scriptHost } from "../support/conformance-script.ts";
 import { simulatedHost } from "../support/conformance-simulated.ts";
-import { type Shell, shells, withHost } from "../support/host-session.ts";
+import { withHost } from "../support/host-session.ts";
+import { type Shell, shells } from "../support/shells.ts";
 
 const isFull = process.env.CUTOVER_TEST_FULL === "1";
 const sequences = isFull ? 120 : 9;

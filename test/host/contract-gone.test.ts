@@ -2,17 +2,19 @@
 import assert from "node:assert/strict";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { ask } from "../support/asking-clients.ts";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { serviceProcesses } from "../support/live-processes.ts";
 import { commit, switchTo } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 const release = (host: PartsHost, version: string) => join(host.state, "components/web/releases", version);
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 2 }, () => {
     test(`${name}: P8: at the deadline the old version serves again, by one process, though the contract of the new one is gone`, () =>

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { draining } from "../support/draining.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
+import { inTurn } from "../support/shells.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
@@ -14,6 +15,7 @@ const anotherBoot = async (path: string): Promise<void> =>
   writeFile(path, (await readFile(path, "utf8")).replace(/^boot-id .*/m, "boot-id another-boot"));
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3 }, () => {
     test(`${name}: P6: a drain that was killed keeps readiness off and its time, and a reboot brings the host back`, () =>

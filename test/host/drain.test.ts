@@ -10,6 +10,7 @@ import { Component } from "../../src/model/component.ts";
 import { encodeReleaseMetadata } from "../../src/package/release-metadata.ts";
 import { draining } from "../support/draining.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
+import { inTurn } from "../support/shells.ts";
 import { until } from "../support/until.ts";
 import { withHands } from "../support/with-hands.ts";
 
@@ -55,6 +56,7 @@ test("what a contract may say of a drain is what hosts accept", () =>
   }));
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3 }, () => {
     test(`${name}: R23: readiness goes off before anything else, and comes back last`, () =>

@@ -3,14 +3,15 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { mkdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
 import { enrolHost } from "../../src/app/enrol-host.ts";
 import { encodeGroups, parseTaskEvent } from "../../src/host/protocol.ts";
 import type { Task } from "../../src/model/task.ts";
-import { openSession, type Session, shells } from "../support/host-session.ts";
+import { openSession, type Session } from "../support/host-session.ts";
 import { type Publishing, withPublishing } from "../support/published-release.ts";
+import { inTurn, shells } from "../support/shells.ts";
 
 for (const shell of shells) {
+  const test = inTurn(shell.name);
   test(`${shell.name}: an enrolled host takes what the publisher made, through the stub; a second enrolment changes nothing`, () =>
     withPublishing(async (publishing) => {
       const folder = await realpath(publishing.folder);

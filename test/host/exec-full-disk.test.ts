@@ -2,16 +2,17 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
 import { failures, underLoad } from "../support/asking-clients.ts";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { insertedAt, killedAt } from "../support/killed-at.ts";
 import { serviceProcesses } from "../support/live-processes.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { skipReason } from "../support/skip-reason.ts";
 import { withSmallDisk } from "../support/small-disk.ts";
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   for (const full of ["size", "nr_inodes"] as const)
     test(

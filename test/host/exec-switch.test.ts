@@ -3,17 +3,19 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readdir, readFile, readlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
 import { insertedAt } from "../support/killed-at.ts";
 import { alive } from "../support/live-processes.ts";
 import { commit, switchTo } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3 }, () => {
     test(`${name}: P11: exec hands the listener over and back, and a client sees no failure`, () =>

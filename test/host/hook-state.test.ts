@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { appendFile, lstat, mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { readSdk } from "../../src/host/read-sdk.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
+import { inTurn } from "../support/shells.ts";
 
 const missing = (path: string): Promise<boolean> =>
   lstat(path).then(
@@ -13,6 +14,7 @@ const missing = (path: string): Promise<boolean> =>
   );
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3 }, () => {
     test(`${name}: R35: a task finds what it kept again in the undo of the same run, and nobody else does, until a later commit`, () =>

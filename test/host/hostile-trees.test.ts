@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import {
   defaultTree,
@@ -11,12 +10,12 @@ import {
   membersOf,
   type OfferInput,
   sha256,
-  shells,
   snapshot,
   type TestHost,
   type TreeEntry,
   withHost,
 } from "../support/host-session.ts";
+import { inTurn, shells } from "../support/shells.ts";
 import { makeTar, pax, type TarMember } from "../support/tar-block.ts";
 
 const good = membersOf(defaultTree);
@@ -151,6 +150,7 @@ const broken: Record<string, OfferInput> = {
 };
 
 for (const shell of shells) {
+  const test = inTurn(shell.name);
   test(`${shell.name}: T15: hostile archives write nothing outside and do not pass for the tree`, () =>
     withHost(shell, {}, async (host) => {
       const out = join(host.directory, "outside");

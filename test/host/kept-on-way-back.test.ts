@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
 import { insertedAt, killedAt } from "../support/killed-at.ts";
 import { serviceProcesses } from "../support/live-processes.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { deadlineComes, endWatcher } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
@@ -26,6 +26,7 @@ const died = (strategy: string): RegExp =>
   strategy === "reuseport" ? /^(new-version-died|not-ready)$/ : /^new-version-died$/;
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   for (const strategy of ["exec", "takeover", "reuseport"])
     test(`${name}: P8, P11: restart to ${strategy}: the old version serves on when the new one ends before it is ready, through the way back`, () =>

@@ -5,12 +5,12 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
 import { ask } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
 import { heldAt, killedAt } from "../support/killed-at.ts";
 import { alive, serviceProcesses } from "../support/live-processes.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 
 const server = '#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/server.cjs"\n';
 /** Ends at once, or once it is let go; the daemon that it leaves gets ready when nobody waits for it any more. */
@@ -33,6 +33,7 @@ while :; do sleep 0.1; done
 `;
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   for (const [strategy, directory] of [
     ["exec", '"$here"'],

@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { alive } from "../support/live-processes.ts";
+import { inTurn } from "../support/shells.ts";
 import { until } from "../support/until.ts";
 
 /** v1 committed, v2 built. */
@@ -25,6 +26,7 @@ async function pointByHand(host: PartsHost, version: string): Promise<void> {
 const trialFacts = async (host: PartsHost) => (await host.word("call", "trial_facts", "web")).stdout;
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3 }, () => {
     test(`${name}: P10: a switch to what a hand pointed current at is a trial like any other, and goes back to what was committed`, () =>

@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { rename, symlink } from "node:fs/promises";
-import { test } from "node:test";
-import { makeOffer, shells, withHost } from "../support/host-session.ts";
+import { makeOffer, withHost } from "../support/host-session.ts";
+import { inTurn, shells } from "../support/shells.ts";
 
 const memoryMb = Math.floor(Number(/^MemTotal: +(\d+)/m.exec(readFileSync("/proc/meminfo", "utf8"))?.[1]) / 1024);
 
 for (const shell of shells) {
+  const test = inTurn(shell.name);
   test(`${shell.name}: a machine with too little memory is refused with both figures, one with just enough is not (R54)`, () =>
     withHost(shell, {}, async (host) => {
       const session = await host.session({});

@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
 import { encodePatch, stageBetween } from "../support/hand-made-patch.ts";
 import { buildFull, buildOffer, offerPatch, treeState } from "../support/host-patches.ts";
-import { manifestOf, shells, type TreeEntry, withHost } from "../support/host-session.ts";
+import { manifestOf, type TreeEntry, withHost } from "../support/host-session.ts";
 import { newTree, noise, oldTree, thirdTree } from "../support/patch-trees.ts";
+import { inTurn, shells } from "../support/shells.ts";
 
 for (const shell of shells) {
+  const test = inTurn(shell.name);
   test(`${shell.name}: a patch with every kind of line builds the signed tree, and the old version stays as it was (P4)`, () =>
     withHost(shell, {}, async (host) => {
       const session = await host.session({});

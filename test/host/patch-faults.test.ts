@@ -5,20 +5,11 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statfsSync, symlinkSync } from "node:fs";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
 import { encodePatch, stageBetween } from "../support/hand-made-patch.ts";
 import { buildFull, buildOffer, offerPatch, treeState } from "../support/host-patches.ts";
-import {
-  digest,
-  makeOffer,
-  type Session,
-  type Shell,
-  shells,
-  type TestHost,
-  type TreeEntry,
-  withHost,
-} from "../support/host-session.ts";
+import { digest, makeOffer, type Session, type TestHost, type TreeEntry, withHost } from "../support/host-session.ts";
 import { newTree, noise, oldTree } from "../support/patch-trees.ts";
+import { inTurn, type Shell, shells } from "../support/shells.ts";
 import { skipReason } from "../support/skip-reason.ts";
 import { zstdZeros } from "../support/zstd-zeros.ts";
 
@@ -67,6 +58,7 @@ async function recordDecoders(host: TestHost): Promise<{ calls(): string[] }> {
 }
 
 for (const shell of shells) {
+  const test = inTurn(shell.name);
   test(`${shell.name}: T12: a patch that is not signed, or not by the right key, or not for this host never reaches a decoder`, () =>
     withServing(shell, { extra: recording }, async (host, session) => {
       const { calls } = await recordDecoders(host);

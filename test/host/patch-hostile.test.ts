@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
 import { encodePatch, type HandMadeStage, stageBetween } from "../support/hand-made-patch.ts";
 import { applyPatches, buildFull, type PatchCase, treeState } from "../support/host-patches.ts";
-import { digest, manifestOf, sha256, shells, type TreeEntry, withHost } from "../support/host-session.ts";
+import { digest, manifestOf, sha256, type TreeEntry, withHost } from "../support/host-session.ts";
 import { newTree, noise, oldTree } from "../support/patch-trees.ts";
+import { inTurn, shells } from "../support/shells.ts";
 import { zstdZeros } from "../support/zstd-zeros.ts";
 
 const honest = stageBetween(oldTree, newTree);
@@ -209,6 +209,7 @@ const manifests: Record<string, string> = {
 };
 
 for (const shell of shells) {
+  const test = inTurn(shell.name);
   test(`${shell.name}: T5, T12, T13: hostile patches are refused by name, write nothing outside and leave the old version as it was`, () =>
     withHost(shell, {}, async (host) => {
       const out = join(host.directory, "outside");

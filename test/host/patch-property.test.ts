@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { assertProperty } from "../support/assert-property.ts";
 import { buildFull, buildOffer, offerPatch, treeState } from "../support/host-patches.ts";
-import { shells, type TreeEntry, withHost } from "../support/host-session.ts";
+import { type TreeEntry, withHost } from "../support/host-session.ts";
 import { patchesBetween } from "../support/patch-between.ts";
 import { type RandomTree, treeEntries, treePair } from "../support/random-tree.ts";
+import { shells } from "../support/shells.ts";
 
 function testEntries(tree: RandomTree): TreeEntry[] {
   return treeEntries(tree).map((entry) => {

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { readFile, readlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
 import { ask } from "../support/asking-clients.ts";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { serviceProcesses } from "../support/live-processes.ts";
 import { commit, switchTo } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { until } from "../support/until.ts";
 
 /** As that of deploy/skeletons/python-gunicorn: a daemon is started, and the script waits until it has written its pid file. */
@@ -46,6 +46,7 @@ async function goesBack(host: PartsHost, version: string): Promise<void> {
 }
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   test(`${name}: P8: restart: a daemon that is not ready in time does not outlive the way back`, () =>
     withPartsHost(shell, async (host) => {

@@ -4,10 +4,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFile, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { alive } from "../support/live-processes.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 
 const most = 16 * 1024 * 1024;
 const pathOf = (host: PartsHost): string => join(host.state, "components/web/log");
@@ -20,6 +20,7 @@ async function fill(host: PartsHost): Promise<void> {
 }
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   test(`${name}: a long log is cut at the next hand-over to its last 16 MiB, in log.1, and who writes it goes on in an empty one`, () =>
     withPartsHost(shell, async (host) => {

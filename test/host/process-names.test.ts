@@ -6,8 +6,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { copyFile, mkdir, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { inTurn } from "../support/shells.ts";
 import { until } from "../support/until.ts";
 
 /** Says its port once it listens, without epoll: what it sleeps in is all that tells. */
@@ -56,6 +56,7 @@ async function sleeper(path: string, body: (pid: number) => Promise<void>): Prom
 }
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   test(`${shell.join(" ")}: P8: a process whose name ends a line is read like any other, and ends no host.sh that passes it`, () =>
     withPartsHost(shell, async (host) => {
       await host.install("v1", { contract: { manager: "process", "switch.strategy": "exec" } });

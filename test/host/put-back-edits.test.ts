@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { readSdk } from "../../src/host/read-sdk.ts";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { type KillPoint, killedAt } from "../support/killed-at.ts";
 import { commit } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { endWatcher } from "../support/trial-clock.ts";
 
 const begin = `#!/bin/sh\n. "\${0%/*}/cutover.sh"\n`;
@@ -58,6 +59,7 @@ const places: Readonly<Record<string, KillPoint>> = {
 };
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 2 }, () => {
     test(`${name}: R17, P4: a task that is undone hours after its host went back leaves alone what was written since, and is done again on that`, () =>

@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { type KillPoint, killedAt } from "../support/killed-at.ts";
+import { inTurn } from "../support/shells.ts";
 
 const isBack: Readonly<Record<string, KillPoint>> = {
   "once all of it is back": ["point_put_back", "\tpoint_serve"],
@@ -39,6 +40,7 @@ async function withService(host: PartsHost, strategy: string) {
 }
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 2 }, () => {
     for (const strategy of ["restart", "exec"])

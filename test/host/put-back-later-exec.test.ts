@@ -2,15 +2,16 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
 import { alive, serviceProcesses } from "../support/live-processes.ts";
 import { commit, restoreFailsOnce } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { endWatcher } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   for (const strategy of ["exec", "reuseport"])
     test(`${name}: R17, P8, P11: ${strategy}: an old version that came back before its data did hands over to another once that is back`, () =>

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { failures, underLoad } from "../support/asking-clients.ts";
-import { type PartsHost, shellsOrOne, withPartsHost } from "../support/host-parts.ts";
+import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { killedAt } from "../support/killed-at.ts";
 import {
   assertOneMaster,
@@ -15,6 +15,7 @@ import {
   serviceProcesses,
 } from "../support/master-services.ts";
 import { commit, restoreFailsOnce } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { endWatcher } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
@@ -25,7 +26,8 @@ const services = {
     installHaproxy(host, version, { contract }),
 };
 
-for (const shell of shellsOrOne("dash")) {
+for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 2, skip: nginxSkip }, () => {
     for (const [strategy, install] of Object.entries(services))

@@ -2,18 +2,17 @@
 import assert from "node:assert/strict";
 import { chmod, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
 import {
   makeOffer,
   type Offer,
   type OfferInput,
   sha256,
-  shells,
   sign,
   snapshot,
   type TestHost,
   withHost,
 } from "../support/host-session.ts";
+import { inTurn, shells } from "../support/shells.ts";
 
 interface Case {
   readonly title: string;
@@ -271,6 +270,7 @@ const cases: readonly Case[] = [
 ];
 
 for (const shell of shells) {
+  const test = inTurn(shell.name);
   test(`${shell.name}: ${cases.length} wrong offers are refused by name, the disk stays as it was`, () =>
     withHost(shell, {}, async (host) => {
       const session = await host.session({});

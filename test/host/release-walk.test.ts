@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { freePort } from "../support/host-parts.ts";
-import { type Answer, makeOffer, shells, type TestHost, withHost } from "../support/host-session.ts";
+import { type Answer, makeOffer, type TestHost, withHost } from "../support/host-session.ts";
+import { shells } from "../support/shells.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 

@@ -3,18 +3,20 @@
 import assert from "node:assert/strict";
 import { access, chmod, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { failures, underLoad } from "../support/asking-clients.ts";
-import { type PartsHost, shellsOrOne, withPartsHost } from "../support/host-parts.ts";
+import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { insertedAt, type KillPoint, killedAt } from "../support/killed-at.ts";
 import { assertOneMaster, crashAndStartAnew, installHaproxy, nginxSkip } from "../support/master-services.ts";
 import { commit, switchTo } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { until } from "../support/until.ts";
 
 const asked: KillPoint = ["reload_to", "\treload_wait"];
 const found: KillPoint = ["reload_to", "\treload_understands"];
 
-for (const shell of shellsOrOne("dash")) {
+for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 2, skip: nginxSkip }, () => {
     for (const [who, startAnew] of [

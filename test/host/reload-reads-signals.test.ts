@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { ask } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
 import { insertedAt } from "../support/killed-at.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { skipReason } from "../support/skip-reason.ts";
 import { until } from "../support/until.ts";
 
@@ -63,6 +64,7 @@ os.execv("/usr/bin/python3", ["/usr/bin/python3", program])
 }
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 2, skip }, () => {
     for (const [how, way] of Object.entries(ways))

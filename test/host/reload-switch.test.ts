@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { takeFromDebian } from "../support/debian-files.ts";
-import { shellsOrOne, withPartsHost } from "../support/host-parts.ts";
+import { shells, withPartsHost } from "../support/host-parts.ts";
 import { type KillPoint, killedAt } from "../support/killed-at.ts";
 import { alive } from "../support/live-processes.ts";
 import {
@@ -17,6 +17,7 @@ import {
   nginxSkip,
 } from "../support/master-services.ts";
 import { commit, confirmAndCommit, switchTo, undo } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { skipReason } from "../support/skip-reason.ts";
 import { withSmallDisk } from "../support/small-disk.ts";
 import { deadlineComes, endWatcher } from "../support/trial-clock.ts";
@@ -29,7 +30,8 @@ const points: Readonly<Record<string, KillPoint>> = {
   "new workers accept": ["reload_quiet", "\twait_quiet"],
 };
 
-for (const shell of shellsOrOne("bash")) {
+for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3, skip: nginxSkip }, () => {
     test(`${name}: P11: HAProxy executes its new program, and comes back, without a failed request`, () =>

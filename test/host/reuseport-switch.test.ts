@@ -6,8 +6,9 @@ import { get } from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { type PartsHost, shellsOrOne, withPartsHost } from "../support/host-parts.ts";
+import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { alive, serviceProcesses } from "../support/live-processes.ts";
+import { inTurn } from "../support/shells.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
@@ -77,7 +78,8 @@ function onlyResets(answers: Record<string, number>): void {
   );
 }
 
-for (const shell of shellsOrOne("busybox ash")) {
+for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 2 }, () => {
     test(`${name}: the new one starts beside the old, which ends when it is ready, and back; the evidence says what the kernel does`, () =>

@@ -1,11 +1,13 @@
 // A client that has gone silent without a word: its session ends by itself, and nothing of it is left. The tests wait beside each other.
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
-import { shells, withHost } from "../support/host-session.ts";
+import { describe } from "node:test";
+import { withHost } from "../support/host-session.ts";
+import { inTurn, shells } from "../support/shells.ts";
 import { until } from "../support/until.ts";
 
 describe("idle", { concurrency: 6 }, () => {
   for (const shell of shells) {
+    const test = inTurn(shell.name);
     test(`${shell.name}: a session that asks nothing ends by itself`, () =>
       withHost(shell, { env: { CUTOVER_IDLE_SECONDS: "4" } }, async (host) => {
         const session = await host.session({});

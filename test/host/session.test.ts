@@ -5,16 +5,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parseProbe } from "../../src/host/protocol.ts";
-import {
-  commandOf,
-  digest,
-  makeOffer,
-  processesOf,
-  sha256,
-  shells,
-  type TestHost,
-  withHost,
-} from "../support/host-session.ts";
+import { commandOf, digest, makeOffer, processesOf, sha256, type TestHost, withHost } from "../support/host-session.ts";
+import { shells } from "../support/shells.ts";
 import { until } from "../support/until.ts";
 
 const word = ({ code, reason }: { code: number; reason: string }): string => (code === 0 ? "ok" : `${code} ${reason}`);

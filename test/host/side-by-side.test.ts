@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
 import { encodeGroups, parseTaskEvent } from "../../src/host/protocol.ts";
-import { digest, makeOffer, type Session, shells, type TestHost, withHost } from "../support/host-session.ts";
+import { digest, makeOffer, type Session, type TestHost, withHost } from "../support/host-session.ts";
+import { inTurn, shells } from "../support/shells.ts";
 import { until } from "../support/until.ts";
 
 const word = ({ code, reason }: { code: number; reason: string }): string => (code === 0 ? "ok" : `${code} ${reason}`);
@@ -36,6 +36,7 @@ async function endOf(session: Session, run: string): Promise<string[]> {
 }
 
 for (const shell of shells) {
+  const test = inTurn(shell.name);
   test(`${shell.name}: R33, P5: two runs work on one host side by side, each hears its own steps only, and an older epoch is still refused`, () =>
     withHost(shell, { extra: tasks }, async (host) => {
       const [one, two] = [await host.session({ run: "run-1" }), await host.session({ run: "run-2" })];

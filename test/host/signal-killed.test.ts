@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
-import { shellsOrOne, withPartsHost } from "../support/host-parts.ts";
+import { shells, withPartsHost } from "../support/host-parts.ts";
 import { insertedAt, type KillPoint, killedAt } from "../support/killed-at.ts";
 import { alive } from "../support/live-processes.ts";
 import {
@@ -15,6 +15,7 @@ import {
   serviceProcesses,
 } from "../support/master-services.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { endWatcher } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
@@ -44,12 +45,9 @@ const finishPoints: Readonly<Record<string, KillPoint>> = {
   "before the commit is written": ["task_commit_do", "\tcommit_write"],
 };
 
-const chosenShells = shellsOrOne("busybox ash");
-for (const [place, shell] of chosenShells.entries()) {
+for (const shell of shells) {
   const name = shell.join(" ");
-  /** All points under the first shell; the others, which differ in how they read a script and not in what is done, take turns. */
-  const chosen = (points: Readonly<Record<string, KillPoint>>): [string, KillPoint][] =>
-    Object.entries(points).filter((_, index) => place === 0 || index % (chosenShells.length - 1) === place - 1);
+  const test = inTurn(name);
   describe(name, { concurrency: 2, skip: nginxSkip }, () => {
     test(`${name}: P6: a switch that is killed at any point of the hand-over is continued, or taken back, without a failed request`, () =>
       withPartsHost(shell, async (host) => {
@@ -58,7 +56,7 @@ for (const [place, shell] of chosenShells.entries()) {
         await commit(host, "v1");
         const whole = await readFile(host.script, "utf8");
         const answers = await underLoad(host.port, async () => {
-          for (const [round, [point, where]] of chosen(forwardPoints).entries()) {
+          for (const [round, [point, where]] of Object.entries(forwardPoints).entries()) {
             for (const then of ["continued", "taken back"] as const) {
               const call = { version: "v2", run: `${then === "continued" ? "on" : "back"}-${round}` };
               await writeFile(host.script, killedAt(whole, where));
@@ -87,7 +85,7 @@ for (const [place, shell] of chosenShells.entries()) {
         await commit(host, "v1");
         const whole = await readFile(host.script, "utf8");
         const answers = await underLoad(host.port, async () => {
-          for (const [round, [point, where]] of chosen(backPoints).entries()) {
+          for (const [round, [point, where]] of Object.entries(backPoints).entries()) {
             const call = { version: "v2", run: `back-${round}` };
             assert.equal((await host.task("switch", "do", call)).exitCode, 0, point);
             await endWatcher(host);
@@ -100,7 +98,7 @@ for (const [place, shell] of chosenShells.entries()) {
             await assertOneMaster(host, "v1", 2);
           }
           let [from, to] = ["v1", "v2"];
-          for (const [point, where] of chosen(finishPoints)) {
+          for (const [point, where] of Object.entries(finishPoints)) {
             assert.equal((await switchTo(host, to)).exitCode, 0, point);
             assert.equal((await host.task("confirm", "do", { version: to, run: to, session: "b" })).exitCode, 0);
             await writeFile(host.script, killedAt(whole, where));

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
-import { shellsOrOne, withPartsHost } from "../support/host-parts.ts";
+import { shells, withPartsHost } from "../support/host-parts.ts";
 import { alive } from "../support/live-processes.ts";
 import {
   assertOneMaster,
@@ -15,10 +15,12 @@ import {
   serviceProcesses,
 } from "../support/master-services.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
-for (const shell of shellsOrOne("dash")) {
+for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3, skip: nginxSkip }, () => {
     test(`${name}: P11: nginx hands over, waits as the old master till the commit, and comes back, without a failed request`, () =>

@@ -5,6 +5,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { inTurn } from "../support/shells.ts";
 import { commit, current, enrol, install, must, task, write } from "../support/systemd-parts.ts";
 import { systemdSkip, withSystemdLab } from "../support/with-lab.ts";
 
@@ -74,6 +75,7 @@ say_evidence() { T_COMPONENT=web; load_contract web v1; manager_status_evidence;
 }
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   test(`${name}: P8: a log that does not answer is asked once, and said to be silent; of one that has nothing since the switch what was before is marked`, () =>
     withPartsHost(shell, async (host) => {

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
 import { parseProbe } from "../../src/host/protocol.ts";
 import { withPartsHost } from "../support/host-parts.ts";
-import { makeOffer, shells, withHost } from "../support/host-session.ts";
+import { makeOffer, withHost } from "../support/host-session.ts";
+import { inTurn, shells } from "../support/shells.ts";
 import { until } from "../support/until.ts";
 
 const tasks = `
@@ -16,6 +16,7 @@ task_hook_undo() { :; }
 `;
 
 for (const shell of shells) {
+  const test = inTurn(shell.name);
   const { name } = shell;
   test(`${name}: P10: a step that is taken back while it is at work begins no further group`, () =>
     withHost(shell, { extra: tasks }, async (host) => {

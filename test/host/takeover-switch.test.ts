@@ -6,11 +6,12 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { shellsOrOne, withPartsHost } from "../support/host-parts.ts";
+import { shells, withPartsHost } from "../support/host-parts.ts";
 import { insertedAt } from "../support/killed-at.ts";
 import { openLineStreams, underStreams } from "../support/line-streams.ts";
+import { inTurn } from "../support/shells.ts";
 import { takeoverOn } from "../support/takeover-host.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
@@ -18,7 +19,8 @@ import { until } from "../support/until.ts";
 /** Of a takeover, as the new process sees it; what goes wrong there is done by the skeleton, so one shell sees all of them. */
 const everyPoint = ["started die", "received die", "waits die", "told die", "received hang", "waits hang"];
 
-for (const shell of shellsOrOne("dash")) {
+for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 2 }, () => {
     test(`${name}: P11: streams, a long answer and events go over and back with nothing lost`, () =>

@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { shells, withPartsHost } from "../support/host-parts.ts";
+import { inTurn } from "../support/shells.ts";
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3 }, () => {
     test(`${name}: R20: a task is told which host it is about, and remembers each by itself`, () =>

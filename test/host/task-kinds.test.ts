@@ -15,8 +15,9 @@ import {
 } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
+import { inTurn } from "../support/shells.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
@@ -37,6 +38,7 @@ async function commit(host: PartsHost, version: string, options: Record<string, 
 }
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3 }, () => {
     test(`${name}: undo of a backup puts back bytes, modes and links, and removes what was not there before`, () =>

@@ -7,11 +7,13 @@ import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { shells, withPartsHost } from "../support/host-parts.ts";
 import { heldAt, insertedAt } from "../support/killed-at.ts";
+import { inTurn } from "../support/shells.ts";
 import { deadlineComes, endWatcher } from "../support/trial-clock.ts";
 import { confirm, deadlineMs, switchTo, twoVersions, uptimeMs } from "../support/trial-steps.ts";
 import { until } from "../support/until.ts";
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3 }, () => {
     test(`${name}: P8: probation that is over before its confirm is done ends with revert all the same`, () =>

@@ -3,14 +3,16 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { shells, withPartsHost } from "../support/host-parts.ts";
+import { inTurn } from "../support/shells.ts";
 import { deadlineComes, endWatcher } from "../support/trial-clock.ts";
 import { confirm, switchTo, twoVersions } from "../support/trial-steps.ts";
 import { until } from "../support/until.ts";
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3 }, () => {
     test(`${name}: P8: a host that goes back by itself, at its deadline or at boot, also before the switch, is in service again: what its run drained is brought back, once`, () =>

@@ -5,8 +5,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { shells, withPartsHost } from "../support/host-parts.ts";
+import { inTurn } from "../support/shells.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
 import { confirm, deadlineMs, switchTo, twoVersions, uptimeMs } from "../support/trial-steps.ts";
 import { until } from "../support/until.ts";
@@ -25,6 +26,7 @@ const noImmutable = ((): string | false => {
   }
 })();
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3 }, () => {
     test(`${name}: a switch that is confirmed and committed stays, its deadline is gone`, () =>

@@ -3,13 +3,15 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { alive, serviceProcesses } from "../support/live-processes.ts";
 import { commit, confirmAndCommit, switchTo, undo } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3 }, () => {
     for (const strategy of ["exec", "takeover"]) {

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
-import { shells, withHost } from "../support/host-session.ts";
+import { withHost } from "../support/host-session.ts";
+import { inTurn, shells } from "../support/shells.ts";
 
 /** Three components: `api` has a service and a socket; `database` is known to its contract by an alias; `lone` cares for nobody. */
 const answer = `Id=api.service
@@ -29,6 +29,7 @@ BindsTo=api.socket
 `;
 
 for (const shell of shells) {
+  const test = inTurn(shell.name);
   test(`${shell.name}: R28: a probe names each unit that comes after, or needs, a unit of another component, and the directive`, () =>
     withHost(shell, {}, async (host) => {
       const said = join(host.directory, "said");

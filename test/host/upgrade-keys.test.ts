@@ -1,9 +1,10 @@
 // What a release says of its predecessors, its migrations (R16, R39) and its grade (R27) is for whoever plans: hosts take the keys, in their grammar.
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { makeOffer, shells, withHost } from "../support/host-session.ts";
+import { makeOffer, withHost } from "../support/host-session.ts";
+import { inTurn, shells } from "../support/shells.ts";
 
 for (const shell of shells) {
+  const test = inTurn(shell.name);
   test(`${shell.name}: predecessors, stepping stones, migrations and the grade are part of a release, and nothing else in their place (R16, R39, T23)`, () =>
     withHost(shell, {}, async (host) => {
       const session = await host.session({});

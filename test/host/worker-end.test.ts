@@ -5,15 +5,17 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { findProcess } from "../../src/lab/processes.ts";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { commit, switchTo } from "../support/parts-steps.ts";
+import { inTurn } from "../support/shells.ts";
 import { endWatcher } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 
 for (const shell of shells) {
+  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 2 }, () => {
     test(`${name}: P8: who waits for another's way back is not misled by a record that is being written`, () =>

@@ -14,7 +14,8 @@ import {
   quiet,
   sequenceOf,
 } from "./conformance-outcome.ts";
-import { makeOffer, type Offer, type Session, type Shell, type TestHost, type TreeEntry } from "./host-session.ts";
+import { makeOffer, type Offer, type Session, type TestHost, type TreeEntry } from "./host-session.ts";
+import type { Shell } from "./shells.ts";
 
 export function scriptHost(host: TestHost, shell: Shell): ConformanceHost {
   const sessions: Session[] = [];

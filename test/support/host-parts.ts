@@ -11,6 +11,7 @@ import { readHostScript } from "../../src/host/join-host-script.ts";
 import { freePort as freeLoopbackPort } from "../../src/lab/free-port.ts";
 import { busyBoxOnly } from "./busybox-only.ts";
 import { endProcesses } from "./live-processes.ts";
+import { shells as everyShell } from "./shells.ts";
 
 const service = fileURLToPath(new URL("fixtures/upgrading-service.cjs", import.meta.url));
 /** The whole host.sh with two more words: `task KIND ACTION` runs one task, `call FUNCTION …` one function. */
@@ -31,15 +32,7 @@ esac
 }
 
 /** How host.sh is started under each shell that hosts have. */
-export const shells: readonly (readonly string[])[] = [["dash"], ["bash"], ["busybox", "ash"]];
-
-/**
- * For files of long tests, of a strategy with real servers: all shells in `npm run test:full`, else the one that is named. The files
- * take turns; what all strategies stand on (exec, trials, sessions, builds) is tested under every shell at every push.
- */
-export function shellsOrOne(one: "dash" | "bash" | "busybox ash"): readonly (readonly string[])[] {
-  return process.env.CUTOVER_TEST_FULL === "1" ? shells : shells.filter((shell) => shell.join(" ") === one);
-}
+export const shells: readonly (readonly string[])[] = everyShell.map(({ argv }) => argv);
 
 export interface TaskResult {
   readonly exitCode: number;

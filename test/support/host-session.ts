@@ -18,19 +18,8 @@ import {
 } from "../../src/host/protocol.ts";
 import { encodeKeyValues, encodeValue, type KeyValue } from "../../src/model/key-values.ts";
 import type { Task } from "../../src/model/task.ts";
+import type { Shell } from "./shells.ts";
 import { makeTar, type TarMember } from "./tar-block.ts";
-
-export interface Shell {
-  readonly name: string;
-  readonly argv: readonly string[];
-  /** Everything but ssh-keygen and the decoders is BusyBox, not only the shell. */
-  readonly busyBox: boolean;
-}
-export const shells: readonly Shell[] = [
-  { name: "dash", argv: ["dash"], busyBox: false },
-  { name: "bash", argv: ["bash"], busyBox: false },
-  { name: "busybox ash", argv: ["busybox", "ash"], busyBox: true },
-];
 
 export interface Answer {
   readonly data: readonly (readonly string[])[];

@@ -1,4 +1,4 @@
-// What commands need from outside, as functions: main.ts fills this from wiring, so that no command constructs an adapter.
+// What commands need from outside, as functions: src/services.ts fills this from wiring, so that no command constructs an adapter.
 import type { Controller } from "../app/controller.ts";
 import type { enrolHost } from "../app/enrol-host.ts";
 import type { generateKeys } from "../app/keys.ts";

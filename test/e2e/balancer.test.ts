@@ -17,7 +17,7 @@ import { until } from "../support/until.ts";
 import { type BalancedWorld, type Traffic, underTraffic, webPort, withBalancer } from "../support/with-balancer.ts";
 import { debianServersSkip } from "../support/with-lab.ts";
 
-const options = { skip: debianServersSkip, timeout: 600_000 };
+const options = { skip: debianServersSkip, timeout: 1_200_000 };
 const bothUp = { "host-1": "UP", "host-2": "UP" };
 
 test(

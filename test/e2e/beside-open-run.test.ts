@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openJournal } from "../../src/wiring.ts";
-import { type Command, cutoverCommand } from "../support/cutover-command.ts";
+import { type Command, cutoverHere } from "../support/cutover-command.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
 import { withProjects } from "../support/with-projects.ts";
 import { type World, withWorld } from "../support/with-world.ts";
@@ -19,7 +19,7 @@ function withGate(body: (world: World, cutover: Command) => Promise<void>): Prom
         await world.publishWeb("1.0.0");
         await world.push({ "edits.yaml": edits });
         await world.pushWeb("1.0.0");
-        await body(world, cutoverCommand(world));
+        await body(world, cutoverHere(world));
       },
       filesOnly,
     ),
@@ -169,7 +169,7 @@ test(
   () =>
     withLoopbackLab(2, (lab) =>
       withProjects(lab, { versions: { a: ["1.0.0"], c: ["1.0.0"] } }, async (world) => {
-        const cutover = cutoverCommand(world);
+        const cutover = cutoverHere(world);
         await world.openGates(["a", "c"]);
         await world.push({ "one.yaml": world.project("one", { a: "1.0.0", c: "1.0.0" }, { c: ["a"] }) });
         const alone = (await cutover(2, "plan", "--slice", "component=c")).text;
@@ -210,7 +210,7 @@ test(
   () =>
     withLoopbackLab(2, (lab) =>
       withProjects(lab, { versions: { a: ["1.0.0", "2.0.0"], c: ["1.0.0"] } }, async (world) => {
-        const cutover = cutoverCommand(world);
+        const cutover = cutoverHere(world);
         await world.openGates(["a", "c"]);
         await world.push({ "one.yaml": world.project("one", { a: "1.0.0", c: "1.0.0" }) });
         await cutover(2, "step");

@@ -20,7 +20,7 @@ function cutover(args: readonly string[], cwd: string): Promise<Ran> {
     cwd,
     env,
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 300_000,
+    timeout: 1_200_000,
   });
   const texts = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {

@@ -9,14 +9,14 @@ import type { LabHost } from "../../src/lab/lab.ts";
 import { mustRun, runProgram } from "../../src/lab/run-program.ts";
 import type { JournalPort } from "../../src/ports.ts";
 import { openJournal } from "../../src/wiring.ts";
+import { isFull } from "../support/full-form.ts";
 import { whileServing } from "../support/serving-client.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
 import { type World, webPort, withWorld } from "../support/with-world.ts";
 
 const main = fileURLToPath(new URL("../support/killed-controller.ts", import.meta.url));
-const all = process.env.CUTOVER_TEST_FULL === "1";
 /** Without CUTOVER_TEST_FULL: this many boundaries, evenly spread. */
-const spread = 6;
+const spread = 4;
 
 interface Boundary {
   readonly write: number;
@@ -24,8 +24,8 @@ interface Boundary {
 }
 
 test(
-  `F1, P6, P11: a controller killed before or after any write to its journal is finished by the next one: every host switched once, no request lost (${all ? "every boundary" : `${spread} boundaries; all with CUTOVER_TEST_FULL=1`})`,
-  { skip: loopbackSkip, timeout: all ? 3_600_000 : 600_000 },
+  `F1, P6, P11: a controller killed before or after any write to its journal is finished by the next one: every host switched once, no request lost (${isFull ? "every boundary" : `${spread} boundaries; all with CUTOVER_TEST_FULL=1`})`,
+  { skip: loopbackSkip, timeout: isFull ? 3_600_000 : 1_200_000 },
   (context) =>
     withLoopbackLab(1, (lab) =>
       withWorld(
@@ -78,7 +78,7 @@ function boundariesOf(writes: number): Boundary[] {
     { write, side: "before" },
     { write, side: "after" },
   ]);
-  if (all) return every;
+  if (isFull) return every;
   // From the first to the last, both sides by turns.
   return Array.from({ length: spread }, (_, index) => {
     const chosen = every[Math.round((index * (every.length - 1)) / (spread - 1))];

@@ -41,7 +41,7 @@ WantedBy=multi-user.target
 
 test(
   "P8, R18: a host that crashes while it drains is in service again after it; a service that does not end is killed by systemd, and counted",
-  { skip: systemdSkip, timeout: 600_000 },
+  { skip: systemdSkip, timeout: 1_200_000 },
   () =>
     withSystemdLab(1, (lab) =>
       withSystemdWorld(lab, { contracts: [contract], units }, async (world) => {

@@ -31,7 +31,7 @@ import { say, sayWith, systemState } from "../support/with-systemd-world.ts";
 const lateAtMostMs = 8_000;
 /** Of trials that nobody confirms; those before them are confirmed in that time, also on a busy machine. */
 const deadlineSeconds = 20;
-const options = { skip: systemdSkip, timeout: 600_000 };
+const options = { skip: systemdSkip, timeout: 1_200_000 };
 
 /** All tests share three hosts; they are told apart by their place in the plan. */
 function onHosts(

@@ -20,17 +20,18 @@ import {
   switchOrder,
   withFleet,
 } from "../support/fleet-world.ts";
+import { loadShare } from "../support/full-form.ts";
 import { until } from "../support/until.ts";
 import { debianServersSkip } from "../support/with-lab.ts";
 import { say } from "../support/with-systemd-world.ts";
 
-const ratePerSecond = 50;
+const ratePerSecond = 50 * loadShare;
 const upwards = ["+database", "-database", "+cache", "-cache", "+api", "-api", "+gateway", "-gateway"];
 const downwards = ["+gateway", "-gateway", "+api", "-api", "+cache", "-cache", "+database", "-database"];
 
 test(
   "a fleet of four real servers in four roles on six hosts (R2, R28, R34, R54)",
-  { skip: debianServersSkip, timeout: 600_000 },
+  { skip: debianServersSkip, timeout: 1_200_000 },
   (context) =>
     withFleet(async (fleet) => {
       const pairs = fleetComponents.filter((name) => fleet.debian[name][0] !== fleet.debian[name][1]);
@@ -106,7 +107,7 @@ async function upgrade(fleet: FleetWorld, context: TestContext, full: Sent): Pro
     ratePerSecond,
     keepAliveShare: 0,
     timeoutMs: 15_000,
-    maxSeconds: 120,
+    maxSeconds: 900,
     onSecond: () => {},
   });
   let passed: Awaited<ReturnType<typeof pass>>;

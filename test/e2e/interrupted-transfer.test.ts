@@ -19,7 +19,7 @@ const mebibyte = 2 ** 20;
 
 test(
   `F4, R10: links cut at random offsets while a full artifact and then a patch are sent: both resume, send at most one chunk twice a cut, and no part of a version shows (seed ${seed})`,
-  { skip: loopbackSkip, timeout: 600_000 },
+  { skip: loopbackSkip, timeout: 1_200_000 },
   (context) =>
     withLoopbackLab(1, (lab) =>
       withWorld(

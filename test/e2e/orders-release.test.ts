@@ -22,7 +22,7 @@ const settings = { conf: "/etc/orders/orders.conf", data: "/var/lib/orders/order
 
 test(
   "R35: orders goes through a release on a systemd host: settings and data are converted beside the old ones, which version 1 finds again after a rollback",
-  { skip: systemdSkip, timeout: 600_000 },
+  { skip: systemdSkip, timeout: 1_200_000 },
   () =>
     withSystemdLab(1, (lab) =>
       withSystemdWorld(lab, { contracts: [contract], units }, async (world) => {

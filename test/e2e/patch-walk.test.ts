@@ -32,7 +32,7 @@ const outcomeOf = ({ pass }: ReleasedTree) => pass.results[0]?.outcome;
 
 test(
   "each host gets the shortest patch from what it has; one with a damaged base, and one that cannot patch, get the full artifact (R7, T14)",
-  { skip: loopbackSkip, timeout: 600_000 },
+  { skip: loopbackSkip, timeout: 1_200_000 },
   () =>
     withLoopbackLab(4, (lab) =>
       withTreeWorld(lab, async (world) => {
@@ -94,7 +94,7 @@ test(
 
 test(
   "a patch that nobody trusted signed for does not count and is made anew, once for all hosts; a chain is sent where it cannot be made (R7, T7)",
-  { skip: loopbackSkip, timeout: 600_000 },
+  { skip: loopbackSkip, timeout: 1_200_000 },
   () =>
     withLoopbackLab(2, (lab) =>
       withTreeWorld(lab, async (world) => {

@@ -16,7 +16,7 @@ import { buildBouncer } from "../support/postgres-trees.ts";
 import { withTemporaryDirectory } from "../support/temporary-directory.ts";
 import { until } from "../support/until.ts";
 
-const options = { skip: nginxSkip, timeout: 600_000 };
+const options = { skip: nginxSkip, timeout: 1_200_000 };
 const components = fileURLToPath(new URL("../../deploy/components/", import.meta.url));
 const program = promisify(execFile);
 

@@ -39,7 +39,7 @@ cp "$data/rows" "$CUTOVER_BACKUP/rows"
 
 test(
   "R17: a broken config conversion is rolled back to the very bytes of a restore point across hosts; a torn point is refused before anything switches",
-  { skip: loopbackSkip, timeout: 600_000 },
+  { skip: loopbackSkip, timeout: 1_200_000 },
   () =>
     withLoopbackLab(2, (lab) => {
       const [first, second] = lab.hosts;

@@ -10,6 +10,7 @@ import { test } from "node:test";
 import type { LoadSummary } from "../../src/lab/demo/load-report.ts";
 import { parseShopPage, type ShopPage } from "../../src/lab/demo/shop-page.ts";
 import { type LoadProcess, spawnLoad } from "../../src/lab/demo/spawn-load.ts";
+import { loadShare } from "../support/full-form.ts";
 import { until } from "../support/until.ts";
 import { isAlive, type Shop, withShop } from "../support/with-shop.ts";
 
@@ -20,8 +21,8 @@ test("ten hand-overs in a row lose no request: on fresh connections, on kept one
   withShop(async (shop) => {
     await shop.point("1.0.0");
     assert.equal(await shop.coldStart(), 0);
-    const short = await startLoad(shop, { ratePerSecond: 200, keepAliveShare: 0.5 });
-    const long = await startLoad(shop, { path: "/work?ms=250", ratePerSecond: 20, keepAliveShare: 0.5 });
+    const short = await startLoad(shop, { ratePerSecond: 200 * loadShare, keepAliveShare: 0.5 });
+    const long = await startLoad(shop, { path: "/work?ms=250", ratePerSecond: 20 * loadShare, keepAliveShare: 0.5 });
     const pids = new Set([await shop.pid()]);
     for (let turn = 1; turn <= 10; turn += 1) {
       const version = turn % 2 === 1 ? "2.0.0" : "1.0.0";
@@ -91,7 +92,7 @@ test("a successor that cannot start, or hangs, leaves the running version servin
     await shop.point("1.0.0");
     await shop.coldStart();
     const first = await shop.pid();
-    const load = await startLoad(shop, { ratePerSecond: 100 });
+    const load = await startLoad(shop, { ratePerSecond: 100 * loadShare });
 
     await shop.point("no-such-version");
     await shop.signal("SIGUSR2");
@@ -153,7 +154,7 @@ async function startLoad(
   const load = spawnLoad({
     targets: [{ name: "shop", address: shop.address, port: shop.port }],
     timeoutMs: ANSWER_WITHIN_MS,
-    maxSeconds: 300,
+    maxSeconds: 900,
     onSecond: ({ total }) => {
       if (total.ok > 0) answered.resolve();
     },

@@ -9,6 +9,7 @@ import { spawnLoad } from "../../src/lab/demo/spawn-load.ts";
 import type { LabHost } from "../../src/lab/lab.ts";
 import { assertOutcomes } from "../support/assert-outcome.ts";
 import { buildWorkerd, workerdVersions } from "../support/fetch-workerd.ts";
+import { isFull } from "../support/full-form.ts";
 import type { Home } from "../support/with-home.ts";
 import { systemdSkip, withSystemdLab } from "../support/with-lab.ts";
 import { say, withSystemdWorld } from "../support/with-systemd-world.ts";
@@ -22,10 +23,10 @@ const component = fileURLToPath(new URL("../../deploy/components/workerd/", impo
 const contract = await documentOf(`${component}component.yaml`);
 const units = await unitsIn(`${component}units`);
 
-if (process.env.CUTOVER_TEST_FULL === "1")
+if (isFull)
   test(
     "a real server under socket activation goes forward and back on three hosts under load, and no request fails (R1, R9, P11)",
-    { skip: systemdSkip, timeout: 300_000 },
+    { skip: systemdSkip, timeout: 1_200_000 },
     (context) =>
       withSystemdLab(3, (lab) =>
         withSystemdWorld(lab, { contracts: [contract], units, policy: { batchSize: 2 } }, async (world) => {
@@ -38,7 +39,7 @@ if (process.env.CUTOVER_TEST_FULL === "1")
             ratePerSecond,
             keepAliveShare: 0,
             timeoutMs: 10_000,
-            maxSeconds: 120,
+            maxSeconds: 900,
             onSecond: () => {},
           });
           try {

@@ -30,7 +30,7 @@ const units = {
 
 test(
   "R28: components move in the order of the host's units, which the release does not know; where it says otherwise, the plan shows both",
-  { skip: systemdSkip, timeout: 600_000 },
+  { skip: systemdSkip, timeout: 1_200_000 },
   () =>
     withSystemdLab(1, (lab) =>
       withSystemdWorld(lab, { contracts, units }, async (world) => {

@@ -57,7 +57,7 @@ const tasks = {
 
 test(
   "P8: a host whose controller is gone takes itself back into service after its deadline, after a crash in a trial, and keeps its probation over a crash",
-  { skip: systemdSkip, timeout: 600_000 },
+  { skip: systemdSkip, timeout: 1_200_000 },
   () =>
     withSystemdLab(1, (lab) =>
       withSystemdWorld(lab, { contracts: [contract], units }, async (world) => {

@@ -70,7 +70,7 @@ const goes = async (
 
 test(
   "systemd: strategy restart brings a renamed unit: the old one ends, boots start the new one once it is confirmed, and the way back restores both",
-  { skip: systemdSkip, timeout: 300_000 },
+  { skip: systemdSkip, timeout: 1_200_000 },
   () =>
     withSystemdLab(1, async ({ hosts: [host] }) => {
       assert.ok(host);
@@ -134,7 +134,7 @@ const named = (...units: string[]) =>
 
 test("systemd: what boots no longer start because a version dropped it, they start again after its way back, after a release back to it, and at the boot that takes it back; what a hand had turned off stays off", {
   skip: systemdSkip,
-  timeout: 300_000,
+  timeout: 1_200_000,
 }, () => {
   const never = unit("web").replace(/\[Install\].*/s, "");
   const units = { web: unit("web"), side: unit("web"), idle: unit("web"), calm: never, rest: unit("web") };
@@ -177,7 +177,7 @@ test("systemd: what boots no longer start because a version dropped it, they sta
 
 test(
   "systemd: a renamed unit that does not end in switch.stop-seconds is killed and told, on the way there and on the way back",
-  { skip: systemdSkip, timeout: 300_000 },
+  { skip: systemdSkip, timeout: 1_200_000 },
   () =>
     withUnits({ slow: unit("slow"), late: unit("slow") }, async (host) => {
       const stays = "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n";

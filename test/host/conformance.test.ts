@@ -4,10 +4,10 @@ import { describe, test } from "node:test";
 import { makeCommands } from "../support/conformance-commands.ts";
 import { scriptHost } from "../support/conformance-script.ts";
 import { simulatedHost } from "../support/conformance-simulated.ts";
+import { isFull } from "../support/full-form.ts";
 import { withHost } from "../support/host-session.ts";
 import { type Shell, shells } from "../support/shells.ts";
 
-const isFull = process.env.CUTOVER_TEST_FULL === "1";
 const sequences = isFull ? 120 : 9;
 const length = isFull ? 40 : 24;
 /** The simulated host's signatures are all good, and neither face tries by itself what failed: when it would is no matter of outcomes. */

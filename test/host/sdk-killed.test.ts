@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { copyTaskSdk } from "../../src/app/copy-task-sdk.ts";
 import { testTasks } from "../../src/lab/task-test/test-tasks.ts";
+import { isFull } from "../support/full-form.ts";
 import { shells } from "../support/host-parts.ts";
 import { layFiles } from "../support/lay-files.ts";
 import { withTemporaryDirectory } from "../support/temporary-directory.ts";
@@ -54,10 +55,9 @@ const before = { "etc/app.conf": "threads=4\n", "data/old/rows": "a,b\n", "data/
 const converted = { "etc/app.conf": "workers=8\n", "data/new/rows": "a;b\n", "data/log": "start\n" };
 
 // Python keeps the same journal, and the example component has a task in it that is tested the same way.
-const full = process.env.CUTOVER_TEST_FULL === "1";
-const asked = full ? shells : shells.slice(0, 1);
+const asked = isFull ? shells : shells.slice(0, 1);
 for (const shell of asked) {
-  test(`${shell.join(" ")}${full ? " and python3" : ""}: R35: a task that uses every call ends the same after a kill at any of its lines, and goes back exactly`, () =>
+  test(`${shell.join(" ")}${isFull ? " and python3" : ""}: R35: a task that uses every call ends the same after a kill at any of its lines, and goes back exactly`, () =>
     withTemporaryDirectory(async (directory) => {
       layFiles(directory, {
         "component.yaml": component,
@@ -74,7 +74,7 @@ for (const shell of asked) {
       await copyTaskSdk({ directory, wanted: [], mode: "copy" });
       const { cases, passed } = await testTasks({
         directory,
-        tasks: full ? [] : ["in-sh", "by-hand"],
+        tasks: isFull ? [] : ["in-sh", "by-hand"],
         shell,
         signal: new AbortController().signal,
       });

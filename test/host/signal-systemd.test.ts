@@ -144,7 +144,7 @@ test(
   "systemd: P8: a reboot during the trial starts the old version; a first install that goes back leaves nothing running",
   {
     skip: debianServersSkip,
-    timeout: 300_000,
+    timeout: 1_200_000,
   },
   () =>
     withSystemdLab(1, async ({ hosts: [host] }) => {

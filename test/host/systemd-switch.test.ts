@@ -71,7 +71,7 @@ test(
 
 test(
   "systemd: P8, F14: an unconfirmed switch is taken back by the guard at the next boot, also after a crash",
-  { skip: systemdSkip, timeout: 300_000 },
+  { skip: systemdSkip, timeout: 1_200_000 },
   () =>
     withSystemdLab(1, async ({ hosts: [host] }) => {
       assert.ok(host);
@@ -241,7 +241,7 @@ test(
 
 test(
   "systemd: T36: at boot the guard of a broken host.sh on trial is the copy that armed it",
-  { skip: systemdSkip, timeout: 300_000 },
+  { skip: systemdSkip, timeout: 1_200_000 },
   () =>
     withSystemdLab(1, async ({ hosts: [host] }) => {
       assert.ok(host);

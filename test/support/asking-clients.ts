@@ -1,6 +1,7 @@
 // Clients that ask a local HTTP service without pause and without a second try, while something happens to it.
 import { get } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
+import { loadShare } from "./full-form.ts";
 
 /** The trimmed body of a 200, or `failed …`. Every call makes a connection of its own. */
 export function ask(port: number, path = "/", host = "127.0.0.1"): Promise<string> {
@@ -18,8 +19,8 @@ export function ask(port: number, path = "/", host = "127.0.0.1"): Promise<strin
   });
 }
 
-/** Between two questions of a client. Together some 150 a second: a gap of ten milliseconds is seen, and the clients leave the CPU to what they watch. */
-const pauseMs = 15;
+/** Between two questions of a client. At full load together some 150 a second, which sees a gap of ten milliseconds. */
+const pauseMs = 15 / loadShare;
 
 /** Three clients ask all the time while `body` runs; what was answered, counted. */
 export async function underLoad(

@@ -33,7 +33,8 @@ export const IMPORT_TABLE: Readonly<Record<string, readonly string[]>> = {
   server: ["app", "model", "errors.ts", "status"],
   ui: ["model"],
   "wiring.ts": [...ENGINE, "adapters", "app", "lab"],
-  "main.ts": ["cli", "server", "wiring.ts", "errors.ts"],
+  "services.ts": ["cli", "server", "wiring.ts"],
+  "main.ts": ["cli", "services.ts"],
 };
 
 /** The one thing of Node that is a pure function: the plan hash and the tree digest need it. */

@@ -98,9 +98,17 @@ export interface Publisher {
 
 export function publishJobs(
   { url, pika }: RabbitMq,
-  jobs: { readonly prefix: string; readonly burst: number; readonly perSecond: number; readonly ms: number },
+  jobs: {
+    readonly prefix: string;
+    readonly burst: number;
+    readonly perSecond: number;
+    readonly ms: number;
+    /** More are sent while fewer than this wait in the queue: 0 unless given. */
+    readonly waiting?: number;
+  },
 ): Publisher {
-  const args = [publisher, url, jobs.prefix, `${jobs.burst}`, `${jobs.perSecond}`, `${jobs.ms}`];
+  const { prefix, burst: first, perSecond, ms, waiting = 0 } = jobs;
+  const args = [publisher, url, prefix, ...[first, perSecond, ms, waiting].map(String)];
   const child = spawn(python, args, { env: { PYTHONPATH: pika }, stdio: ["pipe", "pipe", "inherit"] });
   const ended = once(child, "exit");
   const said = text(child.stdout);

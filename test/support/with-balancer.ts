@@ -17,6 +17,7 @@ import {
   type WebBehaviour,
   webContract,
 } from "./balancer-parts.ts";
+import { loadShare } from "./full-form.ts";
 import { type Home, withHome } from "./with-home.ts";
 import { withLoopbackLab } from "./with-lab.ts";
 import { enrolment } from "./with-world.ts";
@@ -123,7 +124,7 @@ export async function underTraffic<T>(host: LabHost, work: () => Promise<T>): Pr
       } catch (error) {
         failures.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
       }
-      await delay(pauseMs);
+      await delay(pauseMs / loadShare);
     }
   };
   const kept = new Agent({ keepAlive: true, maxSockets: 2 });

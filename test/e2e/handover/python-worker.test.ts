@@ -59,8 +59,8 @@ async function throughSwitches(broker: RabbitMq): Promise<void> {
       }
       await release(home, "1.0.0", "done");
 
-      // Four threads do at most 40 a second: some always wait in the queue, and some are given back at every switch.
-      const first = publishJobs(broker, { prefix: "a", burst: 200, perSecond: 40, ms: 100 });
+      // Four threads do at most 40 a second, and some always wait in the queue: some are given back at every switch.
+      const first = publishJobs(broker, { prefix: "a", burst: 200, perSecond: 20, ms: 100, waiting: 50 });
       await first.burst;
       // A release of the older version while the worker lives is in the row python-worker-restart, at every push.
       for (const [version, outcome] of [

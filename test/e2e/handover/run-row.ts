@@ -29,7 +29,7 @@ export interface RowResult extends Graded {
 type RowWords = Pick<Row, "name" | "strategy" | "manager" | "grade" | "declares">;
 
 const versions = { A: "1.0.0", B: "2.0.0", sick: "2.0.1-sick" } as const;
-const perSwitchSeconds = 120;
+const perSwitchSeconds = 600;
 
 export interface RowTerms {
   readonly switches: number;

@@ -1,6 +1,7 @@
 // One test for each row of the matrix that a file takes: files run side by side, about the same time each. The short form: three
 // switches, so every kind of turn once.
 import { test } from "node:test";
+import { loadShare } from "../../support/full-form.ts";
 import { debianServersSkip, loopbackSkip } from "../../support/with-lab.ts";
 import { assertRow, sayRow } from "./assert-row.ts";
 import { loadRows } from "./load-rows.ts";
@@ -14,8 +15,8 @@ export async function testRows(part: Part): Promise<void> {
   for (const row of (await loadRows()).filter((each) => partOf(each) === part)) {
     const title = `${row.name} goes forward and back under load, and is ${row.grade} (R27)`;
     const skip = row.lab === "systemd" ? debianServersSkip : loopbackSkip;
-    test(title, { skip, timeout: 540_000 }, async (context) => {
-      const result = await runRow(row, { switches: 3 });
+    test(title, { skip, timeout: 1_200_000 }, async (context) => {
+      const result = await runRow(row, { switches: 3, rate: loadShare });
       context.diagnostic(sayRow(result));
       assertRow(result);
     });

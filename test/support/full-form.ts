@@ -1,0 +1,10 @@
+// The two forms of the tests: `npm test` at every push, on two cores that others use too, and `npm run test:full`, the long forms.
+
+export const isFull = process.env.CUTOVER_TEST_FULL === "1";
+
+/**
+ * How much of the full load clients send. Each request costs the service, its balancer and the client about the same, so at full load a
+ * slow machine spends more on clients than on what they watch, and an open loop falls behind. Who sends a quarter still has a request in
+ * every phase of a switch; how short a gap is seen is what `npm run handover` measures, at full load.
+ */
+export const loadShare = isFull ? 1 : 0.25;

@@ -139,11 +139,10 @@ hook_until_way_back() { # hook_seconds_ end before the trial of this run goes ba
 	esac
 	uptime_cs
 	hook_left_=$(((VALUE - UPTIME_CS) / 100))
-	# The last second is for who does not end when asked to.
+	# The last second is for who does not end when asked to; who has his whole time in before it gets no more than that either, where five would be too many.
 	[ "$hook_left_" -ge 2 ] || fail 66 deadline-passed "task $hook_name_ does not begin when $T_COMPONENT is about to go back"
-	[ "$((hook_left_ - 1))" -lt "$hook_seconds_" ] || return 0
-	hook_seconds_=$((hook_left_ - 1))
-	LIMIT_GRACE=1
+	[ "$((hook_left_ - 1))" -ge "$hook_seconds_" ] || hook_seconds_=$((hook_left_ - 1))
+	[ "$hook_left_" -ge "$((hook_seconds_ + 5))" ] || LIMIT_GRACE=1
 }
 
 task_hook_undo() { # run task NAME's undo; a task without one has nothing to undo

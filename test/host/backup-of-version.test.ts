@@ -171,14 +171,15 @@ for (const shell of shells) {
         const [begun, enough] = [join(host.base, "begun"), join(host.base, "enough")];
         const slow = `#!/bin/sh\n: >${begun}\nuntil [ -e ${enough} ]; do sleep 0.05; done\nprintf late >${join(host.base, "data")}\n`;
         const deaf = slow.replace("\n", "\ntrap '' TERM\n");
-        const contract = { "probation.seconds": "60", "probation.at-end": "revert" };
+        const contract = { "probation.seconds": "60", "probation.at-end": "revert", "task.brief.seconds": "2" };
         const [whole, clock] = [await readFile(host.script, "utf8"), join(host.base, "clock")];
         const asked = insertedAt(whole, ["hook_until_way_back", "\thook_left_="], `UPTIME_CS=$(cat ${clock})`);
         await writeFile(host.script, asked);
-        const { read, write, must } = await withData(host, { slow, deaf }, contract);
+        const { read, write, must } = await withData(host, { slow, deaf, brief: deaf }, contract);
         for (const [task, of] of [
           ["slow", "trial"],
           ["deaf", "trial"],
+          ["brief", "trial"],
           ["deaf", "probation"],
         ] as const) {
           // biome-ignore format: one line

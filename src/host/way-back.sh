@@ -233,8 +233,9 @@ word_probation() { # COMPONENT TRIALID: wait for the end of its probation, and t
 	is_component "$1" || fail 64 bad-request "not a component"
 	while :; do
 		watch_until "$1" "$2" probation probation armed confirmed || return 0
-		# Its confirm may take longer than its probation, and what is not confirmed yet is not ours to take back.
-		trial_is "$1" armed || break
+		# Its confirm may take longer than its probation, and what is not confirmed yet is not ours to take back. Asked of the look that
+		# found the deadline over: a confirm since then may have begun the probation anew.
+		[ "$until_state_" = armed ] || break
 		nap 0.2
 	done
 	[ "$(trial_get "$1" id || :)" = "$2" ] || return 0

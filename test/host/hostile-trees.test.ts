@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { test as underEach } from "node:test";
 import { gzipSync } from "node:zlib";
 import {
   defaultTree,
@@ -151,7 +152,8 @@ const broken: Record<string, OfferInput> = {
 
 for (const shell of shells) {
   const test = inTurn(shell.name);
-  test(`${shell.name}: T15: hostile archives write nothing outside and do not pass for the tree`, () =>
+  // Under each at every push: what is refused differs by the tar that the shell brings.
+  underEach(`${shell.name}: T15: hostile archives write nothing outside and do not pass for the tree`, () =>
     withHost(shell, {}, async (host) => {
       const out = join(host.directory, "outside");
       await mkdir(out);
@@ -199,7 +201,8 @@ done`);
       assert.equal(await snapshot(out), before);
       for (const path of [join(host.directory, escapee), join(host.directory, "cases", escapee), "/escaped"])
         assert.ok(!existsSync(path), path);
-    }));
+    }),
+  );
 
   test(`${shell.name}: T15: a build that fails leaves nothing behind`, () =>
     withHost(shell, {}, async (host) => {

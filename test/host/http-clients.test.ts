@@ -5,9 +5,8 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
-import { describe } from "node:test";
+import { describe, test } from "node:test";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
-import { inTurn } from "../support/shells.ts";
 
 const head = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
 const resets = (socket: Socket) => setTimeout(() => socket.resetAndDestroy(), 100);
@@ -56,7 +55,6 @@ async function get(host: PartsHost, client: string, path: string) {
 }
 
 for (const shell of shells) {
-  const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
   describe(name, { concurrency: 3 }, () => {
     for (const client of shell[0] === "busybox" ? ["wget"] : ["curl", "wget", "bash"])

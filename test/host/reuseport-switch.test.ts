@@ -6,6 +6,7 @@ import { get } from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { loadShare } from "../support/full-form.ts";
 import { type PartsHost, shells, withPartsHost } from "../support/host-parts.ts";
 import { alive, serviceProcesses } from "../support/live-processes.ts";
 import { inTurn } from "../support/shells.ts";
@@ -57,7 +58,7 @@ async function underLoad(port: number, body: () => Promise<void>): Promise<Recor
     while (going) {
       const answer = await ask(port);
       answers[answer] = (answers[answer] ?? 0) + 1;
-      await delay(5);
+      await delay(5 / loadShare);
     }
   });
   try {

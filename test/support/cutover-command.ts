@@ -28,7 +28,7 @@ export function cutoverCommand({ home, config }: { readonly home: string; readon
 
 /**
  * The same in the process of the test, as `serve` has many passes in one: for tests that give dozens of commands, of which each would
- * spend most of its time on loading. Paths among the words are absolute.
+ * spend most of its time on loading. Paths among the words are absolute. One that does not heed its signal hangs until the file is ended.
  */
 export function cutoverHere({ config }: { readonly config: string }): Command {
   return expecting(async (words) => {

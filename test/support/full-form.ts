@@ -4,7 +4,7 @@ export const isFull = process.env.CUTOVER_TEST_FULL === "1";
 
 /**
  * How much of the full load clients send. Each request costs the service, its balancer and the client about the same, so at full load a
- * slow machine spends more on clients than on what they watch, and an open loop falls behind. Who sends a quarter still has a request in
- * every phase of a switch; how short a gap is seen is what `npm run handover` measures, at full load.
+ * slow machine spends more on clients than on what they watch, and an open loop falls behind. At a quarter some
+ * twenty milliseconds lie between two requests; what happens in less is for `npm run handover`, at full load.
  */
 export const loadShare = isFull ? 1 : 0.25;

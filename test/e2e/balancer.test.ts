@@ -12,6 +12,7 @@ import type { CutoverError } from "../../src/errors.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
 import { afterWrite, controllerGone } from "../support/after-write.ts";
 import { assertOutcomes } from "../support/assert-outcome.ts";
+import { inFullForm } from "../support/full-form.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 import { type BalancedWorld, type Traffic, underTraffic, webPort, withBalancer } from "../support/with-balancer.ts";
@@ -96,7 +97,7 @@ test(
     }),
 );
 
-test("in the middle of a run whose balancer is gone, an operator goes back in traffic", options, () =>
+inFullForm("in the middle of a run whose balancer is gone, an operator goes back in traffic", options, () =>
   withBalancer(async (world) => {
     await install(world, ["1.0.0", "2.0.0"]);
     await world.pushWeb("2.0.0");
@@ -112,7 +113,7 @@ test("in the middle of a run whose balancer is gone, an operator goes back in tr
   }),
 );
 
-test("a person takes a host out of traffic and puts it back by hand; the last one is refused", options, () =>
+inFullForm("a person takes a host out of traffic and puts it back by hand; the last one is refused", options, () =>
   withBalancer(async (world) => {
     await install(world, ["1.0.0"]);
     assert.equal((await byHand(world, "host-1", "do")).state.outcome, "done");
@@ -129,7 +130,7 @@ test("a person takes a host out of traffic and puts it back by hand; the last on
   }),
 );
 
-test(
+inFullForm(
   "a version that only the balancer's check finds bad gets no traffic either, and the batch goes back",
   options,
   (context) =>

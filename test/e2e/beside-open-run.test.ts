@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openJournal } from "../../src/wiring.ts";
 import { type Command, cutoverHere } from "../support/cutover-command.ts";
+import { inFullForm } from "../support/full-form.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
 import { withProjects } from "../support/with-projects.ts";
 import { type World, withWorld } from "../support/with-world.ts";
@@ -82,7 +83,7 @@ test(
     }),
 );
 
-test(
+inFullForm(
   "beside a run of older documents the plan shows that run, and that what newer ones ask for waits for it",
   { skip: loopbackSkip },
   () =>
@@ -136,7 +137,7 @@ test(
     }),
 );
 
-test(
+inFullForm(
   "the run of a part goes on as that part, also when other documents came since, and begins nothing of those (P12)",
   { skip: loopbackSkip },
   () =>
@@ -204,7 +205,7 @@ test(
     ),
 );
 
-test(
+inFullForm(
   "what the run of another release claims waits for that run: the plan says so as the pass does, and shows none that no pass begins (R33)",
   { skip: loopbackSkip },
   () =>

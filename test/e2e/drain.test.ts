@@ -10,6 +10,7 @@ import { mustRun } from "../../src/lab/run-program.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
 import { assertOutcomes } from "../support/assert-outcome.ts";
 import { cutoverCommand } from "../support/cutover-command.ts";
+import { inFullForm } from "../support/full-form.ts";
 import { listenElsewhere, spawnServe } from "../support/spawn-serve.ts";
 import { until } from "../support/until.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
@@ -114,7 +115,7 @@ test(
     ),
 );
 
-test(
+inFullForm(
   "an operator who rolls back in the middle of a long drain does not wait for it; the host serves on, and never switches",
   { skip: loopbackSkip },
   () =>

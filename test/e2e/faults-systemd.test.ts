@@ -9,6 +9,7 @@ import type { JournalEvent } from "../../src/model/run-event.ts";
 import { artifactWriter, hostScript, signer } from "../../src/wiring.ts";
 import { afterWrite, controllerGone } from "../support/after-write.ts";
 import { assertOutcomes } from "../support/assert-outcome.ts";
+import { inFullForm } from "../support/full-form.ts";
 import { until } from "../support/until.ts";
 import {
   type AppWorld,
@@ -80,26 +81,29 @@ test(
     }),
 );
 
-test("F11: when only the reply to the switch is lost, it is asked for again and nothing switches twice", options, () =>
-  onHosts({}, async (world, first, middle, last) => {
-    await world.startWith("1.0.0");
-    await world.publishApp("2.0.0");
-    await world.pushApp("2.0.0");
-    const starts = await startsOf(middle);
-    let switched: Promise<void> | undefined;
-    const wrapJournal = afterWrite(async (event) => {
-      if (event.kind !== "step-started" || event.step !== "switch.2") return;
-      await dropReplies(middle);
-      switched = until("the switch", 30_000, async () => (await trialFile(middle, "armed/switched")) !== undefined);
-      void switched.finally(() => allowReplies(middle));
-    });
-    const seen: JournalEvent[] = [];
-    assertOutcomes(await world.reconcile({ wrapJournal, onEvent: (event) => seen.push(event) }), "done");
-    await switched;
-    assert.equal(await startsOf(middle), starts + 1);
-    assert.deepEqual(taskHosts(seen, "switch"), [first.name, middle.name, last.name]);
-    for (const host of [first, middle, last]) await assertServes(host, "2.0.0");
-  }),
+inFullForm(
+  "F11: when only the reply to the switch is lost, it is asked for again and nothing switches twice",
+  options,
+  () =>
+    onHosts({}, async (world, first, middle, last) => {
+      await world.startWith("1.0.0");
+      await world.publishApp("2.0.0");
+      await world.pushApp("2.0.0");
+      const starts = await startsOf(middle);
+      let switched: Promise<void> | undefined;
+      const wrapJournal = afterWrite(async (event) => {
+        if (event.kind !== "step-started" || event.step !== "switch.2") return;
+        await dropReplies(middle);
+        switched = until("the switch", 30_000, async () => (await trialFile(middle, "armed/switched")) !== undefined);
+        void switched.finally(() => allowReplies(middle));
+      });
+      const seen: JournalEvent[] = [];
+      assertOutcomes(await world.reconcile({ wrapJournal, onEvent: (event) => seen.push(event) }), "done");
+      await switched;
+      assert.equal(await startsOf(middle), starts + 1);
+      assert.deepEqual(taskHosts(seen, "switch"), [first.name, middle.name, last.name]);
+      for (const host of [first, middle, last]) await assertServes(host, "2.0.0");
+    }),
 );
 
 test(
@@ -163,7 +167,7 @@ test(
     }),
 );
 
-test(
+inFullForm(
   "F28: a `current` that somebody re-pointed by hand is reported and left alone; the other hosts go on",
   options,
   () =>
@@ -245,7 +249,7 @@ test("T28: the controller's SSH key opens no shell, no terminal, no file transfe
   }),
 );
 
-test(
+inFullForm(
   "T36: a broken host.sh is taken back by the host itself and the old one answers; a good one is taken",
   options,
   () =>

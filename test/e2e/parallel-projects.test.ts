@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { passExitCode } from "../../src/cli/outcomes.ts";
 import { runProgram } from "../../src/lab/run-program.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
+import { inFullForm } from "../support/full-form.ts";
 import { listenElsewhere, main, type ServeChild, spawnServe } from "../support/spawn-serve.ts";
 import { until } from "../support/until.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
@@ -13,7 +14,7 @@ import { type ProjectsWorld, withProjects } from "../support/with-projects.ts";
 const components = ["a", "b", "c", "d", "e"];
 const twoOf = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, ["1.0.0", "2.0.0"]]));
 
-test(
+inFullForm(
   "R33: C and D join and end while A and B are in the middle of their switch, E of the first project joins too; who wants A waits for its run by name, and comes next",
   { skip: loopbackSkip },
   () =>
@@ -237,7 +238,7 @@ test(
     ),
 );
 
-test(
+inFullForm(
   "P12, R33: what had to wait for a run that ended while hosts were asked is planned upon what they say after it",
   { skip: loopbackSkip },
   () =>

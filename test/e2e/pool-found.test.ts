@@ -11,6 +11,7 @@ import { promisify } from "node:util";
 import { freePort } from "../../src/lab/free-port.ts";
 import { takeFromDebian } from "../support/debian-files.ts";
 import { buildHaproxy } from "../support/fleet-trees.ts";
+import { inFullForm } from "../support/full-form.ts";
 import { nginxFiles, nginxSkip } from "../support/master-services.ts";
 import { buildBouncer } from "../support/postgres-trees.ts";
 import { withTemporaryDirectory } from "../support/temporary-directory.ts";
@@ -135,7 +136,7 @@ test(
     }),
 );
 
-test("nginx: a server that was down before the release is down after it", options, () =>
+inFullForm("nginx: a server that was down before the release is down after it", options, () =>
   withTemporaryDirectory(async (directory) => {
     const port = await freePort(["127.0.0.1", "127.0.1.1", "127.0.1.2"]);
     await takeFromDebian(nginxFiles, directory);
@@ -167,7 +168,7 @@ test("nginx: a server that was down before the release is down after it", option
   }),
 );
 
-test(
+inFullForm(
   "PgBouncer: a database that a hand paused before the release is paused after it",
   {
     ...options,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { stringify } from "yaml";
 import type { JournalEvent } from "../../src/model/run-event.ts";
+import { inFullForm } from "../support/full-form.ts";
 import { stepUntil } from "../support/step-until.ts";
 import { loopbackSkip } from "../support/with-lab.ts";
 import { contract, data, scripts, versionOf, withOrders, words } from "../support/with-orders.ts";
@@ -18,7 +19,7 @@ const doneOf = (events: readonly JournalEvent[]) =>
   );
 const isOpen = (events: readonly JournalEvent[]) => !events.some(({ kind }) => kind === "run-ended");
 
-test(
+inFullForm(
   "a dry run, and a task run by hand, leave a run that is stepped through where it stands, also on a host that has nothing of it yet",
   { skip: loopbackSkip },
   () =>

@@ -1,7 +1,6 @@
 // The shells that hosts have, and which of them a case of host.sh runs under.
 import { createHash } from "node:crypto";
-import { type TestContext, type TestOptions, test } from "node:test";
-import { isFull } from "./full-form.ts";
+import { type Case, isFull, registered } from "./full-form.ts";
 
 export interface Shell {
   readonly name: string;
@@ -15,10 +14,6 @@ export const shells: readonly Shell[] = [
   { name: "busybox ash", argv: ["busybox", "ash"], busyBox: true },
 ];
 
-type Body = (context: TestContext) => void | Promise<void>;
-/** `test` with a body, and options before it where there are any. */
-type Case = (name: string, ...rest: readonly [Body] | readonly [TestOptions, Body]) => void;
-
 /** bash, whose forks cost twice as much, has fewer turns. */
 const turns = ["dash", "busybox ash", "dash", "busybox ash", "dash", "busybox ash", "bash"];
 
@@ -30,7 +25,6 @@ export function inTurn(shell: string): Case {
   return (name, ...rest) => {
     const [digest = 0] = createHash("sha256").update(name.replace(shell, "")).digest();
     if (!isFull && turns[digest % turns.length] !== shell) return;
-    if (rest.length === 1) test(name, rest[0]);
-    else test(name, ...rest);
+    registered(name, ...rest);
   };
 }

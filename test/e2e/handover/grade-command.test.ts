@@ -17,6 +17,7 @@ import { Component } from "../../../src/model/component.ts";
 import { artifactWriter, keyMaker, signer } from "../../../src/wiring.ts";
 import { buildTakeover } from "../../support/build-skeleton.ts";
 import { type Command, cutoverCommand } from "../../support/cutover-command.ts";
+import { inFullForm } from "../../support/full-form.ts";
 import { skipReason } from "../../support/skip-reason.ts";
 import { withTemporaryDirectory } from "../../support/temporary-directory.ts";
 import { debianServersSkip, loopbackSkip } from "../../support/with-lab.ts";
@@ -128,7 +129,7 @@ test("a service that hands its listener over keeps its grade also when a version
   });
 });
 
-test(
+inFullForm(
   "under systemd, with the units that the user has, a service that hands its connections over is stream-safe (R27)",
   { skip: debianServersSkip },
   async () =>

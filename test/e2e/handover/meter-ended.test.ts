@@ -6,6 +6,7 @@ import type { GradeReport, GradeRequest } from "../../../src/lab/grade/grade-com
 import { switchUnderLoad } from "../../../src/lab/grade/switch-under-load.ts";
 import { spawnMeter } from "../../../src/lab/meter/spawn-meter.ts";
 import { buildWeb, webContract } from "../../support/balancer-parts.ts";
+import { inFullForm } from "../../support/full-form.ts";
 import { type MeasuredServer, withMeasuredServer } from "../../support/measured-server.ts";
 import { until } from "../../support/until.ts";
 import { loopbackSkip } from "../../support/with-lab.ts";
@@ -46,7 +47,7 @@ test("a row whose meter ends by its own bound before the last switch breaks off,
   assert.deepEqual([switches.length, measured.endedBy], [2, "stop"]);
 });
 
-test("cutover grade gives none either, and makes no more switches that nobody measures", () =>
+inFullForm("cutover grade gives none either, and makes no more switches that nobody measures", () =>
   withMeasuredServer(async (server) => {
     const short = await graded(server, { maxRequests: 20, untilMeterEnds: true });
     assert.deepEqual(short.released, ["1.0.0", "2.0.0"], "the second switch is not made");
@@ -54,7 +55,8 @@ test("cutover grade gives none either, and makes no more switches that nobody me
     const whole = await graded(server, { maxRequests: 1_000_000, untilMeterEnds: false });
     assert.deepEqual(whole.released, ["1.0.0", "2.0.0", "1.0.0"]);
     assert.equal(whole.report().grade, "request-safe");
-  }));
+  }),
+);
 
 interface Graded {
   readonly released: readonly string[];

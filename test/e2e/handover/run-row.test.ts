@@ -5,6 +5,7 @@ import type { JournalEvent } from "../../../src/model/run-event.ts";
 import { loadRows } from "./load-rows.ts";
 import { assertContract } from "./run-row.ts";
 import { switchesOfTurn, type Turn } from "./switches-of-turn.ts";
+import { atEveryPush } from "./test-rows.ts";
 
 test("a row must promise what its contract declares, unless it names the exception", () => {
   const row = { name: "web-exec", strategy: "exec", manager: "process", grade: "request-safe" } as const;
@@ -28,6 +29,14 @@ test("a row must promise what its contract declares, unless it names the excepti
 test("an exception has its reason, and is one", async () => {
   for (const { name, grade, declares } of await loadRows())
     if (declares !== undefined) assert.ok(declares.grade !== grade && declares.because.length > 20, name);
+});
+
+test("each strategy, and each manager, has a row at every push", async () => {
+  const rows = await loadRows();
+  const pushed = rows.filter(({ name }) => atEveryPush.includes(name));
+  assert.equal(pushed.length, atEveryPush.length, "each name is a row's");
+  for (const what of ["strategy", "manager"] as const)
+    assert.deepEqual(new Set(pushed.map((row) => row[what])), new Set(rows.map((row) => row[what])));
 });
 
 const turn: Turn = {

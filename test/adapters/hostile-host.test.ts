@@ -48,9 +48,9 @@ const talkers: Readonly<Record<string, readonly [RegExp, (asked: Asked) => void,
   ],
   "a line now and then, for ever": [
     /the answer took too long/,
-    ({ say }) => {
-      const timer = setInterval(() => say("+", "tool.x", "yes"), 20);
-      setTimeout(() => clearInterval(timer), ample).unref();
+    ({ channel, say }) => {
+      const timer = setInterval(() => say("+", "tool.x", "yes"), 20).unref();
+      channel.once("close", () => clearInterval(timer));
     },
     short,
   ],

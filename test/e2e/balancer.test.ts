@@ -70,7 +70,7 @@ test(
     }),
 );
 
-test(
+inFullForm(
   "where the balancer cannot be asked, a rollback is refused with the way to go back at once, in traffic",
   options,
   () =>

@@ -25,7 +25,8 @@ DefaultInstance=a
 `;
 const serves = "#!/bin/sh\nsleep 0.3\nsystemd-notify --ready\nexec sleep 86400\n";
 const hangs = "#!/bin/sh\nexec sleep 86400\n";
-const crashes = "#!/bin/sh\nsleep 0.2\necho this version is broken >&2\nexit 3\n";
+// It lives long enough to be seen by a host.sh that asks systemd once a second, and dies five times before systemd forgets the first.
+const crashes = "#!/bin/sh\nsleep 1\necho this version is broken >&2\nexit 3\n";
 
 const states = async (host: LabHost): Promise<string[]> =>
   (await host.run(["systemctl", "show", "-p", "ActiveState", "--value", "web@a.service", "web@b.service"])).stdout

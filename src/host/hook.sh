@@ -139,7 +139,7 @@ hook_until_way_back() { # hook_seconds_ end before the trial of this run goes ba
 	esac
 	uptime_cs
 	hook_left_=$(((VALUE - UPTIME_CS) / 100))
-	# The last second is for who does not end when asked to; who has his whole time in before it gets no more than that either, where five would be too many.
+	# Who does not end when asked to has a second until he is killed, where the usual five would reach past the deadline.
 	[ "$hook_left_" -ge 2 ] || fail 66 deadline-passed "task $hook_name_ does not begin when $T_COMPONENT is about to go back"
 	[ "$((hook_left_ - 1))" -ge "$hook_seconds_" ] || hook_seconds_=$((hook_left_ - 1))
 	[ "$hook_left_" -ge "$((hook_seconds_ + 5))" ] || LIMIT_GRACE=1

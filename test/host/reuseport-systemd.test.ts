@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import type { LabHost } from "../../src/lab/lab.ts";
+import { hostScriptWithTasks } from "../support/host-parts.ts";
+import { insertedAt } from "../support/killed-at.ts";
 import { commit, current, enrol, install, must, SCRIPT, STATE, task, trial, write } from "../support/systemd-parts.ts";
 import { systemdSkip, withSystemdLab } from "../support/with-lab.ts";
 
@@ -25,8 +27,7 @@ DefaultInstance=a
 `;
 const serves = "#!/bin/sh\nsleep 0.3\nsystemd-notify --ready\nexec sleep 86400\n";
 const hangs = "#!/bin/sh\nexec sleep 86400\n";
-// It lives long enough to be seen by a host.sh that asks systemd once a second, and dies five times before systemd forgets the first.
-const crashes = "#!/bin/sh\nsleep 1\necho this version is broken >&2\nexit 3\n";
+const crashes = "#!/bin/sh\necho this version is broken >&2\nexit 3\n";
 
 const states = async (host: LabHost): Promise<string[]> =>
   (await host.run(["systemctl", "show", "-p", "ActiveState", "--value", "web@a.service", "web@b.service"])).stdout
@@ -102,11 +103,16 @@ test(
 
       // Both fail beside a, which was never asked to stop; systemd's own restarts of them end too.
       const serving = await mainPid(host, "a");
+      const whole = hostScriptWithTasks();
       for (const [version, why] of [
         ["v9", /new-version-died/],
         ["v8", /not-ready/],
       ] as const) {
+        // A host.sh so slow that its first look comes when systemd has given v9 up.
+        const given = `[ "$1" != v9 ] || until systemctl is-failed --quiet web@b.service; do nap; done`;
+        await write(host, SCRIPT, insertedAt(whole, ["exec_wait", "\twait_seen_="], given));
         const failed = await task(host, "switch", "do", "web", version, { run: `run-${version}` });
+        await write(host, SCRIPT, whole);
         assert.notEqual(failed.exitCode, 0);
         assert.match(failed.said, why);
         assert.match(failed.said, new RegExp(`old pid ${serving} still serves`));

@@ -177,7 +177,7 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 		still_decided || return 1
 		if [ -n "$(exec_strays)" ]; then
 			wait_seen_=yes
-		elif [ -n "$wait_seen_" ] && wait_pid_=$(manager_main_pid || :) && { [ -z "$wait_pid_" ] || [ "$wait_pid_" = "$swap_old_" ]; } && ! exec_serves_elsewhere "$1" "$swap_tick_"; then
+		elif { [ -n "$wait_seen_" ] || reuseport_has_failed; } && wait_pid_=$(manager_main_pid || :) && { [ -z "$wait_pid_" ] || [ "$wait_pid_" = "$swap_old_" ]; } && ! exec_serves_elsewhere "$1" "$swap_tick_"; then
 			WHY=new-version-died
 			EVIDENCE="$1 ended before it was ready; $(manager_status_evidence)"
 			return 1

@@ -81,6 +81,12 @@ reuseport_state() { # UNIT: print its ActiveState
 	systemd_ask show -p ActiveState --value "$1" || echo unknown
 }
 
+reuseport_has_failed() { # 0 when systemd has given up the instance that was started beside: it may have died between any two looks. What failed before was forgotten when it was started
+	strategy_is reuseport && manager_is systemd || return 1
+	failed_unit_=$(reuseport_other) || return 1
+	[ "$(reuseport_state "$failed_unit_")" = failed ]
+}
+
 reuseport_strays() { # print the pid of the instance that starts beside the one that serves
 	strays_unit_=$(reuseport_other) || return 0
 	[ "$(reuseport_state "$strays_unit_")" = activating ] || return 0

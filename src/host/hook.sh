@@ -38,6 +38,7 @@ hook_run() { # NAME do|undo SECONDS LOG: run the bundle's executable for it; its
 	[ -z "${HOOK_BACKUP-}" ] || set -- "$@" CUTOVER_BACKUP="$HOOK_BACKUP"
 	[ -z "${HOOK_MOMENT-}" ] || set -- "$@" CUTOVER_MOMENT="$HOOK_MOMENT"
 	[ -z "${HOOK_BEGINS-}" ] || backup_begins "$HOOK_BEGINS" || return 126
+	[ -z "${HOOK_UNTIL-}" ] || hook_in_time "$1" || return 126
 	WHY=task-failed
 	# What it leaves running keeps no lock of ours.
 	(cd / && exec 6>&- && run_limited "$hook_seconds_" "$hook_log_" env -i "$@" "$hook_dir_/$hook_file_") || {
@@ -67,6 +68,7 @@ hook_task() { # NAME do|undo SECONDS: a whole task of it; ends the task on failu
 	rm -f "$hook_output_"
 	case $WHY in
 		task-failed | task-timeout) fail 71 "$WHY" "$1 $2: $EVIDENCE" ;;
+		deadline-passed) fail 66 "$WHY" "$EVIDENCE" ;;
 		*) fail 69 "$WHY" "$EVIDENCE" ;;
 	esac
 }
@@ -137,10 +139,16 @@ hook_until_way_back() { # hook_seconds_ end before the trial of this run goes ba
 			;;
 		*) return 0 ;;
 	esac
+	HOOK_UNTIL=$VALUE
+	hook_in_time "$hook_name_" || fail 66 "$WHY" "$EVIDENCE"
+}
+
+hook_in_time() { # NAME: hook_seconds_ end before HOOK_UNTIL (hundredths of a second of uptime), seen from now; 1 with WHY and EVIDENCE when too little is left
 	uptime_cs
-	hook_left_=$(((VALUE - UPTIME_CS) / 100))
+	hook_left_=$(((HOOK_UNTIL - UPTIME_CS) / 100))
+	WHY=deadline-passed EVIDENCE="task $1 does not begin when $T_COMPONENT is about to go back"
 	# Who does not end when asked to has a second until he is killed, where the usual five would reach past the deadline.
-	[ "$hook_left_" -ge 2 ] || fail 66 deadline-passed "task $hook_name_ does not begin when $T_COMPONENT is about to go back"
+	[ "$hook_left_" -ge 2 ] || return 1
 	[ "$((hook_left_ - 1))" -ge "$hook_seconds_" ] || hook_seconds_=$((hook_left_ - 1))
 	[ "$hook_left_" -ge "$((hook_seconds_ + 5))" ] || LIMIT_GRACE=1
 }

@@ -173,7 +173,7 @@ for (const shell of shells) {
         const deaf = slow.replace("\n", "\ntrap '' TERM\n");
         const contract = { "probation.seconds": "60", "probation.at-end": "revert", "task.brief.seconds": "2" };
         const [whole, clock] = [await readFile(host.script, "utf8"), join(host.base, "clock")];
-        const asked = insertedAt(whole, ["hook_until_way_back", "\thook_left_="], `UPTIME_CS=$(cat ${clock})`);
+        const asked = insertedAt(whole, ["hook_in_time", "\thook_left_="], `UPTIME_CS=$(cat ${clock})`);
         await writeFile(host.script, asked);
         const { read, write, must } = await withData(host, { slow, deaf, brief: deaf }, contract);
         for (const [task, of] of [
@@ -222,12 +222,17 @@ for (const shell of shells) {
         await must("hook", "do", { version: "v2", options: { name: "early" } });
         await must("backup", "do", { version: "v2" });
         await must("switch", "do", { version: "v2" });
+        await write("of v2");
         const whole = await readFile(host.script, "utf8");
-        const withLeft = (cs: number) =>
-          insertedAt(whole, ["hook_until_way_back", "\thook_left_="], `UPTIME_CS=$((VALUE - ${cs}))`);
-        await writeFile(host.script, withLeft(199));
-        assert.equal((await host.task("hook", "do", call)).reason, "deadline-passed", "a deaf one would outlast it");
-        await writeFile(host.script, withLeft(200));
+        const withLeft = (cs: string) =>
+          insertedAt(whole, ["hook_in_time", "\thook_left_="], `UPTIME_CS=$((HOOK_UNTIL - ${cs}))`);
+        for (const left of ["199", `(LOOKED = \${LOOKED:-400} - 150)`]) {
+          await writeFile(host.script, withLeft(left));
+          const { exitCode, reason } = await host.task("hook", "do", call);
+          assert.deepEqual([exitCode, reason], [66, "deadline-passed"], "a deaf one would outlast it");
+          assert.equal(await read(), "of v2");
+        }
+        await writeFile(host.script, withLeft("200"));
         await must("hook", "do", call);
       }));
 

@@ -194,6 +194,30 @@ for (const shell of shells) {
           reuseport_end_others || echo "$WHY"`;
         assert.equal((await host.word("call", "eval", silent)).stdout, "systemctl-failed\n");
       }));
+
+    test(`${name}: a new instance is told dead only where systemd gave one up and neither comes or goes`, () =>
+      withPartsHost(shell, async (host) => {
+        const told = (...instances: readonly string[]) => `
+          systemd_ask() { printf '%s\n\n' '${instances.join("' '")}'; }
+          if reuseport_has_failed; then echo dead; else echo waits; fi`;
+        const states = `CONTRACT=/dev/null
+          manager_is() { [ "$1" = systemd ]; }
+          strategy_is() { [ "$1" = reuseport ]; }
+          kv_list() { echo web@.service; }
+          ${told("ActiveState=active", "ActiveState=failed")}
+          ${told("ActiveState=failed", "ActiveState=active")}
+          ${told("ActiveState=failed", "ActiveState=failed")}
+          ${told("ActiveState=active", "ActiveState=inactive")}
+          ${told("ActiveState=failed", "ActiveState=activating")}
+          ${told("ActiveState=activating", "ActiveState=failed")}
+          ${told("ActiveState=deactivating", "ActiveState=failed")}
+          ${told("Job=31\nActiveState=inactive", "ActiveState=failed")}
+          ${told("ActiveState=active", "Job=31\nActiveState=failed")}
+          systemd_ask() { return 124; }
+          if reuseport_has_failed; then echo dead; else echo waits; fi`;
+        const { stdout } = await host.word("call", "eval", states);
+        assert.deepEqual(stdout.trim().split("\n"), ["dead", "dead", "dead", ...Array(7).fill("waits")]);
+      }));
   });
 }
 

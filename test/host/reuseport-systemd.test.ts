@@ -116,6 +116,8 @@ test(
         assert.notEqual(failed.exitCode, 0);
         assert.match(failed.said, why);
         assert.match(failed.said, new RegExp(`old pid ${serving} still serves`));
+        if (version === "v9")
+          assert.match(failed.said, /web@b\.service ActiveState=failed[\s\S]*this version is broken/);
         assert.equal((await task(host, "switch", "undo", "web", version, { run: `run-${version}` })).exitCode, 0);
         assert.equal(await mainPid(host, "a"), serving);
         assert.notEqual((await states(host))[1], "activating");
@@ -153,9 +155,11 @@ test(
         "do",
       );
       assert.equal(await trial(host, "web"), "armed");
+      const begun = await mainPid(host, "b");
       const again = await task(host, "switch", "do", "web", "v3", { run: "run-v3" });
       assert.equal(again.exitCode, 0, again.said);
       assert.deepEqual(await states(host), ["inactive", "active"]);
+      assert.equal(await mainPid(host, "b"), begun);
       assert.equal((await task(host, "confirm", "do", "web", "v3", { run: "run-v3", session: "b" })).exitCode, 0);
       assert.equal((await task(host, "commit", "do", "web", "v3", { run: "run-v3", session: "b" })).exitCode, 0);
       assert.equal(await trial(host, "web"), "");

@@ -2,10 +2,10 @@
 # (F16) neither blocks the host's decision nor outlives its deadline. reset-failed comes before every start: the start limit (5 in
 # 10 s) would refuse it and drop a socket's listener (F15).
 
-systemd_units() { # [service]: print the contract's units, one a line; with `service` those that are no sockets; of a template (reuseport) the instance that serves
+systemd_units() { # [service|both]: print the contract's units, one a line; with `service` those that are no sockets; of a template (reuseport) the instance that serves, with `both` also the other one, last, unless it is inactive
 	for units_name_ in $(kv_list "$CONTRACT" unit); do
 		case $units_name_ in
-			*@.service) systemd_serving "${units_name_%.service}" || : ;;
+			*@.service) systemd_serving "${units_name_%.service}" "${1-}" || : ;;
 			*.socket) [ "${1-}" = service ] || echo "$units_name_" ;;
 			*) echo "$units_name_" ;;
 		esac
@@ -18,12 +18,13 @@ systemd_instances() { # print both instances of the contract's template unit; no
 	done
 }
 
-systemd_serving() { # NAME@: print its instance (a or b) that serves: the one that became active last; when none is, the one that starts, or a. Nothing, and 1, when systemd does not answer: a guess would stop the one that serves
+systemd_serving() { # NAME@ [both]: print its instance (a or b) that serves: the one that became active last; when none is, the one that starts, or a; with `both` then the other one, unless it is inactive. Nothing, and 1, when systemd does not answer: a guess would stop the one that serves
 	serving_said_=$(systemd_ask show -p Id -p ActiveState -p ActiveEnterTimestampMonotonic "$1a.service" "$1b.service") && [ -n "$serving_said_" ] || return 1
-	printf '%s\n' "$serving_said_" | awk -v first="$1a.service" '
+	printf '%s\n' "$serving_said_" | awk -v first="$1a.service" -v last="$1b.service" -v wanted="${2-}" '
 		function take() {
 			rank = state == "active" || state == "reloading" ? since + 1 : state == "activating" ? 0.5 : 0
-			if (id != "" && rank > best) { best = rank; first = id }
+			if (id != "" && rank > best) { best = rank; if (id != first) { last = first; first = id } }
+			states[id] = state
 			id = ""
 		}
 		$0 == "" { take(); next }
@@ -31,7 +32,7 @@ systemd_serving() { # NAME@: print its instance (a or b) that serves: the one th
 		/^Id=/ { id = value }
 		/^ActiveState=/ { state = value }
 		/^ActiveEnterTimestampMonotonic=/ { since = value }
-		END { take(); print first }'
+		END { take(); print first; if (wanted == "both" && states[last] != "inactive") print last }'
 }
 
 systemd_call() { # VERB UNITS…: systemctl with a bound, without our locks; WHY and EVIDENCE when it refuses
@@ -174,7 +175,7 @@ systemd_status_evidence() { # state of each unit and its last log lines; in a tr
 	done
 	is_number "$evidence_since_" || evidence_since_=
 	evidence_silent_=
-	for evidence_unit_ in $(systemd_units); do
+	for evidence_unit_ in $(systemd_units both); do
 		systemd_ask show -p Id,ActiveState,SubState,Result,ExecMainStatus,NRestarts,MainPID "$evidence_unit_" | tr '\n' ' '
 		echo
 		# One log for all units, and a way back may wait for this (P8).

@@ -81,10 +81,15 @@ reuseport_state() { # UNIT: print its ActiveState
 	systemd_ask show -p ActiveState --value "$1" || echo unknown
 }
 
-reuseport_has_failed() { # 0 when systemd has given up the instance that was started beside: it may have died between any two looks. What failed before was forgotten when it was started
+reuseport_has_failed() { # 0 when systemd has given up the instance that was started beside: it may have died between any two looks. Which of the two serves is not asked: when neither does, a guess would take the old one that ended for the new one that starts
 	strategy_is reuseport && manager_is systemd || return 1
-	failed_unit_=$(reuseport_other) || return 1
-	[ "$(reuseport_state "$failed_unit_")" = failed ]
+	# shellcheck disable=SC2046
+	failed_said_=$(systemd_ask show -p ActiveState -p Job $(systemd_instances)) || return 1
+	case $failed_said_ in
+		*=activating* | *=deactivating* | *Job=[1-9]*) return 1 ;; # one still comes, or goes first
+		*=failed*) ;; # what failed before was forgotten when it was started
+		*) return 1 ;;
+	esac
 }
 
 reuseport_strays() { # print the pid of the instance that starts beside the one that serves

@@ -38,7 +38,7 @@ hook_run() { # NAME do|undo SECONDS LOG: run the bundle's executable for it; its
 	[ -z "${HOOK_BACKUP-}" ] || set -- "$@" CUTOVER_BACKUP="$HOOK_BACKUP"
 	[ -z "${HOOK_MOMENT-}" ] || set -- "$@" CUTOVER_MOMENT="$HOOK_MOMENT"
 	[ -z "${HOOK_BEGINS-}" ] || backup_begins "$HOOK_BEGINS" || return 126
-	[ -z "${HOOK_UNTIL-}" ] || hook_in_time "$1" || return 126
+	[ -z "${HOOK_UNTIL-}" ] || hook_in_time "$hook_task_" || return 126
 	WHY=task-failed
 	# What it leaves running keeps no lock of ours.
 	(cd / && exec 6>&- && run_limited "$hook_seconds_" "$hook_log_" env -i "$@" "$hook_dir_/$hook_file_") || {

@@ -224,15 +224,20 @@ for (const shell of shells) {
         await must("switch", "do", { version: "v2" });
         await write("of v2");
         const whole = await readFile(host.script, "utf8");
-        const withLeft = (cs: string) =>
-          insertedAt(whole, ["hook_in_time", "\thook_left_="], `UPTIME_CS=$((HOOK_UNTIL - ${cs}))`);
-        for (const left of ["199", `(LOOKED = \${LOOKED:-400} - 150)`]) {
-          await writeFile(host.script, withLeft(left));
-          const { exitCode, reason } = await host.task("hook", "do", call);
-          assert.deepEqual([exitCode, reason], [66, "deadline-passed"], "a deaf one would outlast it");
-          assert.equal(await read(), "of v2");
+        const asked = insertedAt(whole, ["hook_in_time", "\thook_left_="], `UPTIME_CS=$((HOOK_UNTIL - \${LEFT:-200}))`);
+        const late199 = insertedAt(asked, ["hook_until_way_back", "\tHOOK_UNTIL="], "LEFT=199");
+        const slowDisk = insertedAt(asked, ["backup_begins", "\tbegins_run_="], "LEFT=199");
+        for (const script of [late199, slowDisk]) {
+          await writeFile(host.script, script);
+          const { exitCode, reason, evidence } = await host.task("hook", "do", call);
+          assert.deepEqual(
+            [exitCode, reason, await read()],
+            [66, "deadline-passed", "of v2"],
+            "a deaf one would outlast it",
+          );
+          assert.match(evidence ?? "", /^task late does not begin when web is about to go back/);
         }
-        await writeFile(host.script, withLeft("200"));
+        await writeFile(host.script, asked);
         await must("hook", "do", call);
       }));
 

@@ -195,6 +195,30 @@ for (const shell of shells) {
         assert.equal((await host.word("call", "eval", silent)).stdout, "systemctl-failed\n");
       }));
 
+    test(`${name}: evidence shows the instance that serves, and one that was started beside it and did not end well`, () =>
+      withPartsHost(shell, async (host) => {
+        const one = (id: string, state: string, since: number, started: number) =>
+          `Id=web@${id}.service\nActiveState=${state}\nActiveEnterTimestampMonotonic=${since}\nInactiveExitTimestampMonotonic=${started}\n`;
+        const shown = (a: string, b: string) => `
+          systemd_ask() { printf '%s\n' '${a}' '${b}'; }
+          echo $(systemd_units), $(systemd_units service), $(systemd_units both)`;
+        const said = `CONTRACT=/dev/null
+          kv_list() { echo web@.service; }
+          ${shown(one("a", "active", 20, 10), one("b", "failed", 0, 30))}
+          ${shown(one("a", "activating", 20, 50), one("b", "active", 40, 30))}
+          ${shown(one("a", "failed", 20, 10), one("b", "active", 40, 30))}
+          ${shown(one("a", "active", 20, 10), one("b", "inactive", 0, 0))}
+          ${shown(one("a", "failed", 20, 10), one("b", "failed", 0, 30))}
+          ${shown(one("a", "failed", 0, 50), one("b", "failed", 40, 30))}`;
+        const { stdout } = await host.word("call", "eval", said);
+        assert.deepEqual(
+          stdout.trim().split("\n"),
+          ["a, a, ab", "b, b, ba", "b, b, b", "a, a, a", "a, a, ab", "a, a, a"].map((line) =>
+            line.replace("ab", "a b").replace("ba", "b a").replace(/[ab]/g, "web@$&.service"),
+          ),
+        );
+      }));
+
     test(`${name}: a new instance is told dead only where systemd gave one up and neither comes or goes`, () =>
       withPartsHost(shell, async (host) => {
         const told = (...instances: readonly string[]) => `

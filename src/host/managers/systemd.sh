@@ -2,7 +2,7 @@
 # (F16) neither blocks the host's decision nor outlives its deadline. reset-failed comes before every start: the start limit (5 in
 # 10 s) would refuse it and drop a socket's listener (F15).
 
-systemd_units() { # [service|both]: print the contract's units, one a line; with `service` those that are no sockets; of a template (reuseport) the instance that serves, with `both` also the other one, last, unless it is inactive
+systemd_units() { # [service|both]: print the contract's units, one a line; with `service` those that are no sockets; of a template (reuseport) the instance that serves, with `both` also one that was started beside it and did not end well
 	for units_name_ in $(kv_list "$CONTRACT" unit); do
 		case $units_name_ in
 			*@.service) systemd_serving "${units_name_%.service}" "${1-}" || : ;;
@@ -18,21 +18,29 @@ systemd_instances() { # print both instances of the contract's template unit; no
 	done
 }
 
-systemd_serving() { # NAME@ [both]: print its instance (a or b) that serves: the one that became active last; when none is, the one that starts, or a; with `both` then the other one, unless it is inactive. Nothing, and 1, when systemd does not answer: a guess would stop the one that serves
-	serving_said_=$(systemd_ask show -p Id -p ActiveState -p ActiveEnterTimestampMonotonic "$1a.service" "$1b.service") && [ -n "$serving_said_" ] || return 1
-	printf '%s\n' "$serving_said_" | awk -v first="$1a.service" -v last="$1b.service" -v wanted="${2-}" '
+systemd_serving() { # NAME@ [both]: print its instance (a or b) that serves: the one that became active last; when none is, the one that starts, or a; with `both` then the other one, when it was started later and did not end well. Nothing, and 1, when systemd does not answer: a guess would stop the one that serves
+	serving_said_=$(systemd_ask show -p Id -p ActiveState -p ActiveEnterTimestampMonotonic -p InactiveExitTimestampMonotonic "$1a.service" "$1b.service") && [ -n "$serving_said_" ] || return 1
+	printf '%s\n' "$serving_said_" | awk -v a="$1a.service" -v b="$1b.service" -v wanted="${2-}" '
 		function take() {
 			rank = state == "active" || state == "reloading" ? since + 1 : state == "activating" ? 0.5 : 0
-			if (id != "" && rank > best) { best = rank; if (id != first) { last = first; first = id } }
+			if (id != "" && rank > best) { best = rank; first = id }
 			states[id] = state
+			starts[id] = started + 0
 			id = ""
 		}
+		BEGIN { first = a }
 		$0 == "" { take(); next }
 		{ value = substr($0, index($0, "=") + 1) }
 		/^Id=/ { id = value }
 		/^ActiveState=/ { state = value }
 		/^ActiveEnterTimestampMonotonic=/ { since = value }
-		END { take(); print first; if (wanted == "both" && states[last] != "inactive") print last }'
+		/^InactiveExitTimestampMonotonic=/ { started = value }
+		END {
+			take()
+			print first
+			other = first == a ? b : a
+			if (wanted == "both" && states[other] != "inactive" && starts[other] > starts[first]) print other
+		}'
 }
 
 systemd_call() { # VERB UNITS…: systemctl with a bound, without our locks; WHY and EVIDENCE when it refuses

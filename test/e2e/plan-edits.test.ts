@@ -2,9 +2,9 @@
 // real hosts (R29, R36).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { runProgram } from "../../src/lab/run-program.ts";
 import { currentOf } from "../support/current-of.ts";
-import { listenElsewhere, main, spawnServe } from "../support/spawn-serve.ts";
+import { cutoverHere } from "../support/cutover-command.ts";
+import { listenElsewhere, spawnServe } from "../support/spawn-serve.ts";
 import { until } from "../support/until.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
 import { type World, withWorld } from "../support/with-world.ts";
@@ -19,6 +19,7 @@ test(
       withWorld(
         lab,
         async (world) => {
+          const cutover = cutoverHere(world);
           const [first = "", second = "", third = ""] = lab.hosts.map(({ name }) => name);
           for (const version of ["1.0.0", "2.0.0"]) await world.publishWeb(version);
           await world.pushWeb("1.0.0");
@@ -30,33 +31,33 @@ test(
           await world.push({ "edits.yaml": { apiVersion: "cutover/v1", kind: "PlanEdit", name: "november", release: "web", edits } }); // biome-ignore format: one line
           await world.pushWeb("2.0.0");
 
-          const shown = await cutover(world, 2, "plan", "--slice", "task=check");
+          const shown = (await cutover(2, "plan", "--slice", "task=check")).text;
           assert.match(shown, /slice task=check of plan sha256:/);
           assert.match(shown, /edited by hand/);
           assert.match(shown, /next: cutover reconcile --once --slice 'task=check'/);
-          const checked = await cutover(world, 2, "reconcile", "--once", "--slice", "task=check");
+          const checked = (await cutover(2, "reconcile", "--once", "--slice", "task=check")).text;
           assert.match(checked, /done: 2 of 2 hosts went through this slice/);
           const part = /run (r\S+) for commit/.exec(checked)?.[1] ?? "";
-          assert.match(await cutover(world, 0, "plan", "--run", part), /: done \(every host went through this slice\)/);
+          assert.match((await cutover(0, "plan", "--run", part)).text, /: done \(every host went through this slice\)/);
           assert.deepEqual(await currents(world), ["1.0.0", "1.0.0", "1.0.0"], "the switch is not part of it (R9)");
           const rest = /web: Reconciling \(Pending\): the slice task=check is done, the rest is still to come/;
-          assert.match(await cutover(world, 2, "status"), rest);
-          await cutover(world, 2, "plan");
-          await cutover(world, 64, "plan", "--slice", "plase=check");
+          assert.match((await cutover(2, "status")).text, rest);
+          await cutover(2, "plan");
+          await cutover(64, "plan", "--slice", "plase=check");
 
-          const waits = await cutover(world, 2, "reconcile", "--once");
+          const waits = (await cutover(2, "reconcile", "--once")).text;
           assert.match(waits, /waits at gate look: someone looks at the graphs/);
           assert.deepEqual(await currents(world), ["2.0.0", "1.0.0", "1.0.0"]);
-          assert.match(await cutover(world, 2, "status"), /gate look: run r\S+ of web waits since/);
+          assert.match((await cutover(2, "status")).text, /gate look: run r\S+ of web waits since/);
           assert.match(
-            await cutover(world, 2, "plan"),
+            (await cutover(2, "plan")).text,
             /web has an open run \(GateClosed\): run \S+ waits at gate look/,
           );
 
           await listenElsewhere(world.config);
           const serve = spawnServe(world.config);
           try {
-            await cutover(world, 0, "gate", "open", "web", "look", "--reason", "graphs are flat");
+            await cutover(0, "gate", "open", "web", "look", "--reason", "graphs are flat");
             await until("the run's end", 60_000, async () =>
               serve.events.some((event) => event.kind === "run-ended" && event.outcome === "done"),
             );
@@ -66,19 +67,13 @@ test(
           } finally {
             await serve.stop();
           }
-          assert.match(await cutover(world, 0, "gate", "list"), /no run waits/);
-          assert.match(await cutover(world, 4, "status"), /plan edit november: its disk is being replaced/);
+          assert.match((await cutover(0, "gate", "list")).text, /no run waits/);
+          assert.match((await cutover(4, "status")).text, /plan edit november: its disk is being replaced/);
         },
         filesOnly,
       ),
     ),
 );
-
-async function cutover(world: World, exitCode: number, ...args: string[]): Promise<string> {
-  const ran = await runProgram([process.execPath, main, "-c", world.config, ...args], { timeoutMs: 300_000 });
-  assert.equal(ran.exitCode, exitCode, `${args.join(" ")}: ${ran.stdout}${ran.stderr}`);
-  return ran.stdout;
-}
 
 async function currents(world: World): Promise<string[]> {
   return Promise.all(world.lab.hosts.map((host) => currentOf(host, "/srv/cutover/web")));

@@ -23,7 +23,7 @@ inFullForm(
   "a dry run, and a task run by hand, leave a run that is stepped through where it stands, also on a host that has nothing of it yet",
   { skip: loopbackSkip },
   () =>
-    withOrders(async ({ cutover, hosts, ...world }) => {
+    withOrders(async ({ cutover, hosts, home, ...world }) => {
       const [first, , third] = hosts;
       assert.ok(first && third);
       await world.publishOrders("1.0.0");
@@ -55,7 +55,7 @@ test(
   "undo, retry and skip do what they say in a run that is stepped through, and leave the rest to the next step (R31, R32)",
   { skip: loopbackSkip },
   () =>
-    withOrders(async ({ cutover, hosts, ...world }) => {
+    withOrders(async ({ cutover, hosts, home, ...world }) => {
       const [first, second, third] = hosts;
       assert.ok(first && second && third);
       await world.publishOrders("1.0.0", false);
@@ -77,7 +77,7 @@ test(
 
       const stood = (await world.runEvents()).length;
       const last = `${third.name}/orders/convert`;
-      await cutover(2, "task", "skip", last, "--key", "keys/operator", "--reason", "no data there");
+      await cutover(2, "task", "skip", last, "--key", join(home, "keys/operator"), "--reason", "no data there");
       const said = (await world.runEvents()).slice(stood).map(({ kind }) => kind);
       assert.deepEqual(said, ["task-skipped", "host-reopened"], "a word in the journal, and nothing was driven");
       assert.match((await cutover(2, "step")).text, /done host-2\/orders\/count in/);
@@ -108,7 +108,15 @@ test(
       const component = join(directory, "mended", "component.yaml");
       await writeFile(component, stringify(contract));
       const publish = ["publish", join(directory, "trees", "1.0.0"), "--component", component, "--version", "1.0.0"];
-      await cutover(0, ...publish, "--amend", "--release-key", "keys/release", "--artifacts", "artifacts");
+      await cutover(
+        0,
+        ...publish,
+        "--amend",
+        "--release-key",
+        join(home, "keys/release"),
+        "--artifacts",
+        join(home, "artifacts"),
+      );
       const before = doneOf(await world.runEvents());
       await cutover(2, "task", "retry", place, "--amend", "--reason", "mended");
       assert.equal(await readFile(data(second), "utf8"), "1;5\nodd;7\n");
@@ -124,7 +132,7 @@ test(
   "what was taken back in a run that is stepped through is missing until it is tried again or run by hand: no step goes on without it (P7, R31)",
   { skip: loopbackSkip },
   () =>
-    withOrders(async ({ cutover, hosts, ...world }) => {
+    withOrders(async ({ cutover, hosts, home, ...world }) => {
       const [first] = hosts;
       assert.ok(first);
       await world.publishOrders("1.0.0");

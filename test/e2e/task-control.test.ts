@@ -101,7 +101,15 @@ test(
         "--version",
         "2.0.0",
       ];
-      await cutover(0, ...publish, "--amend", "--release-key", "keys/release", "--artifacts", "artifacts");
+      await cutover(
+        0,
+        ...publish,
+        "--amend",
+        "--release-key",
+        join(home, "keys/release"),
+        "--artifacts",
+        join(home, "artifacts"),
+      );
       const other = await cutover(5, "task", "run", place, "--dry-run", "--reason", "try the mended one");
       assert.match(other.text, /next: cutover task retry \S+\/host-2\/orders\/convert --amend/);
       const refused = await cutover(5, "task", "retry", place, "--reason", "mended");
@@ -150,7 +158,16 @@ test(
       await world.pushOrders("1.0.0");
       await cutover(4, "reconcile", "--once");
       const place = `${second.name}/orders/convert`;
-      const stranger = await cutover(5, "task", "skip", place, "--key", "keys/controller", "--reason", "not needed");
+      const stranger = await cutover(
+        5,
+        "task",
+        "skip",
+        place,
+        "--key",
+        join(home, "keys/controller"),
+        "--reason",
+        "not needed",
+      );
       assert.match(stranger.text, /is not the key of an operator or admin/);
       const never = await cutover(
         5,
@@ -158,14 +175,14 @@ test(
         "skip",
         `${second.name}/orders/switch`,
         "--key",
-        "keys/operator",
+        join(home, "keys/operator"),
         "--reason",
         "x",
       );
       assert.match(never.text, /switch is never skipped/);
-      const unknown = await cutover(64, "task", "skip", `${second.name}/orders/converd`, "--key", "keys/operator", "--reason", "x"); // biome-ignore format: one line
+      const unknown = await cutover(64, "task", "skip", `${second.name}/orders/converd`, "--key", join(home, "keys/operator"), "--reason", "x"); // biome-ignore format: one line
       assert.match(unknown.text, /did you mean host-2\/orders\/convert\?/);
-      const would = await cutover(0, "task", "skip", place, "--key", "keys/operator", "--reason", "x", "--dry-run", "--json"); // biome-ignore format: one line
+      const would = await cutover(0, "task", "skip", place, "--key", join(home, "keys/operator"), "--reason", "x", "--dry-run", "--json"); // biome-ignore format: one line
       assert.doesNotMatch(would.text, /SIGNATURE/, "a look hands out nothing that acts");
       assert.deepEqual(JSON.parse(would.stdout).foreseen, { kind: "goes-on" });
       // A running serve goes on with what is said beside it.
@@ -173,7 +190,16 @@ test(
       const serve = spawnServe(world.config);
       try {
         await until("serve's first pass", 60_000, async () => serve.passes.length > 0);
-        const said = await cutover(0, "task", "skip", place, "--key", "keys/operator", "--reason", "no numbers there");
+        const said = await cutover(
+          0,
+          "task",
+          "skip",
+          place,
+          "--key",
+          join(home, "keys/operator"),
+          "--reason",
+          "no numbers there",
+        );
         assert.match(said.text, /the running cutover serve goes on with it/);
         await until("the end of the run", 60_000, async () => serve.events.some(({ kind }) => kind === "run-ended"));
       } finally {
@@ -192,7 +218,7 @@ test(
   "cutover step goes through a run task by task, and reconcile goes on from there at full pace (R32)",
   { skip: loopbackSkip },
   () =>
-    withOrders(async ({ cutover, hosts, ...world }) => {
+    withOrders(async ({ cutover, hosts, home, ...world }) => {
       await world.publishOrders("1.0.0");
       await world.pushOrders("1.0.0");
       const seen: string[] = [];
@@ -219,7 +245,7 @@ test(
   "under auto, what a failed conversion had begun is taken back with its batch; the batch before it stays (R14)",
   { skip: loopbackSkip },
   () =>
-    withOrders(async ({ cutover, hosts, ...world }) => {
+    withOrders(async ({ cutover, hosts, home, ...world }) => {
       const [, second] = hosts;
       assert.ok(second);
       await world.publishOrders("1.0.0", false);

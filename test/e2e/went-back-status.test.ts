@@ -1,7 +1,7 @@
 // A host whose trial nobody confirms goes back by itself while its run stands still: what the status says of it then.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cutoverCommand } from "../support/cutover-command.ts";
+import { cutoverHere } from "../support/cutover-command.ts";
 import { stepUntil } from "../support/step-until.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
@@ -18,7 +18,7 @@ test(
       withWorld(
         lab,
         async (world) => {
-          const cutover = cutoverCommand(world);
+          const cutover = cutoverHere(world);
           const [, second, third] = lab.hosts;
           assert.ok(second && third);
           await world.publishWeb("1.0.0");

@@ -5,7 +5,7 @@ import { stringify } from "yaml";
 import type { LabHost } from "../../src/lab/lab.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
 import { openJournal } from "../../src/wiring.ts";
-import { type Command, cutoverCommand } from "./cutover-command.ts";
+import { type Command, cutoverHere } from "./cutover-command.ts";
 import { type Home, withHome } from "./with-home.ts";
 import { withLoopbackLab } from "./with-lab.ts";
 import { enrolment, retire } from "./with-world.ts";
@@ -57,7 +57,7 @@ export interface OrdersWorld extends Home {
 export function withOrders(body: (world: OrdersWorld) => Promise<void>): Promise<void> {
   return withLoopbackLab(3, (lab) =>
     withHome(lab, { contracts: [contract], policy: { batchSize: 1 }, enrolment, retire }, async (home) => {
-      const cutover = cutoverCommand(home);
+      const cutover = cutoverHere(home);
       await writeFile(join(home.home, "orders.yaml"), stringify(contract));
       await Promise.all(
         lab.hosts.map(async (host, index) => {

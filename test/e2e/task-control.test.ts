@@ -83,6 +83,11 @@ test(
       assert.match((await cutover(4, "task", "list", "--open")).text, /host-2\/orders\/convert +undone/);
 
       // One task alone, beside the run that waits; then the mended script.
+      for (const slip of ["order/convert", "orders/convret"])
+        assert.match(
+          (await cutover(64, "task", "run", `${third.name}/${slip}`, "--dry-run", "--reason", "try")).text,
+          /next: cutover task run host-3\/orders\/convert --dry-run --reason/,
+        );
       const alone = await cutover(0, "task", "run", `${third.name}/orders/convert`, "--dry-run", "--reason", "try");
       assert.match(alone.text, /would convert 1 rows/);
       assert.match(alone.text, /makes a dry run of host-3\/orders\/convert 2\.0\.0: try/);

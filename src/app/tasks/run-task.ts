@@ -43,7 +43,7 @@ export async function runTask(act: RunTaskAct, { id }: AskedTask): Promise<Acted
   const [hostName = "", component = "", name = ""] = id.split("/");
   const { loaded } = await readNewest(controller);
   const host = knownHost(loaded.desired.hosts, hostName);
-  refuseOtherComponent(host, { component, name });
+  refuseOtherComponent(host, { component, name, act });
   const observation = await controller.executor.probe(host);
   const { trust } = await recall(controller);
   const open = await findOpenRunOf(controller.journal, { host: host.name, component });
@@ -116,13 +116,21 @@ function knownHost(hosts: readonly Host[], name: string): Host {
 }
 
 /** What the Fleet does not list there may run there all the same; only a slip is told. */
-function refuseOtherComponent({ name: host, components }: Host, asked: { component: string; name: string }): void {
+function refuseOtherComponent(
+  { name: host, components }: Host,
+  asked: { component: string; name: string; act: RunTaskAct },
+): void {
   const meant = components.includes(asked.component) ? undefined : meantName(asked.component, components);
   if (meant !== undefined)
     throw new UsageError(
       `${host} has no component ${asked.component}${didYouMean(meant)}`,
-      `cutover task run ${host}/${meant}/${asked.name} --reason …`,
+      `cutover task run ${host}/${meant}/${asked.name}${flagsOf(asked.act)} --reason …`,
     );
+}
+
+/** As they were typed: what is typed again, and was a look, is one again. */
+function flagsOf({ action, isDryRun }: Pick<RunTaskAct, "action" | "isDryRun">): string {
+  return `${action === "undo" ? " --undo" : ""}${isDryRun ? " --dry-run" : ""}`;
 }
 
 function currentOf(observation: Observation, { host, component }: { host: Host; component: string }): string {
@@ -165,7 +173,7 @@ function taskOf({ action, isDryRun }: RunTaskAct, { published, host, name, fleet
       : `${name} cannot be run dry`,
     kind === undefined && close === undefined
       ? `cutover task list --host ${host.name} --component ${component}`
-      : `cutover task run ${host.name}/${component}/${close ?? name} --reason …`,
+      : `cutover task run ${host.name}/${component}/${close ?? name}${kind === undefined ? flagsOf({ action, isDryRun }) : ""} --reason …`,
   );
 }
 

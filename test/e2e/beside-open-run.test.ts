@@ -27,7 +27,7 @@ function withGate(body: (world: World, cutover: Command) => Promise<void>): Prom
   );
 }
 
-test(
+inFullForm(
   "at a gate, a part of the plan is refused with the run's name and the way on, and a look at the plan shows the run as it stands (R29, R36)",
   { skip: loopbackSkip },
   () =>

@@ -88,7 +88,8 @@ test(
     }),
 );
 
-test(
+// Scenario 1 in `task-control.test.ts` mends a bundle inside its run at every push.
+inFullForm(
   "a mended bundle comes to the host that is tried again, and its task is done with it; the run stays stepped through (R31)",
   { skip: loopbackSkip },
   () =>

@@ -6,7 +6,7 @@ import type { GradeReport, GradeRequest } from "../../../src/lab/grade/grade-com
 import { switchUnderLoad } from "../../../src/lab/grade/switch-under-load.ts";
 import { spawnMeter } from "../../../src/lab/meter/spawn-meter.ts";
 import { buildWeb, webContract } from "../../support/balancer-parts.ts";
-import { inFullForm } from "../../support/full-form.ts";
+import { inFullForm, isFull } from "../../support/full-form.ts";
 import { type MeasuredServer, withMeasuredServer } from "../../support/measured-server.ts";
 import { until } from "../../support/until.ts";
 import { loopbackSkip } from "../../support/with-lab.ts";
@@ -43,6 +43,7 @@ test("a row whose meter ends by its own bound before the last switch breaks off,
   timeout: 1_200_000,
 }, async () => {
   await assert.rejects(runRow(restartRow(20), { switches: 2 }), bound);
+  if (!isFull) return; // rows that come to their end: those of every push
   const { switches, measured } = await runRow(restartRow(1_000_000), { switches: 2 });
   assert.deepEqual([switches.length, measured.endedBy], [2, "stop"]);
 });

@@ -1,14 +1,13 @@
 // A run that somebody steps through stays where they left it: a verb for one task does that task and no more, on real hosts.
 import assert from "node:assert/strict";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { stringify } from "yaml";
 import type { JournalEvent } from "../../src/model/run-event.ts";
 import { inFullForm } from "../support/full-form.ts";
 import { stepUntil } from "../support/step-until.ts";
 import { loopbackSkip } from "../support/with-lab.ts";
-import { contract, data, scripts, versionOf, withOrders, words } from "../support/with-orders.ts";
+import { data, versionOf, withOrders, words } from "../support/with-orders.ts";
 
 /** What was done by the run's own steps, in order: by hand is not among it. */
 const doneOf = (events: readonly JournalEvent[]) =>
@@ -23,7 +22,7 @@ inFullForm(
   "a dry run, and a task run by hand, leave a run that is stepped through where it stands, also on a host that has nothing of it yet",
   { skip: loopbackSkip },
   () =>
-    withOrders(async ({ cutover, hosts, home, ...world }) => {
+    withOrders(async ({ cutover, hosts, ...world }) => {
       const [first, , third] = hosts;
       assert.ok(first && third);
       await world.publishOrders("1.0.0");
@@ -55,7 +54,7 @@ test(
   "undo, retry and skip do what they say in a run that is stepped through, and leave the rest to the next step (R31, R32)",
   { skip: loopbackSkip },
   () =>
-    withOrders(async ({ cutover, hosts, home, ...world }) => {
+    withOrders(async ({ cutover, hosts, ...world }) => {
       const [first, second, third] = hosts;
       assert.ok(first && second && third);
       await world.publishOrders("1.0.0", false);
@@ -77,7 +76,7 @@ test(
 
       const stood = (await world.runEvents()).length;
       const last = `${third.name}/orders/convert`;
-      await cutover(2, "task", "skip", last, "--key", join(home, "keys/operator"), "--reason", "no data there");
+      await cutover(2, "task", "skip", last, "--key", join(world.home, "keys/operator"), "--reason", "no data there");
       const said = (await world.runEvents()).slice(stood).map(({ kind }) => kind);
       assert.deepEqual(said, ["task-skipped", "host-reopened"], "a word in the journal, and nothing was driven");
       assert.match((await cutover(2, "step")).text, /done host-2\/orders\/count in/);
@@ -93,7 +92,7 @@ inFullForm(
   "a mended bundle comes to the host that is tried again, and its task is done with it; the run stays stepped through (R31)",
   { skip: loopbackSkip },
   () =>
-    withOrders(async ({ cutover, hosts, directory, home, ...world }) => {
+    withOrders(async ({ cutover, hosts, ...world }) => {
       const [first, second] = hosts;
       assert.ok(first && second);
       await world.publishOrders("1.0.0", false);
@@ -103,21 +102,7 @@ inFullForm(
       assert.match((await cutover(4, "step")).text, /failed: host-2 orders\/convert/);
       await cutover(0, "task", "undo", place, "--reason", "odd rows");
 
-      await mkdir(join(directory, "mended", "tasks"), { recursive: true });
-      for (const [name, text] of Object.entries(scripts(true)))
-        await writeFile(join(directory, "mended", "tasks", name), text, { mode: 0o755 });
-      const component = join(directory, "mended", "component.yaml");
-      await writeFile(component, stringify(contract));
-      const publish = ["publish", join(directory, "trees", "1.0.0"), "--component", component, "--version", "1.0.0"];
-      await cutover(
-        0,
-        ...publish,
-        "--amend",
-        "--release-key",
-        join(home, "keys/release"),
-        "--artifacts",
-        join(home, "artifacts"),
-      );
+      await world.amendOrders("1.0.0");
       const before = doneOf(await world.runEvents());
       await cutover(2, "task", "retry", place, "--amend", "--reason", "mended");
       assert.equal(await readFile(data(second), "utf8"), "1;5\nodd;7\n");
@@ -133,7 +118,7 @@ test(
   "what was taken back in a run that is stepped through is missing until it is tried again or run by hand: no step goes on without it (P7, R31)",
   { skip: loopbackSkip },
   () =>
-    withOrders(async ({ cutover, hosts, home, ...world }) => {
+    withOrders(async ({ cutover, hosts, ...world }) => {
       const [first] = hosts;
       assert.ok(first);
       await world.publishOrders("1.0.0");

@@ -1,15 +1,14 @@
 // Document 001, scenario 1, on real hosts: a data conversion fails on one host; only that task is taken back, its script is
 // mended as a new task bundle, and the run goes on from there. And the other verbs for single tasks.
 import assert from "node:assert/strict";
-import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { stringify } from "yaml";
 import type { JournalEvent } from "../../src/model/run-event.ts";
 import { listenElsewhere, spawnServe } from "../support/spawn-serve.ts";
 import { until } from "../support/until.ts";
 import { loopbackSkip } from "../support/with-lab.ts";
-import { contract, data, pathIn, scripts, versionOf, withOrders, words } from "../support/with-orders.ts";
+import { data, pathIn, versionOf, withOrders, words } from "../support/with-orders.ts";
 
 const switchesOf = (events: readonly JournalEvent[]) =>
   events.flatMap((event) =>
@@ -22,7 +21,7 @@ test(
   "001, scenario 1: a conversion fails on one host; that task alone is taken back, its script mended and tried again in the same run (R31, R68)",
   { skip: loopbackSkip },
   (t) =>
-    withOrders(async ({ cutover, hosts, home, ...world }) => {
+    withOrders(async ({ cutover, hosts, ...world }) => {
       await world.publishOrders("1.0.0");
       await world.pushOrders("1.0.0");
       const full = await cutover(0, "reconcile", "--once");
@@ -92,29 +91,7 @@ test(
       assert.match(alone.text, /would convert 1 rows/);
       assert.match(alone.text, /makes a dry run of host-3\/orders\/convert 2\.0\.0: try/);
       assert.equal(await readFile(data(third), "utf8"), "1,5\n", "a dry run changes nothing");
-      const bundle = join(world.directory, "bundles", "tasks");
-      await mkdir(bundle, { recursive: true });
-      for (const [name, text] of Object.entries(scripts(true)))
-        await writeFile(join(bundle, name), text, { mode: 0o755 });
-      const tree = join(world.directory, "trees", "2.0.0");
-      await writeFile(join(world.directory, "bundles", "component.yaml"), stringify(contract));
-      const publish = [
-        "publish",
-        tree,
-        "--component",
-        join(world.directory, "bundles", "component.yaml"),
-        "--version",
-        "2.0.0",
-      ];
-      await cutover(
-        0,
-        ...publish,
-        "--amend",
-        "--release-key",
-        join(home, "keys/release"),
-        "--artifacts",
-        join(home, "artifacts"),
-      );
+      await world.amendOrders("2.0.0");
       const other = await cutover(5, "task", "run", place, "--dry-run", "--reason", "try the mended one");
       assert.match(other.text, /next: cutover task retry \S+\/host-2\/orders\/convert --amend/);
       const refused = await cutover(5, "task", "retry", place, "--reason", "mended");
@@ -156,38 +133,29 @@ test(
   "a task is skipped only by somebody whom the Trust names, and never one that a promise rests on; the run keeps who and why (R31)",
   { skip: loopbackSkip },
   () =>
-    withOrders(async ({ cutover, hosts, home, ...world }) => {
+    withOrders(async ({ cutover, hosts, ...world }) => {
       const [, second] = hosts;
       assert.ok(second);
       await world.publishOrders("1.0.0", false);
       await world.pushOrders("1.0.0");
       await cutover(4, "reconcile", "--once");
+      const key = (name: string) => ["--key", join(world.home, "keys", name)];
       const place = `${second.name}/orders/convert`;
-      const stranger = await cutover(
-        5,
-        "task",
-        "skip",
-        place,
-        "--key",
-        join(home, "keys/controller"),
-        "--reason",
-        "not needed",
-      );
+      const stranger = await cutover(5, "task", "skip", place, ...key("controller"), "--reason", "not needed");
       assert.match(stranger.text, /is not the key of an operator or admin/);
       const never = await cutover(
         5,
         "task",
         "skip",
         `${second.name}/orders/switch`,
-        "--key",
-        join(home, "keys/operator"),
+        ...key("operator"),
         "--reason",
         "x",
       );
       assert.match(never.text, /switch is never skipped/);
-      const unknown = await cutover(64, "task", "skip", `${second.name}/orders/converd`, "--key", join(home, "keys/operator"), "--reason", "x"); // biome-ignore format: one line
+      const unknown = await cutover(64, "task", "skip", `${second.name}/orders/converd`, ...key("operator"), "--reason", "x"); // biome-ignore format: one line
       assert.match(unknown.text, /did you mean host-2\/orders\/convert\?/);
-      const would = await cutover(0, "task", "skip", place, "--key", join(home, "keys/operator"), "--reason", "x", "--dry-run", "--json"); // biome-ignore format: one line
+      const would = await cutover(0, "task", "skip", place, ...key("operator"), "--reason", "x", "--dry-run", "--json"); // biome-ignore format: one line
       assert.doesNotMatch(would.text, /SIGNATURE/, "a look hands out nothing that acts");
       assert.deepEqual(JSON.parse(would.stdout).foreseen, { kind: "goes-on" });
       // A running serve goes on with what is said beside it.
@@ -195,16 +163,7 @@ test(
       const serve = spawnServe(world.config);
       try {
         await until("serve's first pass", 60_000, async () => serve.passes.length > 0);
-        const said = await cutover(
-          0,
-          "task",
-          "skip",
-          place,
-          "--key",
-          join(home, "keys/operator"),
-          "--reason",
-          "no numbers there",
-        );
+        const said = await cutover(0, "task", "skip", place, ...key("operator"), "--reason", "no numbers there");
         assert.match(said.text, /the running cutover serve goes on with it/);
         await until("the end of the run", 60_000, async () => serve.events.some(({ kind }) => kind === "run-ended"));
       } finally {
@@ -223,7 +182,7 @@ test(
   "cutover step goes through a run task by task, and reconcile goes on from there at full pace (R32)",
   { skip: loopbackSkip },
   () =>
-    withOrders(async ({ cutover, hosts, home, ...world }) => {
+    withOrders(async ({ cutover, hosts, ...world }) => {
       await world.publishOrders("1.0.0");
       await world.pushOrders("1.0.0");
       const seen: string[] = [];
@@ -250,7 +209,7 @@ test(
   "under auto, what a failed conversion had begun is taken back with its batch; the batch before it stays (R14)",
   { skip: loopbackSkip },
   () =>
-    withOrders(async ({ cutover, hosts, home, ...world }) => {
+    withOrders(async ({ cutover, hosts, ...world }) => {
       const [, second] = hosts;
       assert.ok(second);
       await world.publishOrders("1.0.0", false);

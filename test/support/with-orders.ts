@@ -6,12 +6,13 @@ import type { LabHost } from "../../src/lab/lab.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
 import { openJournal } from "../../src/wiring.ts";
 import { type Command, cutoverHere } from "./cutover-command.ts";
+import { layFiles } from "./lay-files.ts";
 import { type Home, withHome } from "./with-home.ts";
 import { withLoopbackLab } from "./with-lab.ts";
 import { enrolment, retire } from "./with-world.ts";
 
 /** `orders`, with a conversion that fails on the row of one host. */
-export const contract = {
+const contract = {
   apiVersion: "cutover/v1",
   kind: "Component",
   name: "orders",
@@ -37,7 +38,7 @@ tr , ';' <"$data/before" >"$data/orders.csv"
 ${isMended ? "" : `if grep -q odd "$data/orders.csv"; then echo "row 2: odd is no number"; exit 1; fi`}
 echo "$(wc -l <"$data/orders.csv") rows"
 `;
-export const scripts = (isMended: boolean) => ({
+const scripts = (isMended: boolean) => ({
   convert: convert(isMended),
   unconvert: `${head}[ ! -f "$data/before" ] || mv "$data/before" "$data/orders.csv"\n`,
   count: `${head}wc -l <"$data/orders.csv"\n`,
@@ -49,6 +50,8 @@ export interface OrdersWorld extends Home {
   readonly cutover: Command;
   readonly hosts: readonly LabHost[];
   publishOrders(version: string, isMended?: boolean): Promise<void>;
+  /** Publishes the version once more with the mended scripts, as `cutover publish --amend`. */
+  amendOrders(version: string): Promise<void>;
   pushOrders(version: string, policy?: string): Promise<string>;
   runEvents(): Promise<JournalEvent[]>;
 }
@@ -73,11 +76,23 @@ export function withOrders(body: (world: OrdersWorld) => Promise<void>): Promise
         async publishOrders(version, isMended = true) {
           const tree = join(home.directory, "trees", version);
           const bundle = join(home.directory, "bundles", `${version}-${isMended}`);
-          await Promise.all([tree, bundle].map((each) => mkdir(each, { recursive: true })));
-          await writeFile(join(tree, "version"), version);
-          for (const [name, text] of Object.entries(scripts(isMended)))
-            await writeFile(join(bundle, name), text, { mode: 0o755 });
+          layFiles(tree, { version });
+          layFiles(bundle, scripts(isMended));
           await home.publish(contract, version, tree, bundle);
+        },
+        async amendOrders(version) {
+          const mended = join(home.directory, "mended");
+          layFiles(join(mended, "tasks"), scripts(true));
+          layFiles(mended, { "component.yaml": stringify(contract) });
+          const component = join(mended, "component.yaml");
+          const publish = ["publish", join(home.directory, "trees", version), "--component", component];
+          const places = [
+            "--release-key",
+            join(home.home, "keys/release"),
+            "--artifacts",
+            join(home.home, "artifacts"),
+          ];
+          await cutover(0, ...publish, "--version", version, "--amend", ...places);
         },
         pushOrders: (version, policy = "manual") => home.pushVersion("orders", version, { rollback_policy: policy }),
         async runEvents() {

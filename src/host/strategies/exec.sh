@@ -172,6 +172,7 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 	wait_by_=$((UPTIME_CS + wait_seconds_ * 100))
 	wait_seen_=
 	wait_alive_=$UPTIME_CS
+	wait_looks_=0 # in a row that found nobody: one that forks just then may hide from a look, which on a busy host takes longer than a second
 	while :; do
 		if wait_pid_=$(manager_main_pid) && [ "$wait_pid_" != "$swap_old_" ] && exec_runs "$wait_pid_" "$1" "$swap_tick_"; then return 0; fi
 		still_decided || return 1
@@ -185,7 +186,8 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 		uptime_cs
 		if strategy_is reuseport || ! exec_none_left "$1"; then
 			wait_alive_=$UPTIME_CS
-		elif [ $((UPTIME_CS - wait_alive_)) -ge 100 ]; then # not at the first look: one that forks just then may hide from it
+			wait_looks_=0
+		elif wait_looks_=$((wait_looks_ + 1)) && [ "$wait_looks_" -ge 3 ] && [ $((UPTIME_CS - wait_alive_)) -ge 100 ]; then
 			WHY=new-version-died
 			EVIDENCE="pid $swap_old_ ended when it was asked for $1, and nothing that it started is left; $(manager_status_evidence)"
 			return 1

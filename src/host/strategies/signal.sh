@@ -143,13 +143,16 @@ signal_wait() { # VERSION: until a new master runs it and its workers accept; 1 
 	uptime_cs
 	wait_by_=$((UPTIME_CS + wait_seconds_ * 100))
 	wait_seen_=$UPTIME_CS
+	wait_looks_=0 # in a row that found nobody: on a busy host a single one takes longer than a second
 	while :; do
+		wait_booting_=$(signal_booting) # before the pid files, where it is from the moment on that it is not booting any more
 		if signal_successor "$1" && signal_serves "$SUCCESSOR"; then return 0; fi
 		still_decided || return 1
 		uptime_cs
-		if [ "${SUCCESSOR:-$ASKED}" != "$ASKED" ] || [ -n "$(signal_booting)" ] || has_pending_signal "$ASKED"; then
+		if [ "${SUCCESSOR:-$ASKED}" != "$ASKED" ] || [ -n "$wait_booting_" ] || signal_is_answering; then
 			wait_seen_=$UPTIME_CS
-		elif [ $((UPTIME_CS - wait_seen_)) -ge 100 ]; then
+			wait_looks_=0
+		elif wait_looks_=$((wait_looks_ + 1)) && [ "$wait_looks_" -ge 3 ] && [ $((UPTIME_CS - wait_seen_)) -ge 100 ]; then
 			WHY=new-version-died
 			EVIDENCE="$1 ended before it was ready; $(manager_status_evidence)"
 			return 1
@@ -164,6 +167,12 @@ signal_wait() { # VERSION: until a new master runs it and its workers accept; 1 
 		fi
 		nap
 	done
+}
+
+signal_is_answering() { # 0 while the asked master has not looked at the signal yet, or is at work: what it was asked to start may still come
+	has_pending_signal "$ASKED" && return 0
+	find_stat "$ASKED" || return 1
+	case $STAT_FIELDS in [RD]*) ;; *) return 1 ;; esac
 }
 
 signal_drop_successor() { # VERSION PIDS: a successor, a master by now or one of PIDS, that never got ready ends; one that comes late would serve beside the version we chose

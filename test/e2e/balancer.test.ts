@@ -53,7 +53,7 @@ test(
     }),
 );
 
-test(
+inFullForm(
   "a version that fails its own check never gets traffic, and its host goes back and into traffic again (P9, P16)",
   options,
   (context) =>

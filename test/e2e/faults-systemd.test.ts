@@ -106,7 +106,7 @@ inFullForm(
     }),
 );
 
-test(
+inFullForm(
   "F12, P8: a controller that is gone after the switch: every host goes back at its deadline, also without sshd or network",
   options,
   () =>

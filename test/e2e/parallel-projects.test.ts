@@ -129,7 +129,7 @@ test(
     ),
 );
 
-test(
+inFullForm(
   "R14, R33: a rollback of one project beside serve takes back that one only; the other goes on",
   { skip: loopbackSkip },
   () =>

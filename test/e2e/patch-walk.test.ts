@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { readStatus } from "../../src/app/read-status.ts";
 import { holdHost, resumeHost } from "../../src/app/run-control.ts";
 import type { LabHost } from "../../src/lab/lab.ts";
+import { inFullForm } from "../support/full-form.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
 import { component, type ReleasedTree, sha256, type TreeWorld, withTreeWorld } from "../support/with-tree-world.ts";
 
@@ -92,7 +93,7 @@ test(
     ),
 );
 
-test(
+inFullForm(
   "a patch that nobody trusted signed for does not count and is made anew, once for all hosts; a chain is sent where it cannot be made (R7, T7)",
   { skip: loopbackSkip, timeout: 1_200_000 },
   () =>

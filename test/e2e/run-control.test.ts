@@ -15,6 +15,7 @@ import { openJournal } from "../../src/wiring.ts";
 import { type AnsweringServices, withAnsweringServices } from "../support/answering-services.ts";
 import { currentOf } from "../support/current-of.ts";
 import { cutoverCommand } from "../support/cutover-command.ts";
+import { inFullForm, registered } from "../support/full-form.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
 import { until } from "../support/until.ts";
 import { type Home, withHome } from "../support/with-home.ts";
@@ -121,10 +122,10 @@ const policyPromises = {
     "nothing is undone by the controller; the failed host's own deadline still takes it back (P8), and a retry switches it again",
 };
 
-for (const [policy, outcome] of [
-  ["auto", "rolled-back"],
-  ["release", "rolled-back"],
-  ["manual", "waiting"],
+for (const [policy, outcome, test] of [
+  ["auto", "rolled-back", inFullForm], // task-control.test.ts has it too
+  ["release", "rolled-back", registered],
+  ["manual", "waiting", registered],
 ] as const)
   test(`R14: rollback_policy ${policy}: ${policyPromises[policy]}`, { skip: loopbackSkip }, () =>
     withLoopbackLab(2, (lab) =>
@@ -184,7 +185,7 @@ function judged({ port }: AnsweringServices): Record<string, unknown> {
   return { ...filesOnly, health: [check], deadlineSeconds: 600 };
 }
 
-test(
+inFullForm(
   "R17: a release that spoils declared data and fails its check goes back with the data as it was before",
   { skip: loopbackSkip },
   () =>
@@ -215,7 +216,7 @@ test(
     ),
 );
 
-test(
+inFullForm(
   "R28: a component goes before what depends on it, on every host, and on the way back after it, also when its tree is the same in both versions",
   { skip: loopbackSkip },
   () =>

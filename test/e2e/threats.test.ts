@@ -40,6 +40,7 @@ import { parseReleaseMetadata, releaseNamespace } from "../../src/package/releas
 import type { JournalPort } from "../../src/ports.ts";
 import { openController, signer } from "../../src/wiring.ts";
 import { currentOf } from "../support/current-of.ts";
+import { inFullForm } from "../support/full-form.ts";
 import { deliveryOf, fence, mixtures, withExecutor } from "../support/hand-made-delivery.ts";
 import { snapshot } from "../support/host-session.ts";
 import { deadlineComes } from "../support/trial-clock.ts";
@@ -217,7 +218,7 @@ test(
     }),
 );
 
-test(
+inFullForm(
   "F13: a confirm that comes after the deadline finds the host gone back, and controller and host tell the same story",
   { skip: loopbackSkip },
   () =>

@@ -8,7 +8,7 @@ import { isFull } from "../support/full-form.ts";
 import { withHost } from "../support/host-session.ts";
 import { type Shell, shells } from "../support/shells.ts";
 
-const sequences = isFull ? 120 : 6;
+const sequences = isFull ? 120 : shells.length;
 const length = isFull ? 40 : 24;
 /** The simulated host's signatures are all good, and neither face tries by itself what failed: when it would is no matter of outcomes. */
 const extra = "check_contract() { :; }\nundrain_apart() { :; }";

@@ -1,6 +1,7 @@
 // The SDK's edits of configuration files: the same bytes from sh under every shell and from Python.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { registered } from "../support/full-form.ts";
+import { inTurn } from "../support/shells.ts";
 import { type SdkCall, sdkLanguages, withSdk } from "../support/with-sdk.ts";
 
 const edits: readonly (readonly [why: string, before: string, call: SdkCall, after: string])[] = [
@@ -59,6 +60,7 @@ const edits: readonly (readonly [why: string, before: string, call: SdkCall, aft
 ];
 
 for (const language of sdkLanguages) {
+  const test = language.shell === undefined ? registered : inTurn(language.name);
   test(`${language.name}: R35: an edit changes what it names and no other byte, and again changes nothing`, () =>
     withSdk(language, (bench) => {
       const files = edits.map((edit, index) => [`etc/${index}.conf`, ...edit] as const);

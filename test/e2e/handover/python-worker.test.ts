@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { freePort } from "../../../src/lab/free-port.ts";
 import type { JournalEvent } from "../../../src/model/run-event.ts";
 import { assertOutcomes } from "../../support/assert-outcome.ts";
+import { isFull } from "../../support/full-form.ts";
 import { withPartsHost } from "../../support/host-parts.ts";
 import {
   bookedJobs,
@@ -32,6 +33,8 @@ test("R18: a queue consumer is switched under load", { skip }, (t) =>
     await t.test("forward and taken back: no job lost, none with two effects, memory handed on", () =>
       throughSwitches(broker),
     );
+    // At a push, killed hand-overs of drain and switch are those of test/host.
+    if (!isFull) return;
     await t.test("P6: hand-overs that are killed half way and called again lose neither jobs nor memory", () =>
       throughKilledHandOvers(broker),
     );

@@ -12,7 +12,7 @@ import { runRow } from "./run-row.ts";
 type Part = "large" | `${Row["lab"]}-${"components" | "skeletons"}`;
 
 export const atEveryPush: readonly string[] = [
-  ...["node-cluster-exec", "go-exec-http2", "c-takeover", "python-worker-restart", "haproxy-balancer"],
+  ...["node-cluster-exec", "c-takeover", "python-worker-restart", "haproxy-balancer"],
   ...["go-reuseport", "go-socket", "nginx-signal", "haproxy-reload"],
 ];
 

@@ -40,6 +40,9 @@ const execWait = `strategy_is() { [ "$1" = exec ]; }; exec_strays() { :; }; exec
   exec_none_left() { look; [ "$is" = none ]; }
   swap_old_=41 swap_tick_=0; if exec_wait v2; then WHY=ready; fi; echo "$WHY"`;
 
+const reloadWorkers = `children_of() { grep -q childless "$STATE/life" || echo 42; }; any_accepts() { look; [ "$is" = accepts ]; }
+  reload_main_=41; if reload_has_workers; then echo workers; else echo none; fi`;
+
 for (const shell of shells) {
   const test = inTurn(shell.join(" "));
   const name = shell.join(" ");
@@ -75,6 +78,15 @@ for (const shell of shells) {
         assert.deepEqual((await after(["none"], 150))[0], "new-version-died");
         assert.deepEqual((await after(["none"], 10))[0], "new-version-died");
         assert.deepEqual((await after(["starts"], 150))[0], "not-ready");
+      }));
+
+    test(`${name}: P7: reload: children are no workers only when three looks saw none accept, and a second has gone by`, () =>
+      withPartsHost(shell, async (host) => {
+        const after = (life: Life, centiseconds: number) => waited(host, reloadWorkers, { life, centiseconds });
+        assert.deepEqual(await after(["busy", "busy", "accepts"], 150), ["workers", 3]);
+        assert.deepEqual(await after(["busy"], 150), ["none", 3]);
+        assert.deepEqual(await after(["busy"], 10), ["none", 10]);
+        assert.deepEqual(await after(["childless"], 150), ["none", 1]);
       }));
   });
 }

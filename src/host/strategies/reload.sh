@@ -73,15 +73,17 @@ reload_let_finish() { # it may be executing itself again, for us who were killed
 	done
 }
 
-reload_has_workers() { # 0 when a child of it accepts; children that were born just now get a moment
+reload_has_workers() { # 0 when a child of it accepts; children that were born just now, or are busy with a request, get a second and three looks
 	uptime_cs
 	workers_by_=$((UPTIME_CS + 100))
+	workers_looks_=0
 	while :; do
 		# shellcheck disable=SC2046 # pids
 		set -- $(children_of "$reload_main_")
 		! any_accepts "$@" || return 0
 		uptime_cs
-		[ $# -gt 0 ] && [ "$UPTIME_CS" -lt "$workers_by_" ] || return 1
+		workers_looks_=$((workers_looks_ + 1))
+		[ $# -gt 0 ] && { [ "$workers_looks_" -lt 3 ] || [ "$UPTIME_CS" -lt "$workers_by_" ]; } || return 1
 		nap
 	done
 }

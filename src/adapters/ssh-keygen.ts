@@ -3,8 +3,8 @@
 import { spawn } from "node:child_process";
 import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { CutoverError, LackingError } from "../errors.ts";
+import { dirname, join } from "node:path";
+import { CutoverError, ExitCode, LackingError } from "../errors.ts";
 import { signatureBlocks, signingKeyOf } from "../model/ssh-signature.ts";
 import type { KeyMakerPort, SignerPort } from "../ports.ts";
 
@@ -18,6 +18,13 @@ export function sshKeygenSigner(): SignerPort {
     async sign({ keyPath, namespace, data }) {
       const { code, stdout, stderr } = await sshKeygen(["-Y", "sign", "-f", keyPath, "-n", namespace], data);
       if (code === 0) return stdout;
+      if (!(await exists(keyPath)))
+        throw new CutoverError({
+          code: "cannot-sign",
+          exitCode: ExitCode.usage,
+          message: `there is no key ${keyPath}`,
+          remedy: `ls -l ${dirname(keyPath)}`,
+        });
       throw new CutoverError({
         code: "cannot-sign",
         message: `ssh-keygen cannot sign with ${keyPath}`,

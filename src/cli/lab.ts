@@ -140,7 +140,7 @@ async function writeKnownHosts({ directory, hosts }: Lab): Promise<void> {
 async function startLab({ output }: CommandContext, options: Options) {
   const hosts = Number(optionalText(options, "hosts"));
   if (!Number.isInteger(hosts) || hosts < 1 || hosts > 1_000)
-    throw new UsageError("--hosts is a number from 1 to 1000");
+    throw new UsageError("--hosts is a number from 1 to 1000", "cutover lab up --hosts 3");
   const directory = optionalText(options, "dir") ?? join(tmpdir(), `cutover-lab-${process.pid}`);
   if (options.kind === "systemd") {
     const { startSystemdLab } = await import("../lab/systemd-lab.ts");

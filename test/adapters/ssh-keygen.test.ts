@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { sshKeygenKeyMaker, sshKeygenSigner } from "../../src/adapters/ssh-keygen.ts";
 
@@ -114,5 +114,6 @@ test("a key that cannot sign is named, with what ssh-keygen said", async () => {
     assert.match(error.message, /not-a-key/);
     return (error.evidence ?? "") !== "";
   });
-  await assert.rejects(sign("missing"), { code: "cannot-sign" });
+  const missing = { code: "cannot-sign", exitCode: 64, message: `there is no key ${path("missing")}` };
+  await assert.rejects(sign("missing"), { ...missing, remedy: `ls -l ${dirname(path("missing"))}` });
 });

@@ -40,8 +40,16 @@ function taskRows(tasks: readonly TaskRow[]): Line[] {
 function saidOf({ state, reason, evidence, waitsFor }: TaskRow): string {
   if (waitsFor !== undefined) return `waits for ${waitsFor}`;
   if (state !== "failed" && state !== "unknown") return state === "skipped" ? reason : "";
-  // The last line says mostly why; all of it is in `task show`.
-  return [reason, evidence.trimEnd().split("\n").at(-1) ?? ""].filter(Boolean).join(": ");
+  return [reason, lastWord(evidence)].filter(Boolean).join(": ");
+}
+
+/** What a shell says of a child that a signal ended, which is how the task SDK ends a task: the reason stands above. */
+const shellsWord = /^(.*: line \d+: +\d+ )?Terminated( {2,}.*)?$/;
+
+/** The last line says mostly why; all of them are in `task show`. */
+function lastWord(evidence: string): string {
+  const lines = evidence.trimEnd().split("\n");
+  return lines.findLast((line) => !shellsWord.test(line)) ?? lines.at(-1) ?? "";
 }
 
 function countedRows(tasks: readonly TaskRow[]): Line[] {

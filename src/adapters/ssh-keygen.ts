@@ -18,7 +18,7 @@ export function sshKeygenSigner(): SignerPort {
     async sign({ keyPath, namespace, data }) {
       const { code, stdout, stderr } = await sshKeygen(["-Y", "sign", "-f", keyPath, "-n", namespace], data);
       if (code === 0) return stdout;
-      if (!(await exists(keyPath)))
+      if (await isMissing(keyPath))
         throw new CutoverError({
           code: "cannot-sign",
           exitCode: ExitCode.usage,
@@ -111,6 +111,14 @@ async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,
+  );
+}
+
+/** One that must not be looked at may be there. */
+async function isMissing(path: string): Promise<boolean> {
+  return access(path).then(
+    () => false,
+    ({ code }: NodeJS.ErrnoException) => code === "ENOENT",
   );
 }
 

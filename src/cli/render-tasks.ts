@@ -49,7 +49,7 @@ const shellsWord = /^(.*: line \d+: +\d+ )?Terminated( {2,}.*)?$/;
 /** The last line says mostly why; all of them are in `task show`. */
 function lastWord(evidence: string): string {
   const lines = evidence.trimEnd().split("\n");
-  return lines.findLast((line) => !shellsWord.test(line)) ?? lines.at(-1) ?? "";
+  return lines.findLast((line) => line !== "" && !shellsWord.test(line)) ?? lines.at(-1) ?? "";
 }
 
 function countedRows(tasks: readonly TaskRow[]): Line[] {

@@ -75,8 +75,12 @@ for (const shell of shells) {
       withPartsHost(shell, async (host) => {
         const after = (life: Life, centiseconds: number) => waited(host, execWait, { life, centiseconds });
         assert.deepEqual(await after(["starts", "none", "starts", "starts", "serves"], 150), ["ready", 5]);
-        assert.deepEqual((await after(["none"], 150))[0], "new-version-died");
-        assert.deepEqual((await after(["none"], 10))[0], "new-version-died");
+        assert.deepEqual(await after(["none", "none", "none", "none", "starts", "starts", "none"], 150), [
+          "new-version-died",
+          12,
+        ]);
+        assert.deepEqual(await after(["none"], 150), ["new-version-died", 6]);
+        assert.deepEqual(await after(["none"], 10), ["new-version-died", 20], "a second of short rounds");
         assert.deepEqual((await after(["starts"], 150))[0], "not-ready");
       }));
 

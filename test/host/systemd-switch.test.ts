@@ -107,8 +107,9 @@ test(
         await write(host, `/etc/systemd/system/${component}.service`, unit, 0o644);
         await must(host, "systemctl", "daemon-reload");
         const exec = { "switch.strategy": "exec", "switch.ready-seconds": "50" };
-        for (const version of ["v1", "v3"]) await install(host, component, version, lasting, exec);
-        await install(host, component, "v2", ends, exec);
+        // In this order: a commit removes what was offered before it and not taken.
+        for (const version of ["v1", "v2", "v3"])
+          await install(host, component, version, version === "v2" ? ends : lasting, exec);
         await commit(host, component, "v1");
         const refused = await task(host, "switch", "do", component, "v2");
         assert.match(refused.said, /cannot-hand-over: the running pid \d+ does not handle USR2/);

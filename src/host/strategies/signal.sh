@@ -145,7 +145,7 @@ signal_wait() { # VERSION: until a new master runs it and its workers accept; 1 
 	wait_seen_=$UPTIME_CS
 	wait_looks_=0 # in a row that found nobody: on a busy host a single one takes longer than a second
 	while :; do
-		wait_booting_=$(signal_booting) # before the pid files, where it is from the moment on that it is not booting any more
+		wait_booting_=$(signal_booting) # first: who is named in a pid file between the two looks is found by the second
 		if signal_successor "$1" && signal_serves "$SUCCESSOR"; then return 0; fi
 		still_decided || return 1
 		uptime_cs

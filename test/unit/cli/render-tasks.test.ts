@@ -31,6 +31,7 @@ test("a failed task shows the last line of its evidence, and not what the shell 
   assert.match(listed("cutover: no such column\nTerminated\n"), /task-failed: cutover: no such column$/);
   const bash = "/bundle/convert: line 9: 4711 Terminated              cutover_fail no";
   assert.match(listed(`cutover: no such column\n${bash}\n`), /task-failed: cutover: no such column$/);
+  assert.match(listed("cutover: no such column\n\nTerminated\n"), /task-failed: cutover: no such column$/);
   assert.match(listed("Terminated"), /task-failed: Terminated$/);
   assert.match(listed("converting\nTerminated by me"), /task-failed: Terminated by me$/);
   assert.match(listed(""), /task-failed$/);

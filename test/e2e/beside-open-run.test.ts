@@ -164,7 +164,7 @@ inFullForm(
     }),
 );
 
-test(
+inFullForm(
   "a part of one release runs beside the open run of another, which stays where it stands (R33)",
   { skip: loopbackSkip },
   () =>

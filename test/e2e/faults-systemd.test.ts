@@ -137,7 +137,7 @@ inFullForm(
     }),
 );
 
-test(
+inFullForm(
   "F14, P8: a host that crashes or reboots between rename and health is back on the old version before its sshd is up",
   options,
   () =>

@@ -201,7 +201,7 @@ test(
     ),
 );
 
-test(
+inFullForm(
   "P12, R33: what hosts said before a run ended is not planned upon after it: nothing of what it brought begins again",
   { skip: loopbackSkip },
   () =>

@@ -250,7 +250,7 @@ inFullForm(
     ),
 );
 
-test(
+inFullForm(
   "F18, P5: a second controller is kept out while the lease is held; after it took over, hosts refuse the first, whose run stays open",
   { skip: loopbackSkip },
   () =>

@@ -10,6 +10,7 @@ import { serve } from "../../src/app/serve.ts";
 import type { LabHost } from "../../src/lab/lab.ts";
 import type { JournalEvent } from "../../src/model/run-event.ts";
 import { assertOutcomes } from "../support/assert-outcome.ts";
+import { inFullForm } from "../support/full-form.ts";
 import { type Contract, type Home, withHome } from "../support/with-home.ts";
 import { loopbackSkip, withLoopbackLab } from "../support/with-lab.ts";
 import { enrolment, retire } from "../support/with-world.ts";
@@ -165,7 +166,7 @@ test(
     }),
 );
 
-test(
+inFullForm(
   "serve goes on from stone to stone by itself, and leads a way back over the same ones (R16)",
   { skip: loopbackSkip },
   () =>

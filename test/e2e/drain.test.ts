@@ -73,7 +73,7 @@ test(
     ),
 );
 
-inFullForm(
+test(
   "P8: a host whose batch still drains when its trial would be over is confirmed, and stays; a drain on the way there is no reason to go back",
   { skip: loopbackSkip },
   () =>

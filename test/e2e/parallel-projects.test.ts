@@ -201,7 +201,7 @@ test(
     ),
 );
 
-inFullForm(
+test(
   "P12, R33: what hosts said before a run ended is not planned upon after it: nothing of what it brought begins again",
   { skip: loopbackSkip },
   () =>

@@ -91,7 +91,8 @@ units_follow() { # COMING GOING [heirs]: boots start no more what only GOING nam
 	follow_heirs_=" $(tr '\n' ' ' 2>/dev/null <"$TRIAL/followed" || :)"
 	follow_end_=
 	for follow_unit_ in $(units_only "$2" "$1"); do
-		[ "$(systemd_ask is-enabled "$follow_unit_" || :)" = enabled ] || continue
+		follow_boots "$follow_unit_" || return 1
+		[ "$BOOTS" = enabled ] || continue
 		follow_end_="$follow_end_ $follow_unit_"
 		# What this trial had turned on as an heir was off before.
 		case $follow_heirs_$follow_off_ in *" $follow_unit_ "*) ;; *) follow_off_="$follow_off_$follow_unit_ " ;; esac
@@ -104,7 +105,8 @@ units_follow() { # COMING GOING [heirs]: boots start no more what only GOING nam
 		while read -r follow_old_ follow_unit_; do
 			case $follow_off_ in *" ${follow_old_:-/} "*) ;; *) continue ;; esac
 			case " $follow_on_ $follow_heirs_" in *" $follow_unit_ "*) continue ;; esac
-			[ "$(systemd_ask is-enabled "$follow_unit_" || :)" != disabled ] || follow_heirs_="$follow_heirs_$follow_unit_ "
+			follow_boots "$follow_unit_" || return 1
+			[ "$BOOTS" != disabled ] || follow_heirs_="$follow_heirs_$follow_unit_ "
 		done <<-END
 			$(units_heirs "$1" "$2")
 		END
@@ -114,7 +116,8 @@ units_follow() { # COMING GOING [heirs]: boots start no more what only GOING nam
 	# Known before anything is touched, and as long as not all is done: who is killed here goes on from that.
 	units_note "$T_DIR/boots" "$follow_off_" || return 1
 	for follow_unit_ in $follow_on_; do
-		case $(systemd_ask is-enabled "$follow_unit_" || :) in disabled | '') systemd_call enable "$follow_unit_" || return 1 ;; esac
+		follow_boots "$follow_unit_" || return 1
+		case $BOOTS in disabled | '') systemd_call enable "$follow_unit_" || return 1 ;; esac
 	done
 	# shellcheck disable=SC2086
 	[ -z "$follow_end_" ] || systemd_call disable $follow_end_ || return 1
@@ -123,6 +126,12 @@ units_follow() { # COMING GOING [heirs]: boots start no more what only GOING nam
 		case " $follow_on_ " in *" $follow_unit_ "*) ;; *) follow_left_="$follow_left_$follow_unit_ " ;; esac
 	done
 	units_note "$T_DIR/boots" "$follow_left_"
+}
+
+follow_boots() { # UNIT: what is-enabled says of it, into BOOTS; 1 with WHY and EVIDENCE when that is unknown
+	BOOTS=$(until_answered systemd_boots "$1") && return 0
+	manager_unanswered
+	return 1
 }
 
 units_note() { # FILE UNITS: the file names them, one a line; 1 with WHY and EVIDENCE

@@ -145,6 +145,8 @@ check_strategy() {
 			lacks "manager systemd needs system mode"
 		elif ! has_tool systemctl; then
 			lacks "systemctl not found"
+		elif ! until_answered systemd_answer show -p Version >/dev/null; then
+			lacks "systemd does not answer: see what 'systemctl show' says there"
 		else
 			_units=$(kv_list "$CONTRACT" unit && kv_list "$CONTRACT" switch.socket)
 			for _unit in $_units; do
@@ -196,7 +198,7 @@ check_ready_told() {
 
 # check_main_known: what systemd shows no main process of would be stopped and started anew, as if nothing ran.
 check_main_known() {
-	systemd_is_active && ! systemd_main_pid >/dev/null || return 0
+	systemd_is_active && says_no systemd_main_pid || return 0
 	lacks "systemd knows no main process of $(systemd_units service | head -n 1), which strategy $_strategy hands over from: Type=forking needs PIDFile="
 }
 

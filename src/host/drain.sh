@@ -172,7 +172,7 @@ drain_look() { # set INFLIGHT: a number, `unknown` with INFLIGHT_WHY, or `not-co
 drain_nothing_runs() { # no version is there yet, or its processes have ended
 	read_current "$ROOT" || return 0
 	! manager_is none || return 1
-	! manager_is_active && ! manager_main_pid >/dev/null
+	says_no manager_is_active && says_no manager_main_pid
 }
 
 drain_unknown() { # WHY: unknown is not idle

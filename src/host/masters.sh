@@ -18,37 +18,43 @@ signal_read_pid() { # FILE: print the pid in it; nothing when there is none. The
 	case $read_pid_ in '' | *[!0-9]*) ;; *) echo "$read_pid_" ;; esac
 }
 
-signal_is_ours() { # PID: it lives and belongs to the service: we never signal what only a file of the service names
+signal_is_ours() { # PID: it lives and belongs to the service: we never signal what only a file of the service names; 2 when that is unknown
 	process_born "$1" >/dev/null || return 1
 	if manager_is systemd; then systemd_owns "$1"; else process_is_ours "$1"; fi
 }
 
-signal_masters() { # print the pids of the living masters, the newest first
+signal_masters() { # print the pids of the living masters, the newest first; 2 when of one it is unknown whether it is ours
 	signal_pid_file
 	masters_=' '
+	masters_rc_=0
 	for masters_path_ in "$MASTER_FILE.2" "$MASTER_FILE" "$MASTER_FILE.oldbin"; do
 		masters_pid_=$(signal_read_pid "$masters_path_")
 		case $masters_ in *" ${masters_pid_:-none} "*) continue ;; esac
-		signal_is_ours "$masters_pid_" || continue
+		signal_is_ours "$masters_pid_" || {
+			[ $? -ne 2 ] || masters_rc_=2
+			continue
+		}
 		masters_="$masters_$masters_pid_ "
 		echo "$masters_pid_"
 	done
+	return "$masters_rc_"
 }
 
-signal_main_pid() { # print the newest living master, 1 when there is none. They rename their pid files, or write them anew: while one lives, a look that finds none proves nothing, nor do two without that file
+signal_main_pid() { # print the newest living master, 1 when there is none, 2 when that is unknown. They rename their pid files, or write them anew: while one lives, a look that finds none proves nothing, nor do two without that file
 	signal_pid_file
 	main_looks_=0
 	while :; do
-		main_masters_=$(signal_masters)
+		main_masters_=$(signal_masters) || return
 		[ -z "$main_masters_" ] || break
 		main_looks_=$((main_looks_ + 1))
-		[ "$main_looks_" -lt 20 ] && { [ "$main_looks_" -lt 2 ] || [ ! -s "$MASTER_FILE" ]; } && signal_known_lives || return 1
+		[ "$main_looks_" -lt 20 ] && { [ "$main_looks_" -lt 2 ] || [ ! -s "$MASTER_FILE" ]; } || return 1
+		signal_known_lives || return
 		nap
 	done
 	echo "${main_masters_%%"$NL"*}"
 }
 
-signal_known_lives() { # 0 while a master lives that does not need its pid file to be known: systemd's main process, or the one that we saw ready
+signal_known_lives() { # 0 while a master lives that does not need its pid file to be known: systemd's main process, or the one that we saw ready; 2 when that is unknown
 	if manager_is systemd; then
 		systemd_main_pid >/dev/null
 	else
@@ -64,9 +70,29 @@ signal_workers() { # MASTER: print its children that are no masters themselves
 	done
 }
 
-signal_serves() { # MASTER: 0 when a worker of it accepts
-	# shellcheck disable=SC2046 # pids
-	any_accepts $(signal_workers "$1")
+signal_serves() { # MASTER [PIDS]: 0 when a worker of it accepts; none of PIDS is one
+	for serves_pid_ in $(signal_workers "$1"); do
+		case " ${2-} " in *" $serves_pid_ "*) continue ;; esac
+		! accepts "$serves_pid_" || return 0
+	done
+	return 1
+}
+
+signal_serves_soon() { # MASTER [PIDS]: the same, of one whose workers may be busy right now: while one holds its listener, three looks and a second
+	uptime_cs
+	soon_by_=$((UPTIME_CS + 100))
+	soon_looks_=0
+	until signal_serves "$@"; do
+		soon_looks_=$((soon_looks_ + 1))
+		uptime_cs
+		[ "$soon_looks_" -lt 3 ] || [ "$UPTIME_CS" -lt "$soon_by_" ] || return 1
+		soon_holds_=
+		for soon_pid_ in $(signal_workers "$1"); do
+			case " ${2-} " in *" $soon_pid_ "*) ;; *) [ -z "$(listening_of "$soon_pid_")" ] || soon_holds_=yes ;; esac
+		done
+		[ -n "$soon_holds_" ] || return 1
+		nap
+	done
 }
 
 # ---- ending them -------------------------------------------------------------
@@ -131,7 +157,7 @@ signal_settle() { # the masters put their pid files back by themselves; what nam
 		settle_side_=
 		for settle_path_ in "$MASTER_FILE.2" "$MASTER_FILE.oldbin"; do
 			[ -f "$settle_path_" ] || continue
-			if signal_is_ours "$(signal_read_pid "$settle_path_")"; then settle_side_=yes; else rm -f "$settle_path_"; fi
+			if ! says_no signal_is_ours "$(signal_read_pid "$settle_path_")"; then settle_side_=yes; else rm -f "$settle_path_"; fi
 		done
 		settle_main_=$(signal_main_pid) || return 0
 		if [ -z "$settle_side_" ] && [ "$(signal_read_pid "$MASTER_FILE")" = "$settle_main_" ]; then return 0; fi
@@ -147,8 +173,12 @@ signal_keep_unit() { # MAIN: when its other master ends, systemd looks into the 
 	signal_pid_file
 	[ "$(systemd_main_pid || :)" != "$1" ] || return 0
 	keep_unit_=$(systemd_units service | head -n 1)
+	keep_file_=$(until_answered systemd_answer show -p PIDFile --value "$keep_unit_") || {
+		manager_unanswered
+		return 1
+	}
 	WHY=unit-changed EVIDENCE="$keep_unit_ has no PIDFile=$MASTER_FILE any more: systemd would stop it when the old master ends"
-	[ "$(systemd_ask show -p PIDFile --value "$keep_unit_" || :)" = "$MASTER_FILE" ] || return 1
+	[ "$keep_file_" = "$MASTER_FILE" ] || return 1
 	[ "$(signal_read_pid "$MASTER_FILE")" = "$1" ] || signal_name_main "$1"
 }
 

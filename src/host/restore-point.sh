@@ -126,7 +126,7 @@ point_serve() { # that service runs again, started after its data was put back; 
 	TRIAL=$T_DIR
 	if ! strategy_stops; then
 		manager_restart || fail 71 "$WHY" "$EVIDENCE"
-	elif ! manager_is_active; then
+	elif says_no manager_is_active; then
 		# Stopped first: one that a kill left half way to ready would be in the way of another.
 		manager_stop && manager_start || fail 71 "$WHY" "$EVIDENCE"
 	fi

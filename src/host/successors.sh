@@ -62,7 +62,7 @@ exec_name() { # PID: print what tells its arguments from others
 }
 
 exec_orphans() { # print pids of processes born since stray_tick_ that carry our pid file in their environment (manager process: systemd ends such ones itself)
-	! manager_is process || process_carriers "$stray_tick_" | while read -r orphan_ _; do echo "$orphan_"; done
+	! manager_is process || exec_given "$stray_tick_"
 }
 
 exec_elsewhere() { # VERSION TICK: print pids of processes born since then that work in that version's directory: successors that forked, as daemons do
@@ -82,6 +82,28 @@ exec_serves_elsewhere() { # VERSION TICK: 0 when there is one
 	[ -n "$(exec_elsewhere "$1" "$2")" ]
 }
 
+exec_may_come() { # VERSION: of a successor that was seen and is no child any more (of the process in swap_old_, swap_tick_): it is the main process, or that is unknown, or something still lives that may become it, also one that made a daemon of itself in another directory
+	come_main_=$(manager_main_pid) || [ $? -eq 1 ] || return 0
+	[ -z "$come_main_" ] || [ "$come_main_" = "$swap_old_" ] || return 0
+	! exec_serves_elsewhere "$1" "$swap_tick_" || return 0
+	for come_pid_ in $(exec_given "$swap_tick_"); do
+		is_below "$come_pid_" "$swap_old_" || return 0
+	done
+	return 1
+}
+
+exec_given() { # TICK: print pids of processes that the service started since then: they have our pid file in their environment and no terminal (systemd: are in the unit)
+	if manager_is systemd; then
+		for given_pid_ in /proc/[0-9]*; do
+			given_pid_=${given_pid_#/proc/}
+			find_born "$given_pid_" && [ "$BORN" -ge "$1" ] && systemd_owns "$given_pid_" || continue
+			echo "$given_pid_"
+		done
+	else
+		process_carriers "$1" | cut -d ' ' -f 1
+	fi
+}
+
 exec_daemons() { # print pids of successors that made daemons of themselves and are not ready, while the process that was asked is the main one still: of the service, of the new version, born since, and not below that process. With reuseport what we started tells its version wherever it works
 	daemons_main_=$(manager_main_pid) || return 0
 	for daemons_file_ in "$TRIAL"/hand-over.*; do
@@ -99,12 +121,11 @@ exec_daemons() { # print pids of successors that made daemons of themselves and 
 	done
 }
 
-exec_is_given() { # PID: the service started it: it has our pid file in its environment and no terminal (systemd: is in the unit). A program of ours alone may be a job of cron or of a person
+exec_is_given() { # PID: it is one of those. A program of ours alone may be a job of cron or of a person
 	if manager_is systemd; then
 		systemd_owns "$1"
 	else
-		given_=$(process_carriers "$daemons_tick_")
-		case $NL$given_ in *"$NL$1 "*) ;; *) return 1 ;; esac
+		exec_given "$daemons_tick_" | grep -qx "$1"
 	fi
 }
 
@@ -120,7 +141,7 @@ is_below() { # PID ANCESTOR: it is that process, or one that it started, or one 
 }
 
 exec_none_left() { # VERSION: neither the process that was asked (in swap_old_, swap_born_, swap_tick_) lives nor anybody who serves or may still get to: nobody born since carries our pid file or works in VERSION, and the unit has ended, so that systemd starts none
-	! same_process "$swap_old_" "$swap_born_" && ! manager_main_pid >/dev/null || return 1
+	! same_process "$swap_old_" "$swap_born_" && says_no manager_main_pid || return 1
 	if manager_is systemd; then
 		none_unit_=$(systemd_units service | head -n 1)
 		case $(systemd_ask show -p ActiveState --value "$none_unit_" || :) in inactive | failed) ;; *) return 1 ;; esac
@@ -141,7 +162,7 @@ exec_end_strays() { # end successors that never got ready: one that comes late w
 		# It may get ready at this very moment and hold requests: it is asked first.
 		if strategy_is takeover; then
 			takeover_end_stray "$end_stray_" "$end_stray_born_"
-		elif [ "$end_stray_" != "$(manager_main_pid || :)" ]; then
+		elif says_no manager_main_is "$end_stray_"; then
 			exec_stop "$end_stray_" "$end_stray_born_" 1
 		fi
 	done

@@ -39,7 +39,7 @@ strategy_kept() { # with the contract of TO: the process that served before TO w
 	kept_pid_=$VALUE
 	kv_value "$TRIAL/hand-over.$TO" born
 	kept_born_=$VALUE
-	[ "$(manager_main_pid || :)" = "$kept_pid_" ] && same_process "$kept_pid_" "$kept_born_" && echo "$kept_pid_ $kept_born_"
+	manager_main_is "$kept_pid_" && same_process "$kept_pid_" "$kept_born_" && echo "$kept_pid_ $kept_born_"
 }
 
 strategy_unasked() { # the switch was cut off, or found the disk full, before anybody was asked: print `pid born` of the main process that was there before the trial
@@ -51,8 +51,8 @@ strategy_unasked() { # the switch was cut off, or found the disk full, before an
 	[ "$(kv_get "$TRIAL/trial" boot-id || :)" = "$BOOT_ID" ] && kv_value "$TRIAL/trial" id || return 1
 	unasked_cs_=${VALUE#t} # uptime when it was armed
 	unasked_hz_=$(getconf CLK_TCK 2>/dev/null) || unasked_hz_=100
-	unasked_pid_=$(manager_main_pid) && find_born "$unasked_pid_" && [ "$BORN" -lt $((${unasked_cs_%%-*} * unasked_hz_ / 100)) ] || return 1
-	echo "$unasked_pid_ $BORN"
+	manager_find_main && find_born "$MAIN_PID" && [ "$BORN" -lt $((${unasked_cs_%%-*} * unasked_hz_ / 100)) ] || return 1
+	echo "$MAIN_PID $BORN"
 }
 
 point_current() { # ROOT VERSION: re-point current by rename; 1 with WHY and EVIDENCE when it cannot, current is then what it was
@@ -76,6 +76,8 @@ wait_ready() { # within switch.ready-seconds the strategy says ready; 1 with WHY
 	ready_by_=$((UPTIME_CS + ready_seconds_ * 100))
 	while :; do
 		still_decided || return 1
+		uptime_cs # before the look: on a busy host one takes longer than these seconds may be, and what got ready in it is ready
+		ready_at_=$UPTIME_CS
 		case $(strategy_call ready) in
 			ready) return 0 ;;
 			failed)
@@ -84,8 +86,7 @@ wait_ready() { # within switch.ready-seconds the strategy says ready; 1 with WHY
 				return 1
 				;;
 		esac
-		uptime_cs
-		if [ "$UPTIME_CS" -ge "$ready_by_" ]; then
+		if [ "$ready_at_" -ge "$ready_by_" ]; then
 			WHY=not-ready
 			EVIDENCE="not ready within $ready_seconds_ s; $(manager_status_evidence)"
 			return 1
@@ -165,7 +166,7 @@ switch_begin() { # arm a new trial and switch; not in a run that goes back alrea
 	switch_problem_=$(units_problem "$FROM")
 	[ -z "$switch_problem_" ] || fail 69 units-changed "$switch_problem_"
 	strategy_call prepare || switch_refuse 69
-	[ "$FROM" != "$TO" ] || if manager_is_active; then TRIAL_FOUND=running; else TRIAL_FOUND=stopped; fi
+	[ "$FROM" != "$TO" ] || switch_found || switch_refuse 69
 	trial_arm "${FROM:--}" "$TO" "$SWITCH_DEADLINE" || switch_refuse 71
 	# An undo that came while this was under way found no trial; one that comes from here on finds it.
 	switch_wanted || {
@@ -173,6 +174,17 @@ switch_begin() { # arm a new trial and switch; not in a run that goes back alrea
 		fail 66 taken-back "run $T_RUN is on its way back"
 	}
 	switch_go
+}
+
+switch_found() { # what the trial finds, running or stopped, into TRIAL_FOUND; 1 with WHY and EVIDENCE when that is unknown: a guess would stop on the way back what ran
+	if manager_is_active; then
+		TRIAL_FOUND=running
+	elif says_no manager_is_active; then
+		TRIAL_FOUND=stopped
+	else
+		manager_unanswered
+		return 1
+	fi
 }
 
 switch_refuse() { # CODE: end the task with WHY and EVIDENCE before there is a trial; what prepare did goes, unless the confirmed trial before this one needs it
@@ -213,7 +225,7 @@ switch_resume() { # the switch of this run was interrupted, or it is done
 }
 
 switch_go() { # the part after arming; every step of it can be done again
-	switch_old_=$(kv_get "$TRIAL/hand-over.$TO" pid || manager_main_pid || units_main_pid "$FROM" || echo none) # a strategy that was interrupted knows whom it asked
+	switch_old_=$(kv_get "$TRIAL/hand-over.$TO" pid || manager_tell_main || units_main_pid "$FROM" || echo none) # a strategy that was interrupted knows whom it asked
 	switch_since_=$(end_since switch)
 	still_decided || fail 66 "$WHY" "$EVIDENCE"
 	if [ "$(current_version "$ROOT" || :)" != "$TO" ] && ! point_current "$ROOT" "$TO"; then
@@ -224,7 +236,7 @@ switch_go() { # the part after arming; every step of it can be done again
 	! manager_is process || process_bound_log || :
 	{ strategy_call hand_over && wait_ready; } || fail 71 "$WHY" "$EVIDENCE"
 	uptime_cs
-	switch_evidence_="old-pid=$switch_old_ new-pid=$(manager_main_pid || echo none) from=${FROM:-none} to=$TO ms=$(((UPTIME_CS - SWITCH_BEGUN) * 10))$(end_killed "$switch_since_")"
+	switch_evidence_="old-pid=$switch_old_ new-pid=$(manager_tell_main || echo none) from=${FROM:-none} to=$TO ms=$(((UPTIME_CS - SWITCH_BEGUN) * 10))$(end_killed "$switch_since_")"
 	[ "$(strategy_name)" != reuseport ] || switch_evidence_="$switch_evidence_ $(reuseport_note)"
 	(write_file "$TRIAL/switched" "$switch_evidence_") || fail 66 reverted "the trial was taken back meanwhile"
 	echo "$switch_evidence_"

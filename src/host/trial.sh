@@ -177,8 +177,10 @@ trial_watch() { # COMPONENT revert|probation SECONDS: start what calls that entr
 		EVIDENCE=$(timeout -k 2 20 systemd-run --quiet --collect --unit="cutover-$watch_word_-$watch_id_" "$@" \
 			--property=KillMode=process --setenv=PATH="$PATH" --setenv=LC_ALL=C \
 			$(own_shell) "$watch_copy_" "$STATE" "$watch_word_" "$watch_component_" "$watch_id_" </dev/null 2>&1 3>&- 6>&- 7>&- 8>&- 9>&-) || return 1
-		[ -n "${GUARD-}" ] || trial_watched "$watch_component_" "$watch_word_" # the timer, or with hardly any time left already what it calls
-		return
+		[ -z "${GUARD-}" ] || return 0
+		trial_watched "$watch_component_" "$watch_word_" && return 0 # the timer, or with hardly any time left already what it calls
+		EVIDENCE="systemd does not show cutover-$watch_word_-$watch_id_.timer, which it was asked to start"
+		return 1
 	fi
 	[ ! -e "$watch_dir_/watch-$2" ] || rm -f "$watch_dir_/watch-$2"
 	(
@@ -219,18 +221,20 @@ trial_unwatch_word() { # COMPONENT ID WORD: end the sleeper that waits to call W
 	rm -f "$unwatch_file_"
 }
 
-trial_watched() { # COMPONENT revert|probation: 0 while something waits for the deadline
+trial_watched() { # COMPONENT revert|probation: 0 while something waits for the deadline, 2 when systemd does not say
 	trial_value "$1" id || return 1
 	watched_id_=$VALUE
 	if has_systemd; then
-		# Its service is `activating` as long as it waits or goes back.
-		for watched_ in $(systemd_ask show -p ActiveState --value "cutover-$2-$watched_id_.timer" "cutover-$2-$watched_id_.service"); do
-			case $watched_ in active | activating | reloading) return 0 ;; esac
-		done
-		return 1
+		until_answered trial_has_unit "cutover-$2-$watched_id_"
+		return
 	fi
 	{ read -r watched_is_ watched_pid_ watched_born_ <"$STATE/components/$1/trial/watch-$2"; } 2>/dev/null || return 1
 	[ "$watched_is_" = "$watched_id_" ] && same_process "$watched_pid_" "$watched_born_"
+}
+
+trial_has_unit() { # NAME: the same of its timer and its service, which is `activating` as long as it waits or goes back
+	has_unit_said_=$(systemd_ask show -p ActiveState --value "$1.timer" "$1.service") || return 2
+	printf '%s\n' "$has_unit_said_" | grep -qx -e active -e activating -e reloading
 }
 
 trial_enable_guard() { # system mode: the boot guard is installed and enabled, else no trial (P8 after a reboot)

@@ -75,7 +75,7 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 		rm -f "$ROOT/current" && sync_dir "$ROOT" || return 1
 	fi
 	back_new_=none
-	[ -z "$FROM" ] || back_new_=$(manager_main_pid || echo none)
+	[ -z "$FROM" ] || back_new_=$(manager_tell_main || echo none)
 	echo "old-pid=$back_old_ new-pid=$back_new_ from=$TO to=${FROM:-none}$(end_killed "$back_since_")" >"$back_dir_/switched-back" || :
 	socket_settle "$TO"
 	kv_value "$back_dir_/trial" id

@@ -42,6 +42,18 @@ has_pending_signal() { # PID: 0 while a signal was sent to it that it has not lo
 	sed -n 's/^S[ih][gd]Pnd:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null | grep -qv '^0*$'
 }
 
+is_fork_of() { # PARENT PID: 0 when it goes on as what it was forked from, as workers do: its stack and its arguments lie where those of its parent do, and the kernel places them anew for whoever executes a program. Also 0 where it does not tell
+	fork_places_=
+	for fork_pid_ in "$1" "$2"; do
+		find_stat "$fork_pid_" || return 0
+		# shellcheck disable=SC2086 # these fields are words
+		set -- $STAT_FIELDS
+		[ $# -ge 46 ] && [ "${26}" != 0 ] || return 0
+		fork_places_="$fork_places_ ${26}/${46}"
+	done
+	[ "${fork_places_% *}" = " ${fork_places_##* }" ]
+}
+
 listening_of() { # PID: print the descriptors on which it listens, one a line
 	{
 		cat "/proc/$1/net/tcp" "/proc/$1/net/tcp6" | awk '$4 == "0A" { print "socket:[" $10 "]" }'

@@ -22,7 +22,7 @@ import { until } from "../support/until.ts";
 
 const forwardPoints: Readonly<Record<string, KillPoint>> = {
   "nothing is remembered": ["signal_forward", "\t\tsignal_alone"],
-  "the old master is remembered": ["signal_forward", "\tif ! signal_successor"],
+  "the old master is remembered": ["signal_forward", "\tsignal_successor"],
   "before it is asked": ["signal_forward", "\t\tkill -s"],
   "after it was asked": ["signal_forward", "\tif ! signal_wait"],
   "the new one accepts": ["signal_forward", "\tsame_process"],

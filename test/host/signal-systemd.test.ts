@@ -1,37 +1,13 @@
 // Strategy signal under systemd, with nginx and the unit of deploy/components: whom systemd takes for the main process, and when. One host.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { LabHost } from "../../src/lab/lab.ts";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
-import { takeFromDebian } from "../support/debian-files.ts";
-import { nginxFiles } from "../support/master-services.ts";
-import { commit, current, enrol, install, must, SCRIPT, STATE, task, trial, write } from "../support/systemd-parts.ts";
+import { installNginx, layNginxUnit, nginxContract, nginxUnit } from "../support/systemd-nginx.ts";
+import { commit, current, enrol, install, must, SCRIPT, STATE, task, trial } from "../support/systemd-parts.ts";
 import { until } from "../support/until.ts";
 import { debianServersSkip, withSystemdLab } from "../support/with-lab.ts";
 
-const source = fileURLToPath(new URL("../../deploy/components/nginx/", import.meta.url));
-const contract = {
-  "switch.strategy": "signal",
-  "switch.upgrade-signal": "USR2",
-  "switch.wind-down-signal": "WINCH",
-  "switch.stop-signal": "QUIT",
-  "switch.pid-file": "/run/nginx/nginx.pid",
-  "switch.ready-seconds": "10",
-  "switch.stop-seconds": "10",
-};
-const here = (text: string): string => text.replaceAll("/srv/cutover/", "/srv/");
-
-async function installNginx(host: LabHost, version: string, main = ""): Promise<void> {
-  await install(host, "nginx", version, "", contract);
-  const tree = `/srv/nginx/versions/${version}`;
-  await takeFromDebian(nginxFiles, host.pathOf(tree));
-  await write(host, `${tree}/nginx.conf`, main + (await readFile(join(source, "tree/nginx.conf"), "utf8")), 0o644);
-  const site = `server { listen 0.0.0.0:8080; location / { return 200 "${version}\\n"; } }\n`;
-  await write(host, `${tree}/site.conf`, site, 0o644);
-}
 async function property(host: LabHost, name: string): Promise<string> {
   return must(host, "systemctl", "show", "-p", name, "--value", "nginx.service");
 }
@@ -67,13 +43,7 @@ test(
     withSystemdLab(1, async ({ hosts: [host] }) => {
       assert.ok(host);
       await enrol(host);
-      await write(
-        host,
-        "/etc/systemd/system/nginx.service",
-        here(await readFile(join(source, "units/nginx.service"), "utf8")),
-        0o644,
-      );
-      await must(host, "systemctl", "daemon-reload");
+      await layNginxUnit(host, await nginxUnit());
       await must(host, "systemctl", "enable", "nginx.service");
       for (const version of ["v1", "v2"]) await installNginx(host, version);
       await installNginx(host, "broken", "nonsense;\n");
@@ -171,8 +141,7 @@ test(
     withSystemdLab(1, async ({ hosts: [host] }) => {
       assert.ok(host);
       await commit(host, "nginx", "v1");
-      const unit = "/etc/systemd/system/nginx.service";
-      const right = here(await readFile(join(source, "units/nginx.service"), "utf8"));
+      const right = await nginxUnit();
       const answers = await underLoad(
         8080,
         async () => {
@@ -182,8 +151,7 @@ test(
             [right.replace(/^PIDFile=.*$/m, ""), /unit-changed/],
             [right, /committed=v2/],
           ] as const) {
-            await write(host, unit, text, 0o644);
-            await must(host, "systemctl", "daemon-reload");
+            await layNginxUnit(host, text);
             assert.match((await task(host, "commit", "do", "nginx", "v2", { run: "odd" })).said, said);
           }
           await assertOneMaster(host, "v2");
@@ -229,12 +197,10 @@ test(
   () =>
     withSystemdLab(1, async ({ hosts: [host] }) => {
       assert.ok(host);
-      const unit = "/etc/systemd/system/nginx.service";
-      const right = here(await readFile(join(source, "units/nginx.service"), "utf8"));
+      const right = await nginxUnit();
       const lacks = async (edit: (text: string) => string, file = "/run/nginx/nginx.pid"): Promise<string> => {
-        await write(host, unit, edit(right), 0o644);
-        await must(host, "systemctl", "daemon-reload");
-        await install(host, "nginx", "v1", "", { ...contract, "switch.pid-file": file });
+        await layNginxUnit(host, edit(right));
+        await install(host, "nginx", "v1", "", { ...nginxContract, "switch.pid-file": file });
         const words = `T_FAIL_FILE=/dev/null; T_COMPONENT=nginx; T_VERSION=v1; load_contract nginx v1; LACKS=; check_strategy; echo "$LACKS"`;
         return must(host, "sh", SCRIPT, STATE, "call", "eval", words);
       };

@@ -1,6 +1,7 @@
 # Who keeps the service of a component running, behind one interface. The contract's key `manager` picks managers/NAME.sh, and each
 # has NAME_start, _stop, _restart, _main_pid, _is_active, _condition and _status_evidence. They read CONTRACT, ROOT and T_COMPONENT
-# (load_contract and the caller set them). One that fails returns 1 with WHY (a stable word) and EVIDENCE set.
+# (load_contract and the caller set them). One that fails returns 1 with WHY (a stable word) and EVIDENCE set. What is asked of a manager
+# that does not answer is unknown, which is 2: whoever starts or ends a process over the answer must not take that for a no.
 
 manager_name() { # print none, process or systemd
 	kv_get "$CONTRACT" manager || echo none
@@ -47,12 +48,59 @@ manager_restart() { # stop and start; returns before it is ready
 	manager_call restart
 }
 
-manager_main_pid() { # print the pid of the live main process, 1 when there is none; of several masters the newest
+manager_main_pid() { # print the pid of the live main process, 1 when there is none, 2 when it is unknown; of several masters the newest
 	if strategy_is signal; then signal_main_pid; else manager_call main_pid; fi
 }
 
-manager_is_active() { # 0 when it runs and said that it is ready
+manager_find_main() { # the same, into MAIN_PID, also asked again; 2 with WHY and EVIDENCE
+	find_main_rc_=0
+	until_answered manager_look_main || find_main_rc_=$?
+	[ "$find_main_rc_" -ne 2 ] || manager_unanswered
+	return "$find_main_rc_"
+}
+
+manager_tell_main() { # print it for evidence, 1 when there is none that is known
+	manager_find_main || return 1
+	echo "$MAIN_PID"
+}
+
+manager_look_main() { # the same, one look
+	MAIN_PID=$(manager_main_pid)
+}
+
+manager_restart_else() { # after a hand-over that failed with WHY it is started anew, unless what runs is unknown
+	[ "${WHY-}" != systemctl-failed ] && manager_restart
+}
+
+manager_unanswered() { # set WHY and EVIDENCE
+	WHY=systemctl-failed
+	EVIDENCE="systemd does not say what runs as $(kv_list "$CONTRACT" unit | head -n 1): nothing is started or ended over that; see whether 'systemctl show' answers there"
+}
+
+manager_main_is() { # PID: 0 when it is the main process, 2 when that is unknown
+	manager_find_main || [ $? -eq 1 ] || return 2
+	[ "$MAIN_PID" = "$1" ]
+}
+
+manager_is_active() { # 0 when it runs and said that it is ready, 2 when that is unknown
 	manager_call is_active
+}
+
+until_answered() { # COMMAND…: what it returns; as long as that is 2 for unknown it is called again, for 15 s
+	uptime_cs
+	answered_by_=$((UPTIME_CS + 1500))
+	while :; do
+		uptime_cs # before the look, which may take long: the one that decides begins late enough
+		answered_at_=$UPTIME_CS
+		answered_rc_=0
+		"$@" || answered_rc_=$?
+		[ "$answered_rc_" -eq 2 ] && [ "$answered_at_" -lt "$answered_by_" ] || return "$answered_rc_"
+		nap
+	done
+}
+
+says_no() { # COMMAND…: 0 when it returns 1, and not 2 for unknown
+	if "$@" >/dev/null; then return 1; else [ $? -eq 1 ]; fi
 }
 
 manager_condition() { # print ready, pending or failed

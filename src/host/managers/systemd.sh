@@ -54,6 +54,19 @@ systemd_ask() { # VERB…: the same for questions whose answer is on stdout: sys
 	timeout -k 2 10 systemctl "$@" </dev/null 2>/dev/null 3>&- 6>&- 7>&- 8>&- 9>&-
 }
 
+systemd_answer() { # VERB…: the same; 2 when it is not answered
+	systemd_ask "$@" || return 2
+}
+
+systemd_boots() { # UNIT: print what is-enabled says of it, nothing when it has no file; 2 when systemd does not answer
+	boots_said_=$(systemd_ask is-enabled "$1" || :)
+	if [ -z "$boots_said_" ]; then # there is no file, or no answer
+		systemd_answer show -p LoadState "$1" >/dev/null || return
+		boots_said_=$(systemd_ask is-enabled "$1" || :)
+	fi
+	printf '%s\n' "$boots_said_"
+}
+
 systemd_invocations() { # UNITS…: print what tells one start of the units from the next
 	systemd_ask show -p InvocationID --value "$@" | tr '\n' ' '
 }
@@ -62,6 +75,7 @@ systemd_queue() { # VERB UNITS…: reset-failed and queue the job; remembers the
 	queue_verb_=$1
 	shift
 	[ $# -gt 0 ] || { WHY=no-units EVIDENCE="the contract names no unit to $queue_verb_"; return 1; }
+	[ "$queue_verb_" != restart ] || rm -f "${TRIAL:-/none}"/group.*
 	systemd_ask reset-failed "$@" >/dev/null || :
 	SYSTEMD_WATCHED=$*
 	SYSTEMD_BEFORE=
@@ -117,34 +131,53 @@ systemd_end() { # SECONDS UNITS…: stop these units and wait, by force after SE
 	done
 }
 
-systemd_main_pid() { # print MainPID of the first unit
-	main_unit_=$(systemd_units service | head -n 1)
-	[ -n "$main_unit_" ] || return 1
-	main_pid_=$(systemd_ask show -p MainPID --value "$main_unit_") || return 1
+systemd_first() { # the first unit that is no socket, into FIRST_UNIT; 1 when there is none, 2 when systemd does not say which instance serves
+	FIRST_UNIT=$(systemd_units service | head -n 1)
+	[ -z "$FIRST_UNIT" ] || return 0
+	[ -z "$(systemd_instances)" ] || return 2
+	return 1
+}
+
+systemd_main_pid() { # print MainPID of the first unit; 1 when it has none, 2 when systemd does not answer
+	systemd_first || return
+	main_pid_=$(systemd_ask show -p MainPID --value "$FIRST_UNIT") || return 2
 	[ "${main_pid_:-0}" -gt 0 ] 2>/dev/null || return 1
 	find_born "$main_pid_" || return 1 # one that is not its child may have ended without its notice
 	echo "$main_pid_"
 }
 
-systemd_owns() { # PID: it is in the control group of the first unit, where nobody but systemd and root puts a process
-	owns_unit_=$(systemd_units service | head -n 1)
-	owns_group_=$(systemd_ask show -p ControlGroup --value "$owns_unit_") || return 1
-	[ -n "$owns_group_" ] || return 1
-	# Paths are relative to the control group that systemd itself lives in (containers).
-	awk -v group="$owns_group_" '
+systemd_group() { # the control group of the first unit, into GROUP; 1 when it has none, 2 when systemd does not answer. It is the same as long as the unit is not started anew, so a trial remembers it, and goes on (and back) without an answer
+	systemd_first || return
+	group_file_=${TRIAL:-/none}/group.$FIRST_UNIT
+	GROUP=
+	{ read -r GROUP <"$group_file_"; } 2>/dev/null || :
+	[ -z "$GROUP" ] || return 0
+	GROUP=$(systemd_ask show -p ControlGroup --value "$FIRST_UNIT") || return 2
+	[ -n "$GROUP" ] || return 1
+	[ ! -d "${TRIAL:-/none}" ] || printf '%s\n' "$GROUP" | atomic_write "$group_file_" 2>/dev/null || :
+}
+
+systemd_owns() { # PID: it is in the control group of the first unit, where nobody but systemd and root puts a process; 2 when systemd does not say which that is
+	systemd_group || return
+	# Paths are relative to the control group that systemd itself lives in (containers). -v would read the \x2d in the name of a slice as a character.
+	GROUP=$GROUP awk '
+		BEGIN { group = ENVIRON["GROUP"] }
 		{ at = index($0, ":"); at += index(substr($0, at + 1), ":"); of = substr($0, 1, at); path = substr($0, at + 1) }
 		NR == FNR { if (sub(/\/init\.scope$/, "", path)) root[of] = path; next }
 		of in root && (path == root[of] group || index(path, root[of] group "/") == 1) { found = 1 }
-		END { exit !found }' /proc/1/cgroup "/proc/$1/cgroup" 2>/dev/null
+		END { exit !found }' /proc/1/cgroup "/proc/$1/cgroup" 2>/dev/null || return 1
 }
 
-systemd_is_active() { # every unit active
+systemd_is_active() { # every unit active; 1 when one is not, 2 when systemd does not answer
 	# shellcheck disable=SC2046
 	set -- $(systemd_units)
-	[ $# -gt 0 ] || return 1
-	for active_unit_ in "$@"; do
-		systemd_ask is-active --quiet "$active_unit_" || return 1
-	done
+	[ $# -gt 0 ] || systemd_first || return
+	systemd_all_active "$@"
+}
+
+systemd_all_active() { # UNIT…: the same of these
+	active_said_=$(systemd_ask show -p ActiveState --value "$@") && [ -n "$active_said_" ] || return 2
+	! printf '%s\n' "$active_said_" | grep -qvx -e active -e reloading -e ''
 }
 
 systemd_condition() { # print ready when every watched unit is active, no job is queued and a restart was a new start; failed when one is failed

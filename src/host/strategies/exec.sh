@@ -6,7 +6,7 @@
 # Strategies takeover and reuseport go the same way; what differs is asked by name here and in successors.sh, and done in their own files.
 
 exec_prepare() { # the running process must know the signal that asks it (most others would end by it) and find what it starts. Nothing runs: a cold start follows
-	if prepare_main_=$(manager_main_pid); then exec_understands "$prepare_main_" "$T_VERSION"; fi
+	if manager_find_main; then exec_understands "$MAIN_PID" "$T_VERSION"; else [ $? -eq 1 ]; fi
 }
 
 exec_hand_over() { # from what runs to what current names; cold start when nothing runs
@@ -32,17 +32,19 @@ exec_finish() { # an old process that an interrupted hand-over left behind ends
 	exec_end_old
 }
 
-exec_understands() { # PID VERSION: it handles the signal that asks for its successor, and VERSION has what it was told to start; 1 with WHY and EVIDENCE. Who became the main process just now gets a moment, and who is gone is asked nothing
+exec_understands() { # PID VERSION: it handles the signal that asks for its successor, and VERSION has what it was told to start; 1 with WHY and EVIDENCE. Who became the main process just now gets three looks and a second, and who is gone is asked nothing
 	kv_value "$CONTRACT" switch.upgrade-signal || VALUE=USR2
 	understands_=$VALUE
 	uptime_cs
 	understands_by_=$((UPTIME_CS + 100))
+	understands_looks_=0
 	until catches "$1" "$understands_"; do
 		find_born "$1" || return 0
+		understands_looks_=$((understands_looks_ + 1))
 		WHY=cannot-hand-over
 		EVIDENCE="the running pid $1 does not handle $understands_, which strategy $(strategy_name) sends it, and would end by it: first release a version that handles it, once with strategy restart"
 		uptime_cs
-		[ "$UPTIME_CS" -lt "$understands_by_" ] || return 1
+		[ "$understands_looks_" -lt 3 ] || [ "$UPTIME_CS" -lt "$understands_by_" ] || return 1
 		nap
 	done
 	understands_start_=$({ tr '\0' '\n' <"/proc/$1/environ"; } 2>/dev/null | sed -n 's/^CUTOVER_START=//p' | head -n 1)
@@ -111,7 +113,8 @@ exec_swap() { # VERSION [anew]: the main process hands over to a new one that ru
 		swap_coming_= # asked before we were killed, and on its way
 		if same_process "$swap_old_" "$swap_born_" && [ -n "$(exec_strays)" ]; then swap_coming_=yes; fi
 		# Looked at last: what gets ready between the two looks would be in neither, and be taken for the old one.
-		if swap_now_=$(manager_main_pid) && exec_runs "$swap_now_" "$1" "$swap_tick_"; then
+		manager_find_main || [ $? -eq 1 ] || return 1
+		if [ -n "$MAIN_PID" ] && exec_runs "$MAIN_PID" "$1" "$swap_tick_"; then
 			exec_end_old "$swap_file_"
 			return
 		fi
@@ -122,7 +125,9 @@ exec_swap() { # VERSION [anew]: the main process hands over to a new one that ru
 		exec_put_back "$swap_old_" "$swap_born_"
 	fi
 	exec_end_strays
-	if ! swap_old_=$(manager_main_pid) || ! swap_born_=$(process_born "$swap_old_"); then
+	manager_find_main || [ $? -eq 1 ] || return 1
+	swap_old_=$MAIN_PID
+	if ! swap_born_=$(process_born "$swap_old_"); then
 		# Cold: what was started before and never got ready goes first, or it gets ready late and serves beside the version we chose.
 		echo cold >"$TRIAL/cold.$1" 2>/dev/null || :
 		manager_restart
@@ -171,14 +176,20 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 	uptime_cs
 	wait_by_=$((UPTIME_CS + wait_seconds_ * 100))
 	wait_seen_=
+	wait_gone_=0 # looks in a row that found nobody: one that forks just then may hide from a look
 	wait_alive_=$UPTIME_CS
-	wait_looks_=0 # in a row that found nobody: one that forks just then may hide from a look, which on a busy host takes longer than a second
+	wait_looks_=0 # the same of those that found nobody at all, and on a busy host a single one takes longer than a second
 	while :; do
+		uptime_cs # before the look: what got ready in it is ready
+		wait_at_=$UPTIME_CS
 		if wait_pid_=$(manager_main_pid) && [ "$wait_pid_" != "$swap_old_" ] && exec_runs "$wait_pid_" "$1" "$swap_tick_"; then return 0; fi
 		still_decided || return 1
 		if [ -n "$(exec_strays)" ]; then
 			wait_seen_=yes
-		elif { [ -n "$wait_seen_" ] || reuseport_has_failed; } && wait_pid_=$(manager_main_pid || :) && { [ -z "$wait_pid_" ] || [ "$wait_pid_" = "$swap_old_" ]; } && ! exec_serves_elsewhere "$1" "$swap_tick_"; then
+			wait_gone_=0
+		elif ! { [ -n "$wait_seen_" ] || reuseport_has_failed; } || exec_may_come "$1"; then
+			wait_gone_=0
+		elif wait_gone_=$((wait_gone_ + 1)) && [ "$wait_gone_" -ge 3 ]; then
 			WHY=new-version-died
 			EVIDENCE="$1 ended before it was ready; $(manager_status_evidence)"
 			return 1
@@ -192,7 +203,7 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 			EVIDENCE="pid $swap_old_ ended when it was asked for $1, and nothing that it started is left; $(manager_status_evidence)"
 			return 1
 		fi
-		if [ "$UPTIME_CS" -ge "$wait_by_" ]; then
+		if [ "$wait_at_" -ge "$wait_by_" ]; then
 			WHY=not-ready
 			EVIDENCE="$1 not ready within $wait_seconds_ s; $(manager_status_evidence)"
 			return 1
@@ -209,7 +220,8 @@ exec_end_old() { # [FILE]: the process that handed over stops accepting, finishe
 	end_old_=$VALUE
 	kv_value "$end_file_" born
 	end_born_=$VALUE
-	[ "$end_old_" != "$(manager_main_pid || :)" ] || return 0
+	manager_find_main || [ $? -eq 1 ] || return 1
+	[ "$end_old_" != "$MAIN_PID" ] || return 0
 	! strategy_is takeover || takeover_wait_end "$end_old_" "$end_born_" || return 1
 	exec_note_stopping || return 1
 	end_workers_=$(exec_workers "$end_old_")
@@ -249,7 +261,8 @@ exec_keep_old() { # way back from a hand-over that stopped half way: the old pro
 	keep_born_=$VALUE
 	same_process "$keep_pid_" "$keep_born_" || return 1
 	exec_end_strays
-	keep_new_=$(manager_main_pid || :)
+	manager_find_main || [ $? -eq 1 ] || return 1
+	keep_new_=$MAIN_PID
 	find_names
 	case $STRATEGY/$MANAGER in
 		*/process | reuseport/*) ;;

@@ -6,7 +6,7 @@
 # (process_rewriting), and what it is asked may be lost.
 
 reload_prepare() { # the running process must know the signal; most signals end a process that does not
-	if prepare_main_=$(manager_main_pid); then reload_understands "$prepare_main_"; fi
+	if manager_find_main; then reload_understands "$MAIN_PID"; else [ $? -eq 1 ]; fi
 }
 
 reload_hand_over() { # from what runs to what current names; cold start when nothing runs
@@ -21,7 +21,7 @@ reload_way_back() { # the same with current pointing back, anew where it does no
 	if [ -z "$FROM" ]; then
 		manager_stop
 	else # also where nobody was asked: what ended meanwhile was started anew from current
-		reload_to "$FROM" || manager_restart
+		reload_to "$FROM" || manager_restart_else
 	fi
 }
 
@@ -38,7 +38,9 @@ reload_understands() { # PID: it handles the signal; 1 with WHY and EVIDENCE
 
 reload_to() { # VERSION: the main process is asked until it shows that it runs VERSION; 1 with WHY and EVIDENCE
 	reload_file_=$TRIAL/hand-over.$1
-	if ! reload_main_=$(manager_main_pid) || ! reload_born_=$(process_born "$reload_main_"); then
+	manager_find_main || [ $? -eq 1 ] || return 1
+	reload_main_=$MAIN_PID
+	if ! reload_born_=$(process_born "$reload_main_"); then
 		reload_remember none none
 		manager_restart
 		return
@@ -73,7 +75,7 @@ reload_let_finish() { # it may be executing itself again, for us who were killed
 	done
 }
 
-reload_has_workers() { # 0 when a child of it accepts; children that were born just now, or are busy with a request, get a second and three looks
+reload_has_workers() { # 0 when a child of it accepts; it gets three looks to have any, and children that were born just now, or are busy with a request, a second besides
 	uptime_cs
 	workers_by_=$((UPTIME_CS + 100))
 	workers_looks_=0
@@ -83,7 +85,7 @@ reload_has_workers() { # 0 when a child of it accepts; children that were born j
 		! any_accepts "$@" || return 0
 		uptime_cs
 		workers_looks_=$((workers_looks_ + 1))
-		[ $# -gt 0 ] && { [ "$workers_looks_" -lt 3 ] || [ "$UPTIME_CS" -lt "$workers_by_" ]; } || return 1
+		[ "$workers_looks_" -lt 3 ] || { [ $# -gt 0 ] && [ "$UPTIME_CS" -lt "$workers_by_" ]; } || return 1
 		nap
 	done
 }
@@ -127,7 +129,10 @@ reload_wait() { # VERSION: until the new code shows; 1 with WHY and EVIDENCE whe
 	wait_seconds_=$VALUE
 	uptime_cs
 	wait_by_=$((UPTIME_CS + wait_seconds_ * 100))
-	until reload_shows "$1"; do
+	while :; do
+		uptime_cs # before the look: what shows in it is there
+		wait_at_=$UPTIME_CS
+		if reload_shows "$1"; then return 0; fi
 		still_decided || return 1
 		[ -z "$reload_held_" ] || holds_back "$reload_main_" "$understands_" || reload_ask
 		if ! same_process "$reload_main_" "$reload_born_"; then
@@ -135,8 +140,7 @@ reload_wait() { # VERSION: until the new code shows; 1 with WHY and EVIDENCE whe
 			EVIDENCE="the main process $reload_main_ ended over the reload; $(manager_status_evidence)"
 			return 1
 		fi
-		uptime_cs
-		if [ "$UPTIME_CS" -ge "$wait_by_" ]; then
+		if [ "$wait_at_" -ge "$wait_by_" ]; then
 			WHY=not-reloaded
 			EVIDENCE="no process that $reload_main_ started since runs $1 and accepts after $wait_seconds_ s; $(manager_status_evidence)"
 			return 1

@@ -6,7 +6,7 @@
 # and their pid files (masters.sh), so every step can be done again.
 
 signal_prepare() { # the running master must know the signal that asks it; most others would end by it
-	if prepare_main_=$(signal_main_pid); then signal_understands "$prepare_main_"; fi
+	if manager_find_main; then signal_understands "$MAIN_PID"; else [ $? -eq 1 ]; fi
 }
 
 signal_hand_over() { # from what runs to what current names; cold start when nothing runs
@@ -32,11 +32,18 @@ signal_way_back() { # the old master's workers return and the new master ends; w
 		manager_stop
 	elif signal_asked "$TO" && same_process "$ASKED" "$ASKED_BORN"; then
 		signal_take_back || manager_restart
-	elif [ ! -f "$ASKED_FILE" ] && [ ! -f "$ASKED_FILE.cold" ] && back_main_=$(signal_main_pid) && exec_runs "$back_main_" "$FROM" 0; then
-		# Nothing has happened yet: what ran goes on, unless it ended meanwhile and was started anew from current.
-		signal_upon_restored "$back_main_" || manager_restart
 	else
-		{ signal_forward "$FROM" && signal_end_others "$(signal_main_pid || :)"; } || manager_restart
+		signal_back_without
+	fi
+}
+
+signal_back_without() { # no old master waits: what runs FROM goes on where nothing has happened yet, else that of TO hands over to FROM
+	manager_find_main || [ $? -eq 1 ] || return 1
+	if [ ! -f "$ASKED_FILE" ] && [ ! -f "$ASKED_FILE.cold" ] && exec_runs "$MAIN_PID" "$FROM" 0; then
+		# Unless it ended meanwhile and was started anew from current.
+		signal_upon_restored "$MAIN_PID" || manager_restart
+	else
+		{ signal_forward "$FROM" && manager_find_main && signal_end_others "$MAIN_PID"; } || manager_restart_else
 	fi
 }
 
@@ -44,8 +51,9 @@ signal_finish() { # the old master ends; it must not be the one that serves
 	end_orphans
 	signal_asked "$TO" || return 0
 	same_process "$ASKED" "$ASKED_BORN" || { signal_settle; return 0; }
+	manager_find_main || [ $? -eq 1 ] || return 1
+	finish_main_=${MAIN_PID:-none}
 	WHY=not-handed-over
-	finish_main_=$(signal_main_pid) || finish_main_=none
 	EVIDENCE="main process $finish_main_ does not run $TO any more; the old master $ASKED lives"
 	exec_runs "$finish_main_" "$TO" "$ASKED_TICK" || return 1
 	signal_end_others "$finish_main_" || return 1
@@ -75,7 +83,8 @@ signal_understands() { # PID: it handles the signal that asks for a successor; 1
 signal_forward() { # VERSION: a new master runs it and its workers accept, the old one stays without any; goes on where it was interrupted
 	end_orphans
 	if ! signal_asked "$1"; then
-		forward_main_=$(signal_main_pid) || forward_main_=
+		manager_find_main || [ $? -eq 1 ] || return 1
+		forward_main_=$MAIN_PID
 		if [ -f "$ASKED_FILE.cold" ] && exec_runs "$forward_main_" "$1" 0; then return 0; fi
 		if ! forward_born_=$(process_born "$forward_main_"); then
 			signal_cold
@@ -89,7 +98,10 @@ signal_forward() { # VERSION: a new master runs it and its workers accept, the o
 		} | atomic_write "$ASKED_FILE" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $ASKED_FILE"; return 1; }
 		signal_asked "$1"
 	fi
-	if ! signal_successor "$1"; then
+	forward_rc_=0
+	signal_successor "$1" || forward_rc_=$?
+	[ "$forward_rc_" -ne 2 ] || return 1
+	if [ "$forward_rc_" -ne 0 ]; then
 		if ! same_process "$ASKED" "$ASKED_BORN"; then
 			signal_cold
 			return
@@ -120,20 +132,25 @@ signal_alone() { # MAIN: an older master that somebody else has left behind ends
 	alone_others_=$(signal_masters | grep -vx "$1" | tr '\n' ' ') || :
 	[ -n "$alone_others_" ] || return 0
 	WHY=two-masters EVIDENCE="pid $1 is the newest master and does not serve; beside it live: $alone_others_"
-	signal_serves "$1" && signal_end_others "$1"
+	signal_serves_soon "$1" && signal_end_others "$1"
 }
 
-signal_successor() { # VERSION: 0 when the main process is a new master that runs it; sets SUCCESSOR
-	SUCCESSOR=$(signal_main_pid) || return 1
+signal_successor() { # VERSION: 0 when the main process is a new master that runs it, 2 with WHY and EVIDENCE when that is unknown; sets SUCCESSOR
+	SUCCESSOR=
+	manager_find_main || return
+	SUCCESSOR=$MAIN_PID
 	[ "$SUCCESSOR" != "$ASKED" ] && exec_runs "$SUCCESSOR" "$1" "$ASKED_TICK"
 }
 
-signal_booting() { # print children of the asked master that were born since and do not accept: its successor, before it says so in its pid file
+signal_booting() { # [VERSION]: print children of the asked master that were born since and do not accept, or execute a program of their own: its successor, before it says so in its pid file; with VERSION those that show that they run it
 	same_process "$ASKED" "$ASKED_BORN" || return 0
 	for booting_pid_ in $(signal_workers "$ASKED"); do
 		find_born "$booting_pid_" || continue
 		booting_born_=$BORN
-		[ "$booting_born_" -lt "$ASKED_TICK" ] || accepts "$booting_pid_" || echo "$booting_pid_"
+		[ "$booting_born_" -ge "$ASKED_TICK" ] || continue
+		[ -z "${1-}" ] || runs_visibly "$booting_pid_" "$1" || continue
+		if is_fork_of "$ASKED" "$booting_pid_" && accepts "$booting_pid_"; then continue; fi
+		echo "$booting_pid_"
 	done
 }
 
@@ -145,11 +162,15 @@ signal_wait() { # VERSION: until a new master runs it and its workers accept; 1 
 	wait_seen_=$UPTIME_CS
 	wait_looks_=0 # in a row that found nobody: on a busy host a single one takes longer than a second
 	while :; do
+		uptime_cs # before the look: what got ready in it is ready
+		wait_at_=$UPTIME_CS
 		wait_booting_=$(signal_booting) # first: who is named in a pid file between the two looks is found by the second
-		if signal_successor "$1" && signal_serves "$SUCCESSOR"; then return 0; fi
+		wait_rc_=0
+		signal_successor "$1" || wait_rc_=$?
+		if [ "$wait_rc_" -eq 0 ] && signal_serves "$SUCCESSOR"; then return 0; fi
 		still_decided || return 1
 		uptime_cs
-		if [ "${SUCCESSOR:-$ASKED}" != "$ASKED" ] || [ -n "$wait_booting_" ] || signal_is_answering; then
+		if [ "$wait_rc_" -eq 2 ] || [ "${SUCCESSOR:-$ASKED}" != "$ASKED" ] || [ -n "$wait_booting_" ] || signal_is_answering; then
 			wait_seen_=$UPTIME_CS
 			wait_looks_=0
 		elif wait_looks_=$((wait_looks_ + 1)) && [ "$wait_looks_" -ge 3 ] && [ $((UPTIME_CS - wait_seen_)) -ge 100 ]; then
@@ -157,7 +178,7 @@ signal_wait() { # VERSION: until a new master runs it and its workers accept; 1 
 			EVIDENCE="$1 ended before it was ready; $(manager_status_evidence)"
 			return 1
 		fi
-		if [ "$UPTIME_CS" -ge "$wait_by_" ]; then
+		if [ "$wait_at_" -ge "$wait_by_" ]; then
 			WHY=not-ready
 			EVIDENCE="$1 not ready within $wait_seconds_ s; $(manager_status_evidence)"
 			if [ "${SUCCESSOR:-$ASKED}" != "$ASKED" ] && ! exec_runs "$SUCCESSOR" "$1" "$ASKED_TICK"; then
@@ -170,8 +191,8 @@ signal_wait() { # VERSION: until a new master runs it and its workers accept; 1 
 }
 
 signal_is_answering() { # 0 while the asked master has not looked at the signal yet, or is at work: what it was asked to start may still come
+	same_process "$ASKED" "$ASKED_BORN" || return 1
 	has_pending_signal "$ASKED" && return 0
-	find_stat "$ASKED" || return 1
 	case $STAT_FIELDS in [RD]*) ;; *) return 1 ;; esac
 }
 
@@ -186,15 +207,16 @@ signal_drop_successor() { # VERSION PIDS: a successor, a master by now or one of
 # ---- back --------------------------------------------------------------------
 
 signal_take_back() { # the asked master's workers return if they are gone, then every other master ends; 1 with WHY and EVIDENCE
-	take_back_booting_=
-	[ -f "$TRIAL/hand-over.revived" ] || take_back_booting_=$(signal_booting) # later they might be workers that return
-	if ! signal_serves "$ASKED"; then
+	take_back_version_= # of workers that return, an interrupted way back may be asked: those run no version that shows
+	[ ! -f "$TRIAL/hand-over.revived" ] || take_back_version_=$TO
+	take_back_booting_=$(signal_booting "$take_back_version_" | tr '\n' ' ')
+	if ! signal_serves_soon "$ASKED" "$take_back_booting_"; then
 		# Each HUP starts a set of workers, so a way back that was interrupted first looks for those that it asked for.
-		if [ ! -f "$TRIAL/hand-over.revived" ] || ! signal_revived 2; then
+		if [ ! -f "$TRIAL/hand-over.revived" ] || ! signal_revived 2 "$take_back_booting_"; then
 			if [ -f "$TRIAL/restored" ]; then take_back_upon_=restored; else take_back_upon_=; fi
 			echo "$ASKED $take_back_upon_" >"$TRIAL/hand-over.revived" 2>/dev/null || :
 			kill -s HUP "$ASKED" 2>/dev/null || :
-			signal_revived "$(contract_number switch.ready-seconds 30)" || return 1
+			signal_revived "$(contract_number switch.ready-seconds 30)" "$take_back_booting_" || return 1
 		fi
 	fi
 	signal_drop_successor "$TO" "$take_back_booting_"
@@ -233,10 +255,10 @@ signal_workers_born() { # since|before: print those of the asked master that wer
 	done
 }
 
-signal_revived() { # SECONDS: until a worker of the asked master accepts; 1 with WHY and EVIDENCE
+signal_revived() { # SECONDS PIDS: until a worker of the asked master accepts, none of PIDS; 1 with WHY and EVIDENCE
 	uptime_cs
 	revived_by_=$((UPTIME_CS + $1 * 100))
-	until signal_serves "$ASKED"; do
+	until signal_serves "$ASKED" "$2"; do
 		uptime_cs
 		WHY=not-ready EVIDENCE="the old master $ASKED did not bring its workers back within $1 s"
 		[ "$UPTIME_CS" -lt "$revived_by_" ] && same_process "$ASKED" "$ASKED_BORN" || return 1

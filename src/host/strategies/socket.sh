@@ -27,7 +27,11 @@ socket_lift_limits() { # no start limit on the services, no trigger limit on the
 socket_prepare() { # every socket unit can be used: loaded and not failed; limits that would close it are lifted
 	for socket_unit_ in $(socket_units); do
 		systemd_ask reset-failed "$socket_unit_" >/dev/null || :
-		[ "$(systemd_ask show -p LoadState --value "$socket_unit_" || :)" = loaded ] && continue
+		socket_said_=$(until_answered systemd_answer show -p LoadState --value "$socket_unit_") || {
+			manager_unanswered
+			return 1
+		}
+		[ "$socket_said_" != loaded ] || continue
 		WHY=socket-missing
 		EVIDENCE="$socket_unit_ is not loaded on this host"
 		return 1
@@ -37,7 +41,7 @@ socket_prepare() { # every socket unit can be used: loaded and not failed; limit
 
 socket_open() { # start the sockets that are not active; those that listen are left alone
 	for socket_unit_ in $(socket_units); do
-		if systemd_ask is-active --quiet "$socket_unit_"; then continue; fi
+		if systemd_all_active "$socket_unit_"; then continue; fi
 		# systemd refuses to open a socket whose service runs already.
 		# shellcheck disable=SC2046 # unit names have no blanks
 		systemd_call stop $(systemd_units service) || return 1
@@ -52,7 +56,7 @@ socket_hand_over() { # sockets first, then a restart of the services
 
 socket_ready() { # print ready, pending or failed; a socket that went down is a failure
 	for socket_unit_ in $(socket_units); do
-		if ! systemd_ask is-active --quiet "$socket_unit_"; then
+		if says_no systemd_all_active "$socket_unit_"; then
 			echo failed
 			return 0
 		fi

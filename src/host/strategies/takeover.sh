@@ -66,7 +66,7 @@ takeover_unasked() { # 0 while the process that was asked to hand over to TO is 
 	unasked_file_=$TRIAL/hand-over.$TO
 	kv_value "$unasked_file_" pid || return 1
 	unasked_pid_=$VALUE
-	kv_value "$unasked_file_" born && same_process "$unasked_pid_" "$VALUE" && [ "$(manager_main_pid || :)" = "$unasked_pid_" ]
+	kv_value "$unasked_file_" born && same_process "$unasked_pid_" "$VALUE" && manager_main_is "$unasked_pid_"
 }
 
 takeover_finish() { # an old process that does not end by itself is ended
@@ -82,7 +82,7 @@ takeover_end_stray() { # PID BORN: end a successor that has not been named. Stop
 		nap
 		uptime_cs
 	done
-	if [ "$1" = "$(manager_main_pid || :)" ]; then
+	if ! says_no manager_main_is "$1"; then
 		kill -s CONT "$1" 2>/dev/null || :
 	else
 		end_process "$1" "$2" KILL 1
@@ -99,7 +99,8 @@ takeover_wait_end() { # PID BORN: until the process that handed over has ended b
 	uptime_cs
 	end_wait_by_=$((UPTIME_CS + $(contract_number switch.stop-seconds 30) * 100))
 	while same_process "$1" "$2"; do
-		if [ "$1" = "$(manager_main_pid || :)" ]; then
+		manager_find_main || [ $? -eq 1 ] || return 1
+		if [ "$MAIN_PID" = "$1" ]; then
 			WHY=new-version-died
 			EVIDENCE="the new version ended before it had taken over; old pid $1 still serves; $(manager_status_evidence)"
 			return 1

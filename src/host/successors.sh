@@ -104,7 +104,7 @@ exec_given() { # TICK: print pids of processes that the service started since th
 	fi
 }
 
-exec_daemons() { # print pids of successors that made daemons of themselves and are not ready, while the process that was asked is the main one still: of the service, of the new version, born since, and not below that process. With reuseport what we started tells its version wherever it works
+exec_daemons() { # print pids of successors that made daemons of themselves and are not ready, while the process that was asked is the main one still: of the service, of the new version, born since, and not below that process. With reuseport what we started tells its version wherever it works; with the others what the service started since we saw a successor is what that left
 	daemons_main_=$(manager_main_pid) || return 0
 	for daemons_file_ in "$TRIAL"/hand-over.*; do
 		case $daemons_file_ in *.seen | *.stopping | *.known) continue ;; esac
@@ -114,6 +114,7 @@ exec_daemons() { # print pids of successors that made daemons of themselves and 
 		daemons_version_=${daemons_file_##*/hand-over.}
 		{
 			exec_elsewhere "$daemons_version_" "$daemons_tick_"
+			if { read -r _ daemons_seen_ <"$daemons_file_.seen"; } 2>/dev/null; then exec_given "$daemons_seen_"; fi
 			! { strategy_is reuseport && manager_is process; } || process_carriers "$daemons_tick_" "CUTOVER_VERSION=$daemons_version_" | cut -d ' ' -f 1
 		} | while read -r daemons_pid_; do
 			! exec_is_given "$daemons_pid_" || is_below "$daemons_pid_" "$daemons_main_" || echo "$daemons_pid_"

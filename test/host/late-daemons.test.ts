@@ -81,6 +81,27 @@ for (const shell of shells) {
       }));
   }
 
+  test(`${name}: P7, P8: exec: a successor that makes a daemon of itself somewhere else is waited for, and does not outlive the way back`, () =>
+    withPartsHost(shell, async (host) => {
+      const contract = { "switch.start": "start" };
+      // It goes when it was seen: nothing but who started it tells of it from then on, until it writes its pid.
+      const seen = `until grep -qs "^$$ " "\${CUTOVER_PID_FILE%/*}/trial/armed/hand-over.v"?.seen; do sleep 0.05; done`;
+      const fromElsewhere = { start: start("/", seen), "server.sh": server };
+      await host.installService("v1", {}, contract, { start: server });
+      await host.installService("v2", {}, contract, { ...fromElsewhere, daemon: 'sleep 2\nexec "$(dirname "$0")/server.sh"\n' }); // biome-ignore format: one line
+      await host.installService("v3", {}, { ...contract, "switch.ready-seconds": "3" }, { ...fromElsewhere, daemon });
+      await commit(host, "v1");
+      const switched = await switchTo(host, "v2");
+      assert.equal(switched.exitCode, 0, `${switched.reason} ${switched.evidence}`);
+      assert.equal(await ask(host.port), "v2");
+      await undo(host, "v2");
+      const first = await host.pid();
+      assert.equal((await switchTo(host, "v3")).reason, "not-ready");
+      await undo(host, "v3");
+      assert.deepEqual([await host.pid(), await serviceProcesses(host)], [first, [first]]);
+      assert.equal(await ask(host.port), "v1");
+    }));
+
   test(`${name}: restart: the workers of a version that had to be killed end with it, or they would serve on`, () =>
     withPartsHost(shell, async (host) => {
       const contract = { "switch.strategy": "restart", "switch.stop-seconds": "1" };

@@ -237,6 +237,28 @@ with open(root + "read", "a") as read:
         assert.deepEqual([...new Set(read)], ["versions/v1", ""]);
       }));
 
+    test(`${name}: P7: a new gunicorn that waits on its listener before it says who it is is no worker: it is waited for, and ends when it is late`, () =>
+      withPartsHost(shell, async (host) => {
+        const waiting = (ms: number): string => `import os, select
+listeners = os.environ.get("GUNICORN_FD")
+if listeners:
+    waits = select.poll()
+    waits.register(int(listeners.split(",")[0]), 0)
+    waits.poll(${ms})`;
+        await installGunicorn(host, "v1", "", {}, "--preload");
+        await installGunicorn(host, "v2", waiting(4000), { "switch.ready-seconds": "60" });
+        await installGunicorn(host, "v3", waiting(600_000), { "switch.ready-seconds": "4" });
+        await commit(host, "v1");
+        const switched = await switchTo(host, "v2");
+        assert.equal(switched.exitCode, 0, `${switched.reason} ${switched.evidence}`);
+        await undo(host, "v2");
+        await assertOneMaster(host, "v1");
+        const late = await switchTo(host, "v3");
+        assert.equal(late.reason, "not-ready", late.evidence);
+        await undo(host, "v3");
+        await assertOneMaster(host, "v1");
+      }));
+
     test(`${name}: P11: gunicorn hands over, comes back and is committed, without a failed request`, () =>
       withPartsHost(shell, async (host) => {
         await installGunicorn(host, "v1");

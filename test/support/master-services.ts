@@ -79,13 +79,14 @@ export async function installGunicorn(
   version: string,
   app = "",
   other: Readonly<Record<string, string>> = {},
+  flags = "",
 ): Promise<void> {
   await host.install(version, {
     contract: { ...contract, "switch.stop-signal": "TERM", ...other },
     tree: {
       "bin/start": `#!/bin/sh
 "$CUTOVER_ROOT/current/bin/gunicorn" --daemon --enable-stdio-inheritance --pid "$CUTOVER_PID_FILE" --bind 127.0.0.1:${host.port} \\
-	--workers 2 --worker-tmp-dir "${host.base}" app:serve || exit
+	--workers 2 --worker-tmp-dir "${host.base}" ${flags} app:serve || exit
 until [ -s "$CUTOVER_PID_FILE" ]; do sleep 0.05; done
 `,
       "bin/gunicorn": `#!/usr/bin/python3

@@ -1,5 +1,6 @@
 // The live picture of a run: phases and batches as bars, what runs now, what was seen last. Pure: model in, lines out.
 import { foldHosts } from "../status/fold-hosts.ts";
+import { lastWord } from "./last-word.ts";
 import { type RunningTask, type RunProgress, readMaking, type StepProgress, sentBytes } from "./progress.ts";
 import { groupBy } from "./render-plan.ts";
 import { stepTitle } from "./render-run-event.ts";
@@ -132,6 +133,5 @@ function makingLines({ making }: RunProgress, now: number): Line[] {
 
 function evidenceLine({ lastEvidence }: RunProgress): Line[] {
   if (lastEvidence === undefined) return [];
-  const last = lastEvidence.text.split(/\r?\n/).at(-1) ?? "";
-  return [["  last ", styled(`${lastEvidence.task}: ${last}`, "faint")]];
+  return [["  last ", styled(`${lastEvidence.task}: ${lastWord(lastEvidence.text)}`, "faint")]];
 }

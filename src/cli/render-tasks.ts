@@ -4,6 +4,7 @@ import type { TaskStory } from "../app/tasks/read-task.ts";
 import type { ReadTaskBook, TaskRow } from "../app/tasks/task-book.ts";
 import type { EventBody } from "../model/run-event.ts";
 import type { Task } from "../model/task.ts";
+import { lastWord } from "./last-word.ts";
 import { stateStyles } from "./render-book.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, styled } from "./text.ts";
@@ -41,15 +42,6 @@ function saidOf({ state, reason, evidence, waitsFor }: TaskRow): string {
   if (waitsFor !== undefined) return `waits for ${waitsFor}`;
   if (state !== "failed" && state !== "unknown") return state === "skipped" ? reason : "";
   return [reason, lastWord(evidence)].filter(Boolean).join(": ");
-}
-
-/** What a shell says of a child that a signal ended, which is how the task SDK ends a task: the reason stands above. */
-const shellsWord = /^(.*: line \d+: +\d+ )?Terminated( {2,}.*)?$/;
-
-/** The last line says mostly why; all of them are in `task show`. */
-function lastWord(evidence: string): string {
-  const lines = evidence.trimEnd().split("\n");
-  return lines.findLast((line) => line !== "" && !shellsWord.test(line)) ?? lines.at(-1) ?? "";
 }
 
 function countedRows(tasks: readonly TaskRow[]): Line[] {

@@ -130,7 +130,7 @@ units_follow() { # COMING GOING [heirs]: boots start no more what only GOING nam
 
 follow_boots() { # UNIT: what is-enabled says of it, into BOOTS; 1 with WHY and EVIDENCE when that is unknown
 	BOOTS=$(until_answered systemd_boots "$1") && return 0
-	manager_unanswered
+	manager_unanswered "whether boots start $1"
 	return 1
 }
 

@@ -174,7 +174,7 @@ signal_keep_unit() { # MAIN: when its other master ends, systemd looks into the 
 	[ "$(systemd_main_pid || :)" != "$1" ] || return 0
 	keep_unit_=$(systemd_units service | head -n 1)
 	keep_file_=$(until_answered systemd_answer show -p PIDFile --value "$keep_unit_") || {
-		manager_unanswered
+		manager_unanswered "which PIDFile= $keep_unit_ has"
 		return 1
 	}
 	WHY=unit-changed EVIDENCE="$keep_unit_ has no PIDFile=$MASTER_FILE any more: systemd would stop it when the old master ends"

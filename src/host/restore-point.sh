@@ -96,7 +96,8 @@ point_put_back() { # what backup_dir_ holds. A service that runs is stopped or s
 	[ ! -d "$backup_dir_/own" ] || [ -f "$backup_dir_/own/restored" ] || (write_file "$backup_dir_/own/restored" "by $T_RUN") 2>/dev/null ||
 		fail 74 cannot-write "cannot write $backup_dir_/own/restored"
 	point_contract
-	if manager_is_active && ! point_was_active; then
+	manager_find_active || fail 71 "$WHY" "$EVIDENCE"
+	if [ "$ACTIVE" = yes ] && ! point_was_active; then
 		(write_file "$backup_dir_/active" "by $T_RUN") 2>/dev/null || fail 74 cannot-write "cannot write $backup_dir_/active"
 	fi
 	! point_was_active || ! strategy_stops || manager_stop || fail 71 "$WHY" "$EVIDENCE"
@@ -126,9 +127,10 @@ point_serve() { # that service runs again, started after its data was put back; 
 	TRIAL=$T_DIR
 	if ! strategy_stops; then
 		manager_restart || fail 71 "$WHY" "$EVIDENCE"
-	elif says_no manager_is_active; then
+	else
+		manager_find_active || fail 71 "$WHY" "$EVIDENCE"
 		# Stopped first: one that a kill left half way to ready would be in the way of another.
-		manager_stop && manager_start || fail 71 "$WHY" "$EVIDENCE"
+		[ "$ACTIVE" = yes ] || { manager_stop && manager_start; } || fail 71 "$WHY" "$EVIDENCE"
 	fi
 	wait_ready || fail 71 "$WHY" "$EVIDENCE"
 	rm -f "$backup_dir_/active"

@@ -1,7 +1,7 @@
 # The successors of a service under strategies exec and takeover: who they are before they are the main process, whether one may still come, and
 # how those end that come too late. With reuseport they are what was started beside the one that serves.
 
-exec_strays() { # print pids of successors that are not the main process: children of a process that we asked to hand over, started since; with reuseport what we started beside it
+exec_strays() { # print pids of successors that are not the main process, 2 when that is unknown: children of a process that we asked to hand over, started since; with reuseport what we started beside it
 	find_names
 	case $STRATEGY/$MANAGER in
 		reuseport/systemd)
@@ -9,7 +9,7 @@ exec_strays() { # print pids of successors that are not the main process: childr
 			return
 			;;
 	esac
-	stray_main_=$(manager_main_pid || :)
+	stray_main_=$(manager_main_pid) || [ $? -eq 1 ] || return 2
 	for stray_file_ in "$TRIAL"/hand-over.*; do
 		case $stray_file_ in *.seen | *.stopping | *.known) continue ;; esac
 		[ -f "$stray_file_" ] || continue
@@ -82,18 +82,20 @@ exec_serves_elsewhere() { # VERSION TICK: 0 when there is one
 	[ -n "$(exec_elsewhere "$1" "$2")" ]
 }
 
-exec_may_come() { # VERSION: of a successor that was seen and is no child any more (of the process in swap_old_, swap_tick_): it is the main process, or that is unknown, or something still lives that may become it, also one that made a daemon of itself in another directory
+exec_may_come() { # VERSION: of a successor that was seen and is no child any more (of the process in swap_old_, swap_tick_): it is the main process, or that is unknown, or something still lives that may become it, also one that made a daemon of itself in another directory. What shows another version is that one's
 	come_main_=$(manager_main_pid) || [ $? -eq 1 ] || return 0
 	[ -z "$come_main_" ] || [ "$come_main_" = "$swap_old_" ] || return 0
 	! exec_serves_elsewhere "$1" "$swap_tick_" || return 0
-	for come_pid_ in $(exec_given "$swap_tick_"); do
-		is_below "$come_pid_" "$swap_old_" || return 0
+	come_given_=$(exec_given "$swap_tick_") || return 0
+	for come_pid_ in $come_given_; do
+		if ! is_below "$come_pid_" "$swap_old_" && exec_runs "$come_pid_" "$1" "$swap_tick_"; then return 0; fi
 	done
 	return 1
 }
 
-exec_given() { # TICK: print pids of processes that the service started since then: they have our pid file in their environment and no terminal (systemd: are in the unit)
+exec_given() { # TICK: print pids of processes that the service started since then: they have our pid file in their environment and no terminal (systemd: are in the unit; 2 when it does not say which these are)
 	if manager_is systemd; then
+		systemd_group || { [ $? -eq 1 ] && return 0 || return 2; }
 		for given_pid_ in /proc/[0-9]*; do
 			given_pid_=${given_pid_#/proc/}
 			find_born "$given_pid_" && [ "$BORN" -ge "$1" ] && systemd_owns "$given_pid_" || continue
@@ -104,8 +106,9 @@ exec_given() { # TICK: print pids of processes that the service started since th
 	fi
 }
 
-exec_daemons() { # print pids of successors that made daemons of themselves and are not ready, while the process that was asked is the main one still: of the service, of the new version, born since, and not below that process. With reuseport what we started tells its version wherever it works; with the others what the service started since we saw a successor is what that left
+exec_daemons() { # print pids of successors that made daemons of themselves and are not ready, while the process that was asked is the main one still: of the service, of the new version, born since, and not below that process. With reuseport what we started tells its version wherever it works; with the others it may also be what the service started since we saw a successor and shows no other version
 	daemons_main_=$(manager_main_pid) || return 0
+	! manager_is systemd || systemd_group || return 0
 	for daemons_file_ in "$TRIAL"/hand-over.*; do
 		case $daemons_file_ in *.seen | *.stopping | *.known) continue ;; esac
 		[ "$(kv_get "$daemons_file_" pid || :)" = "$daemons_main_" ] && kv_value "$daemons_file_" born && same_process "$daemons_main_" "$VALUE" || continue
@@ -114,8 +117,11 @@ exec_daemons() { # print pids of successors that made daemons of themselves and 
 		daemons_version_=${daemons_file_##*/hand-over.}
 		{
 			exec_elsewhere "$daemons_version_" "$daemons_tick_"
-			if { read -r _ daemons_seen_ <"$daemons_file_.seen"; } 2>/dev/null; then exec_given "$daemons_seen_"; fi
-			! { strategy_is reuseport && manager_is process; } || process_carriers "$daemons_tick_" "CUTOVER_VERSION=$daemons_version_" | cut -d ' ' -f 1
+			if strategy_is reuseport; then
+				! manager_is process || process_carriers "$daemons_tick_" "CUTOVER_VERSION=$daemons_version_" | cut -d ' ' -f 1
+			elif { read -r _ daemons_seen_ <"$daemons_file_.seen"; } 2>/dev/null; then
+				exec_given "$daemons_seen_" | while read -r daemons_pid_; do ! exec_runs "$daemons_pid_" "$daemons_version_" 0 || echo "$daemons_pid_"; done
+			fi
 		} | while read -r daemons_pid_; do
 			! exec_is_given "$daemons_pid_" || is_below "$daemons_pid_" "$daemons_main_" || echo "$daemons_pid_"
 		done
@@ -155,7 +161,7 @@ exec_end_strays() { # end successors that never got ready: one that comes late w
 	end_orphans
 	! { strategy_is reuseport && manager_is systemd; } || reuseport_end_coming
 	find_names
-	end_strays_=$(exec_strays)
+	end_strays_=$(exec_strays) || : # unknown ends nobody
 	[ "$STRATEGY/$MANAGER" = reuseport/systemd ] || end_strays_="$end_strays_ $(exec_daemons)"
 	for end_stray_ in $end_strays_; do
 		find_born "$end_stray_" || continue

@@ -25,8 +25,10 @@ strategy_call() { # prepare|hand_over|ready|way_back|finish: the contract's stra
 	esac
 }
 
-strategy_kept() { # with the contract of TO: the process that served before TO was asked for was not asked to stop, or is fit to serve again without a break, and is the main one: that of a strategy that replaces what runs need not be stopped for the way back. Prints its `pid born`; 1 when there is none, and something may have to be stopped
+strategy_kept() { # with the contract of TO: the process that served before TO was asked for was not asked to stop, or is fit to serve again without a break, and is the main one: that of a strategy that replaces what runs need not be stopped for the way back. Prints its `pid born`; 1 when there is none, and something may have to be stopped, 2 when it is unknown who is the main process
 	[ "$(kv_get "$TRIAL/trial" found || :)" != other ] || return 1
+	case $(strategy_name) in exec | takeover | reuseport | signal | reload) ;; *) return 1 ;; esac
+	manager_find_main || [ $? -eq 1 ] || return 2
 	if strategy_unasked; then return 0; fi
 	case $(strategy_name) in
 		exec | reuseport) exec_keep_old ;;
@@ -34,16 +36,16 @@ strategy_kept() { # with the contract of TO: the process that served before TO w
 		# What its workers read when they return is what current names.
 		signal) signal_asked "$TO" && same_process "$ASKED" "$ASKED_BORN" && { signal_serves "$ASKED" || catches "$ASKED" HUP; } && point_current "$ROOT" "$FROM" && signal_take_back ;;
 		*) return 1 ;;
-	esac >/dev/null || return 1
+	esac >/dev/null || return
 	kv_value "$TRIAL/hand-over.$TO" pid
 	kept_pid_=$VALUE
 	kv_value "$TRIAL/hand-over.$TO" born
 	kept_born_=$VALUE
-	manager_main_is "$kept_pid_" && same_process "$kept_pid_" "$kept_born_" && echo "$kept_pid_ $kept_born_"
+	manager_main_is "$kept_pid_" || return
+	same_process "$kept_pid_" "$kept_born_" && echo "$kept_pid_ $kept_born_"
 }
 
 strategy_unasked() { # the switch was cut off, or found the disk full, before anybody was asked: print `pid born` of the main process that was there before the trial
-	case $(strategy_name) in exec | takeover | reuseport | signal | reload) ;; *) return 1 ;; esac
 	for unasked_file_ in "$TRIAL/hand-over.$TO" "$TRIAL/hand-over.$TO.cold" "$TRIAL/cold.$TO"; do
 		[ ! -e "$unasked_file_" ] || return 1
 	done
@@ -177,14 +179,8 @@ switch_begin() { # arm a new trial and switch; not in a run that goes back alrea
 }
 
 switch_found() { # what the trial finds, running or stopped, into TRIAL_FOUND; 1 with WHY and EVIDENCE when that is unknown: a guess would stop on the way back what ran
-	if manager_is_active; then
-		TRIAL_FOUND=running
-	elif says_no manager_is_active; then
-		TRIAL_FOUND=stopped
-	else
-		manager_unanswered
-		return 1
-	fi
+	manager_find_active || return 1
+	if [ "$ACTIVE" = yes ]; then TRIAL_FOUND=running; else TRIAL_FOUND=stopped; fi
 }
 
 switch_refuse() { # CODE: end the task with WHY and EVIDENCE before there is a trial; what prepare did goes, unless the confirmed trial before this one needs it

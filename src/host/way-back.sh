@@ -1,5 +1,6 @@
 # The way back of a trial: decided by rename, done under the component's lock, continued by whoever comes next (undo, deadline, boot
-# guard, end of probation). The entry words that a timer, a sleeper or the boot calls are here too.
+# guard, end of probation). The words that a timer or a sleeper calls are here too, the boot's
+# is in guard.sh.
 
 trial_evidence() { # COMPONENT: keep what the rollback would destroy, once; CONTRACT is that of the version that goes
 	evidence_dir_=$STATE/components/$1/trial/reverting
@@ -48,10 +49,10 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 			find_names
 			if [ -n "$back_names_" ] && [ "$back_names_" != "$MANAGER/$STRATEGY" ]; then
 				load_contract "$1" "$TO"
-				[ -n "${GUARD-}" ] && has_systemd || back_kept_=$(strategy_kept) || manager_stop || :
+				[ -n "${GUARD-}" ] && has_systemd || trial_keep_or_stop
 				load_contract "$1" "$FROM"
 			fi
-			units_back || back_why_=$WHY back_evidence_=$EVIDENCE
+			[ -n "$UNITS_LIVE" ] || units_back || back_why_=$WHY back_evidence_=$EVIDENCE
 		fi
 		# Whatever else fails: a boot starts the old version (P8).
 		[ "$(current_version "$ROOT")" = "$FROM" ] || point_current "$ROOT" "$FROM" || return 1
@@ -75,13 +76,26 @@ trial_way_back() { # COMPONENT: a trial in reverting ends in reverted; continues
 		rm -f "$ROOT/current" && sync_dir "$ROOT" || return 1
 	fi
 	back_new_=none
-	[ -z "$FROM" ] || back_new_=$(manager_tell_main || echo none)
+	[ -z "$FROM" ] || back_new_=$(manager_main_pid || echo none)
 	echo "old-pid=$back_old_ new-pid=$back_new_ from=$TO to=${FROM:-none}$(end_killed "$back_since_")" >"$back_dir_/switched-back" || :
 	socket_settle "$TO"
 	kv_value "$back_dir_/trial" id
 	back_id_=$VALUE
 	trial_move "$1" reverting reverted || :
 	trial_unwatch "$1" "$back_id_"
+}
+
+trial_keep_or_stop() { # with the contract of TO, before that of FROM is another: what can serve again is kept, into back_kept_, the rest ends. Unknown is neither: UNITS_LIVE, and back_why_ and back_evidence_
+	keep_rc_=0
+	back_kept_=$(strategy_kept) || keep_rc_=$?
+	case $keep_rc_ in
+		0) ;;
+		2)
+			manager_unanswered
+			UNITS_LIVE=yes back_why_=$WHY back_evidence_=$EVIDENCE
+			;;
+		*) manager_stop || : ;;
+	esac
 }
 
 trial_serve_again() { # what current names now serves, 1 with WHY and EVIDENCE while it does not. What was on trial and is what was found is as it was found: there is nothing else to go back to
@@ -240,47 +254,4 @@ word_probation() { # COMPONENT TRIALID: wait for the end of its probation, and t
 	done
 	[ "$(trial_get "$1" id || :)" = "$2" ] || return 0
 	revert_with_retries "$1" probation confirmed
-}
-
-word_guard() { # at boot, or by hand: take back every trial whose deadline nobody watches any more, and bring back what was drained for it; each component by itself
-	GUARD=1
-	guard_failed_=0
-	for guard_path_ in "$STATE"/components/*/; do
-		guard_path_=${guard_path_%/}
-		is_component "${guard_path_##*/}" || continue
-		(guard_component "${guard_path_##*/}") || guard_failed_=71
-		(undrain_or_later "${guard_path_##*/}") || guard_failed_=71
-	done
-	return "$guard_failed_"
-}
-
-guard_later() { # COMPONENT: what the guard could not take back is tried again without holding the boot up; 1, for it failed now
-	trial_watched "$1" revert || trial_watch "$1" revert 0 || :
-	return 1
-}
-
-guard_component() { # COMPONENT: what word_guard does for one
-	boot_id
-	trial_recover "$1"
-	find_trial_state "$1"
-	guard_state_=$TRIAL_STATE
-	guard_reason_=boot
-	case $guard_state_ in
-		armed)
-			uptime_cs
-			if [ "$(trial_get "$1" boot-id)" = "$BOOT_ID" ] && trial_watched "$1" revert; then
-				[ "$UPTIME_CS" -ge "$(trial_get "$1" deadline)" ] || return 0
-				guard_reason_=deadline
-			fi
-			revert_with_retries "$1" "$guard_reason_" armed || guard_later "$1"
-			;;
-		reverting) revert_with_retries "$1" boot armed || guard_later "$1" ;;
-		confirmed)
-			[ -f "$STATE/components/$1/trial/confirmed/probation" ] || return 0
-			[ "$(kv_get "$STATE/components/$1/trial/confirmed/trial" boot-id)" != "$BOOT_ID" ] || ! trial_watched "$1" probation || return 0
-			# How long the host was away is not known: the probation starts again. If it cannot be watched, it is over.
-			load_contract "$1" "$(trial_get "$1" to)"
-			probation_start "$1" confirmed || revert_with_retries "$1" boot confirmed
-			;;
-	esac
 }

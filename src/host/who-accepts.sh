@@ -98,6 +98,8 @@ wait_quiet() { # SECONDS FUNCTION ARG…: until none of the pids that the functi
 	quiet_looks_=0
 	shift
 	while :; do
+		uptime_cs # before the look
+		quiet_at_=$UPTIME_CS
 		quiet_listens_=
 		for quiet_pid_ in $("$@"); do
 			[ -z "$(listening_of "$quiet_pid_")" ] || quiet_listens_=yes
@@ -108,8 +110,7 @@ wait_quiet() { # SECONDS FUNCTION ARG…: until none of the pids that the functi
 		quiet_looks_=$((quiet_looks_ + 1))
 		[ "$quiet_looks_" -lt 10 ] || return 0
 		still_decided || return 1
-		uptime_cs
-		if [ "$UPTIME_CS" -ge "$quiet_by_" ]; then
+		if [ "$quiet_at_" -ge "$quiet_by_" ]; then
 			WHY=old-serves-on
 			EVIDENCE="pid $("$@" | tr '\n' ' ')still accepts connections"
 			return 1

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ask } from "../support/asking-clients.ts";
@@ -11,6 +12,7 @@ import { heldAt, killedAt } from "../support/killed-at.ts";
 import { alive, serviceProcesses } from "../support/live-processes.ts";
 import { commit, switchTo, undo } from "../support/parts-steps.ts";
 import { inTurn } from "../support/shells.ts";
+import { until } from "../support/until.ts";
 
 const server = '#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/server.cjs"\n';
 /** Ends at once, or once it is let go; the daemon that it leaves gets ready when nobody waits for it any more. */
@@ -96,10 +98,24 @@ for (const shell of shells) {
       assert.equal(await ask(host.port), "v2");
       await undo(host, "v2");
       const first = await host.pid();
-      assert.equal((await switchTo(host, "v3")).reason, "not-ready");
-      await undo(host, "v3");
-      assert.deepEqual([await host.pid(), await serviceProcesses(host)], [first, [first]]);
-      assert.equal(await ask(host.port), "v1");
+      const late = host.start("switch", "do", { version: "v3", run: "v3" });
+      const seenFile = join(host.state, "components/web/trial/armed/hand-over.v3.seen");
+      await until("the successor to be seen", 20_000, async () => existsSync(seenFile));
+      // What the old version starts meanwhile, and does not wait for, is its own.
+      const given = { CUTOVER_PID_FILE: join(host.state, "components/web/pid") };
+      const cwd = join(host.base, "web/versions/v1");
+      const job = spawn("/usr/bin/sleep", ["600"], { env: given, cwd, stdio: "ignore", detached: true });
+      const ended = once(job, "exit");
+      try {
+        assert.equal((await late.result).reason, "not-ready");
+        await undo(host, "v3");
+        assert.deepEqual((await serviceProcesses(host)).sort(), [first ?? 0, job.pid ?? 0].sort());
+        assert.equal(await host.pid(), first);
+        assert.equal(await ask(host.port), "v1");
+      } finally {
+        job.kill("SIGKILL");
+        await ended;
+      }
     }));
 
   test(`${name}: restart: the workers of a version that had to be killed end with it, or they would serve on`, () =>

@@ -150,7 +150,7 @@ for (const shell of shells) {
         await commit(host, "v1");
         const whole = await readFile(host.script, "utf8");
         const file = join(host.state, "components/web/pid");
-        const gone = insertedAt(whole, ["signal_forward", "\t\tforward_main_="], `mv "${file}" "${file}.away"`);
+        const gone = insertedAt(whole, ["signal_forward", "\t\tmanager_find_main"], `mv "${file}" "${file}.away"`);
         const back = insertedAt(gone, ["signal_main_pid", "\t\tnap"], `mv "${file}.away" "${file}"`);
         const first = await host.pid();
         const answers = await underLoad(host.port, async () => {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { LabHost } from "../../src/lab/lab.ts";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { installNginx, layNginxUnit, nginxUnit } from "../support/systemd-nginx.ts";
-import { commit, current, enrol, install, must, task, write } from "../support/systemd-parts.ts";
+import { commit, current, enrol, install, must, task, trial, write } from "../support/systemd-parts.ts";
 import { until } from "../support/until.ts";
 import { debianServersSkip, systemdSkip, withSystemdLab } from "../support/with-lab.ts";
 
@@ -86,7 +86,9 @@ test(
           });
           assert.equal((await task(host, "switch", "do", "nginx", "v2", { run: "back" })).exitCode, 0);
           await whileSystemd(host, never, async () => {
-            await task(host, "switch", "undo", "nginx", "v2", { run: "back" });
+            const undone = await task(host, "switch", "undo", "nginx", "v2", { run: "back" });
+            assert.equal(undone.exitCode, 71, undone.said);
+            assert.equal(await trial(host, "nginx"), "reverting");
             await until("the old master's workers", 10_000, async () => (await ask(8080, "/", host.address)) === "v1");
           });
           assert.equal((await task(host, "switch", "undo", "nginx", "v2", { run: "back" })).exitCode, 0);
@@ -100,7 +102,7 @@ test(
 );
 
 test(
-  "systemd: P11: exec: the main process hands over while two of three questions go unanswered, and is not started anew",
+  "systemd: exec: the main process hands over while two of three questions go unanswered, and is not started anew",
   {
     skip: systemdSkip,
   },
@@ -126,6 +128,8 @@ while :; do sleep 0.1; done
         assert.match(switched.said, new RegExp(`old-pid=${first} new-pid=${second} from=v1 to=v2`));
         assert.notEqual(second, first);
         assert.equal((await task(host, "switch", "undo", "asked", "v2", { run: "one" })).exitCode, 0);
+        const third = await property(host, "asked.service", "MainPID");
+        assert.ok(third !== first && third !== second, "who was asked has ended, and a new one runs v1");
         await commit(host, "asked", "v2");
       });
       assert.equal(await property(host, "asked.service", "InvocationID"), started, "the unit was never started anew");

@@ -85,13 +85,20 @@ export interface PartsHost {
 /** Runs `body` on a fresh host under `shell`; afterwards nothing that it started lives and nothing is left on disk. */
 export async function withPartsHost(shell: readonly string[], body: (host: PartsHost) => Promise<void>): Promise<void> {
   const directory = await realpath(await mkdtemp(join(tmpdir(), "cutover-parts-")));
+  // A file that runs out of its time, or whose run is ended, ends in the midst of its tests: what they started must not serve on.
+  const endAll = (): number => endProcesses(directory);
+  process.on("exit", endAll).on("SIGTERM", exitOnTerm);
   try {
     await body(await makeHost(directory, shell));
   } finally {
-    for (let round = 0; round < 500 && endProcesses(directory) > 0; round++)
-      await new Promise((done) => setTimeout(done, 20));
+    for (let round = 0; round < 500 && endAll() > 0; round++) await new Promise((done) => setTimeout(done, 20));
+    process.off("exit", endAll).off("SIGTERM", exitOnTerm);
     await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+function exitOnTerm(): void {
+  process.exit(143);
 }
 
 async function makeHost(directory: string, shell: readonly string[]): Promise<PartsHost> {

@@ -72,9 +72,9 @@ manager_restart_else() { # after a hand-over that failed with WHY it is started 
 	[ "${WHY-}" != systemctl-failed ] && manager_restart
 }
 
-manager_unanswered() { # set WHY and EVIDENCE
+manager_unanswered() { # [WHAT]: set WHY and EVIDENCE
 	WHY=systemctl-failed
-	EVIDENCE="systemd does not say what runs as $(kv_list "$CONTRACT" unit | head -n 1): nothing is started or ended over that; see whether 'systemctl show' answers there"
+	EVIDENCE="systemd does not say ${1-what runs as $(kv_list "$CONTRACT" unit | head -n 1)}: nothing is started or ended over that; see whether 'systemctl show' answers there"
 }
 
 manager_main_is() { # PID: 0 when it is the main process, 2 when that is unknown
@@ -86,7 +86,7 @@ manager_is_active() { # 0 when it runs and said that it is ready, 2 when that is
 	manager_call is_active
 }
 
-until_answered() { # COMMAND…: what it returns; as long as that is 2 for unknown it is called again, for 15 s
+until_answered() { # COMMAND…: what it returns; as long as that is 2 for unknown it is called again, for 15 s and what the last call takes
 	uptime_cs
 	answered_by_=$((UPTIME_CS + 1500))
 	while :; do
@@ -97,6 +97,19 @@ until_answered() { # COMMAND…: what it returns; as long as that is 2 for unkno
 		[ "$answered_rc_" -eq 2 ] && [ "$answered_at_" -lt "$answered_by_" ] || return "$answered_rc_"
 		nap
 	done
+}
+
+manager_find_active() { # whether it is active, yes or no, into ACTIVE, also asked again; 1 with WHY and EVIDENCE when that is unknown
+	find_active_rc_=0
+	until_answered manager_is_active || find_active_rc_=$?
+	case $find_active_rc_ in
+		0) ACTIVE=yes ;;
+		1) ACTIVE=no ;;
+		*)
+			manager_unanswered
+			return 1
+			;;
+	esac
 }
 
 says_no() { # COMMAND…: 0 when it returns 1, and not 2 for unknown
@@ -207,7 +220,8 @@ end_killed() { # [SINCE]: print, with a blank before each, what was killed in th
 }
 
 manager_facts() { # COMPONENT VERSION: print `active yes|no` and `pid N`; runs after load_contract
-	if manager_is_active; then echo "active yes"; else echo "active no"; fi
+	# A systemd that executes itself anew answers a moment later.
+	if manager_is_active || { [ $? -eq 2 ] && nap 1 && manager_is_active; }; then echo "active yes"; else echo "active no"; fi
 	facts_pid_=$(manager_main_pid) || return 0
 	echo "pid $facts_pid_"
 }

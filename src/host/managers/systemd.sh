@@ -50,7 +50,7 @@ systemd_call() { # VERB UNITS…: systemctl with a bound, without our locks; WHY
 	return 1
 }
 
-systemd_ask() { # VERB…: the same for questions whose answer is on stdout: systemd that does not answer must not hold up a way back (P8)
+systemd_ask() { # VERB…: the same for questions whose answer is on stdout: one that is not answered must not hold up a way back for long (P8)
 	timeout -k 2 10 systemctl "$@" </dev/null 2>/dev/null 3>&- 6>&- 7>&- 8>&- 9>&-
 }
 
@@ -60,37 +60,56 @@ systemd_answer() { # VERB…: the same; 2 when it is not answered
 
 systemd_boots() { # UNIT: print what is-enabled says of it, nothing when it has no file; 2 when systemd does not answer
 	boots_said_=$(systemd_ask is-enabled "$1" || :)
-	if [ -z "$boots_said_" ]; then # there is no file, or no answer
-		systemd_answer show -p LoadState "$1" >/dev/null || return
-		boots_said_=$(systemd_ask is-enabled "$1" || :)
-	fi
+	# There is no file, or no answer.
+	[ -n "$boots_said_" ] || [ "$(systemd_ask show -p LoadState --value "$1" || :)" = not-found ] || return 2
 	printf '%s\n' "$boots_said_"
 }
 
-systemd_invocations() { # UNITS…: print what tells one start of the units from the next
-	systemd_ask show -p InvocationID --value "$@" | tr '\n' ' '
+systemd_invocations() { # UNITS…: print what tells one start of the units from the next; 2 when systemd does not answer
+	systemd_answer show -p InvocationID --value "$@"
 }
 
 systemd_queue() { # VERB UNITS…: reset-failed and queue the job; remembers the invocations before it
 	queue_verb_=$1
 	shift
 	[ $# -gt 0 ] || { WHY=no-units EVIDENCE="the contract names no unit to $queue_verb_"; return 1; }
-	[ "$queue_verb_" != restart ] || rm -f "${TRIAL:-/none}"/group.*
 	systemd_ask reset-failed "$@" >/dev/null || :
 	SYSTEMD_WATCHED=$*
 	SYSTEMD_BEFORE=
-	[ "$queue_verb_" != restart ] || SYSTEMD_BEFORE=$(systemd_invocations "$@")
-	systemd_call "$queue_verb_" --no-block "$@"
+	[ "$queue_verb_" != restart ] || SYSTEMD_BEFORE=$(until_answered systemd_invocations "$@") || {
+		manager_unanswered
+		return 1
+	}
+	systemd_call "$queue_verb_" --no-block "$@" || return 1
+	rm -f "${TRIAL:-/none}"/group.* # what is started anew may be in another one
 }
 
 systemd_start() { # queue the start of all units
-	# shellcheck disable=SC2046 # unit names have no blanks
-	systemd_queue start $(systemd_units)
+	systemd_queue_units start
 }
 
 systemd_restart() { # queue a restart of the service units
-	# shellcheck disable=SC2046
-	systemd_queue restart $(systemd_units service)
+	systemd_queue_units restart service
+}
+
+systemd_queue_units() { # VERB [service]: queue that job for them
+	UNITS=
+	until_answered systemd_find_units "${2-}" || [ $? -eq 1 ] || {
+		manager_unanswered
+		return 1
+	}
+	# shellcheck disable=SC2086 # unit names have no blanks
+	systemd_queue "$1" $UNITS
+}
+
+systemd_find_units() { # [service]: what systemd_units prints, into UNITS; 1 when that is nothing, 2 when systemd does not say which instance serves
+	UNITS=$(systemd_units "${1-}" | tr '\n' ' ')
+	find_units_of_=$(systemd_instances)
+	if [ -n "$find_units_of_" ]; then
+		# The template is the first one of the contract.
+		case " $find_units_of_ " in *" ${UNITS%% *} "*) ;; *) return 2 ;; esac
+	fi
+	[ -n "$UNITS" ]
 }
 
 systemd_stop() { # stop all units and wait
@@ -132,10 +151,8 @@ systemd_end() { # SECONDS UNITS…: stop these units and wait, by force after SE
 }
 
 systemd_first() { # the first unit that is no socket, into FIRST_UNIT; 1 when there is none, 2 when systemd does not say which instance serves
-	FIRST_UNIT=$(systemd_units service | head -n 1)
-	[ -z "$FIRST_UNIT" ] || return 0
-	[ -z "$(systemd_instances)" ] || return 2
-	return 1
+	systemd_find_units service || return
+	FIRST_UNIT=${UNITS%% *}
 }
 
 systemd_main_pid() { # print MainPID of the first unit; 1 when it has none, 2 when systemd does not answer
@@ -146,7 +163,7 @@ systemd_main_pid() { # print MainPID of the first unit; 1 when it has none, 2 wh
 	echo "$main_pid_"
 }
 
-systemd_group() { # the control group of the first unit, into GROUP; 1 when it has none, 2 when systemd does not answer. It is the same as long as the unit is not started anew, so a trial remembers it, and goes on (and back) without an answer
+systemd_group() { # the control group of the first unit, into GROUP; 1 when it has none, 2 when systemd does not answer. It is the same as long as the unit is not started anew (or it is in another slice then, which costs a cold start more), so a trial remembers it, and goes on and back without an answer
 	systemd_first || return
 	group_file_=${TRIAL:-/none}/group.$FIRST_UNIT
 	GROUP=
@@ -154,7 +171,7 @@ systemd_group() { # the control group of the first unit, into GROUP; 1 when it h
 	[ -z "$GROUP" ] || return 0
 	GROUP=$(systemd_ask show -p ControlGroup --value "$FIRST_UNIT") || return 2
 	[ -n "$GROUP" ] || return 1
-	[ ! -d "${TRIAL:-/none}" ] || printf '%s\n' "$GROUP" | atomic_write "$group_file_" 2>/dev/null || :
+	[ ! -f "${TRIAL:-/none}/trial" ] || printf '%s\n' "$GROUP" | atomic_write "$group_file_" 2>/dev/null || :
 }
 
 systemd_owns() { # PID: it is in the control group of the first unit, where nobody but systemd and root puts a process; 2 when systemd does not say which that is
@@ -169,27 +186,28 @@ systemd_owns() { # PID: it is in the control group of the first unit, where nobo
 }
 
 systemd_is_active() { # every unit active; 1 when one is not, 2 when systemd does not answer
-	# shellcheck disable=SC2046
-	set -- $(systemd_units)
-	[ $# -gt 0 ] || systemd_first || return
-	systemd_all_active "$@"
+	systemd_find_units || return
+	# shellcheck disable=SC2086
+	systemd_all_active $UNITS
 }
 
 systemd_all_active() { # UNIT…: the same of these
 	active_said_=$(systemd_ask show -p ActiveState --value "$@") && [ -n "$active_said_" ] || return 2
-	! printf '%s\n' "$active_said_" | grep -qvx -e active -e reloading -e ''
+	! printf '%s\n' "$active_said_" | grep -qvx -e active -e reloading -e refreshing -e ''
 }
 
 systemd_condition() { # print ready when every watched unit is active, no job is queued and a restart was a new start; failed when one is failed
-	# shellcheck disable=SC2046,SC2086
-	set -- ${SYSTEMD_WATCHED:-$(systemd_units)}
+	UNITS=${SYSTEMD_WATCHED-}
+	[ -n "$UNITS" ] || systemd_find_units || [ $? -eq 1 ] || { echo pending; return 0; }
+	# shellcheck disable=SC2086
+	set -- $UNITS
 	condition_=$(systemd_ask show -p ActiveState -p Job "$@") || { echo pending; return 0; }
 	case $condition_ in
 		*Job=[1-9]*) echo pending ;;
 		*ActiveState=failed*) echo failed ;;
 		*ActiveState=activating* | *ActiveState=inactive* | *ActiveState=deactivating* | *ActiveState=reloading*) echo pending ;;
 		*)
-			if [ -n "${SYSTEMD_BEFORE-}" ] && [ "$SYSTEMD_BEFORE" = "$(systemd_invocations "$@")" ]; then
+			if [ -n "${SYSTEMD_BEFORE-}" ] && { ! condition_now_=$(systemd_invocations "$@") || [ "$SYSTEMD_BEFORE" = "$condition_now_" ]; }; then
 				echo pending
 			else
 				echo ready

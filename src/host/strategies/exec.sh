@@ -17,10 +17,14 @@ exec_way_back() { # the same with current pointing back; a first install that go
 	if [ -z "$FROM" ]; then
 		exec_end_strays
 		manager_stop
-	elif exec_keep_old; then
-		exec_is_fit "$keep_pid_" || exec_swap "$FROM" anew
 	else
-		exec_swap "$FROM" anew
+		exec_back_rc_=0
+		exec_keep_old || exec_back_rc_=$?
+		case $exec_back_rc_ in
+			0) exec_is_fit "$keep_pid_" || exec_swap "$FROM" anew ;;
+			2) return 1 ;;
+			*) exec_swap "$FROM" anew ;;
+		esac
 	fi
 }
 
@@ -111,7 +115,12 @@ exec_swap() { # VERSION [anew]: the main process hands over to a new one that ru
 		kv_value "$swap_file_" tick
 		swap_tick_=$VALUE
 		swap_coming_= # asked before we were killed, and on its way
-		if same_process "$swap_old_" "$swap_born_" && [ -n "$(exec_strays)" ]; then swap_coming_=yes; fi
+		if same_process "$swap_old_" "$swap_born_"; then
+			swap_coming_=$(until_answered exec_strays) || [ $? -ne 2 ] || {
+				manager_unanswered
+				return 1
+			}
+		fi
 		# Looked at last: what gets ready between the two looks would be in neither, and be taken for the old one.
 		manager_find_main || [ $? -eq 1 ] || return 1
 		if [ -n "$MAIN_PID" ] && exec_runs "$MAIN_PID" "$1" "$swap_tick_"; then
@@ -239,8 +248,9 @@ exec_note_stopping() { # before the process of end_file_ is asked to stop, so th
 	case $TRIAL in */armed | */confirmed) return 1 ;; esac
 }
 
-exec_workers() { # PID: print `pid born` of its children, but for the main process and what that came of
-	workers_main_=$(manager_main_pid) || return 0
+exec_workers() { # PID: print `pid born` of its children, but for the main process (in MAIN_PID) and what that came of
+	workers_main_=$MAIN_PID
+	[ -n "$workers_main_" ] || return 0
 	for workers_pid_ in $(children_of "$1"); do
 		find_born "$workers_pid_" || continue
 		is_below "$workers_main_" "$workers_pid_" || echo "$workers_pid_ $BORN"
@@ -251,7 +261,7 @@ exec_is_fit() { # PID: what was kept is FROM by what is known of it, and no data
 	[ ! -f "$TRIAL/restored" ] && [ "$(kv_get "$TRIAL/trial" found || :)" != other ] && exec_runs "$1" "$FROM" 0
 }
 
-exec_keep_old() { # way back from a hand-over that stopped half way: the old process was never asked to stop, so it stays and the new one goes
+exec_keep_old() { # way back from a hand-over that stopped half way: the old process was never asked to stop, so it stays and the new one goes; 2 with WHY and EVIDENCE when it is unknown who is the main process
 	keep_file_=$TRIAL/hand-over.$TO
 	[ -f "$keep_file_" ] && [ ! -f "$keep_file_.stopping" ] || return 1
 	[ "$FROM" = "$TO" ] || [ ! -f "$TRIAL/hand-over.$FROM" ] || return 1 # it is on its way back by that
@@ -261,7 +271,7 @@ exec_keep_old() { # way back from a hand-over that stopped half way: the old pro
 	keep_born_=$VALUE
 	same_process "$keep_pid_" "$keep_born_" || return 1
 	exec_end_strays
-	manager_find_main || [ $? -eq 1 ] || return 1
+	manager_find_main || [ $? -eq 1 ] || return 2
 	keep_new_=$MAIN_PID
 	find_names
 	case $STRATEGY/$MANAGER in

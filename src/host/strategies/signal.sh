@@ -43,8 +43,13 @@ signal_back_without() { # no old master waits: what runs FROM goes on where noth
 		# Unless it ended meanwhile and was started anew from current.
 		signal_upon_restored "$MAIN_PID" || manager_restart
 	else
-		{ signal_forward "$FROM" && manager_find_main && signal_end_others "$MAIN_PID"; } || manager_restart_else
+		{ signal_forward "$FROM" && signal_end_old_ones; } || manager_restart_else
 	fi
+}
+
+signal_end_old_ones() { # of the masters only the newest stays; what was started cold may not have any yet. 1 with WHY and EVIDENCE
+	manager_find_main || [ $? -eq 1 ] || return 1
+	[ -z "$MAIN_PID" ] || signal_end_others "$MAIN_PID"
 }
 
 signal_finish() { # the old master ends; it must not be the one that serves
@@ -142,14 +147,17 @@ signal_successor() { # VERSION: 0 when the main process is a new master that run
 	[ "$SUCCESSOR" != "$ASKED" ] && exec_runs "$SUCCESSOR" "$1" "$ASKED_TICK"
 }
 
-signal_booting() { # [VERSION]: print children of the asked master that were born since and do not accept, or execute a program of their own: its successor, before it says so in its pid file; with VERSION those that show that they run it
+signal_booting() { # [VERSION]: print children of the asked master that were born since and do not accept, or execute a program of their own: its successor, before it says so in its pid file; with VERSION only of the latter those that show that they run it
 	same_process "$ASKED" "$ASKED_BORN" || return 0
 	for booting_pid_ in $(signal_workers "$ASKED"); do
 		find_born "$booting_pid_" || continue
 		booting_born_=$BORN
 		[ "$booting_born_" -ge "$ASKED_TICK" ] || continue
-		[ -z "${1-}" ] || runs_visibly "$booting_pid_" "$1" || continue
-		if is_fork_of "$ASKED" "$booting_pid_" && accepts "$booting_pid_"; then continue; fi
+		if is_fork_of "$ASKED" "$booting_pid_"; then
+			[ -z "${1-}" ] && ! accepts "$booting_pid_" || continue
+		else
+			[ -z "${1-}" ] || runs_visibly "$booting_pid_" "$1" || continue
+		fi
 		echo "$booting_pid_"
 	done
 }
@@ -179,6 +187,7 @@ signal_wait() { # VERSION: until a new master runs it and its workers accept; 1 
 			return 1
 		fi
 		if [ "$wait_at_" -ge "$wait_by_" ]; then
+			[ "$wait_rc_" -ne 2 ] || return 1 # who is the main process is unknown, and WHY says so
 			WHY=not-ready
 			EVIDENCE="$1 not ready within $wait_seconds_ s; $(manager_status_evidence)"
 			if [ "${SUCCESSOR:-$ASKED}" != "$ASKED" ] && ! exec_runs "$SUCCESSOR" "$1" "$ASKED_TICK"; then
@@ -237,12 +246,14 @@ signal_renew() { # the asked master has other workers in the place of those that
 	contract_value switch.ready-seconds 30
 	renew_by_=$((UPTIME_CS + VALUE * 100))
 	kill -s HUP "$ASKED" 2>/dev/null || :
+	renew_at_=$UPTIME_CS # before each look
 	# shellcheck disable=SC2046 # pids
 	until any_accepts $(signal_workers_born since); do
-		uptime_cs
 		WHY=not-ready EVIDENCE="the old master $ASKED did not start its workers anew upon the data that was put back"
-		[ "$UPTIME_CS" -lt "$renew_by_" ] && same_process "$ASKED" "$ASKED_BORN" || return 1
+		[ "$renew_at_" -lt "$renew_by_" ] && same_process "$ASKED" "$ASKED_BORN" || return 1
 		nap
+		uptime_cs
+		renew_at_=$UPTIME_CS
 	done
 	wait_quiet "$(contract_number switch.stop-seconds 30)" signal_workers_born before
 }
@@ -258,10 +269,12 @@ signal_workers_born() { # since|before: print those of the asked master that wer
 signal_revived() { # SECONDS PIDS: until a worker of the asked master accepts, none of PIDS; 1 with WHY and EVIDENCE
 	uptime_cs
 	revived_by_=$((UPTIME_CS + $1 * 100))
+	revived_at_=$UPTIME_CS # before each look
 	until signal_serves "$ASKED" "$2"; do
-		uptime_cs
 		WHY=not-ready EVIDENCE="the old master $ASKED did not bring its workers back within $1 s"
-		[ "$UPTIME_CS" -lt "$revived_by_" ] && same_process "$ASKED" "$ASKED_BORN" || return 1
+		[ "$revived_at_" -lt "$revived_by_" ] && same_process "$ASKED" "$ASKED_BORN" || return 1
 		nap
+		uptime_cs
+		revived_at_=$UPTIME_CS
 	done
 }

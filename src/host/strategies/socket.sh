@@ -28,7 +28,7 @@ socket_prepare() { # every socket unit can be used: loaded and not failed; limit
 	for socket_unit_ in $(socket_units); do
 		systemd_ask reset-failed "$socket_unit_" >/dev/null || :
 		socket_said_=$(until_answered systemd_answer show -p LoadState --value "$socket_unit_") || {
-			manager_unanswered
+			manager_unanswered "whether $socket_unit_ is loaded"
 			return 1
 		}
 		[ "$socket_said_" != loaded ] || continue
@@ -41,7 +41,15 @@ socket_prepare() { # every socket unit can be used: loaded and not failed; limit
 
 socket_open() { # start the sockets that are not active; those that listen are left alone
 	for socket_unit_ in $(socket_units); do
-		if systemd_all_active "$socket_unit_"; then continue; fi
+		open_rc_=0
+		until_answered systemd_all_active "$socket_unit_" || open_rc_=$?
+		case $open_rc_ in
+			0) continue ;;
+			2)
+				manager_unanswered "whether $socket_unit_ is active"
+				return 1
+				;;
+		esac
 		# systemd refuses to open a socket whose service runs already.
 		# shellcheck disable=SC2046 # unit names have no blanks
 		systemd_call stop $(systemd_units service) || return 1

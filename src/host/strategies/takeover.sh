@@ -5,7 +5,8 @@
 # Under systemd the moment is an instant earlier: who dies as MAINPID ends the unit, and the old one with it. deploy/skeletons/c-takeover speaks the protocol.
 
 takeover_prepare() { # what runs was started with a socket that only its user can reach, and knows the signal that asks it; nothing runs: a cold start follows
-	takeover_lacks=$(takeover_problem)
+	manager_find_main || [ $? -eq 1 ] || return 1
+	takeover_lacks=$(takeover_problem "$MAIN_PID")
 	if [ -z "$takeover_lacks" ]; then
 		exec_prepare
 		return
@@ -15,12 +16,13 @@ takeover_prepare() { # what runs was started with a socket that only its user ca
 	return 1
 }
 
-takeover_problem() { # print why connections cannot be handed over here; nothing when they can, or when nothing runs yet
+takeover_problem() { # PID: print why the connections of that main process cannot be handed over here; nothing when they can, or when there is none yet
 	if manager_is process; then
 		process_files
 		takeover_path_problem "$TAKEOVER_SOCKET"
 	fi
-	problem_pid_=$(manager_main_pid) || return 0
+	problem_pid_=$1
+	[ -n "$problem_pid_" ] || return 0
 	problem_socket_=$({ tr '\0' '\n' <"/proc/$problem_pid_/environ"; } 2>/dev/null | sed -n 's/^CUTOVER_TAKEOVER=//p' | head -n 1)
 	if [ -z "$problem_socket_" ]; then
 		echo "pid $problem_pid_ was started without CUTOVER_TAKEOVER, so it cannot be asked for its connections; restart it once"
@@ -57,8 +59,11 @@ takeover_way_back() { # what still serves stays; else the new one hands everythi
 	fi
 	exec_end_strays
 	if takeover_unasked && exec_is_fit "$unasked_pid_"; then return 0; fi
-	# It let go, or it would be the main process; one that comes back to life in between is that again.
-	exec_end_old "$TRIAL/hand-over.$TO" || return 0
+	# It let go, or it would be the main process; one that comes back to life in between is that again, and serves on.
+	exec_end_old "$TRIAL/hand-over.$TO" || {
+		[ "$WHY" = new-version-died ]
+		return
+	}
 	exec_swap "$FROM" anew
 }
 
@@ -74,7 +79,7 @@ takeover_finish() { # an old process that does not end by itself is ended
 }
 
 takeover_end_stray() { # PID BORN: end a successor that has not been named. Stopped it can take nothing any more, so nobody is asked to end who just has
-	same_process "$1" "$2" || return 0
+	same_process "$1" "$2" && says_no manager_main_is "$1" || return 0
 	kill -s STOP "$1" 2>/dev/null || :
 	uptime_cs
 	stray_by_=$((UPTIME_CS + 100))
@@ -82,7 +87,8 @@ takeover_end_stray() { # PID BORN: end a successor that has not been named. Stop
 		nap
 		uptime_cs
 	done
-	if ! says_no manager_main_is "$1"; then
+	stray_now_=$(manager_main_pid) || [ $? -eq 1 ] || stray_now_=$1 # one look: if it serves, all that it serves stands still
+	if [ "$stray_now_" = "$1" ]; then
 		kill -s CONT "$1" 2>/dev/null || :
 	else
 		end_process "$1" "$2" KILL 1

@@ -211,13 +211,17 @@ test("the live picture shows the running tasks with their hosts, and what was se
     task("web2", "running"),
     task("web3", "running"),
   ];
-  const { progress } = tell([...bodies, task("web1", "done", "old-pid=12\nnew-pid=14")]);
-  const lines = toText(renderProgress(progress, { now: 9_000, size: { columns: 100, rows: 24 } }), plain);
+  const shown = (evidence: string): string[] => {
+    const { progress } = tell([...bodies, task("web1", "done", evidence)]);
+    return toText(renderProgress(progress, { now: 9_000, size: { columns: 100, rows: 24 } }), plain);
+  };
+  const lines = shown("old-pid=12\nnew-pid=14");
   assert.ok(
     lines.some((line) => /^ {2}now {2}shop switch 6\.0 s {2}web2, web3$/.test(line)),
     lines.join("\n"),
   );
   assert.ok(lines.includes("  last web1/shop/switch: new-pid=14"));
+  assert.ok(shown("no disk\r\n\nTerminated\n").includes("  last web1/shop/switch: no disk"), "not the shell's word");
 });
 
 test("piped output is plain lines, each with its time; JSON output is the events themselves", () => {

@@ -9,7 +9,8 @@ exec_strays() { # print pids of successors that are not the main process, 2 when
 			return
 			;;
 	esac
-	stray_main_=$(manager_main_pid) || [ $? -eq 1 ] || return 2
+	stray_rc_=0
+	stray_main_=$(manager_main_pid) || stray_rc_=$?
 	for stray_file_ in "$TRIAL"/hand-over.*; do
 		case $stray_file_ in *.seen | *.stopping | *.known) continue ;; esac
 		[ -f "$stray_file_" ] || continue
@@ -21,7 +22,7 @@ exec_strays() { # print pids of successors that are not the main process, 2 when
 			stray_asked_= # each noted itself
 		elif kv_value "$stray_file_" born && same_process "$stray_old_" "$VALUE"; then
 			stray_asked_=$(cat "/proc/$stray_old_"/task/*/children 2>/dev/null || :)
-		elif [ -z "$stray_main_" ]; then
+		elif [ "$stray_rc_" -eq 1 ]; then
 			stray_asked_=$(exec_orphans) # it died over it, and what it started is nobody's child now
 		else
 			stray_asked_=
@@ -37,10 +38,11 @@ exec_strays() { # print pids of successors that are not the main process, 2 when
 		done
 		[ -f "$stray_file_.seen" ] || continue
 		while read -r stray_pid_ stray_born_; do
-			[ "$stray_pid_" != "$stray_main_" ] || continue
+			[ "$stray_rc_" -ne 2 ] && [ "$stray_pid_" != "$stray_main_" ] || continue
 			! same_process "$stray_pid_" "$stray_born_" || echo "$stray_pid_"
 		done <"$stray_file_.seen"
 	done
+	[ "$stray_rc_" -ne 2 ] || return 2
 }
 
 exec_is_successor() { # PID: a child of the process that hands over (in stray_old_, stray_file_) is one: by its start path, by the version it runs, or because it calls itself what that process calls itself, which no child of it did when it was asked
@@ -82,13 +84,13 @@ exec_serves_elsewhere() { # VERSION TICK: 0 when there is one
 	[ -n "$(exec_elsewhere "$1" "$2")" ]
 }
 
-exec_may_come() { # VERSION: of a successor that was seen and is no child any more (of the process in swap_old_, swap_tick_): it is the main process, or that is unknown, or something still lives that may become it, also one that made a daemon of itself in another directory. What shows another version is that one's
+exec_may_come() { # VERSION: of a successor that was seen and is no child any more (of the process in swap_old_, swap_tick_): it is the main process, or that is unknown, or something still lives that may become it, also one that made a daemon of itself in another directory
 	come_main_=$(manager_main_pid) || [ $? -eq 1 ] || return 0
 	[ -z "$come_main_" ] || [ "$come_main_" = "$swap_old_" ] || return 0
 	! exec_serves_elsewhere "$1" "$swap_tick_" || return 0
 	come_given_=$(exec_given "$swap_tick_") || return 0
 	for come_pid_ in $come_given_; do
-		if ! is_below "$come_pid_" "$swap_old_" && exec_runs "$come_pid_" "$1" "$swap_tick_"; then return 0; fi
+		is_below "$come_pid_" "$swap_old_" || ! find_born "$come_pid_" || return 0
 	done
 	return 1
 }
@@ -106,9 +108,9 @@ exec_given() { # TICK: print pids of processes that the service started since th
 	fi
 }
 
-exec_daemons() { # print pids of successors that made daemons of themselves and are not ready, while the process that was asked is the main one still: of the service, of the new version, born since, and not below that process. With reuseport what we started tells its version wherever it works; with the others it may also be what the service started since we saw a successor and shows no other version
-	daemons_main_=$(manager_main_pid) || return 0
-	! manager_is systemd || systemd_group || return 0
+exec_daemons() { # 2 when they are unknown: print pids of successors that made daemons of themselves and are not ready, while the process that was asked is the main one still: of the service, of the new version, born since, and not below that process. With reuseport what we started tells its version wherever it works; with the others it may also be what the service started since we saw a successor and shows no other version
+	daemons_main_=$(manager_main_pid) || return
+	! manager_is systemd || systemd_group || return
 	for daemons_file_ in "$TRIAL"/hand-over.*; do
 		case $daemons_file_ in *.seen | *.stopping | *.known) continue ;; esac
 		[ "$(kv_get "$daemons_file_" pid || :)" = "$daemons_main_" ] && kv_value "$daemons_file_" born && same_process "$daemons_main_" "$VALUE" || continue
@@ -157,20 +159,35 @@ exec_none_left() { # VERSION: neither the process that was asked (in swap_old_, 
 	[ -z "$(exec_orphans)" ] && ! exec_serves_elsewhere "$1" "$swap_tick_"
 }
 
-exec_end_strays() { # end successors that never got ready: one that comes late would serve beside the version we chose
+exec_end_strays() { # end successors that never got ready: one that comes late would serve beside the version we chose. 2 with WHY and EVIDENCE when it is unknown who is one
 	end_orphans
-	! { strategy_is reuseport && manager_is systemd; } || reuseport_end_coming
 	find_names
-	end_strays_=$(exec_strays) || : # unknown ends nobody
-	[ "$STRATEGY/$MANAGER" = reuseport/systemd ] || end_strays_="$end_strays_ $(exec_daemons)"
-	for end_stray_ in $end_strays_; do
+	end_strays_rc_=0
+	end_daemons_=
+	if [ "$STRATEGY/$MANAGER" = reuseport/systemd ]; then
+		until_answered reuseport_end_coming || end_strays_rc_=$?
+	else
+		end_daemons_=$(until_answered exec_daemons) || end_strays_rc_=$?
+	fi
+	[ "$end_strays_rc_" -eq 2 ] || end_strays_rc_=0
+	end_strays_=$(until_answered exec_strays) || end_strays_rc_=$?
+	for end_stray_ in $end_strays_ $end_daemons_; do
+		[ "$end_strays_rc_" -ne 2 ] || break
 		find_born "$end_stray_" || continue
 		end_stray_born_=$BORN
 		# It may get ready at this very moment and hold requests: it is asked first.
 		if strategy_is takeover; then
-			takeover_end_stray "$end_stray_" "$end_stray_born_"
-		elif says_no manager_main_is "$end_stray_"; then
-			exec_stop "$end_stray_" "$end_stray_born_" 1
+			takeover_end_stray "$end_stray_" "$end_stray_born_" || end_strays_rc_=$?
+		else
+			end_is_main_=0
+			manager_main_is "$end_stray_" || end_is_main_=$?
+			case $end_is_main_ in
+				1) exec_stop "$end_stray_" "$end_stray_born_" 1 ;;
+				2) end_strays_rc_=2 ;;
+			esac
 		fi
 	done
+	[ "$end_strays_rc_" -eq 2 ] || return 0
+	manager_unanswered
+	return 2
 }

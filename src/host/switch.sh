@@ -45,7 +45,7 @@ strategy_kept() { # with the contract of TO: the process that served before TO w
 	same_process "$kept_pid_" "$kept_born_" && echo "$kept_pid_ $kept_born_"
 }
 
-strategy_unasked() { # the switch was cut off, or found the disk full, before anybody was asked: print `pid born` of the main process that was there before the trial
+strategy_unasked() { # the switch was cut off, or found the disk full, before anybody was asked: print `pid born` of the main process (in MAIN_PID) when it was there before the trial
 	for unasked_file_ in "$TRIAL/hand-over.$TO" "$TRIAL/hand-over.$TO.cold" "$TRIAL/cold.$TO"; do
 		[ ! -e "$unasked_file_" ] || return 1
 	done
@@ -53,7 +53,7 @@ strategy_unasked() { # the switch was cut off, or found the disk full, before an
 	[ "$(kv_get "$TRIAL/trial" boot-id || :)" = "$BOOT_ID" ] && kv_value "$TRIAL/trial" id || return 1
 	unasked_cs_=${VALUE#t} # uptime when it was armed
 	unasked_hz_=$(getconf CLK_TCK 2>/dev/null) || unasked_hz_=100
-	manager_find_main && find_born "$MAIN_PID" && [ "$BORN" -lt $((${unasked_cs_%%-*} * unasked_hz_ / 100)) ] || return 1
+	find_born "$MAIN_PID" && [ "$BORN" -lt $((${unasked_cs_%%-*} * unasked_hz_ / 100)) ] || return 1
 	echo "$MAIN_PID $BORN"
 }
 

@@ -109,7 +109,9 @@ trial_serve_again() { # what current names now serves, 1 with WHY and EVIDENCE w
 		manager_stop
 		return
 	fi
-	strategy_call way_back && wait_ready || echo "$FROM, which ran before, does not get ready again: $WHY: $EVIDENCE" | head -c 2000 >>"$back_dir_/evidence"
+	strategy_call way_back && wait_ready && return 0
+	[ "$WHY" != systemctl-failed ] || return 1 # it is unknown what runs
+	echo "$FROM, which ran before, does not get ready again: $WHY: $EVIDENCE" | head -c 2000 >>"$back_dir_/evidence"
 }
 
 trial_restore() { # COMPONENT: what the trial's run saved (point_or_own) is put back, once (R17): the old version must not lose what it writes later. 1 with WHY and EVIDENCE

@@ -42,7 +42,11 @@ for (const shell of shells) {
           );
         assert.equal(await end("return 2"), "");
         assert.equal(await end(`echo ${serving.pid}`), "");
-        assert.match(textOf(`/proc/${serving.pid}/stat`), /\) S /);
+        assert.match(textOf(`/proc/${serving.pid}/stat`), /\) [RS] /);
+        // Unknown only when it has been stopped: it goes on, and is asked for again.
+        const later = `n=$(($(cat "$STATE/n" 2>/dev/null || echo 0) + 1)); echo "$n" >"$STATE/n"; return $((n % 2 + 1))`;
+        assert.match(await end(later), /^(kill -s STOP \d+\nkill -s CONT \d+\n?){3}$/);
+        assert.match(textOf(`/proc/${serving.pid}/stat`), /\) [RS] /);
         assert.match(await end("return 1"), /^kill -s STOP \d+\nkill -s KILL /);
       } finally {
         serving.kill("SIGKILL");
@@ -50,7 +54,7 @@ for (const shell of shells) {
       }
     }));
 
-  test(`${name}: P6: what is found running, or must be stopped before data is put back, is asked for again, and unknown is refused`, () =>
+  test(`${name}: P7: what is found running, or must be stopped before data is put back, is asked for again, and unknown is refused`, () =>
     withPartsHost(shell, async (host) => {
       const looks = (...answers: number[]): string =>
         `n=0; manager_is_active() { n=$((n + 1)); set -- ${answers.join(" ")}; [ "$n" -le $# ] && eval "return \\$$n"; return 2; };`;
@@ -68,14 +72,29 @@ for (const shell of shells) {
 
   test(`${name}: P8, P11: the way back to another strategy stops what serves only when it is known that it cannot be kept`, () =>
     withPartsHost(shell, async (host) => {
-      const kept = (main: string): Promise<string> =>
+      const kept = (main: string, keep = 1): Promise<string> =>
         said(
           host,
-          `strategy_name() { echo exec; }; manager_main_pid() { ${main}; }; strategy_unasked() { return 1; }; exec_keep_old() { return 1; }
+          `strategy_name() { echo exec; }; manager_main_pid() { ${main}; }; strategy_unasked() { return 1; }; exec_keep_old() { return ${keep}; }
           manager_stop() { echo stopped; }; UNITS_LIVE=; trial_keep_or_stop; echo "live=$UNITS_LIVE kept=$back_kept_"`,
         );
       assert.equal(await kept("return 1"), "stopped\nlive= kept=");
       assert.equal(await kept("return 2"), "live=yes kept=");
+      assert.equal(await kept("echo 42", 2), "live=yes kept=", "unknown only at a later look");
+    }));
+
+  test(`${name}: P8: a successor that cannot be told from who serves ends nobody, and the way back is not over`, () =>
+    withPartsHost(shell, async (host) => {
+      const ended = (daemons: number, strays: number): Promise<string> =>
+        said(
+          host,
+          `end_orphans() { :; }; exec_daemons() { return ${daemons}; }; exec_strays() { return ${strays}; }
+          find_names() { STRATEGY=exec MANAGER=systemd; }; manager_main_pid() { echo 41; }; exec_stop() { echo "stops $1"; }
+          printf 'pid 41\nborn 1\n' >"$TRIAL/hand-over.v2"
+          rc=0; exec_keep_old || rc=$?; echo "$rc \${WHY-}"`,
+        );
+      assert.equal(await ended(2, 0), "1");
+      assert.equal(await ended(0, 2), "1");
     }));
 
   test(`${name}: the unit that serves is the contract's template, or unknown: never the unit after it`, () =>

@@ -87,18 +87,18 @@ export async function withPartsHost(shell: readonly string[], body: (host: Parts
   const directory = await realpath(await mkdtemp(join(tmpdir(), "cutover-parts-")));
   // A file that runs out of its time, or whose run is ended, ends in the midst of its tests: what they started must not serve on.
   const endAll = (): number => endProcesses(directory);
-  process.on("exit", endAll).on("SIGTERM", exitOnTerm);
+  process.on("exit", endAll).on("SIGTERM", exitOnSignal).on("SIGINT", exitOnSignal);
   try {
     await body(await makeHost(directory, shell));
   } finally {
     for (let round = 0; round < 500 && endAll() > 0; round++) await new Promise((done) => setTimeout(done, 20));
-    process.off("exit", endAll).off("SIGTERM", exitOnTerm);
+    process.off("exit", endAll).off("SIGTERM", exitOnSignal).off("SIGINT", exitOnSignal);
     await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
-function exitOnTerm(): void {
-  process.exit(143);
+function exitOnSignal(): void {
+  process.exit(1);
 }
 
 async function makeHost(directory: string, shell: readonly string[]): Promise<PartsHost> {

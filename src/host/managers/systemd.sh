@@ -22,7 +22,7 @@ systemd_serving() { # NAME@ [both]: print its instance (a or b) that serves: the
 	serving_said_=$(systemd_ask show -p Id -p ActiveState -p ActiveEnterTimestampMonotonic -p InactiveExitTimestampMonotonic "$1a.service" "$1b.service") && [ -n "$serving_said_" ] || return 1
 	printf '%s\n' "$serving_said_" | awk -v a="$1a.service" -v b="$1b.service" -v wanted="${2-}" '
 		function take() {
-			rank = state == "active" || state == "reloading" ? since + 1 : state == "activating" ? 0.5 : 0
+			rank = state == "active" || state == "reloading" || state == "refreshing" ? since + 1 : state == "activating" ? 0.5 : 0
 			if (id != "" && rank > best) { best = rank; first = id }
 			states[id] = state
 			starts[id] = started + 0
@@ -54,8 +54,9 @@ systemd_ask() { # VERB…: the same for questions whose answer is on stdout: one
 	timeout -k 2 10 systemctl "$@" </dev/null 2>/dev/null 3>&- 6>&- 7>&- 8>&- 9>&-
 }
 
-systemd_answer() { # VERB…: the same; 2 when it is not answered
-	systemd_ask "$@" || return 2
+systemd_answer() { # VERB…: the same, a whole answer or none; 2 when it is not answered
+	answer_said_=$(systemd_ask "$@") || return 2
+	printf '%s\n' "$answer_said_"
 }
 
 systemd_boots() { # UNIT: print what is-enabled says of it, nothing when it has no file; 2 when systemd does not answer
@@ -205,7 +206,7 @@ systemd_condition() { # print ready when every watched unit is active, no job is
 	case $condition_ in
 		*Job=[1-9]*) echo pending ;;
 		*ActiveState=failed*) echo failed ;;
-		*ActiveState=activating* | *ActiveState=inactive* | *ActiveState=deactivating* | *ActiveState=reloading*) echo pending ;;
+		*ActiveState=activating* | *ActiveState=inactive* | *ActiveState=deactivating* | *ActiveState=reloading* | *ActiveState=refreshing*) echo pending ;;
 		*)
 			if [ -n "${SYSTEMD_BEFORE-}" ] && { ! condition_now_=$(systemd_invocations "$@") || [ "$SYSTEMD_BEFORE" = "$condition_now_" ]; }; then
 				echo pending

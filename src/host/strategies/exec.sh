@@ -15,7 +15,7 @@ exec_hand_over() { # from what runs to what current names; cold start when nothi
 
 exec_way_back() { # the same with current pointing back; a first install that goes back stops
 	if [ -z "$FROM" ]; then
-		exec_end_strays
+		exec_end_strays || : # all of it stops
 		manager_stop
 	else
 		exec_back_rc_=0
@@ -133,7 +133,7 @@ exec_swap() { # VERSION [anew]: the main process hands over to a new one that ru
 		fi
 		exec_put_back "$swap_old_" "$swap_born_"
 	fi
-	exec_end_strays
+	exec_end_strays || return 1
 	manager_find_main || [ $? -eq 1 ] || return 1
 	swap_old_=$MAIN_PID
 	if ! swap_born_=$(process_born "$swap_old_"); then
@@ -161,7 +161,7 @@ exec_swap() { # VERSION [anew]: the main process hands over to a new one that ru
 
 exec_renew() { # the hand-over of swap_file_ is over and forgotten where saved data was put back since: who came of it may hold open what was there, and hands over once more
 	[ -f "$swap_file_" ] && [ -f "$TRIAL/restored" ] && ! kv_raw "$swap_file_" restored || return 0
-	exec_end_strays
+	exec_end_strays || return 1
 	exec_end_old "$swap_file_" || return 1
 	rm -f "$swap_file_" "$swap_file_.seen" "$swap_file_.stopping" "$swap_file_.known"
 }
@@ -171,7 +171,7 @@ exec_settle() { # VERSION: a successor was asked for: when it is ready the old o
 		exec_end_old "$swap_file_"
 	else
 		swap_why_=$WHY swap_evidence_=$EVIDENCE
-		exec_end_strays
+		exec_end_strays || : # the way back does so again
 		exec_put_back "$swap_old_" "$swap_born_"
 		if same_process "$swap_old_" "$swap_born_"; then swap_evidence_="old pid $swap_old_ still serves; $swap_evidence_"; fi
 		WHY=$swap_why_ EVIDENCE=$swap_evidence_
@@ -191,12 +191,16 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 	while :; do
 		uptime_cs # before the look: what got ready in it is ready
 		wait_at_=$UPTIME_CS
-		if wait_pid_=$(manager_main_pid) && [ "$wait_pid_" != "$swap_old_" ] && exec_runs "$wait_pid_" "$1" "$swap_tick_"; then return 0; fi
+		wait_rc_=0
+		wait_pid_=$(manager_main_pid) || wait_rc_=$?
+		if [ "$wait_rc_" -eq 0 ] && [ "$wait_pid_" != "$swap_old_" ] && exec_runs "$wait_pid_" "$1" "$swap_tick_"; then return 0; fi
 		still_decided || return 1
-		if [ -n "$(exec_strays)" ]; then
+		wait_strays_rc_=0
+		wait_strays_=$(exec_strays) || wait_strays_rc_=$?
+		if [ -n "$wait_strays_" ]; then
 			wait_seen_=yes
 			wait_gone_=0
-		elif ! { [ -n "$wait_seen_" ] || reuseport_has_failed; } || exec_may_come "$1"; then
+		elif [ "$wait_strays_rc_" -eq 2 ] || ! { [ -n "$wait_seen_" ] || reuseport_has_failed; } || exec_may_come "$1"; then
 			wait_gone_=0
 		elif wait_gone_=$((wait_gone_ + 1)) && [ "$wait_gone_" -ge 3 ]; then
 			WHY=new-version-died
@@ -213,6 +217,10 @@ exec_wait() { # VERSION: until the main pid is another process that runs VERSION
 			return 1
 		fi
 		if [ "$wait_at_" -ge "$wait_by_" ]; then
+			[ "$wait_rc_" -ne 2 ] || {
+				manager_unanswered
+				return 1
+			}
 			WHY=not-ready
 			EVIDENCE="$1 not ready within $wait_seconds_ s; $(manager_status_evidence)"
 			return 1
@@ -270,7 +278,7 @@ exec_keep_old() { # way back from a hand-over that stopped half way: the old pro
 	kv_value "$keep_file_" born
 	keep_born_=$VALUE
 	same_process "$keep_pid_" "$keep_born_" || return 1
-	exec_end_strays
+	exec_end_strays || return 2
 	manager_find_main || [ $? -eq 1 ] || return 2
 	keep_new_=$MAIN_PID
 	find_names

@@ -47,7 +47,7 @@ reuseport_start_beside() { # start what current names beside the process that ru
 		process_spawn "$swap_file_.seen" || return 1
 		return 0
 	fi
-	beside_=$(reuseport_other) || reuseport_unanswered || return 1
+	beside_=$(until_answered reuseport_other) || reuseport_unanswered || return 1
 	systemd_ask reset-failed "$beside_" >/dev/null || :
 	systemd_call start --no-block "$beside_" || return 1
 	uptime_cs
@@ -63,12 +63,12 @@ reuseport_start_beside() { # start what current names beside the process that ru
 	done
 }
 
-reuseport_other() { # print the instance that does not serve
-	other_serving_=$(systemd_units service | head -n 1)
-	case $other_serving_ in
-		*@a.service) echo "${other_serving_%a.service}b.service" ;;
-		*@b.service) echo "${other_serving_%b.service}a.service" ;;
-		*) return 1 ;; # systemd does not answer
+reuseport_other() { # print the instance that does not serve; 2 when systemd does not say which that is
+	systemd_first || return
+	case $FIRST_UNIT in
+		*@a.service) echo "${FIRST_UNIT%a.service}b.service" ;;
+		*@b.service) echo "${FIRST_UNIT%b.service}a.service" ;;
+		*) return 1 ;; # the contract names no template
 	esac
 }
 
@@ -92,16 +92,21 @@ reuseport_has_failed() { # 0 when systemd has given up the instance that was sta
 	esac
 }
 
-reuseport_strays() { # print the pid of the instance that starts beside the one that serves
-	strays_unit_=$(reuseport_other) || return 0
-	[ "$(reuseport_state "$strays_unit_")" = activating ] || return 0
-	strays_pid_=$(systemd_ask show -p MainPID --value "$strays_unit_") || return 0
+reuseport_strays() { # print the pid of the instance that starts beside the one that serves; 2 when systemd does not answer
+	strays_unit_=$(reuseport_other) || return
+	case $(reuseport_state "$strays_unit_") in
+		activating) ;;
+		unknown) return 2 ;;
+		*) return 0 ;;
+	esac
+	strays_pid_=$(systemd_answer show -p MainPID --value "$strays_unit_") || return
 	[ "${strays_pid_:-0}" = 0 ] || echo "$strays_pid_"
 }
 
-reuseport_end_coming() { # stop the instance that starts beside the one that serves, also while systemd only waits to start it again
-	coming_unit_=$(reuseport_other) || return 0
+reuseport_end_coming() { # stop the instance that starts beside the one that serves, also while systemd only waits to start it again; 2 when systemd does not answer
+	coming_unit_=$(reuseport_other) || return
 	case $(reuseport_state "$coming_unit_") in
+		unknown) return 2 ;;
 		activating) systemd_call stop "$coming_unit_" || : ;;
 		failed) systemd_ask reset-failed "$coming_unit_" >/dev/null || : ;;
 	esac
@@ -121,7 +126,7 @@ reuseport_stop_unit() { # PID: stop the instance whose main process that is: one
 
 reuseport_end_others() { # no second instance stays, also none that systemd started again while both ran
 	manager_is systemd || return 0
-	others_unit_=$(reuseport_other) || reuseport_unanswered || return 1
+	others_unit_=$(until_answered reuseport_other) || reuseport_unanswered || return 1
 	case $(reuseport_state "$others_unit_") in
 		inactive | failed) ;;
 		*) systemd_call stop "$others_unit_" ;;

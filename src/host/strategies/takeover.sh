@@ -53,11 +53,11 @@ takeover_ready() { # print ready, pending or failed
 
 takeover_way_back() { # what still serves stays; else the new one hands everything back; a first install that goes back stops
 	if [ -z "$FROM" ]; then
-		exec_end_strays
+		exec_end_strays || : # all of it stops
 		manager_stop
 		return
 	fi
-	exec_end_strays
+	exec_end_strays || return 1
 	if takeover_unasked && exec_is_fit "$unasked_pid_"; then return 0; fi
 	# It let go, or it would be the main process; one that comes back to life in between is that again, and serves on.
 	exec_end_old "$TRIAL/hand-over.$TO" || {
@@ -78,21 +78,29 @@ takeover_finish() { # an old process that does not end by itself is ended
 	exec_end_old
 }
 
-takeover_end_stray() { # PID BORN: end a successor that has not been named. Stopped it can take nothing any more, so nobody is asked to end who just has
-	same_process "$1" "$2" && says_no manager_main_is "$1" || return 0
-	kill -s STOP "$1" 2>/dev/null || :
-	uptime_cs
-	stray_by_=$((UPTIME_CS + 100))
-	until takeover_stopped "$1" || [ "$UPTIME_CS" -ge "$stray_by_" ]; do
-		nap
+takeover_end_stray() { # PID BORN: end a successor that has not been named. Stopped it can take nothing any more, so nobody is asked to end who just has. 2 when it is unknown whether it has
+	for _ in 1 2 3; do
+		same_process "$1" "$2" || return 0
+		manager_find_main || [ $? -eq 1 ] || return 2
+		[ "$MAIN_PID" != "$1" ] || return 0
+		kill -s STOP "$1" 2>/dev/null || :
 		uptime_cs
-	done
-	stray_now_=$(manager_main_pid) || [ $? -eq 1 ] || stray_now_=$1 # one look: if it serves, all that it serves stands still
-	if [ "$stray_now_" = "$1" ]; then
+		stray_by_=$((UPTIME_CS + 100))
+		until takeover_stopped "$1" || [ "$UPTIME_CS" -ge "$stray_by_" ]; do
+			nap
+			uptime_cs
+		done
+		# One look: if it serves by now, all that it serves stands still.
+		stray_named_=0
+		stray_now_=$(manager_main_pid) || stray_named_=$?
+		if [ "$stray_named_" -ne 2 ] && [ "$stray_now_" != "$1" ]; then
+			end_process "$1" "$2" KILL 1
+			return 0
+		fi
 		kill -s CONT "$1" 2>/dev/null || :
-	else
-		end_process "$1" "$2" KILL 1
-	fi
+		[ "$stray_named_" -eq 2 ] || return 0
+	done
+	return 2
 }
 
 takeover_stopped() { # PID: it does not run: stopped, or gone

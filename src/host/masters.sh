@@ -23,6 +23,32 @@ signal_is_ours() { # PID: it lives and belongs to the service: we never signal w
 	if manager_is systemd; then systemd_owns "$1"; else process_is_ours "$1"; fi
 }
 
+signal_understands() { # PID: it handles the signal that asks for a successor; 1 with WHY and EVIDENCE
+	kv_value "$CONTRACT" switch.upgrade-signal || VALUE=USR2
+	understands_=$VALUE
+	WHY=cannot-hand-over EVIDENCE="the running pid $1 does not handle $understands_, which strategy signal sends it: first release a version that handles it, once with strategy restart"
+	catches "$1" "$understands_"
+}
+
+signal_is_master() { # PID: it has workers, or its own contract has this strategy, by which it got ready with some; 1 with WHY and EVIDENCE. What handles a signal does not tell: Go's programs handle all of them, and end by most
+	read_current "$ROOT" && units_contract "$CURRENT" && [ "$(kv_get "$UNITS_CONTRACT" switch.strategy || :)" = signal ] && return 0
+	uptime_cs
+	master_by_=$((UPTIME_CS + 100))
+	master_looks_=0
+	while :; do
+		for master_worker_ in $(children_of "$1"); do
+			[ -z "$(listening_of "$master_worker_")" ] || return 0
+		done
+		uptime_cs
+		master_looks_=$((master_looks_ + 1))
+		[ "$master_looks_" -lt 3 ] || [ "$UPTIME_CS" -lt "$master_by_" ] || break
+		nap
+	done
+	WHY=cannot-hand-over
+	EVIDENCE="the running pid $1 has no worker that listens, and strategy signal is for masters that have: asked by USR2 they start a new master, by WINCH they end their workers, by HUP they bring them back, as nginx and gunicorn do. Keep the strategy that it has, or first release a version that is such a master, once with strategy restart"
+	return 1
+}
+
 signal_masters() { # print the pids of the living masters, the newest first; 2 when of one it is unknown whether it is ours
 	signal_pid_file
 	masters_=' '

@@ -14,7 +14,7 @@ exec_strays() { # print pids of successors that are not the main process, 2 when
 	for stray_file_ in "$TRIAL"/hand-over.*; do
 		case $stray_file_ in *.seen | *.stopping | *.known) continue ;; esac
 		[ -f "$stray_file_" ] || continue
-		kv_value "$stray_file_" pid
+		kv_value "$stray_file_" pid || continue
 		stray_old_=$VALUE
 		kv_value "$stray_file_" tick
 		stray_tick_=$VALUE
@@ -159,35 +159,48 @@ exec_none_left() { # VERSION: neither the process that was asked (in swap_old_, 
 	[ -z "$(exec_orphans)" ] && ! exec_serves_elsewhere "$1" "$swap_tick_"
 }
 
-exec_end_strays() { # end successors that never got ready: one that comes late would serve beside the version we chose. 2 with WHY and EVIDENCE when it is unknown who is one
+exec_end_strays() { # end successors that never got ready, and what they leave: one that comes late would serve beside the version we chose. 2 with WHY and EVIDENCE when it is unknown who is one
 	end_orphans
+	for _ in 1 2 3 4 5; do # what is a child of one that ends is a daemon at the next look
+		exec_find_strays && exec_end_found || {
+			manager_unanswered
+			return 2
+		}
+		[ -n "$STRAYS" ] || return 0
+	done
+}
+
+exec_find_strays() { # all of them, into STRAYS; 2 when that is unknown
 	find_names
-	end_strays_rc_=0
-	end_daemons_=
+	STRAYS=
+	find_strays_rc_=0
 	if [ "$STRATEGY/$MANAGER" = reuseport/systemd ]; then
-		until_answered reuseport_end_coming || end_strays_rc_=$?
-	else
-		end_daemons_=$(until_answered exec_daemons) || end_strays_rc_=$?
+		until_answered reuseport_end_coming || find_strays_rc_=$?
 	fi
-	[ "$end_strays_rc_" -eq 2 ] || end_strays_rc_=0
-	end_strays_=$(until_answered exec_strays) || end_strays_rc_=$?
-	for end_stray_ in $end_strays_ $end_daemons_; do
-		[ "$end_strays_rc_" -ne 2 ] || break
+	# Children first: they become daemons, and no daemon a child. What is not answered once is not asked for as long again (P8).
+	[ "$find_strays_rc_" -eq 2 ] || STRAYS=$(until_answered exec_strays) || find_strays_rc_=$?
+	if [ "$find_strays_rc_" -ne 2 ] && [ "$STRATEGY/$MANAGER" != reuseport/systemd ]; then
+		find_strays_also_=$(until_answered exec_daemons) || find_strays_rc_=$?
+		STRAYS="$STRAYS $find_strays_also_"
+	fi
+	STRAYS=${STRAYS# }
+	[ "$find_strays_rc_" -ne 2 ] || return 2
+}
+
+exec_end_found() { # those of STRAYS end that are not the main process by now; 2 when that is unknown
+	for end_stray_ in $STRAYS; do
 		find_born "$end_stray_" || continue
 		end_stray_born_=$BORN
 		# It may get ready at this very moment and hold requests: it is asked first.
 		if strategy_is takeover; then
-			takeover_end_stray "$end_stray_" "$end_stray_born_" || end_strays_rc_=$?
+			takeover_end_stray "$end_stray_" "$end_stray_born_" || return
 		else
 			end_is_main_=0
 			manager_main_is "$end_stray_" || end_is_main_=$?
 			case $end_is_main_ in
 				1) exec_stop "$end_stray_" "$end_stray_born_" 1 ;;
-				2) end_strays_rc_=2 ;;
+				2) return 2 ;;
 			esac
 		fi
 	done
-	[ "$end_strays_rc_" -eq 2 ] || return 0
-	manager_unanswered
-	return 2
 }

@@ -34,7 +34,7 @@ strategy_kept() { # with the contract of TO: the process that served before TO w
 		exec | reuseport) exec_keep_old ;;
 		takeover) exec_end_strays && takeover_unasked ;;
 		# What its workers read when they return is what current names.
-		signal) signal_asked "$TO" && same_process "$ASKED" "$ASKED_BORN" && { signal_serves "$ASKED" || catches "$ASKED" HUP; } && point_current "$ROOT" "$FROM" && signal_take_back ;;
+		signal) signal_asked "$TO" && same_process "$ASKED" "$ASKED_BORN" && { [ -f "$WHOLE_FILE" ] || signal_serves "$ASKED" || catches "$ASKED" HUP; } && point_current "$ROOT" "$FROM" && signal_take_back ;;
 		*) return 1 ;;
 	esac >/dev/null || return
 	kv_value "$TRIAL/hand-over.$TO" pid
@@ -222,6 +222,7 @@ switch_resume() { # the switch of this run was interrupted, or it is done
 
 switch_go() { # the part after arming; every step of it can be done again
 	switch_old_=$(kv_get "$TRIAL/hand-over.$TO" pid || manager_tell_main || units_main_pid "$FROM" || echo none) # a strategy that was interrupted knows whom it asked
+	[ -s "$TRIAL/since-switch" ] || ! manager_is process || process_mark_log
 	switch_since_=$(end_since switch)
 	still_decided || fail 66 "$WHY" "$EVIDENCE"
 	if [ "$(current_version "$ROOT" || :)" != "$TO" ] && ! point_current "$ROOT" "$TO"; then

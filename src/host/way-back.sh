@@ -110,7 +110,8 @@ trial_serve_again() { # what current names now serves, 1 with WHY and EVIDENCE w
 		return
 	fi
 	strategy_call way_back && wait_ready && return 0
-	[ "$WHY" != systemctl-failed ] || return 1 # it is unknown what runs
+	# Unknown what runs, or whether it got ready: that is tried again.
+	[ "$WHY" != systemd-silent ] && manager_find_active || return 1
 	echo "$FROM, which ran before, does not get ready again: $WHY: $EVIDENCE" | head -c 2000 >>"$back_dir_/evidence"
 }
 

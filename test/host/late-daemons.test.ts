@@ -118,6 +118,24 @@ for (const shell of shells) {
       }
     }));
 
+  test(`${name}: P6, P8: exec: host.sh is killed before it saw who came: the way back ends the start script and the daemon that it had left somewhere else`, () =>
+    withPartsHost(shell, async (host) => {
+      const contract = { "switch.start": "start" };
+      await host.installService("v1", {}, contract, { start: server });
+      await host.installService("v2", {}, contract, { start: `${start("/")}while :; do sleep 0.1; done\n`, daemon });
+      await commit(host, "v1");
+      const first = await host.pid();
+      const whole = await readFile(host.script, "utf8");
+      await writeFile(host.script, killedAt(whole, ["exec_settle", "\tif exec_wait"]));
+      assert.equal((await switchTo(host, "v2")).exitCode, 137);
+      await writeFile(host.script, whole);
+      const come = join(host.state, "components/web/pid.daemon");
+      await until("the daemon", 20_000, async () => existsSync(come));
+      await undo(host, "v2");
+      assert.deepEqual([await host.pid(), await serviceProcesses(host)], [first, [first]]);
+      assert.equal(await ask(host.port), "v1");
+    }));
+
   test(`${name}: restart: the workers of a version that had to be killed end with it, or they would serve on`, () =>
     withPartsHost(shell, async (host) => {
       const contract = { "switch.strategy": "restart", "switch.stop-seconds": "1" };

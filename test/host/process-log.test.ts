@@ -38,6 +38,31 @@ for (const shell of shells) {
       assert.match(await readFile(pathOf(host), "utf8"), /^version v2 .*\nshort\nversion v1 .*\nversion v2 .*\n$/);
     }));
 
+  test(`${name}: the evidence of a switch is what was logged since it began; where that is nothing, what came before is marked`, () =>
+    withPartsHost(shell, async (host) => {
+      await host.installService("v1");
+      await host.installService("v2", { crashBeforeReady: true });
+      await host.installService("v3", { neverReady: true }, { "switch.ready-seconds": "2" });
+      await commit(host, "v1");
+      await appendFile(pathOf(host), "what v1 said long ago\n");
+      const crashed = (await switchTo(host, "v2")).evidence;
+      assert.match(crashed, /version v2 crashes before it is ready/);
+      assert.doesNotMatch(crashed, /serves as|long ago/);
+      await undo(host, "v2");
+      const silent = (await switchTo(host, "v3")).evidence;
+      assert.match(silent, /\nnothing logged since the switch; before it:\n[\s\S]*long ago/);
+      await undo(host, "v3");
+    }));
+
+  test(`${name}: a pid file whose line has no end names the main process, too`, () =>
+    withPartsHost(shell, async (host) => {
+      const contract = { manager: "process", "switch.strategy": "restart", "switch.start": "start" };
+      const start = '#!/bin/sh\nprintf %s $$ >"$CUTOVER_PID_FILE"\nexec sleep 600\n';
+      await host.install("v1", { contract, tree: { start } });
+      await commit(host, "v1");
+      assert.match((await host.word("call", "eval", "T_COMPONENT=web; load_contract web v1; manager_facts web v1")).stdout, /^active yes\npid \d+$/m); // biome-ignore format: one line
+    }));
+
   test(`${name}: a look at the host cuts a long log, too, but not while somebody works on the component`, () =>
     withPartsHost(shell, async (host) => {
       await host.installService("v1");

@@ -1,11 +1,12 @@
 // Strategy signal with the real nginx and the real gunicorn: what a client sees, and which processes are left.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
-import { alive } from "../support/live-processes.ts";
+import { insertedAt } from "../support/killed-at.ts";
+import { alive, serviceProcesses as livePids } from "../support/live-processes.ts";
 import {
   assertOneMaster,
   installGunicorn,
@@ -219,6 +220,32 @@ for (const shell of shells) {
           assert.equal(await host.trial(), "none");
           assert.ok(await alive(first ?? 0));
         }
+      }));
+
+    test(`${name}: P8, P11: what hands over like exec and is no master is refused by signal; and where it was asked all the same, it serves on`, () =>
+      withPartsHost(shell, async (host) => {
+        await host.installService("v1");
+        await host.installService("v2", {}, { "switch.strategy": "signal", "switch.ready-seconds": "3", "switch.stop-signal": "QUIT" }); // biome-ignore format: one line
+        await commit(host, "v1");
+        const first = await host.pid();
+        const refused = await switchTo(host, "v2");
+        assert.equal(refused.reason, "cannot-hand-over", refused.evidence);
+        assert.match(
+          refused.evidence,
+          new RegExp(`pid ${first} has no worker that listens, .* once with strategy restart`),
+        );
+        assert.equal(await host.trial(), "none");
+        const whole = await readFile(host.script, "utf8");
+        await writeFile(host.script, insertedAt(whole, ["signal_is_master", "\tread_current"], "return 0"));
+        const asked = await host.task("switch", "do", { version: "v2", run: "asked" });
+        assert.equal(asked.reason, "not-ready", asked.evidence);
+        assert.match(
+          asked.evidence,
+          /old pid \d+ still serves; v2 not ready within 3 s; no worker of the new master \d+ accepts/,
+        );
+        await undo(host, "v2", "asked");
+        assert.deepEqual([await host.pid(), await livePids(host)], [first, [first]]);
+        assert.equal(await ask(host.port), "v1");
       }));
 
     test(`${name}: P8: back from the first release with signal, the old gunicorn reads anew what current names: its own version`, () =>

@@ -81,7 +81,7 @@ test(
           await whileSystemd(host, never, async () => {
             const refused = await task(host, "switch", "do", "nginx", "v2", { run: "refused" });
             assert.equal(refused.exitCode, 69, refused.said);
-            assert.match(refused.said, /systemctl-failed[\s\S]*systemd does not say what runs as nginx\.service/);
+            assert.match(refused.said, /systemd-silent[\s\S]*systemd does not say what runs as nginx\.service/);
             assert.equal(await current(host, "nginx"), "versions/v1");
           });
           assert.equal((await task(host, "switch", "do", "nginx", "v2", { run: "back" })).exitCode, 0);

@@ -136,8 +136,8 @@ for (const shell of shells) {
         const after = (life: Life, centiseconds: number) => waited(host, findMain, { life, centiseconds });
         assert.deepEqual(await after(["silent", "silent", "runs"], 10), ["runs 42", 3]);
         assert.deepEqual(await after(["silent", "none"], 1000), ["none ", 2]);
-        assert.deepEqual(await after(["silent"], 1000), ["systemctl-failed", 3]);
-        assert.deepEqual(await after(["silent"], 100), ["systemctl-failed", 16]);
+        assert.deepEqual(await after(["silent"], 1000), ["systemd-silent", 3]);
+        assert.deepEqual(await after(["silent"], 100), ["systemd-silent", 16]);
       }));
 
     test(`${name}: P7: signal: workers that hold their listener and are busy get three looks and a second, those that gave it up none`, () =>

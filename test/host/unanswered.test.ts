@@ -26,7 +26,7 @@ for (const shell of shells) {
           exec_end_old() { WHY=${why}; return 1; }; if takeover_way_back; then echo over; else echo "not $WHY"; fi`,
         );
       assert.equal(await back("new-version-died"), "over");
-      assert.equal(await back("systemctl-failed"), "not systemctl-failed");
+      assert.equal(await back("systemd-silent"), "not systemd-silent");
     }));
 
   test(`${name}: P11: takeover: a process of which nobody says whether it serves is not held`, () =>
@@ -61,13 +61,13 @@ for (const shell of shells) {
       const found = `if switch_found; then echo "$TRIAL_FOUND"; else echo "$WHY"; fi`;
       assert.equal(await said(host, looks(2, 0) + found), "running");
       assert.equal(await said(host, looks(2, 1) + found), "stopped");
-      assert.equal(await said(host, looks() + found), "systemctl-failed");
+      assert.equal(await said(host, looks() + found), "systemd-silent");
       const putBack = `backup_dir_=$STATE/point; mkdir -p "$backup_dir_"; point_contract() { :; }; strategy_stops() { :; }
         manager_stop() { echo stopped; }; backup_put_back() { echo "put back"; }; backup_mark() { :; }; point_serve() { :; }
         fail() { echo "$2"; exit "$1"; }; BACKUP_PATHS=data; T_RUN=r1; point_put_back`;
       assert.equal(await said(host, looks(2, 0) + putBack), "stopped\nput back\nrestored=data");
       assert.equal(await said(host, looks(2, 1) + putBack.replace("/point", "/other")), "put back\nrestored=data");
-      assert.equal(await said(host, looks() + putBack.replace("/point", "/third")), "systemctl-failed");
+      assert.equal(await said(host, looks() + putBack.replace("/point", "/third")), "systemd-silent");
     }));
 
   test(`${name}: P8, P11: the way back to another strategy stops what serves only when it is known that it cannot be kept`, () =>
@@ -85,16 +85,18 @@ for (const shell of shells) {
 
   test(`${name}: P8: a successor that cannot be told from who serves ends nobody, and the way back is not over`, () =>
     withPartsHost(shell, async (host) => {
-      const ended = (daemons: number, strays: number): Promise<string> =>
+      const ended = (strays: string, daemons = 0, main = "echo 41"): Promise<string> =>
         said(
           host,
-          `end_orphans() { :; }; exec_daemons() { return ${daemons}; }; exec_strays() { return ${strays}; }
-          find_names() { STRATEGY=exec MANAGER=systemd; }; manager_main_pid() { echo 41; }; exec_stop() { echo "stops $1"; }
-          printf 'pid 41\nborn 1\n' >"$TRIAL/hand-over.v2"
+          `end_orphans() { :; }; exec_daemons() { return ${daemons}; }; exec_strays() { [ -e "$TRIAL/stopped" ] || ${strays}; }
+          find_names() { STRATEGY=exec MANAGER=systemd; }; manager_main_pid() { ${main}; }; exec_stop() { : >"$TRIAL/stopped"; echo "stops $1"; }
+          same_process() { :; }; find_born() { BORN=1; }; printf 'born 1\npid 41\n' >"$TRIAL/hand-over.v2"
           rc=0; exec_keep_old || rc=$?; echo "$rc \${WHY-}"`,
         );
-      assert.equal(await ended(2, 0), "1");
-      assert.equal(await ended(0, 2), "1");
+      assert.equal(await ended("return 2"), "2 systemd-silent");
+      assert.equal(await ended(":", 2), "2 systemd-silent");
+      assert.equal(await ended("echo 42", 0, "return 2"), "2 systemd-silent");
+      assert.equal(await ended("echo 42"), "stops 42\n0");
     }));
 
   test(`${name}: the unit that serves is the contract's template, or unknown: never the unit after it`, () =>

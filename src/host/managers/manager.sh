@@ -69,11 +69,11 @@ manager_look_main() { # the same, one look
 }
 
 manager_restart_else() { # after a hand-over that failed with WHY it is started anew, unless what runs is unknown
-	[ "${WHY-}" != systemctl-failed ] && manager_restart
+	[ "${WHY-}" != systemd-silent ] && manager_restart
 }
 
 manager_unanswered() { # [WHAT]: set WHY and EVIDENCE
-	WHY=systemctl-failed
+	WHY=systemd-silent
 	EVIDENCE="systemd does not say ${1-what runs as $(kv_list "$CONTRACT" unit | head -n 1)}: nothing is started or ended over that; see whether 'systemctl show' answers there"
 }
 

@@ -36,7 +36,8 @@ process_main_pid() { # print the pid that the service wrote when it was ready, w
 
 process_written_pid() { # the same, only of what its file says now
 	process_files
-	{ read -r main_pid_ <"$PID_FILE"; } 2>/dev/null || return 1
+	main_pid_=
+	{ read -r main_pid_ <"$PID_FILE"; } 2>/dev/null || [ -n "$main_pid_" ] || return 1 # some write it without the end of the line
 	process_is_ours "$main_pid_" || return 1
 	echo "$main_pid_"
 }
@@ -73,6 +74,12 @@ process_start() { # start ROOT/current/<start> unless it runs
 	rm -f "$PID_FILE"
 	process_spawn || return 1
 	process_record "$SPAWNED" || : # it does so itself, too, but perhaps not before somebody looks
+}
+
+process_mark_log() { # evidence begins with what is written from now on
+	process_files
+	file_size "$PROCESS_LOG"
+	echo "$SIZE" >"$PROCESS_LOG.from" 2>/dev/null || : # only evidence reads it
 }
 
 process_bound_log() { # the log of a service that hands over for ever is never begun anew: what stands before its last 16 MiB goes, at a switch, or when somebody looks at the host. It is copied to .1 and cut off, which loses what is written in between, and only where the main process appends: another one would go on at its old offset. A link is the operator's
@@ -120,8 +127,7 @@ process_spawn() { # [FILE]: run ROOT/current/<start> in a session of its own, wi
 	start_=$VALUE
 	[ -x "$ROOT/current/$start_" ] || return 1
 	spawn_note_=${1-}
-	file_size "$PROCESS_LOG"
-	echo "$SIZE" >"$PROCESS_LOG.from" 2>/dev/null || : # only evidence reads it
+	process_mark_log
 	mkdir -p "${TAKEOVER_SOCKET%/*}" || { WHY=cannot-write EVIDENCE="cannot create ${TAKEOVER_SOCKET%/*}"; return 1; }
 	set --
 	while read -r pair_; do
@@ -256,12 +262,16 @@ process_ready() { # the main process shows no other version than current's; it i
 	process_record "$ready_pid_" ready || :
 }
 
-process_status_evidence() { # pids and the last lines that were written since host.sh last started something: not those of the version before
+process_status_evidence() { # pids and the last lines that were written since the switch began, or host.sh last started something: those of the version before only when there are none, and marked
 	process_files
 	echo "pid=$(process_main_pid || echo none) started=$(kv_get "$PROCESS_FILE" pid || echo none)"
 	evidence_from_=0
 	{ read -r evidence_from_ <"$PROCESS_LOG.from"; } 2>/dev/null || :
 	file_size "$PROCESS_LOG"
 	{ is_number "$evidence_from_" && [ "$evidence_from_" -le "$SIZE" ]; } || evidence_from_=0
+	if [ "$evidence_from_" -gt 0 ] && [ "$evidence_from_" -eq "$SIZE" ]; then
+		echo "nothing logged since the switch; before it:"
+		evidence_from_=0
+	fi
 	tail -c "+$((evidence_from_ + 1))" "$PROCESS_LOG" 2>/dev/null | tail -n 20 | tail -c 2000
 }

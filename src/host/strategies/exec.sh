@@ -171,7 +171,7 @@ exec_settle() { # VERSION: a successor was asked for: when it is ready the old o
 		exec_end_old "$swap_file_"
 	else
 		swap_why_=$WHY swap_evidence_=$EVIDENCE
-		exec_end_strays || : # the way back does so again
+		exec_end_strays || swap_why_=$WHY swap_evidence_="$EVIDENCE; $swap_evidence_"
 		exec_put_back "$swap_old_" "$swap_born_"
 		if same_process "$swap_old_" "$swap_born_"; then swap_evidence_="old pid $swap_old_ still serves; $swap_evidence_"; fi
 		WHY=$swap_why_ EVIDENCE=$swap_evidence_

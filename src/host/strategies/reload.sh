@@ -32,7 +32,7 @@ reload_finish() { # nothing is left over
 reload_understands() { # PID: it handles the signal; 1 with WHY and EVIDENCE
 	kv_value "$CONTRACT" switch.reload-signal || VALUE=HUP
 	understands_=$VALUE
-	WHY=cannot-hand-over EVIDENCE="the running pid $1 does not handle $understands_, which strategy reload sends it"
+	WHY=cannot-hand-over EVIDENCE="the running pid $1 does not handle $understands_, which strategy reload sends it: first release a version that handles it, once with strategy restart"
 	catches "$1" "$understands_"
 }
 

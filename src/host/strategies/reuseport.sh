@@ -73,12 +73,12 @@ reuseport_other() { # print the instance that does not serve; 2 when systemd doe
 }
 
 reuseport_unanswered() { # which instance serves is unknown, and unknown is stopped by nobody: 1 with WHY and EVIDENCE
-	WHY=systemctl-failed EVIDENCE="systemd does not say which instance of the contract's template serves"
+	WHY=systemd-silent EVIDENCE="systemd does not say which instance of the contract's template serves"
 	return 1
 }
 
 reuseport_state() { # UNIT: print its ActiveState
-	systemd_ask show -p ActiveState --value "$1" || echo unknown
+	systemd_answer show -p ActiveState --value "$1" || echo unknown
 }
 
 reuseport_has_failed() { # 0 when systemd has given up the instance that was started beside: it may have died between any two looks. Which of the two serves is not asked: when neither does, a guess would take the old one that ended for the new one that starts

@@ -5,8 +5,8 @@
 # TRIAL/hand-over.VERSION remembers whom we asked (`.cold`: nobody, it was started anew). All else is read from the processes themselves
 # and their pid files (masters.sh), so every step can be done again.
 
-signal_prepare() { # the running master must know the signal that asks it; most others would end by it
-	if manager_find_main; then signal_understands "$MAIN_PID"; else [ $? -eq 1 ]; fi
+signal_prepare() { # what runs must be a master that knows the signal that asks it; most others would end by it
+	if manager_find_main; then signal_understands "$MAIN_PID" && signal_is_master "$MAIN_PID"; else [ $? -eq 1 ]; fi
 }
 
 signal_hand_over() { # from what runs to what current names; cold start when nothing runs
@@ -65,8 +65,9 @@ signal_finish() { # the old master ends; it must not be the one that serves
 	signal_settle
 }
 
-signal_asked() { # VERSION: 0 when a master was asked to hand over to it; sets ASKED, ASKED_BORN and ASKED_TICK
+signal_asked() { # VERSION: 0 when a master was asked to hand over to it; sets ASKED, ASKED_BORN and ASKED_TICK, and ASKED_FILE and WHOLE_FILE in any case
 	ASKED_FILE=$TRIAL/hand-over.$1
+	WHOLE_FILE=$TRIAL/whole.$1 # there as long as its workers were not asked to end
 	[ -f "$ASKED_FILE" ] || return 1
 	kv_value "$ASKED_FILE" pid
 	ASKED=$VALUE
@@ -74,13 +75,6 @@ signal_asked() { # VERSION: 0 when a master was asked to hand over to it; sets A
 	ASKED_BORN=$VALUE
 	kv_value "$ASKED_FILE" tick
 	ASKED_TICK=$VALUE
-}
-
-signal_understands() { # PID: it handles the signal that asks for a successor; 1 with WHY and EVIDENCE
-	kv_value "$CONTRACT" switch.upgrade-signal || VALUE=USR2
-	understands_=$VALUE
-	WHY=cannot-hand-over EVIDENCE="the running pid $1 does not handle $understands_, which strategy signal sends it"
-	catches "$1" "$understands_"
 }
 
 # ---- forward -----------------------------------------------------------------
@@ -101,6 +95,7 @@ signal_forward() { # VERSION: a new master runs it and its workers accept, the o
 			kv_line pid "$forward_main_"
 			kv_line tick "$(clock_tick)"
 		} | atomic_write "$ASKED_FILE" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $ASKED_FILE"; return 1; }
+		{ printf '' >"$WHOLE_FILE"; } 2>/dev/null || : # with : some shells would end here
 		signal_asked "$1"
 	fi
 	forward_rc_=0
@@ -122,6 +117,7 @@ signal_forward() { # VERSION: a new master runs it and its workers accept, the o
 		return 1
 	fi
 	same_process "$ASKED" "$ASKED_BORN" || return 0
+	rm -f "$WHOLE_FILE"
 	kill -s "$(kv_get "$CONTRACT" switch.wind-down-signal || echo WINCH)" "$ASKED" 2>/dev/null || :
 	wait_quiet "$(contract_number switch.stop-seconds 30)" signal_workers "$ASKED" && return 0
 	EVIDENCE="$EVIDENCE although its master $ASKED was asked to end it; nginx and gunicorn do so only when they run as daemons"
@@ -189,14 +185,22 @@ signal_wait() { # VERSION: until a new master runs it and its workers accept; 1 
 		if [ "$wait_at_" -ge "$wait_by_" ]; then
 			[ "$wait_rc_" -ne 2 ] || return 1 # who is the main process is unknown, and WHY says so
 			WHY=not-ready
-			EVIDENCE="$1 not ready within $wait_seconds_ s; $(manager_status_evidence)"
-			if [ "${SUCCESSOR:-$ASKED}" != "$ASKED" ] && ! exec_runs "$SUCCESSOR" "$1" "$ASKED_TICK"; then
-				EVIDENCE="the new master $SUCCESSOR does not run $1: the first one has to be started through $ROOT/current; $EVIDENCE"
-			fi
+			EVIDENCE="$1 not ready within $wait_seconds_ s; $(signal_missing "$1"); $(manager_status_evidence)"
 			return 1
 		fi
 		nap
 	done
+}
+
+signal_missing() { # VERSION: print what it was waited for
+	signal_pid_file
+	if [ "${SUCCESSOR:-$ASKED}" = "$ASKED" ]; then
+		echo "no new master has named itself in $MASTER_FILE"
+	elif exec_runs "$SUCCESSOR" "$1" "$ASKED_TICK"; then
+		echo "no worker of the new master $SUCCESSOR accepts connections"
+	else
+		echo "the new master $SUCCESSOR does not run $1: the first one has to be started through $ROOT/current"
+	fi
 }
 
 signal_is_answering() { # 0 while the asked master has not looked at the signal yet, or is at work: what it was asked to start may still come
@@ -211,6 +215,8 @@ signal_drop_successor() { # VERSION PIDS: a successor, a master by now or one of
 	done
 	signal_end_orphans "$1"
 	signal_settle
+	# One that is no master of this kind has left its pid file to the successor.
+	if ! manager_is systemd && same_process "$ASKED" "$ASKED_BORN" && says_no signal_main_pid; then signal_name_main "$ASKED" || :; fi
 }
 
 # ---- back --------------------------------------------------------------------
@@ -219,7 +225,8 @@ signal_take_back() { # the asked master's workers return if they are gone, then 
 	take_back_version_= # of workers that return, an interrupted way back may be asked: those run no version that shows
 	[ ! -f "$TRIAL/hand-over.revived" ] || take_back_version_=$TO
 	take_back_booting_=$(signal_booting "$take_back_version_" | tr '\n' ' ')
-	if ! signal_serves_soon "$ASKED" "$take_back_booting_"; then
+	# Who was never asked to end its workers needs no HUP, and may be one that ends by it.
+	if [ ! -f "$WHOLE_FILE" ] && ! signal_serves_soon "$ASKED" "$take_back_booting_"; then
 		# Each HUP starts a set of workers, so a way back that was interrupted first looks for those that it asked for.
 		if [ ! -f "$TRIAL/hand-over.revived" ] || ! signal_revived 2 "$take_back_booting_"; then
 			if [ -f "$TRIAL/restored" ]; then take_back_upon_=restored; else take_back_upon_=; fi

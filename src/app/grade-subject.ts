@@ -46,9 +46,15 @@ export async function loadGradeSubject(input: {
       meant === undefined ? publishIt : `cutover grade ${meant}`,
     );
   }
+  const unpublished = input.versions.find((version) => !published.includes(version));
+  if (unpublished !== undefined)
+    throw new UsageError(
+      `${component} ${unpublished} is not published${didYouMean(meantName(unpublished, published))}; published: ${published.slice(0, 8).join(", ")}`,
+      published.length === 1 ? publishIt : `cutover grade ${component} --versions ${published[1]},${published[0]}`,
+    );
   if (older === undefined || newer === undefined || chosen.length !== 2 || older === newer)
     throw new UsageError(
-      `A switch needs two versions of ${component}; published: ${published.slice(0, 8).join(", ")}`,
+      `A switch needs two versions of ${component}${input.versions.length === 0 ? "" : `, not ${older === newer ? `${older} twice` : chosen.length}`}; published: ${published.slice(0, 8).join(", ")}`,
       published.length === 1 ? publishIt : `cutover grade ${component} --versions ${published[1]},${published[0]}`,
     );
   const load = async (wanted: WantedVersion): Promise<PublishedRelease> =>

@@ -71,7 +71,7 @@ async function usable(
     const metadata = parseReleaseMetadata(release.metadata);
     const quarantine = quarantined.get(`${wanted.component}@${metadata.tree.digest}`);
     if (quarantine !== undefined)
-      return { reason: "quarantined", message: `quarantined: ${quarantine}; cutover retry lifts it` };
+      return { reason: "quarantined", message: `quarantined: ${quarantine}; cutover retry --reason '…' lifts it` };
     if (metadata.expires * 1000 <= controller.clock.now())
       return { reason: "expired", message: "its time for a first use is over; publish it again with --amend" };
     return metadata;

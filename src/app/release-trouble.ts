@@ -87,7 +87,7 @@ export function runOpenTrouble(runs: readonly string[]): { reason: string; messa
 export function troubleOfBackOff({ outcome, reason }: BackOff): { reason: string; message: string } {
   return {
     reason: "backing-off",
-    message: `this very plan ended ${outcome} (${reason}); it is tried again with growing pauses, or at once after: cutover retry`,
+    message: `this very plan ended ${outcome} (${reason}); it is tried again with growing pauses, or at once after: cutover retry --reason '…'`,
   };
 }
 

@@ -99,7 +99,7 @@ function inheritSettings(command: Command, parent: Command): void {
 function explain(error: unknown, argv: readonly string[], input: CliInput): number {
   if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.done;
   const stopped = input.signal.aborted && !(error instanceof CutoverError);
-  const report = stopped ? stoppedReport(input.signal.reason) : reportError(error);
+  const report = stopped ? stoppedReport(input.signal.reason, argv) : reportError(error);
   if (argv.includes("--json")) {
     makeOutput({ ...input, json: true, color: false }).jsonLine({ error: report });
   } else {
@@ -135,13 +135,20 @@ function meantByCommander(error: unknown, named: readonly Command[]): unknown {
   return new UsageError(near === undefined ? first : `${first}; the nearest is ${near}`, help);
 }
 
-function stoppedReport(reason: unknown) {
+function stoppedReport(reason: unknown, argv: readonly string[]) {
   const name = typeof reason === "string" ? reason : "SIGTERM";
+  const stopped = { code: "stopped", message: `stopped by ${name}`, exitCode: name === "SIGINT" ? 130 : 143 };
+  const words = argv.filter((word) => !word.startsWith("-"));
+  const command = words[0] === "grade" ? "grade" : words.slice(0, 2).join(" ");
+  if (command === "grade" || command === "lab demo")
+    return {
+      ...stopped,
+      impact: "Its lab is taken down again, and nothing of yours was touched",
+      next: `cutover help ${command}`,
+    };
   return {
-    code: "stopped",
-    message: `stopped by ${name}`,
+    ...stopped,
     impact: "A run in progress stays open; hosts on trial go back by themselves at their deadline",
     next: "cutover status",
-    exitCode: name === "SIGINT" ? 130 : 143,
   };
 }

@@ -2,6 +2,7 @@
 import type { GradeReport } from "../lab/grade/grade-component.ts";
 import { isAtLeast, isStream } from "../lab/meter/grade-of.ts";
 import type { FailureSeen, KindReport } from "../lab/meter/meter-report.ts";
+import { type Grade, grades } from "../model/grade.ts";
 import { type Cell, tableLines } from "./table.ts";
 import { type Line, styled } from "./text.ts";
 import { formatCount } from "./units.ts";
@@ -52,6 +53,10 @@ export function renderGrade(report: GradeReport, { usual }: { readonly usual: st
   );
   const notSpoken = new Map(measured.notSpoken.map(({ kind, why }) => [kind, why]));
   const kept = declared === undefined || isAtLeast(grade, declared);
+  const requests = measured.kinds.filter(({ kind }) => !isStream(kind));
+  // One that takes some milliseconds is under way at a switch by luck only, so a service that drops those may lose none of them.
+  const onlyShort = requests.length > 0 && !requests.some(({ kind, sent }) => kind === "long" && sent > 0);
+  const isForShort = onlyShort && isAtLeast(grade, "request-safe");
   return [
     [],
     ...tableLines(headings, rows),
@@ -83,7 +88,15 @@ export function renderGrade(report: GradeReport, { usual }: { readonly usual: st
             ` ${usual} is a health check, and may say "not ready" while it drains; ask what clients ask: cutover grade ${component} --http ${usual.replace(/\/.*/, "/PATH")}`,
           ],
         ]),
-    ...because.map((line): Line => [styled("next grade:", "accent"), ` ${line}`]),
+    ...(isForShort
+      ? [
+          [
+            styled("not measured:", "warn"),
+            " requests that are under way for long when a switch comes, which a service that ends at once would drop; --long PATH=MS sends some",
+          ],
+        ]
+      : []),
+    ...because.map((line): Line => [styled(`not ${nextGrade(grade)}:`, "accent"), ` ${line}`]),
     // Below its promise for want of a measurement, not for what was seen.
     ...(declared === "stream-safe" && grade === "request-safe" && !measured.kinds.some(({ kind }) => isStream(kind))
       ? [
@@ -97,7 +110,12 @@ export function renderGrade(report: GradeReport, { usual }: { readonly usual: st
       styled(`${component}:`, "strong"),
       ` ${formatCount(turns)} ${turns === 1 ? "switch" : "switches"} by ${strategy}${takenBack === 0 ? "" : ` (${formatCount(takenBack)} taken back)`}, `,
       styled(grade === "none" ? "no grade: not even its listener is safe" : grade, kept ? "good" : "bad"),
+      isForShort ? " for short requests" : "",
       declared === undefined ? "; its contract declares none" : `; its contract declares ${declared}`,
     ],
   ];
+}
+
+function nextGrade(grade: GradeReport["grade"]): Grade {
+  return grades[grade === "none" ? 0 : grades.indexOf(grade) + 1] ?? "stream-safe";
 }

@@ -41,7 +41,9 @@ function taskRows(tasks: readonly TaskRow[]): Line[] {
 function saidOf({ state, reason, evidence, waitsFor }: TaskRow): string {
   if (waitsFor !== undefined) return `waits for ${waitsFor}`;
   if (state !== "failed" && state !== "unknown") return state === "skipped" ? reason : "";
-  return [reason, lastWord(evidence)].filter(Boolean).join(": ");
+  // What a task of a bundle says ends with why; what host.sh says begins with it, and logs come after.
+  const why = reason.startsWith("task-") ? lastWord(evidence) : (evidence.trim().split(/\r?\n/)[0] ?? "");
+  return [reason, why].filter(Boolean).join(": ");
 }
 
 function countedRows(tasks: readonly TaskRow[]): Line[] {

@@ -204,7 +204,7 @@ test("versions that are quarantined, expired, or not signed by the Trust are nev
     await world.controller(({ controller }) => noteQuarantine(controller, { commit, bad }));
     const elsewhere = await world.propose({ push: false });
     assert.deepEqual(outcomes(elsewhere), ["not-pushed shop 1.2.4"]);
-    assert.equal(elsewhere.passedOver[0]?.message, "quarantined: unhealthy; cutover retry lifts it");
+    assert.equal(elsewhere.passedOver[0]?.message, "quarantined: unhealthy; cutover retry --reason '…' lifts it");
     // Where it runs, it remembers.
     await world.controller(async ({ controller }) => {
       await acceptCommit(controller);

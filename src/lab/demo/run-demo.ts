@@ -86,7 +86,7 @@ export async function runDemo(input: DemoInput): Promise<void> {
     if (input.keep) await stayUp(stage, input);
   } catch (error) {
     picture.end();
-    await sayLog(input.out, join(directory, "home", "serve.log"));
+    if (!input.signal.aborted) await sayLog(input.out, join(directory, "home", "serve.log"));
     throw error;
   } finally {
     for (const close of closing.reverse())

@@ -42,8 +42,28 @@ test("whether the way back was measured is said either way", () => {
     without.join("\n"),
   );
   const within = show(report({ takenBack: 1, nonOk: 0 }), undefined);
-  assert.equal(within.at(-1), "web: 1 switch by exec (1 taken back), request-safe; its contract declares request-safe");
-  assert.ok(!within.some((line) => line.startsWith("not measured:")), within.join("\n"));
+  assert.equal(
+    within.at(-1),
+    "web: 1 switch by exec (1 taken back), request-safe for short requests; its contract declares request-safe",
+  );
+  assert.ok(!within.some((line) => /^not measured: the way back/.test(line)), within.join("\n"));
+});
+
+test("request-safe is for short requests as long as none was under way for long; what keeps from the next grade is named by it", () => {
+  const short = report({ takenBack: 1, nonOk: 0 });
+  assert.ok(
+    show(short, undefined).some((line) => /^not measured: requests that are under way for long .*--long/.test(line)),
+  );
+  const kinds = [...short.measured.kinds, ...short.measured.kinds.map((kind) => ({ ...kind, kind: "long" as const }))];
+  const because = ["no traffic of streams was measured"];
+  const long = show({ ...short, because, measured: { ...short.measured, kinds } }, undefined);
+  assert.equal(long.at(-1), "web: 1 switch by exec (1 taken back), request-safe; its contract declares request-safe");
+  assert.ok(long.includes("not stream-safe: no traffic of streams was measured"), long.join("\n"));
+  assert.ok(
+    show(report({ takenBack: 1, nonOk: 3 }), undefined)
+      .at(-1)
+      ?.includes("listener-safe; its"),
+  );
 });
 
 test("a stream that was cut off and one that the service ended are told apart, in the table and in the evidence", () => {

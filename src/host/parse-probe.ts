@@ -70,6 +70,7 @@ function readComponent(name: string, values: ReadonlyMap<string, readonly string
   const known = states.find((one) => one === state);
   if (known === undefined) throw new ProtocolError("a component has an unknown state", state);
   const trialTo = first("trial-to");
+  const trialEnds = first("trial-ends");
   const pid = first("pid");
   const drained = first("drained");
   const unitOrder = (values.get("unit-order") ?? []).slice(0, maxUnitOrders).map(unitOrderOf);
@@ -89,6 +90,7 @@ function readComponent(name: string, values: ReadonlyMap<string, readonly string
             to: versionOf(trialTo) ?? "",
             run: first("trial-run") ?? "",
             reason: first("trial-reason"),
+            ...(trialEnds === undefined ? {} : { endsAt: parseNumber(trialEnds, "trial-ends") * 1000 }),
           },
     built: (values.get("built") ?? []).flatMap((one) => versionOf(one) ?? []),
     sequence: parseNumber(first("sequence") ?? "0", "sequence"),

@@ -51,6 +51,7 @@ trial_facts() { # COMPONENT: print what a probe tells of its trial, as plain `ke
 	for facts_key_ in from to run; do
 		if kv_value "$facts_dir_/trial" "$facts_key_"; then echo "trial-$facts_key_ $VALUE"; fi
 	done
+	if [ "$facts_state_" = armed ] && kv_value "$facts_dir_/trial" ends; then echo "trial-ends $VALUE"; fi
 	if kv_value "$facts_dir_/outcome" reason; then echo "trial-reason $VALUE"; fi
 }
 
@@ -102,7 +103,7 @@ trial_arm() { # FROM|- TO SECONDS: make the trial of T_COMPONENT and prove that 
 		[ ! -e "$arm_old_" ] || [ "$arm_old_" = "$arm_dir_/host-$arm_before_.sh" ] || rm -rf "$arm_old_"
 	done
 	mkdir -p "$arm_dir_/.arming" || return 1
-	trial_record "$arm_from_" "$2" "$((UPTIME_CS + $3 * 100))"
+	trial_record "$arm_from_" "$2" "$((UPTIME_CS + $3 * 100))" "$(($(date +%s) + $3))"
 	{ printf '%s\n' "$TEXT" >"$arm_dir_/.arming/trial"; } 2>/dev/null && holds_text "$arm_dir_/.arming/trial" "$TEXT" || return 1
 	worker_mark "$arm_dir_/.arming" switch
 	cp "$SELF" "$arm_dir_/host-$TRIAL_ID.sh" && cmp -s "$SELF" "$arm_dir_/host-$TRIAL_ID.sh" || return 1
@@ -117,11 +118,12 @@ trial_arm() { # FROM|- TO SECONDS: make the trial of T_COMPONENT and prove that 
 	return 1
 }
 
-trial_record() { # FROM TO DEADLINE: the record of the trial TRIAL_ID, in TEXT; TRIAL_FOUND says how a service was found that goes back to itself (running, stopped), or that current did not name FROM (other)
+trial_record() { # FROM TO DEADLINE ENDS: the record of the trial TRIAL_ID, in TEXT; ENDS is the deadline by this host's clock, for people only (F19); TRIAL_FOUND says how a service was found that goes back to itself (running, stopped), or that current did not name FROM (other)
 	boot_id
 	TEXT=
 	kv_add boot-id "$BOOT_ID"
 	kv_add deadline "$3"
+	kv_add ends "$4"
 	kv_add found "${TRIAL_FOUND-}"
 	kv_add from "$1"
 	if [ -n "$1" ] && find_tree "$T_COMPONENT" "$1"; then kv_add from-tree "$FOUND_TREE"; fi

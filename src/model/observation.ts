@@ -48,6 +48,8 @@ export interface ObservedComponent {
         readonly to: string;
         readonly run: string;
         readonly reason: string | undefined;
+        /** Milliseconds since the epoch, by the host's clock: it goes back then unless it was confirmed. Absent where an older host.sh does not say. */
+        readonly endsAt?: number;
       }
     | undefined;
   /** Versions whose tree is built and verified. */

@@ -3,6 +3,7 @@
 import { quotable } from "../model/diagnostic.ts";
 import { canonicalJson } from "../model/digest.ts";
 import { Status, stateOf, type TargetStatus } from "../model/status.ts";
+import { clockText } from "./clock-text.ts";
 import { cutText } from "./cut-text.ts";
 import { foldHosts } from "./fold-hosts.ts";
 
@@ -55,7 +56,7 @@ function describe(status: Status): string[] {
   lines.push(...groupTargets(status.targets));
   for (const { component, version, reason: why } of status.quarantined)
     lines.push(`quarantined ${component} ${version}: ${line(why)}`);
-  lines.push(`reported ${time(status.at)} by ${status.holder}, epoch ${status.epoch}`);
+  lines.push(`reported ${clockText(status.at)} by ${status.holder}, epoch ${status.epoch}`);
   return lines;
 }
 
@@ -79,15 +80,11 @@ function describeGroup(group: readonly TargetStatus[]): string {
   const cut = cutText(first.cut);
   const shown = version ?? "nothing";
   const change = from === null || from === version ? shown : `${from} → ${shown}`;
-  const since = ` since ${time(group.reduce((latest, target) => Math.max(latest, target.since), 0))}`;
+  const since = ` since ${clockText(group.reduce((latest, target) => Math.max(latest, target.since), 0))}`;
   const good = outcome === "in-sync" || outcome === "done";
   const missed = !good && wanted !== null && wanted !== version ? `, wanted ${wanted}` : "";
   const why = detail === undefined || detail === "" ? "" : `: ${line(detail)}`;
   return `${foldHosts(group.map(({ host }) => host))} ${component} ${change}${since}${good ? "" : ` (${outcome}${missed})`}${cut === "" ? "" : `, ${cut}`}${why}`;
-}
-
-function time(at: number): string {
-  return new Date(Math.min(at, 8.64e15)).toISOString().replace(/\.\d{3}Z$/, "Z");
 }
 
 /** Host output and error messages reach notes: one line, nothing that a terminal obeys (T26). */

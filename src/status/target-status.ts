@@ -4,6 +4,7 @@ import type { Observation, ObservedComponent } from "../model/observation.ts";
 import type { Held, Plan, PlannedChange } from "../model/plan.ts";
 import type { Cut, Status, TargetStatus } from "../model/status.ts";
 import type { TaskState } from "../model/task.ts";
+import { clockText } from "./clock-text.ts";
 
 export interface TaskFound {
   readonly state: TaskState;
@@ -200,9 +201,14 @@ function said({ reason, evidence }: TaskFound): string | undefined {
 }
 
 /** Running is not committed: a trial can still go back, and a failed commit leaves what a reboot may undo. */
-function unfinished({ state, current, currentTree, committed, committedTree }: ObservedComponent): Verdict | undefined {
-  if (state === "trial" || state === "confirmed" || state === "reverting")
-    return { outcome: "pending", detail: `${current} is there, but its state is ${state}, not committed` };
+function unfinished(seen: ObservedComponent): Verdict | undefined {
+  const { state, current, currentTree, committed, committedTree, trial } = seen;
+  if (state === "trial" || state === "confirmed" || state === "reverting") {
+    const ends = state === "trial" ? trial?.endsAt : undefined;
+    // Whoever reads this later has not heard of the host since.
+    const until = ends === undefined ? "" : `; unless it is confirmed it goes back by itself at ${clockText(ends)}`;
+    return { outcome: "pending", detail: `${current} is there, but its state is ${state}, not committed${until}` };
+  }
   const same = committed === current && (committedTree === undefined || committedTree === currentTree);
   return same
     ? undefined

@@ -36,6 +36,10 @@ for (const shell of shells) {
         assert.match(switched.evidence, /from=v1 to=v2 ms=\d+/);
         assert.equal(await host.current(), "v2");
         assert.equal(await host.trial(), "armed");
+        const facts = async () => (await host.word("call", "trial_facts", "web")).stdout;
+        const ends = Number(/^trial-ends (\d+)$/m.exec(await facts())?.[1]) * 1000;
+        const left = (await deadlineMs(host)) - (await uptimeMs());
+        assert.ok(Math.abs(ends - Date.now() - left) < 3000, "by the clock it ends when it ends");
         assert.equal(
           (await switchTo(host, "v2")).evidence,
           switched.evidence,
@@ -43,6 +47,7 @@ for (const shell of shells) {
         );
         assert.match((await confirm(host, "v2")).evidence, /confirmed=v2 from=v1/);
         assert.equal(await host.trial(), "confirmed");
+        assert.doesNotMatch(await facts(), /trial-ends/);
         assert.match((await host.task("commit", "do", { version: "v2" })).evidence, /committed=v2 removed=0/);
         assert.equal(await host.trial(), "none");
         assert.match((await host.word("call", "trial_facts", "web")).stdout, /^state committed$/m);

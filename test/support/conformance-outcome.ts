@@ -34,5 +34,7 @@ export function factsOf(seen: ObservedComponent | undefined): Facts["component"]
   if (seen === undefined)
     return { current: undefined, committed: undefined, state: "none", trial: undefined, built: [] };
   const { current, committed, state, trial, built, floor } = seen;
-  return { current, committed, state, trial, built: [...built].sort(), ...(floor > 0 ? { floor } : {}) };
+  // When a trial ends is told by two clocks.
+  const told = trial && { ...trial, endsAt: 0 };
+  return { current, committed, state, trial: told, built: [...built].sort(), ...(floor > 0 ? { floor } : {}) };
 }

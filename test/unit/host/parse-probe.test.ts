@@ -27,6 +27,14 @@ test("a host says below which directories components may live; one with an older
   assert.equal(parseProbe([...machine]).facts.bases, undefined);
 });
 
+test("P7: when a trial ends by the host's clock is read; an older host.sh does not say, and words are refused", () => {
+  const trialOf = (...more: (readonly [string, string])[]) =>
+    parseProbe([...machine, ["component.api.trial-to", "v2"], ...more]).components[0]?.trial;
+  assert.deepEqual(trialOf(["component.api.trial-ends", "1796030000"])?.endsAt, 1_796_030_000_000);
+  assert.equal(trialOf()?.endsAt, undefined);
+  assert.throws(() => trialOf(["component.api.trial-ends", "soon"]), { code: "host-protocol" });
+});
+
 test("T26: other directives, more or fewer words, control characters and endless lists are refused or cut", () => {
   for (const value of [
     "",

@@ -50,6 +50,21 @@ function statusOf(
   return Status.parse(status);
 }
 
+test("P7: of a host on trial the status says when it goes back by itself: nobody hears of it then", () => {
+  const trial = { from: "1.0.0", to: "2.0.0", run: "r1", reason: undefined };
+  const detail = (endsAt?: number) => {
+    const seen = { ...on("2.0.0"), committed: "1.0.0", state: "trial" as const };
+    return statusOf({ web1: { ...seen, trial: { ...trial, ...(endsAt === undefined ? {} : { endsAt }) } } }).targets[0]
+      ?.detail;
+  };
+  assert.equal(detail(), "2.0.0 is there, but its state is trial, not committed");
+  assert.match(
+    detail(1_796_030_000_000) ?? "",
+    /, not committed; unless it is confirmed it goes back by itself at 2026-11-30T09:13:20Z$/,
+  );
+  assert.match(detail(999_999_999_999_999_000) ?? "", /at \+275760-09-13T00:00:00Z$/);
+});
+
 const on = (version: string): Partial<ObservedComponent> => ({
   current: version,
   currentTree: treeOf("web", version),

@@ -54,7 +54,12 @@ export async function runCli(argv: readonly string[], input: CliInput): Promise<
     await program.parseAsync([...asked], { from: "user" });
     return exitCode;
   } catch (error) {
-    return explain(meantByCommander(error, commandsNamed(program, argv)), argv, input);
+    const named = commandsNamed(program, argv);
+    return explain(meantByCommander(error, named), {
+      argv,
+      commandWords: named.map((command) => command.name()),
+      input,
+    });
   }
 }
 
@@ -96,10 +101,17 @@ function inheritSettings(command: Command, parent: Command): void {
   for (const child of command.commands) inheritSettings(child, command);
 }
 
-function explain(error: unknown, argv: readonly string[], input: CliInput): number {
+function explain(
+  error: unknown,
+  {
+    argv,
+    commandWords,
+    input,
+  }: { readonly argv: readonly string[]; readonly commandWords: readonly string[]; readonly input: CliInput },
+): number {
   if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.done;
   const stopped = input.signal.aborted && !(error instanceof CutoverError);
-  const report = stopped ? stoppedReport(input.signal.reason, argv) : reportError(error);
+  const report = stopped ? stoppedReport(input.signal.reason, commandWords) : reportError(error);
   if (argv.includes("--json")) {
     makeOutput({ ...input, json: true, color: false }).jsonLine({ error: report });
   } else {
@@ -135,11 +147,10 @@ function meantByCommander(error: unknown, named: readonly Command[]): unknown {
   return new UsageError(near === undefined ? first : `${first}; the nearest is ${near}`, help);
 }
 
-function stoppedReport(reason: unknown, argv: readonly string[]) {
+function stoppedReport(reason: unknown, commandWords: readonly string[]) {
   const name = typeof reason === "string" ? reason : "SIGTERM";
   const stopped = { code: "stopped", message: `stopped by ${name}`, exitCode: name === "SIGINT" ? 130 : 143 };
-  const words = argv.filter((word) => !word.startsWith("-"));
-  const command = words[0] === "grade" ? "grade" : words.slice(0, 2).join(" ");
+  const command = commandWords.join(" ");
   if (command === "grade" || command === "lab demo")
     return {
       ...stopped,

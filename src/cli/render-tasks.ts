@@ -41,8 +41,10 @@ function taskRows(tasks: readonly TaskRow[]): Line[] {
 function saidOf({ state, reason, evidence, waitsFor }: TaskRow): string {
   if (waitsFor !== undefined) return `waits for ${waitsFor}`;
   if (state !== "failed" && state !== "unknown") return state === "skipped" ? reason : "";
-  // What a task of a bundle says ends with why; what host.sh says begins with it, and logs come after.
-  const why = reason.startsWith("task-") ? lastWord(evidence) : (evidence.trim().split(/\r?\n/)[0] ?? "");
+  // What a task of a bundle says, and what host.sh says of an end that it did not foresee, ends with why; else it begins with it, and logs come after.
+  const first = evidence.trim().split(/\r?\n/)[0] ?? "";
+  const isOfTask = /^(?:task-|unexpected$)/.test(reason) || /^\S+: task-/.test(first);
+  const why = isOfTask ? lastWord(evidence) : first;
   return [reason, why].filter(Boolean).join(": ");
 }
 

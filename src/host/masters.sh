@@ -30,23 +30,32 @@ signal_understands() { # PID: it handles the signal that asks for a successor; 1
 	catches "$1" "$understands_"
 }
 
-signal_is_master() { # PID: it has workers, or its own contract has this strategy, by which it got ready with some; 1 with WHY and EVIDENCE. What handles a signal does not tell: Go's programs handle all of them, and end by most
-	read_current "$ROOT" && units_contract "$CURRENT" && [ "$(kv_get "$UNITS_CONTRACT" switch.strategy || :)" = signal ] && return 0
-	uptime_cs
-	master_by_=$((UPTIME_CS + 100))
-	master_looks_=0
-	while :; do
-		for master_worker_ in $(children_of "$1"); do
-			[ -z "$(listening_of "$master_worker_")" ] || return 0
-		done
-		uptime_cs
-		master_looks_=$((master_looks_ + 1))
-		[ "$master_looks_" -lt 3 ] || [ "$UPTIME_CS" -lt "$master_by_" ] || break
-		nap
-	done
+signal_is_master() { # PID: it has workers, or got ready by this strategy, which takes some; 1 with WHY and EVIDENCE. What handles a signal does not tell: Go's programs handle all of them, and end by most
+	signal_was_ready || signal_has_workers "$1" && return 0
 	WHY=cannot-hand-over
 	EVIDENCE="the running pid $1 has no worker that listens, and strategy signal is for masters that have: asked by USR2 they start a new master, by WINCH they end their workers, by HUP they bring them back, as nginx and gunicorn do. Keep the strategy that it has, or first release a version that is such a master, once with strategy restart"
 	return 1
+}
+
+signal_was_ready() { # what is current was confirmed or committed here, by a contract with this strategy
+	read_current "$ROOT" && units_contract "$CURRENT" && [ "$(kv_get "$UNITS_CONTRACT" switch.strategy || :)" = signal ] || return 1
+	[ "$(kv_get "$T_DIR/committed" version || :)" != "$CURRENT" ] || return 0
+	trial_is "$T_COMPONENT" confirmed && [ "$(trial_get "$T_COMPONENT" to || :)" = "$CURRENT" ]
+}
+
+signal_has_workers() { # PID: within three looks and a second one of its children holds a listener, or it is gone
+	uptime_cs
+	has_by_=$((UPTIME_CS + 100))
+	has_looks_=0
+	while find_born "$1"; do
+		for has_worker_ in $(children_of "$1"); do
+			[ -z "$(listening_of "$has_worker_")" ] || return 0
+		done
+		uptime_cs
+		has_looks_=$((has_looks_ + 1))
+		[ "$has_looks_" -lt 3 ] || [ "$UPTIME_CS" -lt "$has_by_" ] || return 1
+		nap
+	done
 }
 
 signal_masters() { # print the pids of the living masters, the newest first; 2 when of one it is unknown whether it is ours

@@ -130,7 +130,7 @@ exec_daemons() { # 2 when they are unknown: print pids of successors that made d
 	done
 }
 
-exec_is_given() { # PID: it is one of those. A program of ours alone may be a job of cron or of a person
+exec_is_given() { # PID: it is one of those since daemons_tick_. A program of ours alone may be a job of cron or of a person
 	if manager_is systemd; then
 		systemd_owns "$1"
 	else
@@ -161,12 +161,14 @@ exec_none_left() { # VERSION: neither the process that was asked (in swap_old_, 
 
 exec_end_strays() { # end successors that never got ready, and what they leave: one that comes late would serve beside the version we chose. 2 with WHY and EVIDENCE when it is unknown who is one
 	end_orphans
+	end_strays_before_=
 	for _ in 1 2 3 4 5; do # what is a child of one that ends is a daemon at the next look
 		exec_find_strays && exec_end_found || {
 			manager_unanswered
 			return 2
 		}
-		[ -n "$STRAYS" ] || return 0
+		[ "$STRAYS" != "$end_strays_before_" ] || return 0 # none, or those that nothing ends
+		end_strays_before_=$STRAYS
 	done
 }
 

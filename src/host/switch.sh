@@ -34,7 +34,7 @@ strategy_kept() { # with the contract of TO: the process that served before TO w
 		exec | reuseport) exec_keep_old ;;
 		takeover) exec_end_strays && takeover_unasked ;;
 		# What its workers read when they return is what current names.
-		signal) signal_asked "$TO" && same_process "$ASKED" "$ASKED_BORN" && { [ -f "$WHOLE_FILE" ] || signal_serves "$ASKED" || catches "$ASKED" HUP; } && point_current "$ROOT" "$FROM" && signal_take_back ;;
+		signal) signal_asked "$TO" && same_process "$ASKED" "$ASKED_BORN" && { [ -f "$ALONE_FILE" ] || signal_serves "$ASKED" || catches "$ASKED" HUP; } && point_current "$ROOT" "$FROM" && signal_take_back ;;
 		*) return 1 ;;
 	esac >/dev/null || return
 	kv_value "$TRIAL/hand-over.$TO" pid

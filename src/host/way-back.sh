@@ -110,8 +110,9 @@ trial_serve_again() { # what current names now serves, 1 with WHY and EVIDENCE w
 		return
 	fi
 	strategy_call way_back && wait_ready && return 0
-	# Unknown what runs, or whether it got ready: that is tried again.
-	[ "$WHY" != systemd-silent ] && manager_find_active || return 1
+	# What systemd refused, or did not answer, is tried again.
+	case $WHY in systemd-silent | systemctl-failed) return 1 ;; esac
+	manager_find_active || return 1
 	echo "$FROM, which ran before, does not get ready again: $WHY: $EVIDENCE" | head -c 2000 >>"$back_dir_/evidence"
 }
 

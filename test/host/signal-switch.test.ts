@@ -235,8 +235,14 @@ for (const shell of shells) {
           new RegExp(`pid ${first} has no worker that listens, .* once with strategy restart`),
         );
         assert.equal(await host.trial(), "none");
+        // What a hand pointed current at has never got ready.
+        const point = (version: string) =>
+          host.word("call", "eval", `T_COMPONENT=web; load_contract web v1; point_current "$ROOT" ${version}`);
+        await point("v2");
+        assert.equal((await host.task("switch", "do", { version: "v2", run: "found" })).reason, "cannot-hand-over");
+        await point("v1");
         const whole = await readFile(host.script, "utf8");
-        await writeFile(host.script, insertedAt(whole, ["signal_is_master", "\tread_current"], "return 0"));
+        await writeFile(host.script, insertedAt(whole, ["signal_is_master", "\tsignal_was_ready"], "return 0"));
         const asked = await host.task("switch", "do", { version: "v2", run: "asked" });
         assert.equal(asked.reason, "not-ready", asked.evidence);
         assert.match(

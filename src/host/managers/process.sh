@@ -270,7 +270,7 @@ process_status_evidence() { # pids and the last lines that were written since th
 	file_size "$PROCESS_LOG"
 	{ is_number "$evidence_from_" && [ "$evidence_from_" -le "$SIZE" ]; } || evidence_from_=0
 	if [ "$evidence_from_" -gt 0 ] && [ "$evidence_from_" -eq "$SIZE" ]; then
-		echo "nothing logged since the switch; before it:"
+		echo "nothing logged since the switch or the last start; before it:"
 		evidence_from_=0
 	fi
 	tail -c "+$((evidence_from_ + 1))" "$PROCESS_LOG" 2>/dev/null | tail -n 20 | tail -c 2000

@@ -65,9 +65,9 @@ signal_finish() { # the old master ends; it must not be the one that serves
 	signal_settle
 }
 
-signal_asked() { # VERSION: 0 when a master was asked to hand over to it; sets ASKED, ASKED_BORN and ASKED_TICK, and ASKED_FILE and WHOLE_FILE in any case
+signal_asked() { # VERSION: 0 when a master was asked to hand over to it; sets ASKED, ASKED_BORN and ASKED_TICK, and ASKED_FILE and ALONE_FILE in any case
 	ASKED_FILE=$TRIAL/hand-over.$1
-	WHOLE_FILE=$TRIAL/whole.$1 # there as long as its workers were not asked to end
+	ALONE_FILE=$TRIAL/alone.$1 # there when it had no workers, and was not asked to end any
 	[ -f "$ASKED_FILE" ] || return 1
 	kv_value "$ASKED_FILE" pid
 	ASKED=$VALUE
@@ -95,7 +95,7 @@ signal_forward() { # VERSION: a new master runs it and its workers accept, the o
 			kv_line pid "$forward_main_"
 			kv_line tick "$(clock_tick)"
 		} | atomic_write "$ASKED_FILE" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $ASKED_FILE"; return 1; }
-		{ printf '' >"$WHOLE_FILE"; } 2>/dev/null || : # with : some shells would end here
+		signal_has_workers "$forward_main_" || { printf '' >"$ALONE_FILE"; } 2>/dev/null || : # with : some shells would end here
 		signal_asked "$1"
 	fi
 	forward_rc_=0
@@ -117,7 +117,7 @@ signal_forward() { # VERSION: a new master runs it and its workers accept, the o
 		return 1
 	fi
 	same_process "$ASKED" "$ASKED_BORN" || return 0
-	rm -f "$WHOLE_FILE"
+	rm -f "$ALONE_FILE"
 	kill -s "$(kv_get "$CONTRACT" switch.wind-down-signal || echo WINCH)" "$ASKED" 2>/dev/null || :
 	wait_quiet "$(contract_number switch.stop-seconds 30)" signal_workers "$ASKED" && return 0
 	EVIDENCE="$EVIDENCE although its master $ASKED was asked to end it; nginx and gunicorn do so only when they run as daemons"
@@ -213,10 +213,10 @@ signal_drop_successor() { # VERSION PIDS: a successor, a master by now or one of
 	for drop_pid_ in $(signal_masters) $2; do
 		[ "$drop_pid_" = "$ASKED" ] || signal_end_master "$drop_pid_"
 	done
-	signal_end_orphans "$1"
-	signal_settle
 	# One that is no master of this kind has left its pid file to the successor.
 	if ! manager_is systemd && same_process "$ASKED" "$ASKED_BORN" && says_no signal_main_pid; then signal_name_main "$ASKED" || :; fi
+	signal_end_orphans "$1"
+	signal_settle
 }
 
 # ---- back --------------------------------------------------------------------
@@ -225,8 +225,8 @@ signal_take_back() { # the asked master's workers return if they are gone, then 
 	take_back_version_= # of workers that return, an interrupted way back may be asked: those run no version that shows
 	[ ! -f "$TRIAL/hand-over.revived" ] || take_back_version_=$TO
 	take_back_booting_=$(signal_booting "$take_back_version_" | tr '\n' ' ')
-	# Who was never asked to end its workers needs no HUP, and may be one that ends by it.
-	if [ ! -f "$WHOLE_FILE" ] && ! signal_serves_soon "$ASKED" "$take_back_booting_"; then
+	# Who never had any needs no HUP, and may be one that ends by it.
+	if [ ! -f "$ALONE_FILE" ] && ! signal_serves_soon "$ASKED" "$take_back_booting_"; then
 		# Each HUP starts a set of workers, so a way back that was interrupted first looks for those that it asked for.
 		if [ ! -f "$TRIAL/hand-over.revived" ] || ! signal_revived 2 "$take_back_booting_"; then
 			if [ -f "$TRIAL/restored" ]; then take_back_upon_=restored; else take_back_upon_=; fi

@@ -198,7 +198,14 @@ test("what cannot be graded is refused with what to type", { skip: loopbackSkip 
         (await cutover(64, "grade", "web")).text,
         /has no http health check.*--http PORT\/PATH, or --tcp PORT/s,
       );
-      assert.match((await cutover(64, "grade", "web", "--versions", "1.0.0")).text, /needs two versions of web/);
+      assert.match(
+        (await cutover(64, "grade", "web", "--versions", "1.0.0")).text,
+        /needs two versions of web, not 1;/,
+      );
+      const twice = await cutover(64, "grade", "web", "--versions", "1.0.0,1.0.0");
+      assert.match(twice.text, /needs two versions of web, not 1\.0\.0 twice; published: /);
+      const unknown = await cutover(64, "grade", "web", "--versions", "1.0.0,1.0.9");
+      assert.match(unknown.text, /web 1\.0\.9 is not published.*published: /s);
       assert.match((await cutover(64, "grade", "web", "--http", "80")).text, /--http 80 is not PORT\/PATH/);
       assert.match((await cutover(64, "grade", "nowhere")).text, /No version of a component nowhere.*cutover publish/s);
       const document = web(8080, { switch: { strategy: "exec", start: "bin/start" } });

@@ -11,7 +11,7 @@ const failed: TaskRow = {
   ...{ isDry: false, isOpen: true, waitsFor: undefined },
 } as TaskRow;
 
-function listed(evidence: string): string {
+function listed(evidence: string, reason = "task-failed"): string {
   const book = {
     run: "r1",
     release: "web",
@@ -21,7 +21,7 @@ function listed(evidence: string): string {
     isWayBack: false,
     next: [],
   };
-  const lines = renderTaskBook({ ...book, tasks: [{ ...failed, evidence }] } as never, 1);
+  const lines = renderTaskBook({ ...book, tasks: [{ ...failed, evidence, reason }] } as never, 1);
   const text = toText(lines, { color: false, width: undefined, overflow: "wrap" });
   return text.find((line) => line.includes("h1/web/convert"))?.trimEnd() ?? "";
 }
@@ -35,4 +35,15 @@ test("a failed task shows the last line of its evidence, and not what the shell 
   assert.match(listed("Terminated"), /task-failed: Terminated$/);
   assert.match(listed("converting\nTerminated by me"), /task-failed: Terminated by me$/);
   assert.match(listed(""), /task-failed$/);
+});
+
+test("of what a host says the first line is the reason, logs come after; but for what a task of a bundle says, and for an end that nobody foresaw", () => {
+  assert.match(
+    listed("old pid 7 still serves; 2.0.0 not ready\nlog line", "not-ready"),
+    /not-ready: old pid 7 still .* not ready$/,
+  );
+  assert.match(listed("health.1 http: [500]\naccept: closed", "unhealthy"), /unhealthy: health\.1 http: \[500\]$/);
+  assert.match(listed("one\nsh: 9: parameter not set", "unexpected"), /unexpected: sh: 9: parameter not set$/);
+  const backup = "dump: task-failed: exit 1: begins\ncutover: no space";
+  assert.match(listed(backup, "backup-failed"), /backup-failed: cutover: no space$/);
 });

@@ -22,7 +22,11 @@ const services: Services = {
   hostScript: unused,
 };
 
-async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+async function run(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  signal = new AbortController().signal,
+) {
   const texts = { out: "", err: "" };
   const sink = (name: "out" | "err") => ({
     isTTY: false,
@@ -32,7 +36,6 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
       texts[name] += part;
     },
   });
-  const signal = new AbortController().signal;
   const exitCode = await runCli(args, {
     services,
     out: sink("out"),
@@ -40,7 +43,7 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
     env,
     self: [],
     signal,
-    unread: signal,
+    unread: new AbortController().signal,
   });
   return { exitCode, ...texts };
 }
@@ -142,4 +145,14 @@ test("a fault of our own exits 70 in three lines; the stack only with CUTOVER_DE
   assert.ok(!quiet.err.includes("help.test.ts"));
   const loud = await run(["plan"], { CUTOVER_DEBUG: "1" });
   assert.ok(loud.err.includes("help.test.ts"));
+});
+
+test("what was stopped by a signal says what it left: a grade has its own lab, a run may be open", async () => {
+  const stopped = AbortSignal.abort("SIGINT");
+  const graded = await run(["-c", "x.yaml", "grade", "web"], {}, stopped);
+  assert.equal(graded.exitCode, 130);
+  assert.match(graded.err, /stopped by SIGINT[\s\S]*nothing of yours was touched[\s\S]*cutover help grade/);
+  const passed = await run(["reconcile", "--once"], {}, stopped);
+  assert.equal(passed.exitCode, 130);
+  assert.match(passed.err, /stopped by SIGINT[\s\S]*stays open[\s\S]*cutover status/);
 });

@@ -7,7 +7,7 @@
 # A task is task_KIND_do / task_KIND_undo, called in its own subshell with T_COMPONENT T_VERSION T_RUN T_STEP T_SESSION T_ID T_EPOCH T_DIR;
 # its last stdout lines are the evidence of success, `fail` ends it. Other parts define, and main and probe call when they exist:
 #   word_revert COMPONENT TRIALID · word_guard · word_probation COMPONENT TRIALID
-#   trial_facts COMPONENT      prints `state W`, `trial-from V`, `trial-to V`, `trial-run R`, `trial-reason W` (plain `key value` lines)
+#   trial_facts COMPONENT      prints `state W`, `trial-from V`, `trial-to V`, `trial-run R`, `trial-ends SECONDS`, `trial-reason W` (plain `key value` lines)
 #   manager_facts COMPONENT VERSION   prints `active yes|no`, `pid N`; runs after load_contract
 set -eu
 LC_ALL=C

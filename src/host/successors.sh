@@ -167,7 +167,7 @@ exec_end_strays() { # end successors that never got ready, and what they leave: 
 			manager_unanswered
 			return 2
 		}
-		[ "$STRAYS" != "$end_strays_before_" ] || return 0 # none, or those that nothing ends
+		[ -n "$STRAYS" ] && [ "$STRAYS" != "$end_strays_before_" ] || return 0 # none, or those that nothing ends
 		end_strays_before_=$STRAYS
 	done
 }

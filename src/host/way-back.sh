@@ -110,9 +110,9 @@ trial_serve_again() { # what current names now serves, 1 with WHY and EVIDENCE w
 		return
 	fi
 	strategy_call way_back && wait_ready && return 0
-	# What systemd refused, or did not answer, is tried again.
-	case $WHY in systemd-silent | systemctl-failed) return 1 ;; esac
-	manager_find_active || return 1
+	# Unknown is tried again, and what systemd refused unless it left what ran as it was.
+	[ "$WHY" != systemd-silent ] && manager_find_active || return 1
+	if [ "$WHY" = systemctl-failed ] && { [ "$ACTIVE" = no ] || [ -f "$TRIAL/restored" ]; }; then return 1; fi
 	echo "$FROM, which ran before, does not get ready again: $WHY: $EVIDENCE" | head -c 2000 >>"$back_dir_/evidence"
 }
 

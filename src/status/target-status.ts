@@ -205,8 +205,12 @@ function unfinished(seen: ObservedComponent): Verdict | undefined {
   const { state, current, currentTree, committed, committedTree, trial } = seen;
   if (state === "trial" || state === "confirmed" || state === "reverting") {
     const ends = state === "trial" ? trial?.endsAt : undefined;
-    // Whoever reads this later has not heard of the host since.
-    const until = ends === undefined ? "" : `; unless it is confirmed it goes back by itself at ${clockText(ends)}`;
+    // Whoever reads this later has not heard of the host since. To the minute: hosts that say the same share a line.
+    const minute = Math.ceil((ends ?? 0) / 60_000) * 60_000;
+    const until =
+      ends === undefined
+        ? ""
+        : `; unless it is confirmed it goes back by itself, by ${clockText(minute)} on its own clock`;
     return { outcome: "pending", detail: `${current} is there, but its state is ${state}, not committed${until}` };
   }
   const same = committed === current && (committedTree === undefined || committedTree === currentTree);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe } from "node:test";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
 import { shells, withPartsHost } from "../support/host-parts.ts";
-import { insertedAt } from "../support/killed-at.ts";
+import { insertedAt, killedAt } from "../support/killed-at.ts";
 import { alive, serviceProcesses as livePids } from "../support/live-processes.ts";
 import {
   assertOneMaster,
@@ -251,6 +251,25 @@ for (const shell of shells) {
         );
         await undo(host, "v2", "asked");
         assert.deepEqual([await host.pid(), await livePids(host)], [first, [first]]);
+        assert.equal(await ask(host.port), "v1");
+      }));
+
+    test(`${name}: P8: a master whose workers somebody else has ended gets them back on the way back`, () =>
+      withPartsHost(shell, async (host) => {
+        await installNginx(host, "v1");
+        await installNginx(host, "v2");
+        await commit(host, "v1");
+        const first = (await host.pid()) ?? 0;
+        const whole = await readFile(host.script, "utf8");
+        await writeFile(host.script, killedAt(whole, ["signal_forward", '\trm -f "$ALONE_FILE"']));
+        assert.equal((await switchTo(host, "v2")).exitCode, 137);
+        await writeFile(host.script, whole);
+        process.kill(first, "SIGWINCH");
+        const ofFirst = async () => (await serviceProcesses(host)).filter(({ version }) => version === "v1");
+        await until("the old workers to end", 10_000, async () => (await ofFirst()).length === 1);
+        await undo(host, "v2");
+        await assertOneMaster(host, "v1");
+        assert.equal(await host.pid(), first);
         assert.equal(await ask(host.port), "v1");
       }));
 

@@ -31,7 +31,8 @@ signal_way_back() { # the old master's workers return and the new master ends; w
 	if [ -z "$FROM" ]; then
 		manager_stop
 	elif signal_asked "$TO" && same_process "$ASKED" "$ASKED_BORN"; then
-		signal_take_back || manager_restart
+		# By FROM's contract it serves with workers, or not at all.
+		{ signal_take_back && { [ ! -f "$ALONE_FILE" ] || signal_serves_soon "$ASKED"; }; } || manager_restart
 	else
 		signal_back_without
 	fi
@@ -90,12 +91,17 @@ signal_forward() { # VERSION: a new master runs it and its workers accept, the o
 			return
 		fi
 		signal_alone "$forward_main_" && signal_understands "$forward_main_" || return 1
+		# Before it is remembered, in the same directory: who goes on from the one knows the other.
+		if signal_has_workers "$forward_main_"; then
+			rm -f "$ALONE_FILE"
+		else # with : some shells would end here
+			{ printf '' >"$ALONE_FILE"; } 2>/dev/null || :
+		fi
 		{
 			kv_line born "$forward_born_"
 			kv_line pid "$forward_main_"
 			kv_line tick "$(clock_tick)"
 		} | atomic_write "$ASKED_FILE" || { still_decided || return 1; WHY=cannot-write EVIDENCE="cannot write $ASKED_FILE"; return 1; }
-		signal_has_workers "$forward_main_" || { printf '' >"$ALONE_FILE"; } 2>/dev/null || : # with : some shells would end here
 		signal_asked "$1"
 	fi
 	forward_rc_=0

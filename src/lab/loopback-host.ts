@@ -5,14 +5,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { LabHost } from "./lab.ts";
-import {
-  descendantsOf,
-  findProcess,
-  killUntilGone,
-  type ProcessName,
-  processesIn,
-  signalProcess,
-} from "./processes.ts";
+import { findProcess, killUntilGone, type ProcessName, processesIn, signalProcess, treeOf } from "./processes.ts";
 import { mustRun, runProgram } from "./run-program.ts";
 import { answersSsh } from "./ssh-banner.ts";
 import { waitUntil } from "./wait-until.ts";
@@ -43,7 +36,7 @@ export async function makeLoopbackHost(input: {
 
   // The listener, its sessions, and what the sessions run.
   let listener: ProcessName | undefined;
-  const sshdProcesses = (): ProcessName[] => (listener === undefined ? [] : [listener, ...descendantsOf(listener.pid)]);
+  const sshdProcesses = (): ProcessName[] => treeOf(listener);
 
   const startSshd = async () => {
     const log = openSync(join(system, "log"), "a");

@@ -34,6 +34,11 @@ export function npmAbove(): ProcessName | undefined {
     .flatMap((pid) => findProcess(pid) ?? [])[0];
 }
 
+/** It and all that it started, and what that started; nothing when it is gone: its id may be that of another by now, with children of its own. */
+export function treeOf(root: ProcessName | undefined): ProcessName[] {
+  return root !== undefined && isAlive(root) ? [root, ...descendantsOf(root.pid)] : [];
+}
+
 /** All children of `pid`, and theirs, without itself. */
 export function descendantsOf(pid: number): ProcessName[] {
   return below([pid], listProcesses()).filter((found) => found.pid !== pid);

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { CutoverError } from "../errors.ts";
 import type { LabHost } from "./lab.ts";
 import { cutNetwork, restoreNetwork } from "./lab-network.ts";
-import { descendantsOf, findProcess, isAlive, killUntilGone, type ProcessName } from "./processes.ts";
+import { findProcess, isAlive, killUntilGone, type ProcessName, treeOf } from "./processes.ts";
 import { mustRun, type RunOptions, runProgram } from "./run-program.ts";
 import { answersSsh } from "./ssh-banner.ts";
 import { waitUntil } from "./wait-until.ts";
@@ -37,8 +37,7 @@ export async function makeSystemdHost(request: SystemdHostRequest): Promise<LabH
   let launcher: ProcessName | undefined;
 
   /** The host's PID 1 as this machine sees it; undefined while it is down or between two boots. */
-  const init = (): ProcessName | undefined =>
-    launcher === undefined ? undefined : descendantsOf(launcher.pid).find((found) => isInit(found.pid));
+  const init = (): ProcessName | undefined => treeOf(launcher).find((found) => isInit(found.pid));
 
   const run = async (argv: readonly string[], options: RunOptions = {}) => {
     const pid = init()?.pid;
@@ -85,7 +84,7 @@ export async function makeSystemdHost(request: SystemdHostRequest): Promise<LabH
   };
 
   const crash = async () => {
-    const tree = launcher === undefined ? [] : [launcher, ...descendantsOf(launcher.pid)];
+    const tree = treeOf(launcher);
     await killUntilGone(() => tree);
   };
 

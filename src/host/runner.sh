@@ -142,12 +142,15 @@ start_runner() {
 		timeout -k 2 20 systemd-run --collect --quiet --property=KillMode=process --property=Type=exec --setenv=PATH="$PATH" --setenv=LC_ALL=C \
 			$SELF_SHELL "$SELF" "$STATE" run-step "$1" "$2" </dev/null >>"$_log" 2>&1 3>&- 4>&- 5>&- 9>&- || fail 71 cannot-start "systemd-run: $(tail -c 500 "$_log")"
 	else
-		# The session's memory limit is not for services that a task starts.
-		# shellcheck disable=SC2086,SC3045
+		# The session's memory limit is not for services that a task starts. It is nobody's child from the start: who ends a session with all that
+		# came of it ends no step.
 		(
-			ulimit -S -v "$(ulimit -H -v)" 2>/dev/null || :
-			exec setsid $SELF_SHELL "$SELF" "$STATE" run-step "$1" "$2"
-		) </dev/null >>"$_log" 2>&1 3>&- 4>&- 5>&- 9>&- &
+			# shellcheck disable=SC2086,SC3045
+			(
+				ulimit -S -v "$(ulimit -H -v)" 2>/dev/null || :
+				exec setsid $SELF_SHELL "$SELF" "$STATE" run-step "$1" "$2"
+			) </dev/null >>"$_log" 2>&1 3>&- 4>&- 5>&- 9>&- &
+		)
 	fi
 }
 

@@ -124,6 +124,16 @@ for (const shell of shells) {
         assert.equal(await readFile(words, "utf8"), "back\n");
       }));
 
+    test(`${name}: P7: a step is nobody's child from the start: who ends the session that asked for it, with all that came of it, does not end it`, () =>
+      withPartsHost(shell, async (host) => {
+        const asked = `MODE=user; SELF=$STATE/step; mkdir -p "$STATE/runs/r/s"
+          printf '%s\\n' 'sleep 0.3' 'read -r _ _ _ parent _ <"/proc/$$/stat"' 'echo "$parent" >"$1/parent.new"' 'mv "$1/parent.new" "$1/parent"' >"$SELF"
+          start_runner r s; until [ -s "$STATE/parent" ]; do nap; done; echo "$$ $(cat "$STATE/parent")"`;
+        const [own, parent] = (await host.word("call", "eval", asked)).stdout.trim().split(" ");
+        assert.match(`${parent}`, /^\d+$/);
+        assert.notEqual(parent, own);
+      }));
+
     test(`${name}: P4: a trial that is dropped before it switched leaves the confirmed one before it as it was`, () =>
       withPartsHost(shell, async (host) => {
         await twoVersions(host);

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LabHost } from "../../src/lab/lab.ts";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
-import { installNginx, layNginxUnit, nginxContract, nginxUnit } from "../support/systemd-nginx.ts";
-import { commit, current, enrol, install, must, SCRIPT, STATE, task, trial } from "../support/systemd-parts.ts";
+import { enrolNginx, installNginx, layNginxUnit, nginxContract, nginxUnit } from "../support/systemd-nginx.ts";
+import { commit, current, install, must, SCRIPT, STATE, task, trial, write } from "../support/systemd-parts.ts";
 import { until } from "../support/until.ts";
 import { debianServersSkip, withSystemdLab } from "../support/with-lab.ts";
 
@@ -42,10 +42,7 @@ test(
   () =>
     withSystemdLab(1, async ({ hosts: [host] }) => {
       assert.ok(host);
-      await enrol(host);
-      await layNginxUnit(host, await nginxUnit());
-      await must(host, "systemctl", "enable", "nginx.service");
-      for (const version of ["v1", "v2"]) await installNginx(host, version);
+      await enrolNginx(host);
       await installNginx(host, "broken", "nonsense;\n");
       await commit(host, "nginx", "v1");
       const first = await property(host, "MainPID");
@@ -218,5 +215,24 @@ test(
         await lacks((text) => text.replace(/^PIDFile=.*$/m, `PIDFile=${open}`), open),
         /can move the directory/,
       );
+    }),
+);
+
+test(
+  "systemd: a process of an instance in a slice whose name is escaped belongs to its unit, another does not",
+  { skip: debianServersSkip },
+  () =>
+    withSystemdLab(1, async ({ hosts: [host] }) => {
+      assert.ok(host);
+      await write(host, "/etc/systemd/system/two-part@.service", "[Service]\nExecStart=/bin/sleep 600\n", 0o644);
+      await must(host, "systemctl", "daemon-reload");
+      await must(host, "systemctl", "start", "two-part@1.service");
+      const shown = (name: string) => must(host, "systemctl", "show", "-p", name, "--value", "two-part@1.service");
+      assert.match(await shown("ControlGroup"), /two\\x2dpart/);
+      const owns = async (pid: string) =>
+      must(host, "sh", SCRIPT, STATE, "call", "eval", `CONTRACT=/run/two-part; echo "unit.0 two-part@1.service" >"$CONTRACT"; rc=0; systemd_owns ${pid} || rc=$?; echo "$rc"`); // biome-ignore format: one line
+      assert.equal(await owns(await shown("MainPID")), "0");
+      assert.equal(await owns("1"), "1");
+      await must(host, "systemctl", "stop", "two-part@1.service");
     }),
 );

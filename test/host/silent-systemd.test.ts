@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LabHost } from "../../src/lab/lab.ts";
 import { ask, failures, underLoad } from "../support/asking-clients.ts";
-import { installNginx, layNginxUnit, nginxUnit } from "../support/systemd-nginx.ts";
-import { commit, current, enrol, install, must, task, trial, write } from "../support/systemd-parts.ts";
+import { enrolNginx } from "../support/systemd-nginx.ts";
+import { commit, current, install, must, task, trial, write } from "../support/systemd-parts.ts";
 import { until } from "../support/until.ts";
 import { debianServersSkip, systemdSkip, withSystemdLab } from "../support/with-lab.ts";
 
@@ -40,10 +40,7 @@ test(
   () =>
     withSystemdLab(1, async ({ hosts: [host] }) => {
       assert.ok(host);
-      await enrol(host);
-      await layNginxUnit(host, await nginxUnit());
-      await must(host, "systemctl", "enable", "nginx.service");
-      for (const version of ["v1", "v2"]) await installNginx(host, version);
+      await enrolNginx(host);
       await commit(host, "nginx", "v1");
       const started = await property(host, "nginx.service", "InvocationID");
       const answers = await underLoad(

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { LabHost } from "../../src/lab/lab.ts";
 import { takeFromDebian } from "./debian-files.ts";
 import { nginxFiles } from "./master-services.ts";
-import { install, must, write } from "./systemd-parts.ts";
+import { enrol, install, must, write } from "./systemd-parts.ts";
 
 const source = fileURLToPath(new URL("../../deploy/components/nginx/", import.meta.url));
 export const nginxContract = {
@@ -27,6 +27,14 @@ export async function nginxUnit(): Promise<string> {
 export async function layNginxUnit(host: LabHost, text: string): Promise<void> {
   await write(host, "/etc/systemd/system/nginx.service", text, 0o644);
   await must(host, "systemctl", "daemon-reload");
+}
+
+/** Enrolled, with its unit, started at boot, and v1 and v2 built. */
+export async function enrolNginx(host: LabHost): Promise<void> {
+  await enrol(host);
+  await layNginxUnit(host, await nginxUnit());
+  await must(host, "systemctl", "enable", "nginx.service");
+  for (const version of ["v1", "v2"]) await installNginx(host, version);
 }
 
 /** A version that answers with its name on port 8080; `main` stands before its configuration. */

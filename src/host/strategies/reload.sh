@@ -170,13 +170,3 @@ reload_other_workers() { # VERSION: print the main process's children that were 
 		exec_runs "$other_pid_" "$1" "$reload_tick_" || echo "$other_pid_"
 	done
 }
-
-runs_visibly() { # PID VERSION: its program, directory or an argument lies in that version, and none in another
-	exec_runs "$1" "$2" 0 || return 1
-	{
-		readlink "/proc/$1/exe" || : # BusyBox's takes one only
-		readlink "/proc/$1/cwd" || :
-		exec_arguments "$1"
-	} 2>/dev/null | grep -qF "$ROOT/versions/$2/" && return 0
-	[ "$(readlink "/proc/$1/cwd" 2>/dev/null || :)" = "$ROOT/versions/$2" ]
-}
